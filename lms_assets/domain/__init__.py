@@ -1,0 +1,1 @@
+"""The rules: plain functions of plain values. No I/O, no clock, no Dagster."""

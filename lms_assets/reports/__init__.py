@@ -1,0 +1,1 @@
+"""Figures in; HTML, text and pictures out. Nothing is counted here."""

@@ -1,0 +1,1 @@
+"""How the two vendors are spoken to: HTTP and JSON, no tables and no rules."""

@@ -1,0 +1,1 @@
+"""The portal's database, and the only SQL of this project."""
