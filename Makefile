@@ -1,0 +1,31 @@
+# A fresh machine needs Python 3.11 to 3.13 (with venv) and make; everything else is installed into .venv.
+# make ends with 2 whatever the recipe's code was; the code itself stands in its last line ("Error N").
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format clean
+
+# PYTHON=python3.12 chooses another interpreter for .venv.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	"$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
+	&& echo "$$p" && break; done || echo python3)
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\): ## /  make \1\t/p' Makefile
+	@echo "  make demo EXIT=1 ends after the summary instead of leaving the UI open"
+
+demo: ## the whole chain against the built-in sandbox, then Dagster's UI on http://127.0.0.1:3000
+	@$(PYTHON) scripts/prepare.py
+	@.venv/bin/lms-assets demo $(if $(filter-out 0,$(EXIT)),--exit)
+
+test: ## everything: lint, types, import rules, the whole suite (CI=true: nothing may be left out)
+	@$(PYTHON) scripts/test.py
+
+lint: ## lint, format, types and import rules only
+	@$(PYTHON) scripts/test.py --lint-only
+
+format: ## let ruff put the code in order
+	@$(PYTHON) scripts/prepare.py --dev
+	@.venv/bin/ruff check --fix --quiet . ; .venv/bin/ruff format .
+
+clean: ## removes .venv, the demo's data and every cache; configuration (.env) stays
+	rm -rf .venv .demo .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
