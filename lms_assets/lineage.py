@@ -1,0 +1,169 @@
+"""Every asset's spec in tier order: key, group, dependencies, kinds, owner, pool and cadence.
+
+This file is the picture of the graph; the assets take their spec from here, so picture and program cannot drift.
+No I/O, and no logic beyond what shapes a spec.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import dagster as dg
+
+OWNER = "team:partner_data"
+NORTHPASS_POOL = "northpass_api"
+IMPARTNER_POOL = "impartner_api"
+
+TIER_1 = "tier_1_foundation"
+TIER_2 = "tier_2_users_and_groups"
+TIER_3 = "tier_3_enrollments"
+TIER_4 = "tier_4_aggregation_and_push"
+TIER_5 = "tier_5_reporting"
+LEADS = "leads"
+
+# Overdue: the cadence has passed without a materialisation, with three hours for the nightly chain itself.
+NIGHTLY = dg.FreshnessPolicy.cron(deadline_cron="0 5 * * *", lower_bound_delta=timedelta(hours=3), timezone="UTC")
+FOUR_HOURLY = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=10), warn_window=timedelta(hours=9))
+MONDAYS = dg.FreshnessPolicy.cron(deadline_cron="0 10 * * 1", lower_bound_delta=timedelta(hours=2), timezone="UTC")
+THRICE_DAILY = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=14), warn_window=timedelta(hours=13))
+
+# Mondays, the running week included. 2024-01-01: older completions can no longer be held (24 months).
+WEEKLY = dg.WeeklyPartitionsDefinition(start_date="2024-01-01", day_offset=1, end_offset=1)
+
+POOLS = {
+    "courses": NORTHPASS_POOL,
+    "course_npcu": NORTHPASS_POOL,
+    "partners": IMPARTNER_POOL,
+    "contacts": IMPARTNER_POOL,
+    "users": NORTHPASS_POOL,
+    "groups": NORTHPASS_POOL,
+    "memberships": NORTHPASS_POOL,
+    "enrollments": NORTHPASS_POOL,
+    "pushed_partner_cert_counts": IMPARTNER_POOL,
+    "leads": IMPARTNER_POOL,
+}
+
+
+def _spec(
+    key: str,
+    group: str,
+    deps: tuple[str, ...],
+    description: str,
+    *,
+    cadence: dg.FreshnessPolicy = NIGHTLY,
+    kinds: tuple[str, ...] = ("python", "mysql"),
+    personal_data: bool = False,
+    partitions: dg.PartitionsDefinition[str] | None = None,
+) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        key,
+        group_name=group,
+        deps=list(deps),
+        description=description,
+        owners=[OWNER],
+        kinds=set(kinds),
+        tags={"pii": "yes" if personal_data else "no"},
+        freshness_policy=cadence,
+        partitions_def=partitions,
+    )
+
+
+SOURCES = (
+    dg.AssetSpec("northpass", group_name="vendors", kinds={"api"}, description="The Northpass LMS, API version 2."),
+    dg.AssetSpec(
+        "impartner", group_name="vendors", kinds={"api"}, description="The Impartner partner CRM, Objects API v1."
+    ),
+)
+
+COURSES = _spec("courses", TIER_1, ("northpass",), "Every course that the LMS lists, into `lms_courses`.")
+COURSE_NPCU = _spec(
+    "course_npcu",
+    TIER_1,
+    ("northpass", "courses"),
+    "NPCU points and certification category of each course, archived versions included. Points are 0, 1 or 2; "
+    "anything else counts as 0 and shows in a check.",
+)
+PARTNERS = _spec(
+    "partners", TIER_1, ("impartner",), "Partner accounts of the CRM that the rules keep, into `partners`."
+)
+CONTACTS = _spec(
+    "contacts",
+    TIER_1,
+    ("impartner", "partners"),
+    "Partner people as the CRM knows them, linked to their partner, into `contacts`.",
+    personal_data=True,
+)
+USERS = _spec(
+    "users",
+    TIER_2,
+    ("northpass", "contacts"),
+    "Every LMS account, linked to its contact by e-mail, into `lms_users`.",
+    personal_data=True,
+)
+GROUPS = _spec(
+    "groups", TIER_2, ("northpass", "partners"), "LMS groups and the partner each belongs to, into `lms_groups`."
+)
+MEMBERSHIPS = _spec(
+    "memberships",
+    TIER_2,
+    ("northpass", "groups", "users"),
+    "Who is in which partner's group, into `lms_group_members`. When it fails the last good members stay.",
+)
+ENROLLMENTS = _spec(
+    "enrollments",
+    TIER_3,
+    ("northpass", "courses", "course_npcu", "partners", "contacts", "users", "groups", "memberships"),
+    "Learning records of partner people, into `lms_enrollments`. A partition is a week of activity.",
+    cadence=FOUR_HOURLY,
+    personal_data=True,
+    partitions=WEEKLY,
+)
+PARTNER_CERT_COUNTS = _spec(
+    "partner_cert_counts",
+    TIER_4,
+    ("course_npcu", "partners", "contacts", "users", "groups", "memberships", "enrollments"),
+    "What each partner's people hold at the chain's start: certifications by category and NPCU.",
+    cadence=FOUR_HOURLY,
+)
+PUSHED_PARTNER_CERT_COUNTS = _spec(
+    "pushed_partner_cert_counts",
+    TIER_4,
+    ("partner_cert_counts",),
+    "The counts as the CRM confirmed them. Only what differs from the last confirmed values is sent.",
+    kinds=("python", "api"),
+)
+
+TIERS_1_TO_4 = (
+    COURSES,
+    COURSE_NPCU,
+    PARTNERS,
+    CONTACTS,
+    USERS,
+    GROUPS,
+    MEMBERSHIPS,
+    ENROLLMENTS,
+    PARTNER_CERT_COUNTS,
+    PUSHED_PARTNER_CERT_COUNTS,
+)
+SPECS = {spec.key.to_user_string(): spec for spec in TIERS_1_TO_4}
+
+DAILY_FULL = tuple(SPECS)
+# A failure here leaves the last good state in place: the chain goes on and ends `partial` (domain rules, the chain).
+NOT_REQUIRED = frozenset({"memberships", "pushed_partner_cert_counts"})
+
+# The portal's names for what an asset's sync does (portal schema, sync_type).
+SYNC_TYPES = {
+    "courses": "sync_courses",
+    "course_npcu": "sync_npcu",
+    "partners": "impartner_partners",
+    "contacts": "impartner_contacts",
+    "users": "users",
+    "groups": "groups",
+    "memberships": "group_members_sync",
+    "enrollments": "enrollments",
+    "partner_cert_counts": "partner_cert_counts",
+    "pushed_partner_cert_counts": "sync_to_impartner",
+    "leads": "sync_leads",
+    "pam_weekly_report": "pam_weekly_report",
+    "executive_weekly_report": "executive_weekly_report",
+}
