@@ -29,7 +29,7 @@ LINT: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("lint", ("ruff", "check", ".")),
     ("format", ("ruff", "format", "--check", ".")),
     ("types", ("mypy",)),
-    ("import rules", ("lint-imports", "--no-cache")),
+    ("import rules", ("lint-imports", "--no-cache", "--no-logo")),
 )
 
 PARTS: tuple[tuple[str, tuple[str, ...]], ...] = (
