@@ -1,0 +1,85 @@
+"""Knowing whether the process of a run still lives.
+
+A run's worker holds a lock on a file of its own for as long as it lives; the operating system lets go of it however the
+process ends: by itself, by kill -9 or with the machine. Whoever gets the lock of a run that Dagster still calls
+STARTED knows that its process is gone. (Dagster itself leaves such a run STARTED, with its pool slots taken.)
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import dagster as dg
+from filelock import FileLock, Timeout
+
+ACTIVE = [
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+
+def lock_path(home: Path, run_id: str) -> Path:
+    """The lock file of a run, in a folder of Dagster's home."""
+    return home / "run_locks" / f"{run_id}.lock"
+
+
+_held: dict[str, FileLock] = {}
+
+
+def hold_run(home: Path, run_id: str) -> None:
+    """Hold the run's lock until `release_run` or the end of this process, whichever comes first.
+
+    Raises:
+        filelock.Timeout: another process holds it, so this run is already being worked on.
+    """
+    path = lock_path(home, run_id)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path, thread_local=False)
+    lock.acquire(timeout=0)
+    _held[run_id] = lock
+
+
+def release_run(home: Path, run_id: str) -> None:
+    """Let go of the run's lock and remove its file; does nothing when it is not held here."""
+    lock = _held.pop(run_id, None)
+    if lock is not None:
+        lock_path(home, run_id).unlink(missing_ok=True)
+        lock.release()
+
+
+def is_alive(home: Path, run_id: str) -> bool | None:
+    """Whether the run's process lives; None when it never took a lock, so that nothing can be said."""
+    path = lock_path(home, run_id)
+    if not path.exists():
+        return None
+    try:
+        with FileLock(path).acquire(timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
+def home_of(instance: dg.DagsterInstance) -> Path:
+    """Dagster's home folder; falls back to the environment for an instance without one."""
+    return Path(instance.root_directory or os.environ.get("DAGSTER_HOME", "."))
+
+
+def fail_dead_runs(instance: dg.DagsterInstance) -> list[str]:
+    """Mark as failed every run that counts as running though its process is gone, and free its pool slots.
+
+    Returns the ids of the runs so marked.
+    """
+    home = home_of(instance)
+    dead: list[str] = []
+    for run in instance.get_runs(filters=dg.RunsFilter(statuses=ACTIVE)):
+        if is_alive(home, run.run_id) is not False:
+            continue
+        instance.report_run_failed(run, "The process of this run is gone (killed, or the machine stopped).")
+        lock_path(home, run.run_id).unlink(missing_ok=True)
+        dead.append(run.run_id)
+    for run_id in dead:
+        if instance.event_log_storage.supports_global_concurrency_limits:
+            instance.event_log_storage.free_concurrency_slots_for_run(run_id)
+    return dead
