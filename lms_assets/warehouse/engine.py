@@ -1,0 +1,213 @@
+"""The door to the database: connections, transactions, and doing a transaction again when that helps.
+
+No statement about a table is written here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import stamina
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import URL
+
+from lms_assets.warehouse.errors import (
+    ReadOnlyWarehouse,
+    SchemaNotCurrent,
+    TransientWarehouseError,
+    translated,
+)
+from lms_assets.warehouse.urls import display_name, parse_url, sqlite_path
+
+if TYPE_CHECKING:
+    from lms_assets.warehouse.migrations import UpgradeReport
+
+__all__ = ["Warehouse"]
+
+T = TypeVar("T")
+
+_WRITES = "lms_writes"
+_CONNECT_SECONDS = 10
+_ANSWER_SECONDS = 600
+_SQL_MODE = "STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
+
+
+class Warehouse:
+    """The portal's database, SQLite file or MySQL/MariaDB server.
+
+    Nothing is opened before the first use. Safe to share between threads; every process makes its own.
+
+    Args:
+        url: see urls.parse_url; ValueError when it is not accepted.
+        lock_wait_seconds: how long a statement waits for a lock that somebody else holds.
+    """
+
+    def __init__(self, url: str, *, lock_wait_seconds: int = 30) -> None:
+        self._url = parse_url(url)
+        self._lock_wait_seconds = lock_wait_seconds
+        self._may_create = False
+        self.name = display_name(self._url)
+
+    def __repr__(self) -> str:
+        return f"Warehouse({self.name})"
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether this is a SQLite file."""
+        return self._url.get_backend_name() == "sqlite"
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The SQLAlchemy engine; made at first use, connects when asked for a connection."""
+        return self._sqlite_engine() if self.is_sqlite else self._mysql_engine()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """One writing transaction: all of it is kept, or nothing.
+
+        Locks the whole file on SQLite (BEGIN IMMEDIATE), rows on MySQL (READ COMMITTED).
+
+        Raises:
+            WarehouseError: see errors; `transient` says whether doing it again helps.
+        """
+        with translated(self.name), self.engine.connect() as plain:
+            connection = plain.execution_options(**{_WRITES: True})
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One reading transaction; all of its statements see the database at one instant, and none may write."""
+        with translated(self.name), self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    def in_transaction(self, work: Callable[[Connection], T], *, attempts: int = 3) -> T:
+        """Run `work(connection)` in one transaction, the whole of it again after a deadlock or a lost connection.
+
+        `work` must not keep anything from a failed attempt, and must stand being run again after a commit whose
+        answer was lost: the syncs do, since they compare before they write.
+
+        Raises:
+            WarehouseError: after the last attempt, or at once when doing it again does not help.
+        """
+        for attempt in stamina.retry_context(
+            on=TransientWarehouseError, attempts=attempts, timeout=None, wait_initial=0.2, wait_max=5.0
+        ):
+            with attempt, self.transaction() as connection:
+                result = work(connection)
+        return result
+
+    def check_reachable(self) -> None:
+        """Connect and ask the simplest question.
+
+        Raises:
+            WarehouseError: unreachable, access denied, no such database, no such file.
+        """
+        with self.read() as connection:
+            connection.execute(text("SELECT 1")).scalar_one()
+
+    def check_writable(self) -> None:
+        """Begin a writing transaction and leave it.
+
+        Raises:
+            WarehouseError: as check_reachable, and ReadOnlyWarehouse. A right that is missing on a single table shows
+                only when that table is written.
+        """
+        with self.transaction() as connection:
+            if not self.is_sqlite and connection.execute(text("SELECT @@global.read_only")).scalar_one():
+                raise ReadOnlyWarehouse(
+                    self.name, "takes no writes (read_only)", "point LMS_WAREHOUSE_URL at the primary server"
+                )
+
+    def require_current_schema(self) -> None:
+        """Refuse to work on a database that is not exactly this version's.
+
+        Raises:
+            SchemaNotCurrent: one line that says what is wrong and which command mends it.
+            WarehouseError: it cannot be read at all.
+        """
+        from lms_assets.warehouse.migrations import require_current
+
+        with self.read() as connection:
+            require_current(connection, self.name)
+
+    def upgrade(self) -> UpgradeReport:
+        """Create or migrate the tables; safe to run again after any interruption, keeps every row.
+
+        Raises:
+            WarehouseError: nothing half written on SQLite; on MySQL run it again to go on where it stopped.
+        """
+        from lms_assets.warehouse.migrations import upgrade
+
+        path = sqlite_path(self._url)
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        self._may_create = True
+        try:
+            with translated(self.name):
+                return upgrade(self.engine)
+        finally:
+            self._may_create = False
+
+    def close(self) -> None:
+        """Close idle connections; the next use opens new ones."""
+        if "engine" in self.__dict__:
+            self.engine.dispose()
+
+    def _sqlite_engine(self) -> Engine:
+        engine = create_engine(self._url, hide_parameters=True, connect_args={"timeout": self._lock_wait_seconds})
+        event.listen(engine, "do_connect", self._refuse_missing_file)
+        event.listen(engine, "connect", _own_transactions)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+
+    def _refuse_missing_file(self, *_: Any) -> None:
+        path = sqlite_path(self._url)
+        if path is not None and not self._may_create and not path.exists():
+            raise SchemaNotCurrent(self.name, "no such file", "run `lms-assets db upgrade` to create it")
+
+    def _mysql_engine(self) -> Engine:
+        engine = create_engine(
+            _with_utf8mb4(self._url),
+            hide_parameters=True,
+            isolation_level="READ COMMITTED",
+            pool_pre_ping=True,
+            pool_recycle=1800,
+            connect_args={
+                "connect_timeout": _CONNECT_SECONDS,
+                "read_timeout": _ANSWER_SECONDS,
+                "write_timeout": _ANSWER_SECONDS,
+                "init_command": (
+                    f"SET SESSION time_zone='+00:00', sql_mode='{_SQL_MODE}', "
+                    f"innodb_lock_wait_timeout={self._lock_wait_seconds}"
+                ),
+            },
+        )
+        event.listen(engine, "begin", _begin_mysql)
+        return engine
+
+
+def _with_utf8mb4(url: URL) -> URL:
+    return url.update_query_dict({"charset": "utf8mb4"})
+
+
+def _own_transactions(connection: Any, _record: Any) -> None:
+    # The driver would begin late and commit before DDL: it is told to do nothing, and _begin_sqlite begins.
+    connection.isolation_level = None
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(_WRITES, False)
+    connection.exec_driver_sql(f"PRAGMA query_only = {'OFF' if writes else 'ON'}")
+    # A deferred transaction that reads before it writes fails at once when somebody wrote in between.
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _begin_mysql(connection: Connection) -> None:
+    if not connection.get_execution_options().get(_WRITES, False):
+        # Holds for the next transaction only, and several reads then agree with each other.
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")

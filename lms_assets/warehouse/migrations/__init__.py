@@ -1,0 +1,138 @@
+"""Creating and changing the warehouse's tables, with Alembic, from code: no alembic.ini, no command of its own.
+
+Our versions are kept in `lms_assets_schema_version`, so that a portal's own Alembic (`alembic_version`) is not touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, inspect, text
+
+from lms_assets.warehouse.errors import UPGRADE, LockedByOthers, SchemaNotCurrent
+from lms_assets.warehouse.migrations.reconcile import reconcile
+from lms_assets.warehouse.migrations.reconcile_indexes import Reconciled
+from lms_assets.warehouse.tables import metadata
+
+__all__ = ["VERSION_TABLE", "UpgradeReport", "current_version", "head_version", "require_current", "upgrade"]
+
+VERSION_TABLE = "lms_assets_schema_version"
+_LOCK = "lms_assets_schema"
+_LOCK_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class UpgradeReport:
+    """What an upgrade did.
+
+    Attributes:
+        before, after: schema versions; before is None for a database that this project never touched.
+        changes: one line for each table, column or index that was made or changed.
+        warnings: what a person should look at; nothing was lost.
+    """
+
+    before: str | None
+    after: str
+    changes: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def _config(connection: Connection | None = None, done: Reconciled | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", "lms_assets.warehouse:migrations")
+    config.attributes["connection"] = connection
+    config.attributes["done"] = done
+    return config
+
+
+def head_version() -> str:
+    """Version of the tables that this code works with."""
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    if head is None:
+        raise RuntimeError("the package lacks its migrations: install it again")
+    return head
+
+
+def current_version(connection: Connection) -> str | None:
+    """Version of the tables in the database; None when this project never finished an upgrade there."""
+    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+    return context.get_current_revision()
+
+
+def require_current(connection: Connection, where: str) -> None:
+    """Raise SchemaNotCurrent unless the database is at this code's version and has all of its tables."""
+    current, head = current_version(connection), head_version()
+    if current is None:
+        raise SchemaNotCurrent(where, "has no tables of this project, or an upgrade of them stopped half-way", UPGRADE)
+    if current != head:
+        known = {s.revision for s in ScriptDirectory.from_config(_config()).walk_revisions()}
+        if current not in known:
+            raise SchemaNotCurrent(
+                where, f"is at version {current}, newer than this program", "install its newer release"
+            )
+        raise SchemaNotCurrent(where, f"is at version {current}, this program needs {head}", UPGRADE)
+    missing = sorted(set(metadata.tables) - set(inspect(connection).get_table_names()))
+    if missing:
+        raise SchemaNotCurrent(where, f"lacks the table {', '.join(missing)}", UPGRADE)
+
+
+def upgrade(engine: Engine) -> UpgradeReport:
+    """Bring the database to this code's version.
+
+    On SQLite everything is one transaction. MySQL commits each change of a table by itself; every step looks first at
+    what is there, so that running it again goes on where it stopped.
+
+    Raises:
+        LockedByOthers: another upgrade is under way.
+        SQLAlchemy's errors, for Warehouse.upgrade to translate.
+    """
+    with _exclusive(engine) as connection:
+        before = current_version(connection)
+        done = Reconciled()
+        command.upgrade(_config(connection, done), "head")
+        # Also mends what was dropped or altered by hand since.
+        reconcile(connection, metadata, done)
+        after = current_version(connection) or ""
+    return UpgradeReport(before, after, tuple(done.changes), tuple(dict.fromkeys(done.warnings)))
+
+
+@contextmanager
+def _exclusive(engine: Engine) -> Iterator[Connection]:
+    """One connection that no other upgrade can have at the same time."""
+    with engine.connect() as plain:
+        connection = plain.execution_options(lms_writes=True)
+        if engine.dialect.name == "sqlite":
+            with _sqlite_exclusive(connection):
+                yield connection
+            return
+        got = connection.execute(text("SELECT GET_LOCK(:name, :wait)"), {"name": _LOCK, "wait": _LOCK_SECONDS})
+        if got.scalar_one() != 1:
+            raise LockedByOthers("database", "another upgrade is under way", "run it again when that is done")
+        try:
+            yield connection
+            connection.commit()
+        finally:
+            if not connection.invalidated:
+                connection.rollback()
+                connection.execute(text("SELECT RELEASE_LOCK(:name)"), {"name": _LOCK})
+
+
+@contextmanager
+def _sqlite_exclusive(connection: Connection) -> Iterator[None]:
+    raw = connection.connection.driver_connection
+    if raw is None:
+        raise RuntimeError("the connection was closed")
+    raw.execute("PRAGMA journal_mode = WAL")
+    # A table is rebuilt by dropping it, which must not cascade; SQLite heeds this only outside a transaction.
+    raw.execute("PRAGMA foreign_keys = OFF")
+    try:
+        with connection.begin():
+            yield
+    finally:
+        raw.execute("PRAGMA foreign_keys = ON")

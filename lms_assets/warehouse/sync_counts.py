@@ -1,0 +1,55 @@
+"""What a sync did, as figures that can be added up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+__all__ = ["Misfit", "SyncCounts"]
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """A row that was not written, because the database could not hold it; the other rows were.
+
+    Attributes:
+        key: values of the key columns (ids, no personal data; an id that the database would have given is None).
+        reason: why, without the values.
+    """
+
+    key: tuple[Any, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SyncCounts:
+    """Rows by what became of them; every row given is in exactly one of the figures, or in `misfits`.
+
+    Attributes:
+        created, updated, unchanged: unchanged rows were not written.
+        deactivated, reactivated: `is_active` changed, whatever else did.
+        deleted: rows removed (children and leads only).
+        shortened: rows written with a value cut to its column; they are in one of the other figures too.
+    """
+
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    deactivated: int = 0
+    reactivated: int = 0
+    deleted: int = 0
+    shortened: int = 0
+    misfits: tuple[Misfit, ...] = ()
+
+    def __add__(self, other: SyncCounts) -> SyncCounts:
+        return SyncCounts(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+    @property
+    def written(self) -> int:
+        """Rows that were written or removed."""
+        return self.created + self.updated + self.deactivated + self.reactivated + self.deleted
+
+    @property
+    def processed(self) -> int:
+        """Rows that were given, and those removed."""
+        return self.written + self.unchanged + len(self.misfits)
