@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -119,3 +122,20 @@ def test_no_test_waits_for_time_to_pass():
             if isinstance(node, ast.Call) and ast.unparse(node.func) in {"time.sleep", "sleep"}:
                 sleeps.append(f"{module.name}:{node.lineno}")
     assert not sleeps, "\n".join(sleeps)
+
+
+def test_every_foreign_package_that_is_imported_is_declared():
+    """What comes along only as somebody else's dependency can go away with their next release."""
+    project = tomllib.loads((source.ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = {re.split(r"[\s<>=!~;\[]", line)[0].lower() for line in project["dependencies"]}
+    # pyproject.toml says that these two come with dagster-webserver; requests shows urllib3 in its own interface.
+    declared |= {"starlette", "uvicorn", "urllib3"}
+    owners = packages_distributions()
+    undeclared = {
+        f"{name.split('.')[0]} (by {module.name})"
+        for module in source.modules()
+        for name, _ in source.imported(module)
+        if (top := name.split(".")[0]) not in sys.stdlib_module_names | {"lms_assets"}
+        and not declared & {owner.lower().replace("_", "-") for owner in owners.get(top, [])}
+    }
+    assert not undeclared, "add to pyproject.toml with the reason: " + ", ".join(sorted(undeclared))
