@@ -1,0 +1,149 @@
+"""Courses from the two lists that know them, and the one row that both make."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lms_assets.domain.categories import categorise
+from lms_assets.domain.findings import Rejected
+from lms_assets.domain.npcu import Npcu, parse_npcu
+from lms_assets.domain.rules import CategoryRule
+from lms_assets.domain.values import BadValue, clean_text, harmless_text, kind_of, label_of, lms_id, object_of
+
+ARCHIVED = "archived"
+_DESCRIPTION_LIMIT = 60_000
+_KEPT_PROPERTIES = 200
+_KEPT_CHARACTERS = 2_000
+_KEPT_DEPTH = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What `/courses` says of a course."""
+
+    id: str
+    name: str | None
+    description: str | None
+    status: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CourseProperties:
+    """What `/properties/courses` says: the points, and the property object as it may be stored as JSON."""
+
+    course_id: str
+    name: str | None
+    npcu: Npcu
+    property_data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueCourse:
+    """The row of `lms_courses` that the two lists make together; `npcu_problem` is for the check."""
+
+    id: str
+    name: str
+    description: str | None
+    status: str | None
+    npcu_value: int
+    npcu_problem: str | None
+    is_certification: bool
+    certification_category: str | None
+
+
+def course_from_record(record: Any) -> Course | Rejected:
+    """The course in a Northpass `courses` resource. Bad: no id, no `attributes`. Everything else is harmless.
+
+    Drafts and archived courses are kept: people may still hold them. Names are cut at 255 characters. Never raises.
+    """
+    try:
+        if not isinstance(record, Mapping):
+            raise BadValue(f"an object expected, got {kind_of(record)}")
+        attributes = object_of(record, "attributes")
+        return Course(
+            id=lms_id(record.get("id")),
+            name=harmless_text(attributes, "name"),
+            description=harmless_text(attributes, "full_description", limit=_DESCRIPTION_LIMIT),
+            status=harmless_text(attributes, "status", limit=50),
+        )
+    except BadValue as problem:
+        return Rejected("bad", "course", label_of(record, "id"), str(problem))
+
+
+def course_properties_from_record(record: Any) -> CourseProperties | Rejected:
+    """The properties in a Northpass `course_properties` resource; `id` is the course's. Never raises.
+
+    Bad: no id, no `attributes`, or `properties` that is there and no object. Missing, null or an empty list is no
+    properties, hence 0 points. A bad record says nothing: the points stored before stay.
+    """
+    try:
+        if not isinstance(record, Mapping):
+            raise BadValue(f"an object expected, got {kind_of(record)}")
+        course_id = lms_id(record.get("id"))
+        attributes = object_of(record, "attributes")
+        empty = attributes.get("properties") in (None, [])
+        properties = {} if empty else object_of(attributes, "properties")
+    except BadValue as problem:
+        return Rejected("bad", "course_properties", label_of(record, "id"), str(problem))
+    return CourseProperties(
+        course_id=course_id,
+        name=harmless_text(properties, "name"),
+        npcu=parse_npcu(properties.get("npcu")),
+        property_data=_storable(properties, _KEPT_DEPTH),
+    )
+
+
+def merge_course(
+    course: Course | None,
+    properties: CourseProperties | None,
+    category_rules: Iterable[CategoryRule],
+    previous_category: str | None = None,
+) -> CatalogueCourse:
+    """One catalogue row of what the two lists say of one course id. Raises `ValueError` when neither says anything.
+
+    A course that only the properties list knows is an archived version; it counts (domain rules, certifications).
+    Without properties it has 0 points. A course without any name is called by its id. A certification has points
+    above 0; its category comes from the rules, and another course keeps the category it had, which counts nowhere.
+    """
+    if course is None and properties is None:
+        raise ValueError("a course that neither list knows cannot be merged")
+    course_id = course.id if course else properties.course_id if properties else ""
+    if course and properties and course.id != properties.course_id:
+        raise ValueError("the course and the properties to merge have different ids")
+    name = (course and course.name) or (properties and properties.name) or course_id
+    npcu = properties.npcu if properties else Npcu(0, None)
+    is_certification = npcu.value > 0
+    category = categorise(name, category_rules, previous_category) if is_certification else previous_category
+    return CatalogueCourse(
+        id=course_id,
+        name=name,
+        description=course.description if course else None,
+        status=course.status if course else ARCHIVED,
+        npcu_value=npcu.value,
+        npcu_problem=npcu.problem,
+        is_certification=is_certification,
+        certification_category=category,
+    )
+
+
+def _storable(value: Any, depth: int) -> Any:
+    """The value as JSON that a database takes: cleaned text, finite numbers, bounded in size and depth."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return clean_text(value[:_KEPT_CHARACTERS])
+    if isinstance(value, int):
+        return value if abs(value) < 2**53 else None
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if depth <= 0:
+        return None
+    if isinstance(value, Mapping):
+        some = list(value.items())[:_KEPT_PROPERTIES]
+        return {clean_text(str(key)[:100]): _storable(each, depth - 1) for key, each in some}
+    if isinstance(value, (list, tuple)):
+        return [_storable(each, depth - 1) for each in value[:_KEPT_PROPERTIES]]
+    return None
