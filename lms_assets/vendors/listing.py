@@ -1,0 +1,182 @@
+"""A vendor's listing as a stream of records, and the evidence whether it was all of them. No HTTP here.
+
+Both vendors page by offset over live data, so a row added or removed while paging shifts the pages: one row
+comes twice and another not at all. A listing therefore ends with a verdict, and only COMPLETE proves absence.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import blake2b
+from typing import Any
+
+from lms_assets.vendors.errors import UnexpectedAnswer, VendorError
+
+Record = dict[str, Any]
+
+MAXIMUM_PAGES = 5_000
+BARREN_PAGES = 3
+MAXIMUM_REASONS = 20
+
+
+class Verdict(StrEnum):
+    """How much a listing proves."""
+
+    COMPLETE = "complete"
+    """Every page came, and nothing moved while paging."""
+    DRIFTED = "drifted"
+    """Every page came, and the data moved or the pages contradict each other: rows may be missing."""
+    PARTIAL = "partial"
+    """It was not read to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page as the client read it. `count` is the vendor's own total, where there is one."""
+
+    records: list[Record]
+    more: bool
+    count: int | None = None
+    reasons: tuple[str, ...] = ()
+    not_found: bool = False
+
+
+class Listing(Iterable[Record]):
+    """Iterable once. Pages are fetched while iterating and not kept; each id is yielded once, as it came first.
+
+    After the last record `verdict` is COMPLETE or DRIFTED and `reasons` say why; before it, or when an error
+    ended it, PARTIAL. `pages` and `rows` count what came (repeated rows too), `reported_count` is what the
+    vendor said last. Iterating raises VendorError.
+
+    `filter_ignored`: a row that the filter excludes came back, so this is a full listing whatever was asked for
+    (Northpass API, filter trust). `not_found`: the answer was 404 where that can mean an empty list or a parent
+    that is gone. `without_id`: records that hold no readable id; they are yielded.
+    """
+
+    def __init__(
+        self,
+        vendor: str,
+        label: str,
+        pages: Iterable[Page],
+        *,
+        identity: Callable[[Record], object],
+        ascending: bool = False,
+        passes_filter: Callable[[Record], bool] | None = None,
+    ) -> None:
+        self.vendor = vendor
+        self.label = label
+        self.verdict = Verdict.PARTIAL
+        self.reasons: list[str] = []
+        self.pages = 0
+        self.rows = 0
+        self.reported_count: int | None = None
+        self.without_id = 0
+        self.filter_ignored = False
+        self.not_found = False
+        self._source = pages
+        self.identity = identity
+        self._ascending = ascending
+        self._passes_filter = passes_filter
+        self._seen: dict[object, bytes] = {}
+        self._highest: int | None = None
+        self._full_page = 0
+        self._first_count: int | None = None
+        self._barren = 0
+        self._started = False
+
+    def __repr__(self) -> str:
+        return f"Listing({self.vendor}, {self.label}, {self.verdict}, {self.rows} rows on {self.pages} pages)"
+
+    @property
+    def complete(self) -> bool:
+        """True when the listing proves that what it lacks is not there."""
+        return self.verdict is Verdict.COMPLETE
+
+    def __iter__(self) -> Iterator[Record]:
+        if self._started:
+            raise RuntimeError("a listing can be read once; ask the client for another")
+        self._started = True
+        return self._read()
+
+    def _read(self) -> Iterator[Record]:
+        try:
+            for page in self._source:
+                self._take_note_of(page)
+                yield from self._new_records(page)
+        except VendorError as error:
+            self._doubt(f"page {self.pages + 1} could not be read ({type(error).__name__})")
+            raise
+        self._compare_with_count()
+        self.verdict = Verdict.DRIFTED if self.reasons else Verdict.COMPLETE
+        self._seen.clear()
+
+    def _new_records(self, page: Page) -> Iterator[Record]:
+        fresh = 0
+        for record in page.records:
+            self.rows += 1
+            if self._passes_filter is not None and not self._passes_filter(record):
+                self.filter_ignored = True
+            if self._is_new(record):
+                fresh += 1
+                yield record
+        self._barren = 0 if fresh else self._barren + 1
+        if page.more and self._barren >= BARREN_PAGES:
+            self._endless("pages keep coming with nothing new on them")
+        if page.more and self.pages >= MAXIMUM_PAGES:
+            self._endless(f"there are more than {MAXIMUM_PAGES} pages")
+
+    def _is_new(self, record: Record) -> bool:
+        identity = self.identity(record)
+        if identity is None:
+            self.without_id += 1
+            return True
+        digest = _digest(record)
+        before = self._seen.get(identity)
+        if before is not None:
+            how = "came twice" if before == digest else "came twice with different content"
+            self._doubt(f"an id {how} (page {self.pages})")
+            return False
+        self._seen[identity] = digest
+        if self._ascending and isinstance(identity, int):
+            if self._highest is not None and identity < self._highest:
+                self._doubt(f"the ids do not ascend (page {self.pages})")
+            self._highest = max(identity, self._highest or identity)
+        return True
+
+    def _take_note_of(self, page: Page) -> None:
+        self.pages += 1
+        self.not_found = self.not_found or page.not_found
+        for reason in page.reasons:
+            self._doubt(reason)
+        if self.pages == 1:
+            self._full_page = len(page.records)
+            self._first_count = page.count
+        elif page.more and len(page.records) != self._full_page:
+            self._doubt(f"page {self.pages} is short, and it is not the last")
+        elif len(page.records) > self._full_page:
+            self._doubt("page 1 is short, and it is not the last")
+        if page.count is not None:
+            self.reported_count = page.count
+        if page.count != self._first_count:
+            self._doubt("the vendor's own count changed while paging")
+
+    def _compare_with_count(self) -> None:
+        distinct = len(self._seen) + self.without_id
+        if self.reported_count is not None and distinct != self.reported_count:
+            self._doubt(f"{distinct} rows came, and the vendor counts {self.reported_count}")
+
+    def _doubt(self, reason: str) -> None:
+        if reason not in self.reasons and len(self.reasons) < MAXIMUM_REASONS:
+            self.reasons.append(reason)
+
+    def _endless(self, problem: str) -> None:
+        remedy = "Try again later; if it stays, ask the vendor how this list ends"
+        raise UnexpectedAnswer(self.vendor, self.label, None, problem, remedy)
+
+
+def _digest(record: Record) -> bytes:
+    # Eight bytes tell apart two contents of one id; nothing of the record itself is kept.
+    return blake2b(json.dumps(record, sort_keys=True).encode(), digest_size=8).digest()
