@@ -17,10 +17,10 @@ demo: ## the whole chain against the built-in sandbox, then Dagster's UI on http
 	@.venv/bin/lms-assets demo $(if $(filter-out 0,$(EXIT)),--exit)
 
 test: ## everything: lint, types, import rules, the whole suite (CI=true: nothing may be left out)
-	@$(PYTHON) scripts/test.py
+	@$(PYTHON) scripts/suite.py
 
 lint: ## lint, format, types and import rules only
-	@$(PYTHON) scripts/test.py --lint-only
+	@$(PYTHON) scripts/suite.py --lint-only
 
 format: ## let ruff put the code in order
 	@$(PYTHON) scripts/prepare.py --dev

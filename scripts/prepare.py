@@ -90,9 +90,7 @@ def _interpreter_works() -> bool:
 def _ensure_venv() -> None:
     if _interpreter_works() and _has_pip():
         return
-    made = subprocess.run(
-        [sys.executable, "-m", "venv", "--clear", VENV], capture_output=True, text=True, check=False
-    )
+    made = subprocess.run([sys.executable, "-m", "venv", "--clear", VENV], capture_output=True, text=True, check=False)
     if made.returncode != 0:
         shutil.rmtree(VENV, ignore_errors=True)
         version = ".".join(map(str, sys.version_info[:2]))
@@ -104,9 +102,7 @@ def _ensure_venv() -> None:
 
 
 def _has_pip() -> bool:
-    return (
-        subprocess.run([PYTHON, "-m", "pip", "--version"], capture_output=True, check=False).returncode == 0
-    )
+    return subprocess.run([PYTHON, "-m", "pip", "--version"], capture_output=True, check=False).returncode == 0
 
 
 def _ensure_uv() -> Path:

@@ -35,9 +35,7 @@ def install_missing() -> None:
         return
     if os.geteuid() != 0 or not shutil.which("apt-get", path=SYSTEM_PATH):
         print(f"Not here: {_missing()}. The tests that need it will be left out.")
-        print(
-            f"To run them too, as root on Debian or Ubuntu: apt-get install {' '.join(packages)}", flush=True
-        )
+        print(f"To run them too, as root on Debian or Ubuntu: apt-get install {' '.join(packages)}", flush=True)
         return
     print(f"Installing the system's {', '.join(packages)} ...", flush=True)
     with _no_service_starts():
