@@ -1,1 +1,25 @@
-"""Both vendors, served locally with made-up data. Imports nothing of the product."""
+"""Both vendors, served locally with made-up data. Imports nothing of the product.
+
+`running_sandbox` for tests, `serve` for the command line, `build_world` for an oracle's view of the data.
+"""
+
+from __future__ import annotations
+
+from lms_assets.sandbox.app import create_app
+from lms_assets.sandbox.build import build_world
+from lms_assets.sandbox.config import IMPARTNER_KEY, IMPARTNER_TENANT, NORTHPASS_KEY, SandboxConfig
+from lms_assets.sandbox.server import SandboxHandle, running_sandbox, serve
+from lms_assets.sandbox.world import World
+
+__all__ = [
+    "IMPARTNER_KEY",
+    "IMPARTNER_TENANT",
+    "NORTHPASS_KEY",
+    "SandboxConfig",
+    "SandboxHandle",
+    "World",
+    "build_world",
+    "create_app",
+    "running_sandbox",
+    "serve",
+]

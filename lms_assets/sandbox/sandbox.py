@@ -1,0 +1,81 @@
+"""The running sandbox's state: world, clock, limits, counters, faults. Handlers and control both work on it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from lms_assets.sandbox.config import SandboxConfig
+from lms_assets.sandbox.faults import FaultBoard
+from lms_assets.sandbox.limiter import SlidingSecond
+from lms_assets.sandbox.maker import Maker
+from lms_assets.sandbox.stats import Stats
+from lms_assets.sandbox.timestamps import Clock
+from lms_assets.sandbox.world import World
+
+_MOST_KEPT = 256
+
+
+class Sandbox:
+    """One sandbox. Its parts are public: tests in the same process may look at all of them."""
+
+    def __init__(self, config: SandboxConfig, world: World) -> None:
+        self.config = config
+        self.world = world
+        self.clock = Clock(config.now)
+        self.limits = {
+            "northpass": SlidingSecond(config.northpass_rps),
+            "impartner": SlidingSecond(config.impartner_rps),
+        }
+        self.stats = Stats()
+        self.faults = FaultBoard(config.seed)
+        self.rejecting_accounts: set[int] = set(config.rejecting_accounts)
+        self.maker = Maker(world, random.Random(f"{config.seed}/changes"), config.reference_time)
+        self._turn = 0
+        self._kept: dict[Any, tuple[tuple[int, ...], Any]] = {}
+
+    def kept(self, key: Any, collections: Sequence[str], make: Callable[[], Any]) -> Any:
+        """`make()`'s result, kept until one of these collections of the world is touched."""
+        found = self.recall(key, collections)
+        return self.keep(key, collections, make()) if found is None else found
+
+    def recall(self, key: Any, collections: Sequence[str]) -> Any | None:
+        """What was kept under `key`, None when there is nothing or its collections changed since."""
+        found = self._kept.get(key)
+        return found[1] if found is not None and found[0] == self._revisions(collections) else None
+
+    def keep(self, key: Any, collections: Sequence[str], value: Any) -> Any:
+        """Keep `value` under `key`; the oldest entry goes when there are too many."""
+        self._kept.pop(key, None)
+        if len(self._kept) >= _MOST_KEPT:
+            self._kept.pop(next(iter(self._kept)))
+        self._kept[key] = (self._revisions(collections), value)
+        return value
+
+    def next_turn(self) -> int:
+        """A number that differs by call: listings without an order start elsewhere each time."""
+        self._turn += 1
+        return self._turn
+
+    def reset_stats(self) -> None:
+        """Start counting anew."""
+        self.stats = Stats()
+        for limit in self.limits.values():
+            limit.reset_counters()
+
+    def summary(self) -> dict[str, Any]:
+        """The counters as JSON-ready data; `throttled` is the number of 429 sent by the rate limit."""
+        vendors = {
+            name: self.stats.of_vendor(name)
+            | {"throttled": limit.refused, "most_in_one_second": limit.most_in_one_second}
+            for name, limit in self.limits.items()
+        }
+        writes = {
+            "patch_records": self.stats.patch_records,
+            "patch_fields": dict(sorted(self.stats.patch_fields.items())),
+        }
+        return vendors | writes
+
+    def _revisions(self, collections: Sequence[str]) -> tuple[int, ...]:
+        return tuple(self.world.revisions[name] for name in collections)
