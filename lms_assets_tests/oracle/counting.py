@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -17,6 +17,7 @@ from lms_assets_tests.oracle.records import (
     partner_of_contact,
     person_is_active,
     person_of_contact,
+    trimmed,
 )
 
 Overrides = Mapping[str, int | None]
@@ -87,20 +88,59 @@ def raw(state: State) -> Mapping[str, Any]:
     return state if isinstance(state, Mapping) else state.state()
 
 
+@dataclass(frozen=True)
+class _Who:
+    """A partner's people, which no instant changes."""
+
+    name: str
+    user_ids: frozenset[str]
+    group_ids: frozenset[str]
+    contact_ids: frozenset[int]
+
+
 def expected(state: State, at: datetime, overrides: Overrides | None = None) -> Expected:
     """Count everything at the instant `at` (aware)."""
+    return expected_at_each(state, [at], overrides)[at]
+
+
+def expected_at_each(
+    state: State, instants: Iterable[datetime], overrides: Overrides | None = None
+) -> dict[datetime, Expected]:
+    """The same for several instants; who belongs to whom is worked out once."""
     data = raw(state)
-    partners = {row["id"]: row for row in data["accounts"] if partner_is_kept(row)}
-    contacts = one_contact_per_email([row for row in data["users"] if contact_is_kept(row)], partners)
-    people = list(data["people"])
-    contact_of = {row["id"]: person_of_contact(row, _sharing_its_address(row, people)) for row in contacts}
-    group_links = links(list(data["groups"]), partners, overrides)
-    members = _members(data)
-    active = {row["id"] for row in people if person_is_active(row)}
+    group_links, contact_of, belonging = _who_belongs_to_whom(data, overrides)
     transcripts = _transcripts(data)
     points, names = points_of_courses(data), course_names(data)
+    answers = {}
+    for at in instants:
+        partners = {}
+        for partner_id, who in belonging.items():
+            by_category, total = _count(who.user_ids, transcripts, points, names, at=at)
+            partners[partner_id] = ExpectedPartner(
+                name=who.name,
+                by_category=by_category,
+                total_npcu=total,
+                has_gtm_certification=by_category["go_to_market"] > 0,
+                user_ids=who.user_ids,
+                group_ids=who.group_ids,
+                contact_ids=who.contact_ids,
+            )
+        answers[at] = Expected(partners, tuple(group_links), contact_of)
+    return answers
+
+
+def _who_belongs_to_whom(
+    data: Mapping[str, Any], overrides: Overrides | None
+) -> tuple[list[Link], dict[int, str | None], dict[int, _Who]]:
+    partners = {row["id"]: row for row in data["accounts"] if partner_is_kept(row)}
+    contacts = one_contact_per_email([row for row in data["users"] if contact_is_kept(row)], partners)
+    sharing = _people_by_address(data["people"])
+    contact_of = {row["id"]: person_of_contact(row, sharing.get(trimmed(row["email"]), [])) for row in contacts}
     employer = {row["id"]: partner_of_contact(row, partners) for row in contacts}
-    result = {}
+    group_links = links(list(data["groups"]), partners, overrides)
+    members = _members(data)
+    active = {row["id"] for row in data["people"] if person_is_active(row)}
+    belonging = {}
     for partner_id, account in partners.items():
         group_ids = {link.group_id for link in group_links if link.partner_id == partner_id}
         own_contacts = {contact_id for contact_id in employer if employer[contact_id] == partner_id}
@@ -111,24 +151,18 @@ def expected(state: State, at: datetime, overrides: Overrides | None = None) -> 
             person_id = contact_of[contact_id]
             if person_id is not None:
                 user_ids.add(person_id)
-        user_ids &= active
-        by_category, total = _count(user_ids, transcripts, points, names, at=at)
-        result[partner_id] = ExpectedPartner(
-            name=account["name"].strip(),
-            by_category=by_category,
-            total_npcu=total,
-            has_gtm_certification=by_category["go_to_market"] > 0,
-            user_ids=frozenset(user_ids),
-            group_ids=frozenset(group_ids),
-            contact_ids=frozenset(own_contacts),
+        belonging[partner_id] = _Who(
+            account["name"].strip(), frozenset(user_ids & active), frozenset(group_ids), frozenset(own_contacts)
         )
-    return Expected(result, tuple(group_links), contact_of)
+    return group_links, contact_of, belonging
 
 
-def _sharing_its_address(contact: Row, people: list[Row]) -> list[Row]:
-    """Those whose address could be the contact's: only to spare the slow comparison of everybody with everybody."""
-    wanted = (contact["email"] or "").strip().casefold()
-    return [person for person in people if person["email"] and person["email"].strip().casefold() == wanted]
+def _people_by_address(people: Iterable[Row]) -> dict[str, list[Row]]:
+    """Only to spare the slow comparison of every contact with everybody."""
+    found: dict[str, list[Row]] = {}
+    for person in people:
+        found.setdefault(trimmed(person["email"]), []).append(person)
+    return found
 
 
 def _members(data: Mapping[str, Any]) -> dict[str, set[str]]:
@@ -146,7 +180,7 @@ def _transcripts(data: Mapping[str, Any]) -> dict[str, list[Row]]:
 
 
 def _count(
-    user_ids: set[str],
+    user_ids: frozenset[str],
     transcripts: Mapping[str, list[Row]],
     points: Mapping[str, int],
     names: Mapping[str, str],
