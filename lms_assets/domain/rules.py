@@ -8,8 +8,7 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
-from types import MappingProxyType
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from lms_assets.domain import rules_defaults as default
@@ -52,15 +51,15 @@ class Rules:
     bad_record_minimum: int = 5
     category_rules: tuple[CategoryRule, ...] = tuple(CategoryRule(*row) for row in default.CATEGORY_RULES)
     gtm_category: str = "go_to_market"
-    crm_count_fields: Mapping[str, str] = default.CRM_COUNT_FIELDS
+    crm_count_fields: Mapping[str, str] = field(default_factory=lambda: default.CRM_COUNT_FIELDS)
     crm_total_field: str = "Total_NPCU__cf"
     crm_group_name_field: str = "LMS_Group_Name__cf"
     crm_dashboard_field: str = "LMS_Training_Dashboard__cf"
     dashboard_path: str = "partners/{partner_id}/training"
 
     def __post_init__(self) -> None:
-        """Freeze the mapping and check every value. Raises `ValueError` naming the first wrong key."""
-        object.__setattr__(self, "crm_count_fields", MappingProxyType(dict(self.crm_count_fields)))
+        """Take a copy of the mapping and check every value. Raises `ValueError` naming the first wrong key."""
+        object.__setattr__(self, "crm_count_fields", dict(self.crm_count_fields))
         for key, (holds, wanted) in _BOUNDS.items():
             if not holds(getattr(self, key)):
                 raise ValueError(f"rules: {key} must be {wanted}, not {getattr(self, key)!r}")
