@@ -1,17 +1,50 @@
-"""The awkward cases, at every scale."""
+"""The awkward cases, present at every scale, each under a name in `world.cases`.
+
+`CASES` says for each name which ids stand in `world.cases[name]`, in order. Add a case in one of the `awkward_*`
+modules and its line here: a test compares the two.
+"""
 
 from __future__ import annotations
 
+from lms_assets.sandbox import (
+    awkward_accounts,
+    awkward_contacts,
+    awkward_courses,
+    awkward_names,
+    awkward_people,
+    awkward_transcripts,
+)
+from lms_assets.sandbox.awkward_stage import Stage
 from lms_assets.sandbox.maker import Maker
 from lms_assets.sandbox.world import Person
 
+CASES: dict[str, str] = {
+    **awkward_courses.CASES,
+    **awkward_accounts.CASES,
+    **awkward_names.CASES,
+    **awkward_people.CASES,
+    **awkward_contacts.CASES,
+    **awkward_transcripts.CASES,
+    "group_all_partners": "group: kept, has everybody with partner access as member",
+    "group_all_users": "group: left out, has everybody as member",
+}
+
 
 def add_cases(maker: Maker) -> list[Person]:
-    """Add every case."""
-    return []
+    """Add every case; returns the people of it who have partner access."""
+    stage = Stage(maker)
+    awkward_courses.add(stage)
+    awkward_accounts.add(stage)
+    awkward_names.add(stage)
+    awkward_people.add(stage)
+    awkward_contacts.add(stage)
+    awkward_transcripts.add(stage)
+    return stage.insiders
 
 
 def add_groups_of_everybody(maker: Maker, insiders: list[Person]) -> None:
-    """All Partners and All Users."""
-    maker.join(maker.group("All Partners"), *insiders)
-    maker.join(maker.group("All Users"), *maker.world.people.values())
+    """`All Partners` and `All Users` (domain rules, groups that are not partners')."""
+    partners, users = maker.group("All Partners"), maker.group("All Users")
+    maker.join(partners, *insiders)
+    maker.join(users, *maker.world.people.values())
+    maker.world.cases |= {"group_all_partners": [partners.id], "group_all_users": [users.id]}

@@ -27,7 +27,8 @@ def add_lookups(maker: Maker) -> None:
 def add_accounts(maker: Maker, volumes: Volumes, words: list[str]) -> tuple[list[Account], list[Account]]:
     """Ordinary accounts around `words`: those that count as partners, and those that are left out."""
     rng = maker.rng
-    kept_wanted = max(8, volumes.kept_partners - len(maker.world.accounts) * 4 // 5)
+    awkward = sum(1 for account in maker.world.accounts.values() if account.partner_tier in KEPT_TIERS)
+    kept_wanted = max(volumes.kept_partners // 2, volumes.kept_partners - awkward)
     kept = [_account(maker, names.company_name(rng, words.pop())) for _ in range(kept_wanted)]
     excluded = []
     while len(maker.world.accounts) < volumes.accounts:

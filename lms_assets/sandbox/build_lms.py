@@ -12,6 +12,7 @@ from lms_assets.sandbox.world import Account, Group, Person, Transcript, Webhook
 WEBHOOK_TYPES = ("course_completed_events", "course_enrollment_events")
 _ENDPOINTS = ("https://hooks.example.com/lms", "https://hooks.example.org/archive")
 _WEBHOOK_DAYS = 90
+_GROUPS_OF_EVERYBODY = 2
 
 
 def add_groups(
@@ -20,14 +21,14 @@ def add_groups(
     """Partners' groups (a few partners have two), then groups of customers; returns the partners' ones."""
     rng = maker.rng
     linked = sum(1 for account_id in maker.world.intended_links.values() if account_id is not None)
-    wanted = max(6, volumes.partner_groups - linked)
+    wanted = max(volumes.partner_groups // 2, volumes.partner_groups - linked)
     owners = rng.sample(accounts, min(len(accounts), wanted * 49 // 50 + 1))
     owners += [rng.choice(owners) for _ in range(wanted - len(owners))]
     groups = []
     for account in owners:
         name = names.group_name(rng, account.name or "")
         groups.append((maker.group(name, account, empty_is_404=rng.random() < 0.5), account))
-    for _ in range(volumes.groups - len(maker.world.groups)):
+    for _ in range(volumes.groups - len(maker.world.groups) - _GROUPS_OF_EVERYBODY):
         maker.group(f"{words.pop()} {rng.choice(('Customers', 'Cohort', 'Academy', 'Onboarding'))}")
     return groups
 
@@ -37,10 +38,11 @@ def add_people(
 ) -> tuple[list[Person], list[tuple[Person, Account]]]:
     """People up to the volume: (those with partner access, (person, employer) of those who are CRM contacts)."""
     rng = maker.rng
+    wanted = max(volumes.partner_people // 2, volumes.partner_people - len(maker.world.people))
     inside: list[Person] = []
     employers: list[tuple[Person, Account]] = []
     weights = [rng.paretovariate(1.3) for _ in groups]
-    for number, place in enumerate(rng.choices(groups, weights, k=volumes.partner_people * 85 // 100)):
+    for number, place in enumerate(rng.choices(groups, weights, k=wanted * 85 // 100)):
         # The first people go to one group each: hardly any partner's group is empty.
         group, account = groups[number] if number < len(groups) * 98 // 100 else place
         person = _person(maker, number, domain_of(account))
@@ -48,7 +50,7 @@ def add_people(
         inside.append(person)
         if rng.random() < 0.7:
             employers.append((person, rng.choice(accounts) if rng.random() < 0.02 else account))
-    for number in range(len(inside), volumes.partner_people):
+    for number in range(len(inside), wanted):
         account = rng.choice(accounts)
         person = _person(maker, number, domain_of(account))
         inside.append(person)
