@@ -39,7 +39,7 @@ LEGAL_SUFFIXES = (
         "sp z o o",
         "sp zoo",
     ),
-    *("sia", "uab", "ou", "eood", "ood", "ead", "ad", "as", "ltd sti", "ltd şti", "anonim şirketi", "limited şirketi"),
+    *("sia", "uab", "ou", "eood", "ood", "ead", "ad", "ltd sti", "ltd şti", "anonim şirketi", "limited şirketi"),
     *("sdn bhd", "bhd", "kk", "gk", "kabushiki kaisha", "tbk", "jsc", "ojsc", "cjsc", "pjsc", "fze", "fzco", "fz llc"),
     *("wll", "pllc", "pc", "ооо", "оао", "зао", "пао", "ао", "тоо", "тов", "αε", "επε", "ικε"),
 )
@@ -48,7 +48,7 @@ LEGAL_PREFIXES = ("ооо", "оао", "зао", "пао", "ао", "тоо", "т�
 # At either end, also without a blank, for scripts that write none. `(株)` and `㈱` become the word 株.
 LEGAL_AFFIXES = (
     *("株式会社", "有限会社", "合同会社", "合資会社", "合名会社", "股份有限公司", "有限责任公司", "有限公司"),
-    *("股份有限公司", "有限責任公司", "주식회사", "유한회사"),
+    *("有限責任公司", "주식회사", "유한회사"),
 )
 
 # Two names that differ in one of these are two companies, however near their spelling.
@@ -56,8 +56,8 @@ DISTINGUISHING_WORDS = (
     *("north", "south", "east", "west", "northern", "southern", "eastern", "western", "central", "northeast"),
     *("northwest", "southeast", "southwest", "upper", "lower", "inner", "outer", "nord", "sud", "süd", "ost", "est"),
     *("ouest", "norte", "sur", "sul", "este", "oeste", "nordic", "baltic", "emea", "apac", "anz", "latam", "dach"),
-    *("europe", "africa", "asia", "america", "americas", "oceania", "pacific", "atlantic", "global", "international"),
-    *("national", "iberia", "benelux", "mena", "gcc", "uk", "us", "usa", "uae", "eu", "ca", "au", "nz", "za"),
+    *("europe", "africa", "asia", "america", "americas", "oceania", "pacific", "atlantic"),
+    *("iberia", "benelux", "mena", "gcc", "uk", "us", "usa", "uae", "eu", "ca", "au", "nz", "za"),
     *("argentina", "australia", "austria", "belarus", "belgium", "brazil", "brasil", "bulgaria", "canada", "chile"),
     *("china", "colombia", "croatia", "cyprus", "czechia", "denmark", "deutschland", "dominica", "egypt", "england"),
     *("espana", "españa", "estonia", "finland", "france", "georgia", "germany", "ghana", "greece", "guinea", "holland"),

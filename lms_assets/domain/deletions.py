@@ -1,0 +1,103 @@
+"""What may be deactivated, and what stops a sync before it writes: the fuse and the share of bad records."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from lms_assets.domain.rules import Rules
+
+SAMPLE_SIZE = 20
+
+Id = TypeVar("Id", int, str, tuple[str, str])
+
+
+class SyncStopped(Exception):
+    """A sync must not write what it has. The text is for people: what, how much, what to do; ids only."""
+
+
+class MassDeactivationStopped(SyncStopped):
+    """More rows would leave than the fuse allows. `sample` holds at most 20 ids."""
+
+    def __init__(self, entity: str, active: int, leaving: int, limit: int, sample: tuple[Any, ...]) -> None:
+        self.entity = entity
+        self.active = active
+        self.leaving = leaving
+        self.limit = limit
+        self.sample = sample
+        shown = ", ".join(str(each) for each in sample)
+        more = f" and {leaving - len(sample)} more" if leaving > len(sample) else ""
+        super().__init__(
+            f"{entity}: {leaving} of {active} active rows would leave, more than the {limit} allowed at once. Nothing "
+            f"was written. Ids: {shown}{more}. Look at the source; if they are really gone, run again with "
+            "--allow-mass-deactivation."
+        )
+
+
+class TooManyBadRecords(SyncStopped):
+    """More records could not be read than the rules allow."""
+
+    def __init__(self, entity: str, total: int, bad: int, limit: int) -> None:
+        self.entity = entity
+        self.total = total
+        self.bad = bad
+        self.limit = limit
+        super().__init__(
+            f"{entity}: {bad} of {total} records could not be read, more than the {limit} allowed. Nothing was "
+            "written. The reasons are in sync_failures; where the vendor changed a field, the reader must follow."
+        )
+
+
+def absent_ids(active_ids: Iterable[Id], seen_ids: Iterable[Id]) -> tuple[Id, ...]:
+    """The active rows' ids that a listing did not show, sorted.
+
+    `seen_ids` are all ids that were listed, those of bad records too: what cannot be read is there all the same. Only
+    a complete listing says anything by leaving out, and absence is to be confirmed (`confirmed_gone`).
+    """
+    return tuple(sorted(set(active_ids) - set(seen_ids)))
+
+
+def confirmed_gone(absent: Iterable[Id], still_answering: Collection[Id]) -> tuple[Id, ...]:
+    """Which absent rows are gone, given those of them that answered when asked for by id: all, or none.
+
+    One that answers proves the listing incomplete, and then its silence about the others proves nothing
+    (domain rules, absence is confirmed before it has an effect).
+    """
+    asked = tuple(absent)
+    return () if set(asked) & set(still_answering) else asked
+
+
+def fuse_limit(active: int, rules: Rules) -> int:
+    """How many of `active` rows may leave at once: the set share, or the minimum where that is more.
+
+    "More than a set share (5 %, at least 10 rows)" (domain rules, deletions): of 1,000 rows 50 may leave and 51 not;
+    of 60 rows 10 may and 11 not. The share is taken exactly and cut to whole rows.
+    """
+    return max(rules.mass_deactivation_minimum, _share_of(active, rules.mass_deactivation_share))
+
+
+def check_fuse(entity: str, active: int, leaving: Collection[Any], rules: Rules, allowed: bool = False) -> None:
+    """Raise `MassDeactivationStopped` when more of the `active` rows would leave than `fuse_limit` allows.
+
+    `leaving` are the ids of rows that would be deactivated or removed, for whatever reason: gone, filtered out,
+    disabled. `allowed` is the explicit override of this run. Call it before the transaction; for memberships once a
+    group and once for all together.
+    """
+    limit = fuse_limit(active, rules)
+    if len(leaving) > limit and not allowed:
+        sample = tuple(sorted(leaving, key=lambda each: (str(type(each)), each))[:SAMPLE_SIZE])
+        raise MassDeactivationStopped(entity, active, len(leaving), limit, sample)
+
+
+def check_bad_records(entity: str, total: int, bad: int, rules: Rules) -> None:
+    """Raise `TooManyBadRecords` when more of `total` records are bad than the set share, and more than
+    `bad_record_minimum`: one odd record in a short listing must not stop the rest.
+    """
+    limit = max(rules.bad_record_minimum, _share_of(total, rules.bad_record_share))
+    if bad > limit:
+        raise TooManyBadRecords(entity, total, bad, limit)
+
+
+def _share_of(total: int, share: float) -> int:
+    return int(Decimal(str(share)) * total)
