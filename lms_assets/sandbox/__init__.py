@@ -8,7 +8,7 @@ from __future__ import annotations
 from lms_assets.sandbox.app import create_app
 from lms_assets.sandbox.build import build_world
 from lms_assets.sandbox.config import IMPARTNER_KEY, IMPARTNER_TENANT, NORTHPASS_KEY, SandboxConfig
-from lms_assets.sandbox.server import SandboxHandle, running_sandbox, serve
+from lms_assets.sandbox.server import SandboxHandle, introduction, running_sandbox, serve
 from lms_assets.sandbox.world import World
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "World",
     "build_world",
     "create_app",
+    "introduction",
     "running_sandbox",
     "serve",
 ]

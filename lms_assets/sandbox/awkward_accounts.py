@@ -21,7 +21,7 @@ _EXCLUDED: dict[str, tuple[str | None, str | None, dict[str, Any]]] = {
 }
 
 CASES = {
-    **dict.fromkeys(_EXCLUDED, "account that is left out; group of its name with a certified member (none where it has no name)"),
+    **dict.fromkeys(_EXCLUDED, "account that is left out; the group of its name, if it has one, with a member"),
     "account_status_null": "account without a status: counts",
     "account_without_crm_id": "account without a Salesforce id",
     "crm_id_15_characters": "account",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 
 from lms_assets.sandbox.exchange import Refused
@@ -12,6 +13,9 @@ from lms_assets.sandbox.timestamps import from_text, to_text
 
 _PARAMETER = re.compile(r"^filter\[(\w+)\](?:\[(\w+)\])?$")
 _INSTANT = re.compile(r"^\d{4}-\d\d-\d\d([T ]|$)")
+
+# Objects within an object: there is nothing to compare them with.
+_NESTED = ("payload", "properties")
 
 Filter = tuple[str, str, str]
 _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
@@ -33,7 +37,7 @@ def filters_of(query: Iterable[tuple[str, str]], attributes: Attributes) -> tupl
                 raise Refused(422, "Invalid filter", f"{key} is not filter[attribute][predicate]", key)
             continue
         attribute, predicate = match[1], match[2] or "eq"
-        if attribute not in attributes:
+        if attribute not in attributes or attribute in _NESTED:
             raise Refused(422, "Invalid filter", f"{attribute} cannot be filtered by here", key)
         if predicate not in PREDICATES:
             raise Refused(422, "Invalid filter", f"{predicate} is not a predicate", key)
@@ -65,12 +69,15 @@ def _test(predicate: str, wanted: str) -> Callable[[Any], bool]:
 def _as_type_of(have: Any, wanted: str) -> Any:
     """The filter's value as the attribute's type, so that numbers and instants compare as such."""
     try:
-        if isinstance(have, bool):
-            return wanted.strip().lower() == "true"
-        if isinstance(have, (int, float)):
-            return float(wanted)
-        if _INSTANT.match(wanted):
-            return to_text(from_text(wanted))
+        return _converted(type(have), wanted)
     except ValueError as error:
         raise Refused(422, "Invalid filter", f"the value {wanted[:40]!r} does not fit the attribute") from error
-    return wanted if isinstance(have, str) else str(wanted)
+
+
+@lru_cache(maxsize=256)
+def _converted(kind: type, wanted: str) -> Any:
+    if kind is bool:
+        return wanted.strip().lower() == "true"
+    if kind in (int, float):
+        return float(wanted)
+    return to_text(from_text(wanted)) if _INSTANT.match(wanted) else wanted

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +25,7 @@ from lms_assets.sandbox.sandbox import Sandbox
 from lms_assets.sandbox.world import World
 
 _START_SECONDS = 10.0
+_ACTION_SECONDS = 30.0
 
 
 class _StampingProtocol(HttpToolsProtocol):
@@ -42,6 +44,7 @@ class SandboxHandle:
 
     url: str
     sandbox: Sandbox = field(repr=False)
+    _loop: asyncio.AbstractEventLoop = field(repr=False)
 
     @property
     def northpass_url(self) -> str:
@@ -69,8 +72,12 @@ class SandboxHandle:
         return self.sandbox.faults
 
     def mutate(self, action: str, **arguments: Any) -> str | int:
-        """Do an action of `mutations.ACTIONS`; returns the id of what was made or changed."""
-        return mutate(self.sandbox, action, **arguments)
+        """Do an action of `mutations.ACTIONS` between two calls; returns the id of what was made or changed."""
+
+        async def between_calls() -> str | int:
+            return mutate(self.sandbox, action, **arguments)
+
+        return asyncio.run_coroutine_threadsafe(between_calls(), self._loop).result(_ACTION_SECONDS)
 
     def stats(self) -> dict[str, Any]:
         """The counters, as `GET /sandbox/stats` answers them."""
@@ -85,7 +92,20 @@ class SandboxHandle:
         self.sandbox.reset_stats()
 
 
-def _server(sandbox: Sandbox) -> uvicorn.Server:
+class _Server(uvicorn.Server):
+    """Tells when it takes calls."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start listening, then say so."""
+        await super().startup(sockets)
+        self._ready()
+
+
+def _server(sandbox: Sandbox, ready: Callable[[], None] = lambda: None) -> uvicorn.Server:
     settings = uvicorn.Config(
         app_of(sandbox),
         http=_StampingProtocol,
@@ -99,7 +119,7 @@ def _server(sandbox: Sandbox) -> uvicorn.Server:
         timeout_graceful_shutdown=1,
         backlog=2048,
     )
-    return uvicorn.Server(settings)
+    return _Server(settings, ready)
 
 
 @contextmanager
@@ -109,15 +129,21 @@ def running_sandbox(config: SandboxConfig | None = None, *, port: int = 0) -> It
     sandbox = Sandbox(settings, build_world(settings))
     listener = socket.create_server(("127.0.0.1", port), backlog=2048)
     server = _server(sandbox)
-    thread = threading.Thread(target=server.run, args=([listener],), name="sandbox", daemon=True)
+    runner = asyncio.Runner(loop_factory=server.config.get_loop_factory())
+    thread = threading.Thread(target=_run, args=(runner, server, listener), name="sandbox", daemon=True)
     thread.start()
     try:
         _wait_until_started(server, thread)
-        yield SandboxHandle(f"http://127.0.0.1:{listener.getsockname()[1]}", sandbox)
+        yield SandboxHandle(f"http://127.0.0.1:{listener.getsockname()[1]}", sandbox, runner.get_loop())
     finally:
         server.should_exit = True
         thread.join(timeout=_START_SECONDS)
         listener.close()
+
+
+def _run(runner: asyncio.Runner, server: uvicorn.Server, listener: socket.socket) -> None:
+    with runner:
+        runner.run(server.serve([listener]))
 
 
 def _wait_until_started(server: uvicorn.Server, thread: threading.Thread) -> None:
@@ -128,11 +154,34 @@ def _wait_until_started(server: uvicorn.Server, thread: threading.Thread) -> Non
         time.sleep(0.005)
 
 
-def serve(config: SandboxConfig, host: str = "127.0.0.1", port: int = 8765) -> None:
-    """Serve in the foreground until interrupted. Raises OSError when the port is taken."""
+def serve(
+    config: SandboxConfig,
+    host: str = "127.0.0.1",
+    port: int = 8765,
+    ready: Callable[[str], None] | None = None,
+) -> None:
+    """Serve in the foreground until interrupted; port 0 takes a free one. Raises OSError when the port is taken.
+
+    `ready` is called once with the base URL as soon as calls are answered.
+    """
     listener = socket.create_server((host, port), backlog=2048)
     sandbox = Sandbox(config, build_world(config))
     # A collection over a whole world takes tens of milliseconds, in which requests would be stamped too late.
     gc.collect()
     gc.freeze()
-    _server(sandbox).run([listener])
+    url = f"http://{host}:{listener.getsockname()[1]}"
+    _server(sandbox, lambda: ready(url) if ready else None).run([listener])
+
+
+def introduction(config: SandboxConfig, url: str) -> str:
+    """What somebody at a terminal needs to use a sandbox that answers at `url`: addresses and its (public) keys."""
+    return "\n".join(
+        (
+            f"NORTHPASS_BASE_URL={url}{BASES['northpass']}",
+            f"NORTHPASS_API_KEY={config.northpass_key}",
+            f"IMPARTNER_BASE_URL={url}{BASES['impartner']}",
+            f"IMPARTNER_API_KEY={config.impartner_key}",
+            f"IMPARTNER_TENANT_ID={config.impartner_tenant}",
+            f"What it serves and how to steer it: {url}/",
+        )
+    )
