@@ -14,6 +14,7 @@ from functools import lru_cache
 from anyascii import anyascii
 
 from lms_assets.domain.rules import Rules
+from lms_assets.domain.values import folded
 
 _SILENT = dict.fromkeys(map(ord, ".'’‘`´ʼ"))  # S.A. is SA, O'Neil is ONeil
 _STROKES = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th"})
@@ -62,7 +63,7 @@ def normalise_name(name: str, rules: Rules) -> str:
     """
     forms = _forms(rules.legal_suffixes, rules.legal_prefixes, rules.legal_affixes)
     words = _words(_without_prefix(name, rules.group_name_prefixes))
-    return " ".join(_without_forms(words, forms)) or _folded(name)
+    return " ".join(_without_forms(words, forms)) or folded(name)
 
 
 def key_of(normalised: str) -> str:
@@ -102,18 +103,12 @@ def _forms(suffixes: tuple[str, ...], prefixes: tuple[str, ...], affixes: tuple[
     )
 
 
-def _folded(name: str) -> str:
-    """Compatibility forms and case unified, in a form that folding again does not change."""
-    text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
-    return " ".join(text.split())
-
-
 def _without_prefix(name: str, prefixes: Sequence[str]) -> str:
-    text = _folded(name)
+    text = folded(name)
     stripping = True
     while stripping:
         stripping = False
-        for prefix in map(_folded, prefixes):
+        for prefix in map(folded, prefixes):
             rest = text.removeprefix(prefix).strip()
             if rest != text and rest:
                 text, stripping = rest, True
@@ -140,7 +135,7 @@ def _without_accents(text: str) -> str:
 
 def _words(text: str) -> list[str]:
     """Runs of letters, marks and digits; a `#` or `+` that ends one stays with it; single letters are joined."""
-    plain = _folded(_without_accents(_folded(text).translate(_SILENT)).translate(_STROKES))
+    plain = folded(_without_accents(folded(text).translate(_SILENT)).translate(_STROKES))
     pieces: list[str] = []
     for index, character in enumerate(plain):
         category = unicodedata.category(character)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from lms_assets.domain.values import (
     BadValue,
     crm_id_of,
     flag_of,
+    folded,
     harmless_text,
     kind_of,
     label_of,
@@ -83,17 +83,13 @@ def _reason_to_leave_out(email: str | None, status: str | None, is_active: bool 
         return "no valid e-mail"
     if is_active is False:
         return "inactive in the CRM"
-    if status and _fold(status) in {_fold(each) for each in rules.excluded_contact_statuses}:
+    if status and folded(status) in {folded(each) for each in rules.excluded_contact_statuses}:
         return "contact status is excluded"
     if in_domains(email, frozenset(each.strip().lower() for each in rules.excluded_email_domains)):
         return "e-mail domain is excluded"
     if local_words(email) & {each.strip().lower() for each in rules.excluded_local_part_words}:
         return "a word of the e-mail's local part is excluded"
     return None
-
-
-def _fold(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
 def partner_of_contact(

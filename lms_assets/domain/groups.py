@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from lms_assets.domain.findings import Rejected
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.values import (
     BadValue,
+    folded,
     harmless_text,
     harmless_whole_number,
     kind_of,
@@ -69,16 +69,12 @@ def group_from_record(record: Any, rules: Rules) -> LmsGroup | Rejected:
 
 def is_kept_group(name: str, rules: Rules) -> bool:
     """Whether this is a group of everybody with partner access (`All Partners`): kept, and nobody's own."""
-    return _fold(name) in {_fold(each) for each in rules.kept_group_names}
+    return folded(name) in {folded(each) for each in rules.kept_group_names}
 
 
 def _reason_to_leave_out(name: str, rules: Rules) -> str | None:
-    if _fold(name) in {_fold(each) for each in rules.excluded_group_names}:
+    if folded(name) in {folded(each) for each in rules.excluded_group_names}:
         return "a group of everybody, not a partner's"
-    if set(_WORD.findall(_fold(name))) & {_fold(each) for each in rules.excluded_group_words}:
+    if set(_WORD.findall(folded(name))) & {folded(each) for each in rules.excluded_group_words}:
         return "the name has a word of groups that are not partners'"
     return None
-
-
-def _fold(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lms_assets.domain.findings import Finding
+from lms_assets.domain.values import folded
 
 if TYPE_CHECKING:
     from lms_assets.domain.partners import Partner
@@ -59,7 +60,7 @@ def salesforce_key(salesforce_id: str | None) -> str | None:
 
 def name_key(name: str) -> str:
     """Under which two account names are the same account's: ignoring case, width of characters and extra blanks."""
-    return " ".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).split())
+    return folded(name)
 
 
 def collation_key(name: str) -> str:

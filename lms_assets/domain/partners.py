@@ -6,7 +6,6 @@ among them and have no effect.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +25,7 @@ from lms_assets.domain.rules import Rules
 from lms_assets.domain.values import (
     BadValue,
     crm_id_of,
+    folded,
     harmless_text,
     harmless_whole_number,
     kind_of,
@@ -86,7 +86,7 @@ def partner_from_account(record: Any, rules: Rules, regions: Mapping[int, str]) 
         status = text_of(record, "Account_Status__cf", limit=50) or "Active"
     except BadValue as problem:
         return Rejected("bad", "partner", label, str(problem))
-    kept_tier = {_fold(each): each for each in rules.partner_tiers}.get(_fold(tier or ""))
+    kept_tier = {folded(each): each for each in rules.partner_tiers}.get(folded(tier or ""))
     reason = _reason_to_leave_out(name, kept_tier, status, rules)
     if reason or name is None or kept_tier is None:
         return Rejected("excluded", "partner", label, reason or "no name")
@@ -107,17 +107,13 @@ def partner_from_account(record: Any, rules: Rules, regions: Mapping[int, str]) 
     )
 
 
-def _fold(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
-
-
 def _reason_to_leave_out(name: str | None, kept_tier: str | None, status: str, rules: Rules) -> str | None:
     if name is None:
         return "no name"
-    folded = _fold(name)
-    if any(_fold(word) in folded for word in rules.excluded_partner_name_words):
+    plain_name = folded(name)
+    if any(folded(word) in plain_name for word in rules.excluded_partner_name_words):
         return "the name contains the vendor's own"
-    if _fold(status) in {_fold(each) for each in rules.excluded_account_statuses}:
+    if folded(status) in {folded(each) for each in rules.excluded_account_statuses}:
         return "account status is excluded"
     return None if kept_tier else "tier is blank or not among those kept"
 

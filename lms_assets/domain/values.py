@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Mapping
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from typing import Any
@@ -50,6 +51,11 @@ def clean_text(text: str) -> str:
     if not text.isascii():
         text = _LONE_SURROGATES.sub("\ufffd", text)
     return _CONTROLS.sub(" ", text).strip()
+
+
+def folded(text: str) -> str:
+    """Under which two texts are the same ignoring case, width of characters and extra blanks."""
+    return " ".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).split())
 
 
 def text_of(record: Mapping[str, Any], field: str, *, limit: int = TEXT_LIMIT) -> str | None:
