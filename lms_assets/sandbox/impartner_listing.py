@@ -44,10 +44,11 @@ async def _ordered(sandbox: Sandbox, call: Call, entry: CrmObject) -> list[Any]:
     key = (entry.name, text, tuple(orders))
     rows: list[Any] | None = sandbox.recall(key, (entry.collection,))
     if rows is None:
+        revisions = sandbox.revisions((entry.collection,))
         rows = await _passing(list(entry.rows(sandbox.world).values()), text, entry)
         for field, descending in reversed(orders):
             rows.sort(key=partial(_sortable, field.attribute), reverse=descending)
-        sandbox.keep(key, (entry.collection,), rows)
+        sandbox.keep(key, revisions, rows)
     if orders or not rows:
         return rows
     turn = sandbox.next_turn() * 37 % len(rows)

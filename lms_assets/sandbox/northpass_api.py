@@ -40,6 +40,7 @@ async def _course_attributes(sandbox: Sandbox) -> show.Attributes:
     found: show.Attributes | None = sandbox.recall("course attributes", ("transcripts",))
     if found is not None:
         return found
+    revisions = sandbox.revisions(("transcripts",))
     enrolled: Counter[str] = Counter()
     completed: Counter[str] = Counter()
     for number, rows in enumerate(list(sandbox.world.transcripts.values())):
@@ -48,7 +49,7 @@ async def _course_attributes(sandbox: Sandbox) -> show.Attributes:
         completed.update(row.resource_id for row in of_courses if row.progress_status == "completed")
         if number % _PEOPLE_A_TURN == 0:
             await asyncio.sleep(0)
-    return sandbox.keep("course attributes", ("transcripts",), show.course_attributes(enrolled, completed))
+    return sandbox.keep("course attributes", revisions, show.course_attributes(enrolled, completed))
 
 
 async def course_properties(sandbox: Sandbox, call: Call) -> Reply:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -75,7 +75,7 @@ def _as_type_of(have: Any, wanted: str) -> Any:
 
 
 @lru_cache(maxsize=256)
-def _converted(kind: type, wanted: str) -> Any:
+def _converted(kind: Hashable, wanted: str) -> Any:
     if kind is bool:
         return wanted.strip().lower() == "true"
     if kind in (int, float):

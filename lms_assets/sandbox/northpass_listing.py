@@ -66,12 +66,13 @@ async def _filtered(sandbox: Sandbox, call: Call, listing: Listing) -> list[Any]
     key = (*listing.key, filters)
     found = sandbox.recall(key, listing.collections)
     if found is None:
+        revisions = sandbox.revisions(listing.collections)
         passes = matcher(filters, listing.attributes)
         found = []
         for start in range(0, len(rows), _ROWS_A_TURN):
             found += [row for row in rows[start : start + _ROWS_A_TURN] if passes(row)]
             await asyncio.sleep(0)
-        sandbox.keep(key, listing.collections, found)
+        sandbox.keep(key, revisions, found)
     return list(found)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from lms_assets.sandbox.config import SandboxConfig
 from lms_assets.sandbox.faults import FaultBoard
@@ -15,6 +15,7 @@ from lms_assets.sandbox.timestamps import Clock
 from lms_assets.sandbox.world import World
 
 _MOST_KEPT = 256
+T = TypeVar("T")
 
 
 class Sandbox:
@@ -35,23 +36,27 @@ class Sandbox:
         self._turn = 0
         self._kept: dict[Any, tuple[tuple[int, ...], Any]] = {}
 
-    def kept(self, key: Any, collections: Sequence[str], make: Callable[[], Any]) -> Any:
+    def kept(self, key: Any, collections: Sequence[str], make: Callable[[], T]) -> T:
         """`make()`'s result, kept until one of these collections of the world is touched."""
         found = self.recall(key, collections)
-        return self.keep(key, collections, make()) if found is None else found
+        return self.keep(key, self.revisions(collections), make()) if found is None else cast("T", found)
 
     def recall(self, key: Any, collections: Sequence[str]) -> Any | None:
         """What was kept under `key`, None when there is nothing or its collections changed since."""
         found = self._kept.get(key)
-        return found[1] if found is not None and found[0] == self._revisions(collections) else None
+        return found[1] if found is not None and found[0] == self.revisions(collections) else None
 
-    def keep(self, key: Any, collections: Sequence[str], value: Any) -> Any:
-        """Keep `value` under `key`; the oldest entry goes when there are too many."""
+    def keep(self, key: Any, revisions: tuple[int, ...], value: T) -> T:
+        """Keep `value`, made at these revisions, under `key`; the oldest entry goes when there are too many."""
         self._kept.pop(key, None)
         if len(self._kept) >= _MOST_KEPT:
             self._kept.pop(next(iter(self._kept)))
-        self._kept[key] = (self._revisions(collections), value)
+        self._kept[key] = (revisions, value)
         return value
+
+    def revisions(self, collections: Sequence[str]) -> tuple[int, ...]:
+        """How often each collection changed: take it before reading them over several turns of the event loop."""
+        return tuple(self.world.revisions[name] for name in collections)
 
     def next_turn(self) -> int:
         """A number that differs by call: listings without an order start elsewhere each time."""
@@ -76,6 +81,3 @@ class Sandbox:
             "patch_fields": dict(sorted(self.stats.patch_fields.items())),
         }
         return vendors | writes
-
-    def _revisions(self, collections: Sequence[str]) -> tuple[int, ...]:
-        return tuple(self.world.revisions[name] for name in collections)
