@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -69,15 +69,15 @@ def _test(predicate: str, wanted: str) -> Callable[[Any], bool]:
 def _as_type_of(have: Any, wanted: str) -> Any:
     """The filter's value as the attribute's type, so that numbers and instants compare as such."""
     try:
-        return _converted(type(have), wanted)
+        return _converted(type(have).__name__, wanted)
     except ValueError as error:
         raise Refused(422, "Invalid filter", f"the value {wanted[:40]!r} does not fit the attribute") from error
 
 
 @lru_cache(maxsize=256)
-def _converted(kind: Hashable, wanted: str) -> Any:
-    if kind is bool:
+def _converted(kind: str, wanted: str) -> Any:
+    if kind == "bool":
         return wanted.strip().lower() == "true"
-    if kind in (int, float):
+    if kind in ("int", "float"):
         return float(wanted)
     return to_text(from_text(wanted)) if _INSTANT.match(wanted) else wanted
