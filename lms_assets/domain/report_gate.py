@@ -1,0 +1,84 @@
+"""May the reports go out? Not on stale or failed data, unless a person released them. Pure; times in UTC."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+MAX_AGE = timedelta(hours=36)
+
+Reason = Literal["good", "partial", "never counted", "failed", "running", "stale", "released"]
+
+
+@dataclass(frozen=True, slots=True)
+class GateVerdict:
+    """Whether the reports may be sent.
+
+    Attributes:
+        may_send: False holds everything back.
+        reason: one word for figures and tests.
+        text: what is wrong and what to do, for the alert and the log; says nothing about persons.
+        banner: what every report has to say at its top; None when all is well.
+    """
+
+    may_send: bool
+    reason: Reason
+    text: str
+    banner: str | None = None
+
+
+def may_send(
+    last_chain_status: str | None,
+    counts_as_of: datetime | None,
+    now: datetime,
+    *,
+    released: bool = False,
+    max_age: timedelta = MAX_AGE,
+) -> GateVerdict:
+    """Judge the data that the reports would be made of (issue of the Monday reports, gate).
+
+    Args:
+        last_chain_status: of the last chain that began (`task_chain_logs`); None when none ever did.
+        counts_as_of: the instant at which the stored counts were counted; None when they never were.
+        now: the present.
+        released: a person has said that they may go out all the same; counts must exist even so.
+        max_age: counts older than this are stale; exactly as old is not.
+    """
+    if counts_as_of is None:
+        return GateVerdict(
+            False, "never counted", "Reports held back: no counts exist yet. Run `lms-assets run daily_full`."
+        )
+    reason, problem, banner = _problem(last_chain_status, counts_as_of, now, max_age)
+    if reason == "good":
+        return GateVerdict(True, "good", f"Counts as of {_time(counts_as_of)}.")
+    if reason == "partial":
+        return GateVerdict(True, "partial", f"Reports go out with a notice: {problem}", banner)
+    if released:
+        return GateVerdict(True, "released", f"Released by hand although {problem}", banner)
+    remedy = "Look at `lms-assets status`, mend it and run `lms-assets run daily_full`, or release the reports by hand."
+    return GateVerdict(False, reason, f"Reports held back: {problem} {remedy}", banner)
+
+
+def _problem(
+    status: str | None, counts_as_of: datetime, now: datetime, max_age: timedelta
+) -> tuple[Reason, str, str | None]:
+    age = now - counts_as_of
+    if status == "failed":
+        text = f"the last chain failed; counts are as of {_time(counts_as_of)}."
+        return "failed", text, f"The last nightly update failed. All figures are as of {_time(counts_as_of)}."
+    if age > max_age:
+        hours = age / timedelta(hours=1)
+        text = f"the counts are {hours:.0f} hours old, more than {max_age / timedelta(hours=1):.0f}."
+        return "stale", text, f"These figures are old: they are as of {_time(counts_as_of)}."
+    if status == "partial":
+        text = "the last chain ended partial: a part of the data is from an earlier day."
+        return "partial", text, "A part of last night's update did not come through; some figures may be a day behind."
+    if status == "running":
+        text = "a chain is running: counts may change while the reports are made."
+        return "running", text, "These figures were taken while an update was running."
+    return "good", "", None
+
+
+def _time(moment: datetime) -> str:
+    return f"{moment:%d %B %Y, %H:%M} UTC"
