@@ -17,7 +17,7 @@ from lms_assets.warehouse.sync import SyncCounts, delete_rows, upsert
 from lms_assets.warehouse.sync_plan import chunks
 from lms_assets.warehouse.tables import lms_enrollments, lms_group_members
 
-__all__ = ["sync_children", "sync_enrollments", "sync_members"]
+__all__ = ["add_members", "sync_children", "sync_enrollments", "sync_members"]
 
 
 def sync_children(
@@ -96,3 +96,17 @@ def sync_enrollments(
         user_ids: people whose transcript was read completely.
     """
     return sync_children(connection, lms_enrollments, rows, parent="user_id", parents=user_ids, now=now)
+
+
+def add_members(connection: Connection, members: Mapping[str, Iterable[str]], *, now: datetime) -> SyncCounts:
+    """Add the members of lists that may lack some: nobody is taken out.
+
+    Args:
+        members: group id to the person ids that were seen.
+    """
+    rows = (
+        {"group_id": group_id, "user_id": user_id, "added_at": now, "pending_source": "api"}
+        for group_id, user_ids in members.items()
+        for user_id in dict.fromkeys(user_ids)
+    )
+    return upsert(connection, lms_group_members, rows, key=("group_id", "user_id"), now=now, insert_only=("added_at",))

@@ -1,29 +1,35 @@
-"""What the tables look like, as plain values, for people who look at the graph."""
+"""What a table looks like, as plain values for people: the columns of an asset in Dagster's UI."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sqlalchemy.dialects import mysql
+
 from lms_assets.warehouse.tables import metadata
 
-PERSONAL = frozenset(
-    {
-        "email",
-        "first_name",
-        "last_name",
-        "phone",
-        "owner_email",
-        "primary_user_name",
-        "primary_user_email",
-        "recipient_email",
-        "recipient_name",
-    }
-)
+__all__ = ["ColumnInfo", "table_columns"]
+
+_PERSONAL = {
+    "email",
+    "first_name",
+    "last_name",
+    "phone",
+    "name",
+    "recipient_email",
+    "recipient_name",
+    "primary_user_name",
+    "primary_user_email",
+    "owner_email",
+    "account_owner",
+    "owner_name",
+}
+_NAMES_OF_THINGS = {"lms_groups", "lms_courses"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ColumnInfo:
-    """One column: its SQL type as text, and whether it says something about a person."""
+    """One column; `type` as MySQL writes it, `personal` when it says something about a person."""
 
     name: str
     type: str
@@ -33,18 +39,17 @@ class ColumnInfo:
 
 
 def table_columns(table: str) -> tuple[ColumnInfo, ...]:
-    """The columns of a table, in their order.
-
-    Raises:
-        KeyError: there is no such table.
-    """
+    """The columns of a table, in order. KeyError when there is no such table."""
+    dialect = mysql.dialect()
+    found = metadata.tables[table]
+    single_key = len(found.primary_key.columns) == 1
     return tuple(
         ColumnInfo(
             column.name,
-            str(column.type).lower(),
+            column.type.compile(dialect).lower(),
             bool(column.nullable),
-            bool(column.unique or column.primary_key),
-            column.name in PERSONAL,
+            bool(column.unique) or (column.primary_key and single_key),
+            column.name in _PERSONAL and table not in _NAMES_OF_THINGS,
         )
-        for column in metadata.tables[table].columns
+        for column in found.columns
     )

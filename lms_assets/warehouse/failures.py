@@ -9,12 +9,15 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, insert, select, update
 
+from lms_assets.domain.findings import Rejected
 from lms_assets.warehouse.scrub import scrub
 from lms_assets.warehouse.sync_counts import Misfit
 from lms_assets.warehouse.sync_plan import chunks
 from lms_assets.warehouse.tables import sync_failures
 
-__all__ = ["Failure", "FailureCounts", "failure_of_misfit", "open_failures", "record_failures"]
+__all__ = ["Failure", "FailureCounts", "open_failures", "settle"]
+
+_RESOLVED = "came right, or is gone at the source"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,73 +40,81 @@ class FailureCounts:
     resolved: int = 0
 
 
-def failure_of_misfit(entity_type: str, misfit: Misfit) -> Failure:
-    """Turn a row that the database refused into a failure."""
-    return Failure(entity_type, "/".join(str(part) for part in misfit.key), misfit.reason)
-
-
-def record_failures(
+def settle(
     connection: Connection,
     sync_type: str,
-    failures: Iterable[Failure],
+    entity_type: str,
+    bad: Iterable[Rejected | Misfit | Failure],
     *,
     now: datetime,
-    complete: bool,
+    complete: bool = True,
     right: Container[str] = frozenset(),
 ) -> FailureCounts:
-    """Bring the open failures of one sync up to date.
+    """Bring the open failures of one kind of record up to date.
 
     A record that fails as before keeps its row untouched, `occurred_at` included; another reason refreshes the row.
 
     Args:
-        failures: everything that failed this time.
-        complete: the source was read completely, so that whatever did not fail has come right or is gone.
+        bad: everything that failed this time: what a rule could not read, and the misfits of a sync.
+        complete: all records of this kind were read, so that whatever did not fail has come right or is gone.
         right: otherwise, ids of the records that came through this time.
     """
-    failing = {(f.entity_type, f.entity_id[:255]): f for f in failures}
-    known: set[tuple[str, str]] = set()
+    failing = {failure.entity_id: failure for failure in (_failure(entity_type, each) for each in bad)}
+    known: set[str] = set()
     resolved: list[int] = []
-    for row in connection.execute(_open(sync_type)):
-        of_row = (row.entity_type, row.entity_id or "")
-        failure = failing.get(of_row)
-        if failure is not None and of_row not in known:
-            known.add(of_row)
-            if row.failure_reason != scrub(failure.reason, 500):
-                connection.execute(
-                    update(sync_failures)
-                    .where(sync_failures.c.id == row.id)
-                    .values(**_values(failure), occurred_at=now)
-                )
-        elif failure is not None or complete or row.entity_id in right:
+    for row in connection.execute(_open(sync_type, entity_type)).all():
+        entity_id = row.entity_id or ""
+        failure = failing.get(entity_id)
+        if failure is not None and entity_id not in known:
+            known.add(entity_id)
+            if row.failure_reason != failure.reason:
+                values = {**_values(failure), "occurred_at": now}
+                connection.execute(update(sync_failures).where(sync_failures.c.id == row.id).values(values))
+        elif failure is not None or complete or entity_id in right:
             resolved.append(row.id)
     for part in chunks(resolved):
-        done = {"resolved_at": now, "resolution_action": "came right, or is gone at the source"}
-        connection.execute(update(sync_failures).where(sync_failures.c.id.in_(part)).values(done))
-    new = [failure for key, failure in failing.items() if key not in known]
-    rows = [{"sync_type": sync_type, "occurred_at": now, **_values(failure)} for failure in new]
+        statement = update(sync_failures).where(sync_failures.c.id.in_(part))
+        connection.execute(statement.values(resolved_at=now, resolution_action=_RESOLVED))
+    rows = [
+        {"sync_type": sync_type, "occurred_at": now, **_values(failure)}
+        for entity_id, failure in failing.items()
+        if entity_id not in known
+    ]
     if rows:
         connection.execute(insert(sync_failures), rows)
-    return FailureCounts(new=len(new), known=len(known), resolved=len(resolved))
+    return FailureCounts(new=len(rows), known=len(known), resolved=len(resolved))
 
 
-def open_failures(connection: Connection, sync_type: str, limit: int | None = None) -> tuple[Failure, ...]:
+def open_failures(
+    connection: Connection, sync_type: str, entity_type: str | None = None, limit: int | None = None
+) -> tuple[Failure, ...]:
     """Failures of one sync that are not resolved, oldest first."""
-    rows = connection.execute(_open(sync_type).limit(limit))
+    rows = connection.execute(_open(sync_type, entity_type).limit(limit))
     return tuple(
         Failure(r.entity_type, r.entity_id or "", r.failure_reason or "", r.error_details, r.http_status) for r in rows
     )
 
 
-def _open(sync_type: str) -> Select[Any]:
+def _failure(entity_type: str, bad: Rejected | Misfit | Failure) -> Failure:
+    """In the form in which it is stored, so that it can be compared."""
+    if isinstance(bad, Misfit):
+        return Failure(entity_type, "/".join(str(part) for part in bad.key)[:255], scrub(bad.reason, 500))
+    details = scrub(bad.details) if isinstance(bad, Failure) and bad.details else None
+    http_status = bad.http_status if isinstance(bad, Failure) else None
+    return Failure(entity_type, bad.entity_id[:255], scrub(bad.reason, 500), details, http_status)
+
+
+def _open(sync_type: str, entity_type: str | None) -> Select[Any]:
     c = sync_failures.c
-    return select(sync_failures).where(c.sync_type == sync_type, c.resolved_at.is_(None)).order_by(c.id)
+    query = select(sync_failures).where(c.sync_type == sync_type, c.resolved_at.is_(None)).order_by(c.id)
+    return query if entity_type is None else query.where(c.entity_type == entity_type)
 
 
 def _values(failure: Failure) -> dict[str, object]:
     return {
         "entity_type": failure.entity_type,
-        "entity_id": failure.entity_id[:255],
-        "failure_reason": scrub(failure.reason, 500),
-        "error_details": scrub(failure.details) if failure.details else None,
+        "entity_id": failure.entity_id,
+        "failure_reason": failure.reason,
+        "error_details": failure.details,
         "http_status": failure.http_status,
     }

@@ -31,9 +31,9 @@ def upsert(
 ) -> SyncCounts:
     """Insert the rows whose key is not stored, update those that differ, leave the others untouched.
 
-    `synced_at` and `updated_at` (and `created_at` of inserted rows) become `now` on written rows only. Values of unique
-    columns may move between rows, also in a circle. A row that the database refuses is named in `misfits`; the others
-    are written.
+    `synced_at`, `updated_at`, `fetched_at` (and `created_at` of inserted rows) become `now` on written rows only.
+    Values of unique columns may move between rows, also in a circle. A row that the database refuses is named in
+    `misfits`; the others are written.
 
     Args:
         rows: all with the same columns. A key column that is None means a new row whose id the database gives. Of

@@ -20,7 +20,7 @@ __all__ = ["STAMPS", "OnClash", "write_plan"]
 OnClash = Callable[[Mapping[str, Any]], Mapping[str, Any] | None]
 """Given the values of a row that was refused, other values to try once, or None to give up on it."""
 
-STAMPS = ("synced_at", "updated_at")
+STAMPS = ("synced_at", "updated_at", "fetched_at")
 """Columns that say when a row was last written; set on written rows only."""
 
 _BATCH = 1000

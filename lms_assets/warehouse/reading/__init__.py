@@ -1,0 +1,68 @@
+"""Reading the warehouse, one module a tier. Gives plain values, never rows of the database; writes nothing."""
+
+from __future__ import annotations
+
+from lms_assets.warehouse.reading.enrollments import (
+    TranscriptState,
+    count_enrollments,
+    enrollment_counts_by_user,
+    enrollments,
+    transcript_states,
+)
+from lms_assets.warehouse.reading.foundation import (
+    StoredCourse,
+    category_rules,
+    course_facts,
+    courses,
+    known_course_ids,
+    partner_activity,
+    partner_names,
+    primary_users,
+    stored_contacts,
+    stored_partners,
+)
+from lms_assets.warehouse.reading.people import (
+    StoredGroup,
+    StoredUser,
+    contact_emails,
+    contact_facts,
+    group_facts,
+    groups,
+    members,
+    members_of,
+    person_facts,
+    users,
+)
+from lms_assets.warehouse.reading.whole import active_ids, duplicate_values, orphans, row_count
+
+__all__ = [
+    "StoredCourse",
+    "StoredGroup",
+    "StoredUser",
+    "TranscriptState",
+    "active_ids",
+    "category_rules",
+    "contact_emails",
+    "contact_facts",
+    "count_enrollments",
+    "course_facts",
+    "courses",
+    "duplicate_values",
+    "enrollment_counts_by_user",
+    "enrollments",
+    "group_facts",
+    "groups",
+    "known_course_ids",
+    "members",
+    "members_of",
+    "orphans",
+    "partner_activity",
+    "partner_names",
+    "person_facts",
+    "primary_users",
+    "row_count",
+    "stored_contacts",
+    "stored_partners",
+    "transcript_states",
+    "users",
+]

@@ -1,0 +1,74 @@
+"""Tier 3: enrollments, and whose transcript has to be read."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, func, select
+
+from lms_assets.domain.transcripts import Enrollment
+from lms_assets.warehouse.sync_plan import chunks
+from lms_assets.warehouse.tables import lms_enrollments, lms_group_members, lms_groups, lms_users
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptState:
+    """What says whether an active person's transcript has to be read again.
+
+    Attributes:
+        last_active_at, updated_at_lms: as the LMS lists them.
+        joined_at: when the person was last first seen in a partner's group; None when in none.
+        read_at: when the transcript was last read completely; None when never.
+    """
+
+    user_id: str
+    last_active_at: datetime | None
+    updated_at_lms: datetime | None
+    joined_at: datetime | None
+    read_at: datetime | None
+
+
+def transcript_states(connection: Connection) -> dict[str, TranscriptState]:
+    """The state of every active LMS person, by id."""
+    m, g, u = lms_group_members.c, lms_groups.c, lms_users.c
+    linked = set(connection.execute(select(g.id).where(g.partner_id.is_not(None), g.is_active.is_(True))).scalars())
+    joined: dict[str, datetime] = {}
+    for group_id, user_id, added_at in connection.execute(select(m.group_id, m.user_id, m.added_at)):
+        if group_id in linked and added_at is not None and (user_id not in joined or added_at > joined[user_id]):
+            joined[user_id] = added_at
+    query = select(u.id, u.last_active_at, u.updated_at_lms, u.enrollment_synced_at).where(u.is_active.is_(True))
+    return {
+        row[0]: TranscriptState(row[0], row[1], row[2], joined.get(row[0]), row[3]) for row in connection.execute(query)
+    }
+
+
+def enrollments(connection: Connection, user_ids: Collection[str] | None = None) -> Iterator[Enrollment]:
+    """Enrollments of these people, of everybody when None."""
+    c = lms_enrollments.c
+    columns = [c[name] for name in Enrollment.__dataclass_fields__]
+    if user_ids is None:
+        for row in connection.execute(select(*columns)):
+            yield Enrollment(*row)
+        return
+    for part in chunks(user_ids):
+        for row in connection.execute(select(*columns).where(c.user_id.in_(part))):
+            yield Enrollment(*row)
+
+
+def enrollment_counts_by_user(connection: Connection, user_ids: Collection[str]) -> dict[str, int]:
+    """Number of stored enrollments of each of these people who has any."""
+    c = lms_enrollments.c
+    found: dict[str, int] = {}
+    for part in chunks(user_ids):
+        query = select(c.user_id, func.count()).where(c.user_id.in_(part)).group_by(c.user_id)
+        found.update({row[0]: row[1] for row in connection.execute(query)})
+    return found
+
+
+def count_enrollments(connection: Connection, *, completed_from: datetime, completed_before: datetime) -> int:
+    """Number of enrollments completed in a span of time (from inclusive, before exclusive)."""
+    c = lms_enrollments.c
+    query = select(func.count()).where(c.completed_at >= completed_from, c.completed_at < completed_before)
+    return int(connection.execute(query).scalar_one())

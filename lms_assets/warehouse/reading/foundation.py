@@ -1,0 +1,90 @@
+"""Tier 1: partners, contacts, courses and the rules of their categories."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select
+
+from lms_assets.domain.certifications import CourseFacts
+from lms_assets.domain.contact_rows import StoredContact
+from lms_assets.domain.partner_rows import StoredPartner
+from lms_assets.domain.rules import CategoryRule
+from lms_assets.warehouse.tables import certification_category_rules, contacts, lms_courses, partners
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCourse:
+    """A row of lms_courses; `category` is `certification_category`, `npcu_value` counts."""
+
+    id: str
+    name: str | None
+    status: str | None
+    npcu_value: int
+    npcu_problem: str | None
+    is_certification: bool
+    category: str | None
+
+
+def stored_partners(connection: Connection) -> tuple[StoredPartner, ...]:
+    """Every partner, inactive ones too, by id."""
+    c = partners.c
+    query = select(c.id, c.account_name, c.salesforce_id, c.impartner_id, c.is_active).order_by(c.id)
+    return tuple(StoredPartner(*row) for row in connection.execute(query))
+
+
+def partner_names(connection: Connection, *, active_only: bool = True) -> dict[int, str]:
+    """Partner id to account name."""
+    query = select(partners.c.id, partners.c.account_name)
+    if active_only:
+        query = query.where(partners.c.is_active.is_(True))
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def partner_activity(connection: Connection) -> dict[int, bool]:
+    """Partner id to whether it is active."""
+    return {row[0]: row[1] for row in connection.execute(select(partners.c.id, partners.c.is_active))}
+
+
+def primary_users(connection: Connection) -> dict[int, int | None]:
+    """Impartner id of each active account to the Impartner id of its primary user."""
+    c = partners.c
+    query = select(c.impartner_id, c.primary_user_id).where(c.is_active.is_(True), c.impartner_id.is_not(None))
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def stored_contacts(connection: Connection) -> tuple[StoredContact, ...]:
+    """Every contact, inactive ones too, by id."""
+    c = contacts.c
+    query = select(c.id, c.email, c.impartner_id, c.is_active).order_by(c.id)
+    return tuple(StoredContact(*row) for row in connection.execute(query))
+
+
+def courses(connection: Connection) -> tuple[StoredCourse, ...]:
+    """Every course, archived versions too."""
+    c = lms_courses.c
+    columns = c.id, c.name, c.status, c.npcu_value, c.npcu_problem, c.is_certification, c.certification_category
+    return tuple(
+        StoredCourse(row[0], row[1], row[2], row[3] or 0, row[4], bool(row[5]), row[6])
+        for row in connection.execute(select(*columns).order_by(c.id))
+    )
+
+
+def known_course_ids(connection: Connection) -> set[str]:
+    """Ids of every course."""
+    return set(connection.execute(select(lms_courses.c.id)).scalars())
+
+
+def course_facts(connection: Connection) -> dict[str, CourseFacts]:
+    """What counting needs of every course, by id."""
+    return {
+        each.id: CourseFacts(each.id, each.name or each.id, each.npcu_value, each.category)
+        for each in courses(connection)
+    }
+
+
+def category_rules(connection: Connection) -> tuple[CategoryRule, ...]:
+    """The portal's category rules, highest priority first; of equal ones the older first."""
+    c = certification_category_rules.c
+    query = select(c.category, c.pattern, c.priority).order_by(c.priority.desc(), c.id)
+    return tuple(CategoryRule(*row) for row in connection.execute(query))

@@ -1,0 +1,119 @@
+"""Tier 2: LMS people and groups, memberships, and what ties both to partners."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+
+from lms_assets.domain.certifications import ContactFacts, GroupFacts, PersonFacts
+from lms_assets.warehouse.sync_plan import chunks
+from lms_assets.warehouse.tables import contacts, lms_group_members, lms_groups, lms_users
+
+
+@dataclass(frozen=True, slots=True)
+class StoredUser:
+    """A row of lms_users. `last_active_at` and the others are UTC."""
+
+    id: str
+    email: str | None
+    is_active: bool
+    status: str
+    last_active_at: datetime | None
+    updated_at_lms: datetime | None
+    contact_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredGroup:
+    """A row of lms_groups; `link_method` and `link_score` (0-100) say how `partner_id` was found."""
+
+    id: str
+    name: str
+    user_count: int | None
+    is_active: bool
+    partner_id: int | None
+    link_method: str | None
+    link_score: float | None
+    members_synced_at: datetime | None
+
+
+def users(connection: Connection) -> Iterator[StoredUser]:
+    """Every LMS person, gone ones too."""
+    c = lms_users.c
+    query = select(c.id, c.email, c.is_active, c.status, c.last_active_at, c.updated_at_lms, c.contact_id)
+    for row in connection.execute(query):
+        yield StoredUser(*row)
+
+
+def person_facts(connection: Connection) -> dict[str, PersonFacts]:
+    """What counting needs of every LMS person, by id."""
+    c = lms_users.c
+    return {row[0]: PersonFacts(row[1], row[2]) for row in connection.execute(select(c.id, c.is_active, c.status))}
+
+
+def groups(connection: Connection, *, active_only: bool = False) -> tuple[StoredGroup, ...]:
+    """Every group, by id."""
+    c = lms_groups.c
+    columns = (
+        c.id,
+        c.name,
+        c.user_count,
+        c.is_active,
+        c.partner_id,
+        c.link_method,
+        c.link_score,
+        c.members_synced_at,
+    )
+    query = select(*columns).order_by(c.id)
+    if active_only:
+        query = query.where(c.is_active.is_(True))
+    return tuple(
+        StoredGroup(*row[:6], None if row[6] is None else float(row[6]), row[7]) for row in connection.execute(query)
+    )
+
+
+def group_facts(connection: Connection) -> tuple[GroupFacts, ...]:
+    """What counting needs of every group that is linked to a partner."""
+    c = lms_groups.c
+    query = select(c.id, c.partner_id, c.is_active).where(c.partner_id.is_not(None)).order_by(c.id)
+    return tuple(GroupFacts(*row) for row in connection.execute(query))
+
+
+def contact_facts(connection: Connection) -> tuple[ContactFacts, ...]:
+    """What counting needs of every contact that is an LMS person and belongs to a partner."""
+    c = contacts.c
+    query = select(c.id, c.partner_id, c.lms_user_id, c.is_active).where(
+        c.partner_id.is_not(None), c.lms_user_id.is_not(None)
+    )
+    return tuple(ContactFacts(*row) for row in connection.execute(query.order_by(c.id)))
+
+
+def contact_emails(connection: Connection) -> tuple[tuple[int, str], ...]:
+    """Contact id and e-mail of every contact, for linking to LMS people.
+
+    Inactive ones too: whoever left the CRM has to leave the LMS's groups, so it must be known who that is.
+    """
+    c = contacts.c
+    return tuple((row[0], row[1]) for row in connection.execute(select(c.id, c.email).order_by(c.id)))
+
+
+def members(connection: Connection) -> Iterator[tuple[str, str]]:
+    """(group id, LMS user id) of every membership."""
+    c = lms_group_members.c
+    for row in connection.execute(select(c.group_id, c.user_id)):
+        yield row[0], row[1]
+
+
+def members_of(connection: Connection, group_ids: Collection[str]) -> dict[str, set[str]]:
+    """Group id to its confirmed members' ids (without those the portal added and the LMS has not confirmed)."""
+    c = lms_group_members.c
+    found: dict[str, set[str]] = {group_id: set() for group_id in group_ids}
+    for part in chunks(group_ids):
+        query = select(c.group_id, c.user_id).where(c.group_id.in_(part), c.pending_source.is_distinct_from("local"))
+        for group_id, user_id in connection.execute(query):
+            if group_id in found:
+                found[group_id].add(user_id)
+    return found
