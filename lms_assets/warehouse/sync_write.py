@@ -41,11 +41,11 @@ class PlanWriter:
     def insert(self, rows: list[Params], columns: Sequence[str]) -> list[tuple[Params, str]]:
         """Insert rows; gives those refused, each with the reason."""
         stamps = self.stamps(columns, *STAMPS, "created_at")
-        with_id = [{**row, **stamps} for row in rows if all(row[k] is not None for k in self._key)]
+        with_id = [{**row, **stamps} for row in rows if all(row.get(k) is not None for k in self._key)]
         without = [
             {**{n: v for n, v in row.items() if n not in self._key or v is not None}, **stamps}
             for row in rows
-            if any(row[k] is None for k in self._key)
+            if any(row.get(k) is None for k in self._key)
         ]
         refused: list[tuple[Params, str]] = []
         for params in (with_id, without):
