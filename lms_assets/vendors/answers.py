@@ -75,6 +75,8 @@ class Reader:
         try:
             return parse(body)
         except ShapeError as error:
+            if body is None:
+                raise UnreadableAnswer(self.vendor, endpoint.label, status, "the answer is empty", _TRY_LATER) from None
             said = error_summary(body, self.secrets)
             problem = f"{error}" + (f"; it said: {said}" if said else "")
             remedy = "See whether the vendor has changed its API or another service answers at this address"

@@ -171,8 +171,9 @@ class VendorHttp:
         except Throttled:
             self._count(throttled=1)
             raise
-        except VendorError:
-            raise
+        except VendorError as error:
+            # A cut connection can look like a short answer.
+            raise self._broken(endpoint, exchange, error) if exchange.cut else error from None
         except (requests.RequestException, HTTPError, HTTPException, OSError) as error:
             raise self._broken(endpoint, exchange, error) from None
         self._answered = True

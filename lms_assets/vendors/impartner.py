@@ -23,13 +23,11 @@ from lms_assets.vendors.impartner_patch import PatchResult, patch
 from lms_assets.vendors.limiter import shared_limiter
 from lms_assets.vendors.listing import Listing, Page, Record
 from lms_assets.vendors.origin import Origin
-from lms_assets.vendors.retries import RetryPolicy
 
 K = TypeVar("K")
 T = TypeVar("T")
 
 VENDOR = "Impartner"
-PROBE_RETRY = RetryPolicy(attempts=2, total_seconds=15.0, hiccup_attempts=0)
 
 
 class ImpartnerClient:
@@ -83,7 +81,7 @@ class ImpartnerClient:
     def probe(self) -> None:
         """The cheapest call that proves address, key and tenant; it gives up within seconds."""
         request = self._request(Endpoints.LIST, "Account", {"fields": "Id", "skip": "0", "take": "1"})
-        self.http.call(Endpoints.LIST, request, answers.rows_and_count, retry=PROBE_RETRY)
+        self.http.call(Endpoints.LIST, request, answers.rows_and_count, retry=self._limits.retry.brief())
 
     def list(self, object_name: str, fields: Sequence[str], filter: Condition | str | None = None) -> Listing:
         """Every record of an object that passes the filter, by ascending Id.

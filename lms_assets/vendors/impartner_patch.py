@@ -160,6 +160,8 @@ def same_value(sent: Any, read: Any) -> bool:
         return sent in (None, "") and read in (None, "")
     if isinstance(sent, bool) or isinstance(read, bool):
         return str(sent).lower() == str(read).lower()
+    if isinstance(sent, str) and isinstance(read, str):
+        return sent.strip() == read.strip()
     left, right = _number(sent), _number(read)
     return left == right if left is not None and right is not None else str(sent).strip() == str(read).strip()
 

@@ -53,7 +53,8 @@ class Listing(Iterable[Record]):
 
     `filter_ignored`: a row that the filter excludes came back, so this is a full listing whatever was asked for
     (Northpass API, filter trust). `not_found`: the answer was 404 where that can mean an empty list or a parent
-    that is gone. `without_id`: records that hold no readable id; they are yielded.
+    that is gone. `count_disagrees`: another number of rows came than the vendor counted. `without_id`: records
+    that hold no readable id; they are yielded.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Listing(Iterable[Record]):
         self.pages = 0
         self.rows = 0
         self.reported_count: int | None = None
+        self.count_disagrees = False
         self.without_id = 0
         self.filter_ignored = False
         self.not_found = False
@@ -166,6 +168,7 @@ class Listing(Iterable[Record]):
     def _compare_with_count(self) -> None:
         distinct = len(self._seen) + self.without_id
         if self.reported_count is not None and distinct != self.reported_count:
+            self.count_disagrees = True
             self._doubt(f"{distinct} rows came, and the vendor counts {self.reported_count}")
 
     def _doubt(self, reason: str) -> None:

@@ -20,14 +20,12 @@ from lms_assets.vendors.listing import Listing, Record
 from lms_assets.vendors.northpass_pages import changed_since, identity_of, one_resource, pages, rows_and_link
 from lms_assets.vendors.northpass_removal import RemovalResult, remove_members
 from lms_assets.vendors.origin import Origin
-from lms_assets.vendors.retries import RetryPolicy
 from lms_assets.vendors.settle import Reading, as_it_is, read_settled
 
 K = TypeVar("K")
 T = TypeVar("T")
 
 VENDOR = "Northpass"
-PROBE_RETRY = RetryPolicy(attempts=2, total_seconds=15.0, hiccup_attempts=0)
 
 
 class NorthpassClient:
@@ -50,12 +48,13 @@ class NorthpassClient:
     ) -> None:
         key = checked_key(api_key, VENDOR)
         self.workers = workers
+        self._limits = limits or HttpLimits()
         self.http = VendorHttp(
             VENDOR,
             base_url,
             {"X-Api-Key": key},
             limiter=shared_limiter(Origin.of(base_url).base, key, requests_per_second, state_dir=state_dir),
-            limits=limits or HttpLimits(),
+            limits=self._limits,
             secret=key,
             workers=workers,
         )
@@ -77,7 +76,7 @@ class NorthpassClient:
         """The cheapest call that proves address and key; it gives up within seconds."""
         url = self.http.origin.address(Endpoints.COURSES.path)
         request = Request(url=url, params={"page": "1", "limit": "1"})
-        self.http.call(Endpoints.COURSES, request, rows_and_link, retry=PROBE_RETRY)
+        self.http.call(Endpoints.COURSES, request, rows_and_link, retry=self._limits.retry.brief())
 
     def courses(self) -> Listing:
         """Every course the vendor lists."""

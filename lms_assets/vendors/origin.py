@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 from dataclasses import dataclass
-from urllib.parse import quote, urljoin
+from urllib.parse import quote, unquote, urljoin
 
 from requests.utils import get_environ_proxies
 from urllib3.exceptions import LocationParseError
@@ -67,7 +67,7 @@ class Origin:
             raise ForeignLink("it holds a user name")
         if (url.scheme, url.host, url.port or _PORTS.get(url.scheme or "")) != (self.scheme, self.host, self.port):
             raise ForeignLink("it leads to another scheme, host or port")
-        if not (url.path or "").startswith(self.path + "/"):
+        if not (url.path or "").startswith(self.path + "/") or _climbs(unquote(url.path or "")):
             raise ForeignLink("it leads to another path")
         return url.url
 
@@ -92,9 +92,14 @@ def is_loopback(host: str) -> bool:
 def path_segment(value: object) -> str:
     """The value quoted as one path segment. ValueError if it could change the path."""
     text = str(value)
-    if not text or text in (".", "..") or len(text) > 1000 or not text.isprintable():
+    if not text or _climbs(text) or len(text) > 1000 or not text.isprintable():
         raise ValueError("not a usable id")
     return quote(text, safe="", errors="strict")
+
+
+def _climbs(path: str) -> bool:
+    """Whether a server that decodes the path could leave it, or read it as a shorter one."""
+    return any(segment in (".", "..") for segment in path.replace("\\", "/").split("/"))
 
 
 def certificate_bundle() -> str | bool:

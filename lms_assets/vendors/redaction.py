@@ -8,7 +8,6 @@ from collections.abc import Collection
 _EMAIL = re.compile(r"[^\s@<>\"'(),;:]+@[^\s@<>\"'(),;:]+")
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|\u2018[^\u2019]*\u2019|\u201c[^\u201d]*\u201d")
 _URL = re.compile(r"\b\w+://\S+")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _LONG_TOKEN = re.compile(r"\b[A-Za-z0-9_\-]{40,}\b")
 MAXIMUM_LENGTH = 200
 
@@ -19,7 +18,7 @@ def scrub(text: object, secrets: Collection[str] = ()) -> str:
     Quoted values go because vendors quote what was sent, and that may be a person's name; the name of a
     custom CRM field ("..._cf") stays, since without it the message is of no use.
     """
-    cleaned = _CONTROL.sub(" ", str(text)[:5000])
+    cleaned = "".join(character if character.isprintable() else " " for character in str(text)[:5000])
     for secret in secrets:
         if secret:
             cleaned = cleaned.replace(secret, "[secret]")

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 import stamina
+from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
 from lms_assets.vendors.errors import AuthenticationFailed, Throttled, TransientVendorError, UnexpectedAnswer
+
+_log = logging.getLogger(__name__)
+
+
+def _log_retry(details: RetryDetails) -> None:
+    wait, attempt = details.wait_for, details.retry_num + 1
+    _log.info("%s In %.1f seconds attempt %d follows.", details.caused_by, wait, attempt)
+
+
+# Otherwise stamina prints to standard output wherever structlog is installed, in the middle of progress bars.
+set_on_retry_hooks((_log_retry,))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +40,11 @@ class RetryPolicy:
     hiccup_attempts: int = 2
     """How often a 401 after good answers, or an answer of the wrong shape, is tried again."""
     hiccup_wait: float = 1.0
+
+    def brief(self) -> RetryPolicy:
+        """For a question whose answer somebody waits for: two attempts, 15 seconds."""
+        seconds = min(15.0, self.total_seconds)
+        return replace(self, attempts=min(2, self.attempts), total_seconds=seconds, hiccup_attempts=0)
 
 
 @dataclass(slots=True)

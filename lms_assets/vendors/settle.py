@@ -54,8 +54,8 @@ def read_settled(
 
     `convert` is applied to each record at once, so that only its result is kept: give a function that returns a
     compact row, or `as_it_is`. The second reading is the one returned. It is COMPLETE when it did not drift
-    itself, or when both gave the same ids; with `again` the ids must be the same. Raises VendorError as the
-    listing does.
+    itself, or when both gave the same ids and as many as the vendor counts; with `again` the ids must be the
+    same. Raises VendorError as the listing does.
     """
     first = _read(fetch(), convert)
     if first.listing.complete and not again:
@@ -63,7 +63,8 @@ def read_settled(
     first.kept.clear()
     second = _read(fetch(), convert)
     same = first.ids == second.ids and first.listing.without_id == second.listing.without_id
-    if same or (second.listing.complete and not again):
+    # A list that is short of the vendor's own count twice is cut off twice.
+    if (same and not second.listing.count_disagrees) or (second.listing.complete and not again):
         return _reading(second, Verdict.COMPLETE, tuple(first.listing.reasons), passes=2)
     reasons = (*first.listing.reasons, *second.listing.reasons, "two readings gave different ids")
     return _reading(second, Verdict.DRIFTED, tuple(dict.fromkeys(reasons)), passes=2)

@@ -1,0 +1,1 @@
+"""The vendor clients over real HTTP, against a server that answers as each test says."""

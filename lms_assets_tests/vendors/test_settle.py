@@ -1,0 +1,72 @@
+"""A drifted listing is read a second time, and what that proves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from lms_assets.vendors.errors import VendorUnavailable
+from lms_assets.vendors.listing import Listing, Page, Verdict
+from lms_assets.vendors.settle import as_it_is, read_settled
+
+
+def listing_of(*pages: list[int], fails: bool = False, count: int | None = None) -> Listing:
+    def produce() -> Iterator[Page]:
+        for number, page in enumerate(pages, start=1):
+            yield Page([{"id": str(value)} for value in page], more=number < len(pages) or fails, count=count)
+        if fails:
+            raise VendorUnavailable("Northpass", "GET /people", 503, "a problem", "A remedy")
+
+    return Listing("Northpass", "GET /people", produce(), identity=lambda record: record["id"])
+
+
+def in_turn(*listings: Listing) -> Callable[[], Listing]:
+    remaining = iter(listings)
+    return lambda: next(remaining)
+
+
+def test_a_complete_listing_is_read_once() -> None:
+    reading = read_settled(in_turn(listing_of([1, 2], [3])), convert=lambda record: int(record["id"]))
+    assert reading.records == [1, 2, 3]
+    assert (reading.verdict, reading.passes) == (Verdict.COMPLETE, 1)
+
+
+def test_a_second_reading_without_drift_settles_it() -> None:
+    reading = read_settled(in_turn(listing_of([1, 2], [2, 3]), listing_of([1, 2], [3, 4])), convert=as_it_is)
+    assert [record["id"] for record in reading.records] == ["1", "2", "3", "4"]
+    assert reading.complete
+    assert reading.reasons == ("an id came twice (page 2)",)
+
+
+def test_two_drifted_readings_of_the_same_ids_are_complete() -> None:
+    reading = read_settled(in_turn(listing_of([1, 2], [2, 3]), listing_of([1, 2], [2, 3])), convert=as_it_is)
+    assert reading.complete
+    assert len(reading.records) == 3
+
+
+def test_two_drifted_readings_of_different_ids_are_not_complete() -> None:
+    reading = read_settled(in_turn(listing_of([1, 2], [2, 3]), listing_of([1, 2], [2, 4])), convert=as_it_is)
+    assert reading.verdict is Verdict.DRIFTED
+    assert "two readings gave different ids" in reading.reasons
+
+
+def test_two_readings_that_are_both_short_of_the_vendors_count_are_not_complete() -> None:
+    reading = read_settled(in_turn(listing_of([1, 2], count=3), listing_of([1, 2], count=3)), convert=as_it_is)
+    assert reading.verdict is Verdict.DRIFTED
+
+
+def test_reading_again_on_purpose_wants_the_same_ids_twice() -> None:
+    assert read_settled(in_turn(listing_of([1]), listing_of([1])), convert=as_it_is, again=True).complete
+    assert not read_settled(in_turn(listing_of([1, 2]), listing_of([1])), convert=as_it_is, again=True).complete
+
+
+def test_an_error_is_raised_and_never_becomes_a_reading() -> None:
+    with pytest.raises(VendorUnavailable):
+        read_settled(in_turn(listing_of([1, 2], fails=True)), convert=as_it_is)
+
+
+def test_only_what_convert_gives_is_kept() -> None:
+    kept: list[Any] = read_settled(in_turn(listing_of([1])), convert=lambda record: None).records
+    assert kept == [None]
