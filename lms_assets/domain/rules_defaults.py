@@ -36,6 +36,7 @@ LEGAL_SUFFIXES = (
         "dd",
         "kft",
         "zrt",
+        "sp. z o.o.",
         "sp z o o",
         "sp zoo",
     ),
