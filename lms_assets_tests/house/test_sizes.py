@@ -51,7 +51,7 @@ def test_no_asset_or_check_has_a_body_of_more_than_25_lines():
 
 def _makes_definition(decorator: ast.expr) -> bool:
     text = ast.unparse(decorator).partition("(")[0]
-    return text.rpartition(".")[2] in {"asset", "multi_asset", "asset_check", "multi_asset_check"}
+    return text.rpartition(".")[2] in {"asset_of", "check_of", "asset", "asset_check"}
 
 
 def test_no_function_takes_more_than_5_positional_parameters():
