@@ -27,7 +27,7 @@ def add_lookups(maker: Maker) -> None:
 def add_accounts(maker: Maker, volumes: Volumes, words: list[str]) -> tuple[list[Account], list[Account]]:
     """Ordinary accounts around `words`: those that count as partners, and those that are left out."""
     rng = maker.rng
-    awkward = sum(1 for account in maker.world.accounts.values() if account.partner_tier in KEPT_TIERS)
+    awkward = sum(1 for account in maker.world.accounts.values() if _counts(account))
     kept_wanted = max(volumes.kept_partners // 2, volumes.kept_partners - awkward)
     kept = [_account(maker, names.company_name(rng, words.pop())) for _ in range(kept_wanted)]
     excluded = []
@@ -36,6 +36,13 @@ def add_accounts(maker: Maker, volumes: Volumes, words: list[str]) -> tuple[list
     for account in rng.sample(kept, len(kept) // 20):
         account.parent_account_id = rng.choice(kept).id
     return kept, excluded
+
+
+def _counts(account: Account) -> bool:
+    """Whether an account is a partner (domain rules, partners left out)."""
+    name = (account.name or "").strip().lower()
+    named = bool(name) and "nintex" not in name
+    return named and account.partner_tier in KEPT_TIERS and account.account_status != "Inactive"
 
 
 def _account(maker: Maker, name: str) -> Account:

@@ -89,11 +89,13 @@ def _person(maker: Maker, number: int, domain: str) -> Person:
     return person
 
 
-def add_transcripts(maker: Maker, volumes: Volumes, inside: list[Person], certifications: list[str]) -> None:
-    """Transcripts up to the volume, seven in ten of them of people with partner access."""
+def add_transcripts(
+    maker: Maker, volumes: Volumes, inside: list[Person], certifications: list[str], spared: set[str]
+) -> None:
+    """Transcripts up to the volume, seven in ten of people with partner access; none of `spared` people and courses."""
     rng = maker.rng
-    everybody = list(maker.world.people.values())
-    others = [course for course in maker.world.courses if course not in set(certifications)]
+    everybody = [person for person in maker.world.people.values() if person.id not in spared]
+    others = [course for course in maker.world.courses if course not in spared.union(certifications)]
     for _ in range(volumes.transcripts - sum(1 for _ in maker.world.every_transcript())):
         person = rng.choice(inside if rng.random() < 0.7 else everybody)
         course_id = rng.choice(certifications if rng.random() < 0.55 else others)

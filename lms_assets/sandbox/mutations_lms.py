@@ -20,6 +20,7 @@ def complete_course(
     sandbox: Sandbox,
     person: str,
     course: str,
+    *,
     when: str | None = None,
     expires_at: str | None = "default",
     score: float | None = 95.0,
