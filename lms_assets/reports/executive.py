@@ -190,12 +190,7 @@ def _quiet(material: Material) -> list[PartnerFacts]:
 
 
 def _fell_below(material: Material, standings: Mapping[int, Standing]) -> tuple[RankLine, ...]:
-    """Partners that fell below their tier's requirement within the week, by the dates of their certifications."""
-    fallen = [
-        partner
-        for partner in material.partners
-        if (since := standings[partner.id].since) is not None and since > material.frame.since
-    ]
+    fallen = [partner for partner in material.partners if material.fell_this_week(partner.id, standings[partner.id])]
     return _ranked(material, sorted(fallen, key=lambda each: (each.name.casefold(), each.id)))
 
 

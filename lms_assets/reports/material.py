@@ -51,6 +51,16 @@ class Material:
         requirement = requirement_of(partner.tier, self.config.tier_requirements)
         return standing(requirement, self.holdings.totals.get(partner.id, ()), at=at, until=at + HORIZON)
 
+    def fell_this_week(self, partner_id: int, found: Standing) -> bool:
+        """Whether a partner that is below met its requirement a week ago: by its certifications' dates, or by last
+        week's snapshot, since people who left and a new tier leave no date.
+        """
+        if found.status != "below":
+            return False
+        by_dates = found.since is not None and found.since > self.frame.since
+        before = self.past.on(partner_id, self.frame.since.date())
+        return by_dates or (before is not None and before.total_npcu >= found.requirement)
+
     def npcu_change(self, partner_id: int, day: date) -> Change:
         """A partner's NPCU now and on a day of the past."""
         before = self.past.on(partner_id, day)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from lms_assets.domain.certifications import Assessed
 from lms_assets.domain.report_facts import PartnerFacts
@@ -29,7 +29,7 @@ def build_pam_report(material: Material, owners: Sequence[str]) -> PamReport:
     lost = _by_partner(material.holdings.lost(material.frame.since), ids)
     lines = tuple(_partner_line(material, each, gained.get(each.id, ()), lost.get(each.id, ())) for each in mine)
     below = [line for line in lines if line.standing.status == "below"]
-    fell = [line for line in below if _fell_since(line, material.frame.since)]
+    fell = [line for line in below if material.fell_this_week(line.key, line.standing)]
     held = material.held_by(ids)
     end = material.frame.as_of + HORIZON
     soon = [item for item in held if item.expires_at is not None and item.expires_at <= end]
@@ -104,13 +104,6 @@ def _partner_line(
         expiring_90=len(expiring),
         url=material.config.partner_url(partner.id),
     )
-
-
-def _fell_since(line: PartnerLine, since: datetime) -> bool:
-    """Whether a partner that is below met the requirement a week ago, by its dates or by last week's snapshot."""
-    by_dates = line.standing.since is not None and line.standing.since > since
-    before = line.npcu.before
-    return by_dates or (before is not None and before >= line.standing.requirement)
 
 
 def _totals(material: Material, lines: Sequence[PartnerLine]) -> PamTotals:

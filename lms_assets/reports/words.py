@@ -1,0 +1,127 @@
+"""How figures are written: numbers, changes, dates, names. One way for both reports, HTML and text."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import date, datetime
+
+from lms_assets.domain.compliance import Standing
+from lms_assets.reports.document import Tone
+from lms_assets.reports.figures import Change, Frame
+
+CATEGORY_NAMES = {
+    "nintex_ce": "CE",
+    "nintex_k2": "K2",
+    "nintex_salesforce": "Salesforce",
+    "go_to_market": "GTM",
+}
+_MONTHS = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+]
+NAME_LIMIT = 120
+
+
+def number(value: int) -> str:
+    """`1,234`, with a real minus sign."""
+    return f"{value:,}".replace("-", "−")
+
+
+def signed(value: int | None, unknown: str = "new") -> str:
+    """`+3`, `−3`, `±0`, or the word for what was not known before."""
+    if value is None:
+        return unknown
+    return "±0" if value == 0 else ("+" if value > 0 else "") + number(value)
+
+
+def arrow(value: int | None) -> str:
+    """`▲ +3`, `▼ −3`: the direction does not hang on a colour alone."""
+    mark = "" if not value else "▲ " if value > 0 else "▼ "
+    return mark + signed(value)
+
+
+def tone_of(value: int | None) -> Tone:
+    """More is good, less is bad."""
+    return "muted" if not value else "good" if value > 0 else "bad"
+
+
+def percent(value: float | None) -> str:
+    """`83.3 %`, a dash for nothing to divide by."""
+    return "–" if value is None else f"{value:.1f} %".replace("-", "−")
+
+
+def signed_percent(change: Change | None) -> str:
+    """`+12.5 %`, a dash when there was nothing before."""
+    if change is None or change.percent is None:
+        return "–"
+    return ("+" if change.percent > 0 else "") + percent(change.percent)
+
+
+def plural(value: int, one: str, many: str | None = None) -> str:
+    """`1 partner`, `2 partners`, `no partners`."""
+    word = one if value == 1 else many or f"{one}s"
+    return f"{number(value) if value else 'no'} {word}"
+
+
+def day(moment: date | datetime) -> str:
+    """`23 November 2026`."""
+    return f"{moment.day} {_MONTHS[moment.month - 1]} {moment.year}"
+
+
+def short_day(moment: date | datetime) -> str:
+    """`23 Nov 2026`, which is not broken over two lines."""
+    return f"{moment.day}\N{NO-BREAK SPACE}{_MONTHS[moment.month - 1][:3]}\N{NO-BREAK SPACE}{moment.year}"
+
+
+def instant(moment: datetime) -> str:
+    """`23 November 2026, 02:00 UTC`."""
+    return f"{day(moment)}, {moment:%H:%M} UTC"
+
+
+def name(text: str) -> str:
+    """A name on one line without control characters and without marks that turn the direction of writing around."""
+    kept = "".join(" " if unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"} else char for char in text)
+    kept = "".join(char for char in kept if char not in _DIRECTION_MARKS)
+    line = " ".join(kept.split())
+    return line if len(line) <= NAME_LIMIT else line[: NAME_LIMIT - 1] + "…"
+
+
+_DIRECTION_MARKS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def category(key: str | None) -> str:
+    """A certification category as people call it."""
+    if key is None:
+        return "no category"
+    return CATEGORY_NAMES.get(key) or name(key.replace("_", " ").capitalize())
+
+
+def categories(by_category: dict[str, int]) -> str:
+    """`CE 8 · K2 2`, empty for none."""
+    return " · ".join(f"{category(key)} {number(value)}" for key, value in by_category.items() if value)
+
+
+def standing(found: Standing) -> tuple[str, Tone]:
+    """How a partner stands, in a few words."""
+    if found.status == "no requirement":
+        return "no requirement", "muted"
+    if found.status == "below":
+        return f"{number(found.missing)} missing", "bad"
+    if found.falls_at is not None:
+        return f"falls {short_day(found.falls_at)}", "warn"
+    return "meets", "good"
+
+
+def subtitle(frame: Frame) -> str:
+    """Of which week and as of when."""
+    return f"Week of {day(frame.week)} · figures as of {instant(frame.as_of)}"

@@ -1,0 +1,113 @@
+"""Worlds that reports are made of: a small one worked by hand, and one of any size that is only for show."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, date, datetime, timedelta
+
+from lms_assets.domain.affiliations import Affiliation, Via
+from lms_assets.domain.certifications import CourseFacts
+from lms_assets.domain.history import Past, backfill
+from lms_assets.domain.holdings import CountingInputs, Holdings
+from lms_assets.domain.report_facts import PartnerFacts, Snapshot
+from lms_assets.domain.spans import WEEK, days_of_history
+from lms_assets.domain.transcripts import Enrollment
+from lms_assets.reports.config import ReportConfig
+from lms_assets.reports.figures import Frame
+from lms_assets.reports.material import Material
+
+AT = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
+WEEK_OF = date(2026, 11, 23)
+SCRIPT_NAME = "<script>alert(1)</script> & Söhne 株式会社"
+FORMULA_NAME = "=cmd|' /C calc'!A0 Example"
+
+
+def member(partner_id: int, user_id: str, obstacle: str | None = None) -> Affiliation:
+    return Affiliation(partner_id, user_id, (Via("group", f"group-{partner_id}"),), obstacle)
+
+
+def course(course_id: str, npcu: int = 1, category: str | None = "nintex_ce", name: str | None = None) -> CourseFacts:
+    return CourseFacts(course_id, name or f"Course {course_id}", npcu, category)
+
+
+def done(
+    user_id: str, course_id: str, completed: datetime, expires: datetime | None = None, attempt: int = 1
+) -> Enrollment:
+    return Enrollment(
+        id=f"{user_id}-{course_id}-{attempt}",
+        user_id=user_id,
+        course_id=course_id,
+        status="completed",
+        progress_percent=100,
+        enrolled_at=None,
+        started_at=None,
+        completed_at=completed,
+        expires_at=expires,
+        score=None,
+    )
+
+
+def material(
+    inputs: CountingInputs,
+    partners: list[PartnerFacts],
+    *,
+    at: datetime = AT,
+    names: dict[str, str] | None = None,
+    snapshots: list[Snapshot] | None = None,
+    config: ReportConfig | None = None,
+    banner: str | None = None,
+) -> Material:
+    """The material of the world, its past backfilled where no snapshot is given."""
+    known = list(snapshots or [])
+    missing = Past(known).missing([each.id for each in partners], days_of_history(at))
+    known += backfill(inputs, missing, at.time())
+    frame = Frame(week=WEEK_OF, as_of=at, since=at - WEEK, banner=banner)
+    holdings = Holdings(inputs, at)
+    return Material(frame, tuple(partners), holdings, Past(known), names or {}, config or ReportConfig())
+
+
+_WORDS = ["Alder", "Birch", "Cedar", "Delta", "Elm", "Fjord", "Grove", "Harbour", "Iris", "Juniper", "Keel", "Linden"]
+_KINDS = ["Digital", "Consulting", "Systems", "Automation", "Works", "Partners", "Labs", "Software", "Solutions"]
+_FIRST = ["Ada", "Bea", "Carl", "Dora", "Emil", "Frida", "Gus", "Hana", "Ivo", "Jun", "Kaja", "Luis", "Mina", "Noor"]
+_LAST = ["Abel", "Brandt", "Costa", "Dahl", "Eriksen", "Fuchs", "Garcia", "Hoshi", "Ito", "Jansen", "Kovač", "Lund"]
+_COURSES = [
+    course("ac1", 1, "nintex_ce", "Automation Cloud Practitioner"),
+    course("ac2", 2, "nintex_ce", "Automation Cloud Expert"),
+    course("k21", 2, "nintex_k2", "K2 Five Developer"),
+    course("sf1", 1, "nintex_salesforce", "Document Generation for Salesforce"),
+    course("gtm", 1, "go_to_market", "Sales Professional"),
+    course("rpa", 1, "nintex_ce", "RPA Foundations"),
+    course("odd", 1, None, "Community Contributor"),
+]
+_TIERS = ["Premier Plus", "Premier", "Select", "Select", "Certified", "Certified", "Registered", "Aggregator"]
+_REGIONS = ["EMEA", "Americas", "APAC", "DACH", "Nordics", None]
+
+
+def show_world(*, partners: int = 24, owners: int = 1, people_each: int = 6, seed: int = 3) -> Material:
+    """Made-up partners with plausible learning; the same seed gives the same world."""
+    chance = random.Random(seed)
+    facts, affiliations, enrollments, names = [], [], [], {}
+    for number in range(1, partners + 1):
+        name = f"{chance.choice(_WORDS)} {chance.choice(_KINDS)} {number}"
+        facts.append(
+            PartnerFacts(
+                id=number,
+                name=SCRIPT_NAME if number == 3 else name,
+                tier=chance.choice(_TIERS),
+                region=chance.choice(_REGIONS),
+                owner=f"Owner {number % owners + 1}",
+                leads_last_30_days=chance.choice([0, 0, 1, 3, 8]),
+                contacts_not_in_lms=chance.choice([0, 0, 0, 2]),
+                people_in_no_group=chance.choice([0, 0, 1]),
+            )
+        )
+        for position in range(chance.randrange(0, people_each * 2)):
+            user = f"user-{number}-{position}"
+            first = FORMULA_NAME if (number, position) == (3, 0) else chance.choice(_FIRST)
+            names[user] = f"{first} {chance.choice(_LAST)}"
+            affiliations.append(member(number, user))
+            for each in chance.sample(_COURSES, chance.randrange(0, 5)):
+                completed = AT - timedelta(minutes=chance.randrange(60, 60 * 24 * 800))
+                enrollments.append(done(user, each.id, completed))
+    inputs = CountingInputs(tuple(affiliations), tuple(enrollments), {each.id: each for each in _COURSES})
+    return material(inputs, facts, names=names, config=ReportConfig(portal_url="https://portal.example.com"))
