@@ -30,6 +30,9 @@ THRICE_DAILY = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=14), w
 # Mondays, the running week included. 2024-01-01: older completions can no longer be held (24 months).
 WEEKLY = dg.WeeklyPartitionsDefinition(start_date="2024-01-01", day_offset=1, end_offset=1)
 
+# Waits of about 15 and 45 seconds: the clients have retried each call already, so this is for what takes longer.
+STEP_RETRIES = dg.RetryPolicy(max_retries=2, delay=15, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+
 POOLS = {
     "courses": NORTHPASS_POOL,
     "course_npcu": NORTHPASS_POOL,

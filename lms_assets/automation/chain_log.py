@@ -9,29 +9,186 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 from filelock import Timeout
 
 from lms_assets.automation.chain_events import chain_event, chain_events
-from lms_assets.automation.run_locks import fail_dead_runs, hold_run, home_of, release_run
+from lms_assets.automation.run_locks import fail_dead_runs, hold_run, release_run
 from lms_assets.domain.chain import ChainEvent, ChainState, StepRecord, apply_event, close, final_status, fold
 from lms_assets.lineage import DAILY_FULL, NOT_REQUIRED
+from lms_assets.run_tags import AS_OF_TAG
 from lms_assets.warehouse.chain_log import ChainRow, ChainStore
 from lms_assets.warehouse.engine import Warehouse
 
 CHAIN_NAME = "daily_full"
-DEGRADING_CHECKS = frozenset({"memberships_are_current", "push_is_confirmed"})
-RUN_ENDS = {"PIPELINE_SUCCESS": None, "PIPELINE_FAILURE": None, "PIPELINE_CANCELED": "cancelled"}
-MEANINGFUL = frozenset({"started", "succeeded", "failed", "retrying", "materialized", "check"})
+ROOT_RUN_TAG = "dagster/root_run_id"
 
-_log = logging.getLogger(__name__)
+DEGRADING_CHECKS = frozenset({"memberships_are_current", "push_is_confirmed"})
+RUN_ENDS = frozenset({"PIPELINE_SUCCESS", "PIPELINE_FAILURE", "PIPELINE_CANCELED"})
 
 
 def state_of(row: ChainRow) -> ChainState:
     """The steps that a row holds."""
     records = [StepRecord.from_json(step) for step in row.steps]
     return ChainState({record.step: record for record in records})
+
+
+def with_state(row: ChainRow, state: ChainState) -> ChainRow:
+    """The row of a running chain with what the state says."""
+    return replace(
+        row,
+        status="running",
+        completed_at=None,
+        total_duration_seconds=None,
+        steps=tuple(record.as_json() for record in state.steps.values()),
+        current_step=state.current_step,
+        error_message=state.error_message,
+    )
+
+
+def closed(row: ChainRow, state: ChainState, ended_at: datetime, reason: str | None) -> ChainRow:
+    """The row of a chain whose run is over; `reason` is why, for a run that was cancelled or killed."""
+    state = close(state, DAILY_FULL, DEGRADING_CHECKS, reason)
+    status = final_status(state, NOT_REQUIRED)
+    return replace(
+        with_state(row, state),
+        status=status,
+        completed_at=ended_at,
+        current_step=None,
+        error_message=None if status == "completed" else state.error_message or reason,
+        total_duration_seconds=round((ended_at - row.started_at).total_seconds()),
+    )
+
+
+class ChainLogHandler(logging.Handler):
+    """Writes what happens to a chain into its row, and holds the run's lock while its worker lives.
+
+    Trouble with the warehouse never disturbs the run: it is told on standard error, and `reconcile_chains` mends the
+    row from the event log.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take in one log record of Dagster's."""
+        meta: Mapping[str, Any] = getattr(record, "dagster_meta", {})
+        event: dg.DagsterEvent | None = meta.get("dagster_event")
+        run_id = meta.get("run_id")
+        if event is None or run_id is None:
+            return
+        kind = event.event_type_value
+        if kind == "PIPELINE_START":
+            _hold_lock(run_id)
+        if meta.get("job_name") == CHAIN_NAME:
+            try:
+                _write(event, run_id, meta.get("job_tags") or {}, datetime.fromtimestamp(record.created, UTC))
+            except Exception as error:  # noqa: BLE001 - a log that cannot be written must not fail the sync it tells of
+                print(f"chain log: {error}; it is mended from the event log later", file=sys.stderr)  # noqa: T201
+        if kind in RUN_ENDS:
+            release_run(_home(), run_id)
+
+
+def _home() -> Path:
+    return Path(os.environ.get("DAGSTER_HOME", "."))
+
+
+def _hold_lock(run_id: str) -> None:
+    try:
+        hold_run(_home(), run_id)
+    except (Timeout, OSError) as error:
+        print(f"run lock: {error}", file=sys.stderr)  # noqa: T201
+
+
+@cache
+def _store(process_id: int) -> ChainStore:
+    # One a process: connections must not cross a fork.
+    return ChainStore(Warehouse(os.environ["LMS_WAREHOUSE_URL"]), CHAIN_NAME)
+
+
+def _write(event: dg.DagsterEvent, run_id: str, tags: Mapping[str, str], at: datetime) -> None:
+    store = _store(os.getpid())
+    root = tags.get(ROOT_RUN_TAG, run_id)
+    kind = event.event_type_value
+    if kind == "PIPELINE_START":
+        as_of = tags.get(AS_OF_TAG)
+        store.open(root, now=at, as_of=datetime.fromisoformat(as_of) if as_of else at)
+        store.change(root, lambda row: with_state(row, state_of(row)))
+    elif kind in RUN_ENDS:
+        reason = "cancelled" if kind == "PIPELINE_CANCELED" else None
+        store.change(root, lambda row: closed(row, state_of(row), at, reason))
+    else:
+        change = chain_event(event, at)
+        if change is not None and not _is_repeated(change):
+            store.change(root, lambda row: with_state(row, apply_event(state_of(row), change)))
+
+
+_materialized: set[str] = set()
+
+
+def _is_repeated(event: ChainEvent) -> bool:
+    """Whether this is one more partition of an asset that has been noted: a range makes one event each."""
+    if event.kind != "materialized":
+        return False
+    if event.step in _materialized:
+        return True
+    _materialized.add(event.step)
+    return False
+
+
+def reconcile_chains(instance: dg.DagsterInstance, warehouse: Warehouse) -> list[str]:
+    """Close every row that says `running` though no run of its chain is, from what the event log says.
+
+    Returns the ids of the root runs whose rows were closed.
+    """
+    fail_dead_runs(instance)
+    store = ChainStore(warehouse, CHAIN_NAME)
+    mended = []
+    for row in store.running():
+        runs = _runs_of_chain(instance, row.run_id)
+        if any(not run.is_finished for run in runs):
+            continue
+        state, ended_at = _told_by_events(instance, runs)
+        reason = "the run is not in Dagster's storage any more" if not runs else _reason(runs[-1])
+        _close(store, row, state, ended_at or row.started_at, reason)
+        mended.append(row.run_id or "")
+    return mended
+
+
+def _close(store: ChainStore, row: ChainRow, state: ChainState, ended_at: datetime, reason: str | None) -> None:
+    store.change(row.run_id or "", lambda held: closed(held, state, ended_at, reason))
+
+
+def _runs_of_chain(instance: dg.DagsterInstance, root: str | None) -> list[dg.DagsterRun]:
+    if root is None:
+        return []
+    first = instance.get_run_by_id(root)
+    later = instance.get_runs(filters=dg.RunsFilter(tags={ROOT_RUN_TAG: root}))
+    return ([first] if first else []) + sorted(later, key=lambda run: _created(instance, run.run_id))
+
+
+def _created(instance: dg.DagsterInstance, run_id: str) -> datetime:
+    record = instance.get_run_record_by_id(run_id)
+    return record.create_timestamp if record else datetime.min.replace(tzinfo=UTC)
+
+
+def _told_by_events(instance: dg.DagsterInstance, runs: list[dg.DagsterRun]) -> tuple[ChainState, datetime | None]:
+    state = ChainState()
+    ended_at: datetime | None = None
+    for run in runs:
+        entries = instance.all_logs(run.run_id)
+        state = fold(chain_events(entries), state)
+        if entries:
+            ended_at = datetime.fromtimestamp(entries[-1].timestamp, UTC)
+    return state, ended_at
+
+
+def _reason(run: dg.DagsterRun) -> str | None:
+    if run.status == dg.DagsterRunStatus.CANCELED:
+        return "cancelled"
+    return "the process ended without a word (killed, or the machine stopped)"

@@ -15,14 +15,15 @@ from datetime import datetime, timedelta
 import dagster as dg
 
 from lms_assets.automation.chain_events import chain_events
+from lms_assets.automation.jobs import JOBS
 from lms_assets.automation.run_locks import fail_dead_runs
 from lms_assets.domain.chain import ChainState, fold
-from lms_assets.lineage import IMPARTNER_POOL, NORTHPASS_POOL, WEEKLY
+from lms_assets.lineage import IMPARTNER_POOL, NORTHPASS_POOL, SYNC_TYPES, WEEKLY
 
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 CLI_RUN_TAG = "lms/cli_run"
-ALLOW_MASS_DEACTIVATION_TAG = "lms/allow_mass_deactivation"
-AS_OF_TAG = "lms/as_of"
+
+
 POOL_LIMIT = 1
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
@@ -60,6 +61,17 @@ def load_job(name: str) -> dg.JobDefinition:
     from lms_assets.definitions import defs
 
     return defs.resolve_job_def(name)
+
+
+def job_names() -> list[str]:
+    """Every job that can be run."""
+    return [job.name for job in JOBS]
+
+
+def steps_of(job: str) -> list[str]:
+    """The job's assets, in the order of the lineage."""
+    nodes = {node.name for node in load_job(job).nodes}
+    return [key for key in SYNC_TYPES if key in nodes]
 
 
 def full_range_tags(now: datetime) -> dict[str, str]:

@@ -31,6 +31,7 @@ class LmsUser:
     status: str
     is_active: bool
     deactivation_reason: str | None
+    updated_at_lms: datetime | None = None
 
 
 def user_from_person(record: Any) -> LmsUser | Rejected:
@@ -66,4 +67,5 @@ def user_from_person(record: Any) -> LmsUser | Rejected:
         status="active" if is_active else "deactivated",
         is_active=is_active,
         deactivation_reason=None if is_active else DISABLED,
+        updated_at_lms=harmless_date(attributes.get("updated_at")),
     )

@@ -57,7 +57,7 @@ def trend_instants(at: datetime, weeks: int = TREND_WEEKS) -> tuple[datetime, ..
 
 def days_of_history(at: datetime) -> tuple[date, ...]:
     """The days whose snapshots the reports compare with: every week of the trend, and each end of each span."""
-    instants = [*trend_instants(at, TREND_WEEKS + 1), at - timedelta(days=QUIET_DAYS)]
+    instants = [*trend_instants(at, TREND_WEEKS + 1)]
     for span in spans(at):
         earlier = span.a_year_earlier()
         instants += [span.start, earlier.start, earlier.end]

@@ -25,7 +25,7 @@ from lms_assets.warehouse.urls import display_name, parse_url, sqlite_path
 if TYPE_CHECKING:
     from lms_assets.warehouse.migrations import UpgradeReport
 
-__all__ = ["Warehouse"]
+__all__ = ["Connection", "Warehouse"]
 
 T = TypeVar("T")
 

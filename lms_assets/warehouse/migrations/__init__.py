@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 from lms_assets.warehouse.errors import UPGRADE, LockedByOthers, SchemaNotCurrent
 from lms_assets.warehouse.migrations.reconcile import reconcile
+from lms_assets.warehouse.migrations.reconcile_foreign_keys import PENDING
 from lms_assets.warehouse.migrations.reconcile_indexes import Reconciled
 from lms_assets.warehouse.tables import metadata
 
@@ -41,6 +42,13 @@ class UpgradeReport:
     after: str
     changes: tuple[str, ...]
     warnings: tuple[str, ...]
+
+    def __str__(self) -> str:
+        if not self.changes:
+            text = f"tables are at version {self.after}, nothing to change"
+        else:
+            text = f"tables are now at version {self.after}; {len(self.changes)} changes"
+        return "\n".join([text, *(f"  warning: {warning}" for warning in self.warnings)])
 
 
 def _config(connection: Connection | None = None, done: Reconciled | None = None) -> Config:
@@ -77,7 +85,10 @@ def require_current(connection: Connection, where: str) -> None:
                 where, f"is at version {current}, newer than this program", "install its newer release"
             )
         raise SchemaNotCurrent(where, f"is at version {current}, this program needs {head}", UPGRADE)
-    missing = sorted(set(metadata.tables) - set(inspect(connection).get_table_names()))
+    tables = set(inspect(connection).get_table_names())
+    if PENDING in tables:
+        raise SchemaNotCurrent(where, "an upgrade stopped half-way", UPGRADE)
+    missing = sorted(set(metadata.tables) - tables)
     if missing:
         raise SchemaNotCurrent(where, f"lacks the table {', '.join(missing)}", UPGRADE)
 

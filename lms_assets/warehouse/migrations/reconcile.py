@@ -19,6 +19,7 @@ from sqlalchemy.engine.interfaces import ReflectedColumn
 from sqlalchemy.schema import CreateTable
 from sqlalchemy.types import TypeEngine
 
+from lms_assets.warehouse.migrations.reconcile_foreign_keys import put_back, set_aside
 from lms_assets.warehouse.migrations.reconcile_indexes import UNNAMED, Reconciled, add_indexes, drop_unique
 
 __all__ = ["reconcile"]
@@ -28,8 +29,11 @@ def reconcile(connection: Connection, metadata: MetaData, done: Reconciled) -> N
     """Bring every table of `metadata` into shape; what was done is added to `done`."""
     work = _Reconciler(connection, done)
     with work.foreign_keys_unchecked():
+        work.free_columns(metadata)
         for table in metadata.sorted_tables:
             work.bring_into_shape(table)
+        if connection.dialect.name == "mysql":
+            put_back(connection, done)
 
 
 class _Reconciler:
@@ -41,7 +45,7 @@ class _Reconciler:
 
     @contextmanager
     def foreign_keys_unchecked(self) -> Iterator[None]:
-        """MySQL refuses to widen a column that a foreign key uses; both ends are widened here."""
+        """Rows were checked when a foreign key was made; putting it back need not do it again."""
         if not self._mysql:
             yield
             return
@@ -52,13 +56,27 @@ class _Reconciler:
             if not self._connection.invalidated:
                 self._connection.execute(text("SET SESSION foreign_key_checks = 1"))
 
+    def free_columns(self, metadata: MetaData) -> None:
+        """Take foreign keys off the columns that will be changed."""
+        if not self._mysql:
+            return
+        inspector = inspect(self._connection)
+        changing = {
+            (table.name, name)
+            for table in metadata.sorted_tables
+            if inspector.has_table(table.name)
+            for name in self._wanted(table, _stored_columns(inspector, table))
+        }
+        if changing:
+            set_aside(self._connection, changing)
+
     def bring_into_shape(self, table: Table) -> None:
         inspector = inspect(self._connection)
         if not inspector.has_table(table.name):
             self._create(table, inspector)
             return
         drop_unique(self._operations, table, self._batch, self._done)
-        stored = {column["name"]: column for column in inspector.get_columns(table.name)}
+        stored = _stored_columns(inspector, table)
         self._alter(table, stored)
         for column in table.c:
             if column.name not in stored:
@@ -92,12 +110,15 @@ class _Reconciler:
                 return stored["type"]
         return None
 
-    def _alter(self, table: Table, stored: dict[str, ReflectedColumn]) -> None:
-        wanted = {
+    def _wanted(self, table: Table, stored: dict[str, ReflectedColumn]) -> dict[str, dict[str, Any]]:
+        return {
             column.name: change
             for column in table.c
             if column.name in stored and (change := self._change(column, stored[column.name]))
         }
+
+    def _alter(self, table: Table, stored: dict[str, ReflectedColumn]) -> None:
+        wanted = self._wanted(table, stored)
         if not wanted:
             return
         with self._batch(table) as batch:
@@ -166,6 +187,10 @@ class _Reconciler:
                     f"{table.name}.{name} is unknown to this project and must be given: new rows will be refused "
                     "unless it gets a default value"
                 )
+
+
+def _stored_columns(inspector: Inspector, table: Table) -> dict[str, ReflectedColumn]:
+    return {column["name"]: column for column in inspector.get_columns(table.name)}
 
 
 def _said(change: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ from lms_assets.warehouse.reading.enrollments import (
     TranscriptState,
     count_enrollments,
     enrollment_counts_by_user,
+    enrollment_ids_by_user,
     enrollments,
     transcript_states,
 )
@@ -49,6 +50,7 @@ __all__ = [
     "courses",
     "duplicate_values",
     "enrollment_counts_by_user",
+    "enrollment_ids_by_user",
     "enrollments",
     "group_facts",
     "groups",

@@ -67,6 +67,16 @@ def enrollment_counts_by_user(connection: Connection, user_ids: Collection[str])
     return found
 
 
+def enrollment_ids_by_user(connection: Connection, user_ids: Collection[str]) -> dict[str, set[str]]:
+    """Ids of the stored enrollments of each of these people who has any."""
+    c = lms_enrollments.c
+    found: dict[str, set[str]] = {}
+    for part in chunks(user_ids):
+        for user_id, enrollment_id in connection.execute(select(c.user_id, c.id).where(c.user_id.in_(part))):
+            found.setdefault(user_id, set()).add(enrollment_id)
+    return found
+
+
 def count_enrollments(connection: Connection, *, completed_from: datetime, completed_before: datetime) -> int:
     """Number of enrollments completed in a span of time (from inclusive, before exclusive)."""
     c = lms_enrollments.c

@@ -1,0 +1,31 @@
+"""The CRM's fields that are read. Source: Impartner API, objects read."""
+
+ACCOUNT_FIELDS = (
+    "Id",
+    "Name",
+    "Partner_Tier__cf",
+    "Account_Status__cf",
+    "Account_Owner__cf",
+    "Account_Owner_Email__cf",
+    "Partner_Type__cf",
+    "Website",
+    "CrmId",
+    "MailingCountry",
+    "RegionId",
+    "ParentAccountId",
+    "PrimaryUserId",
+)
+
+CONTACT_FIELDS = (
+    "Id",
+    "Email",
+    "FirstName",
+    "LastName",
+    "Title",
+    "Phone",
+    "AccountId",
+    "AccountName",
+    "Contact_Status__cf",
+    "IsActive",
+    "Updated",
+)

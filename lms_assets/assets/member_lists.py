@@ -1,0 +1,128 @@
+"""Reading the member list of every partner's group, several at once, and judging what each proves."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lms_assets.assets.step import Step
+from lms_assets.domain.deletions import check_fuse
+from lms_assets.domain.findings import Rejected
+from lms_assets.domain.groups import group_from_record
+from lms_assets.domain.member_evidence import count_gap, judge_member_list
+from lms_assets.domain.memberships import member_of
+from lms_assets.vendors.errors import VendorError
+from lms_assets.vendors.listing import Record
+from lms_assets.vendors.northpass import NorthpassClient
+from lms_assets.vendors.settle import Reading
+from lms_assets.warehouse.failures import Failure
+from lms_assets.warehouse.reading import StoredGroup
+
+COUNT_GAPS = "member_count_gaps"
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the warehouse knows: group id to members, and to how far the group's own count is ahead of its list."""
+
+    members: Mapping[str, Collection[str]]
+    gaps: Mapping[str, int]
+
+
+@dataclass
+class MemberLists:
+    """`complete`: group id to its members, all of them. `incomplete`: members seen, which may not be all."""
+
+    complete: dict[str, set[str]] = field(default_factory=dict)
+    incomplete: dict[str, set[str]] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
+    gaps: dict[str, int] = field(default_factory=dict)
+
+    def doubt(self, group_id: str, members: set[str], reason: str) -> None:
+        """Take the members seen, conclude nothing from who is missing, and say why."""
+        self.incomplete[group_id] = members
+        self.failures.append(Failure("group_members", group_id, reason))
+
+    def details(self) -> dict[str, Any]:
+        """What the sync's log keeps."""
+        return {
+            "listing_complete": not self.incomplete,
+            "listing_reasons": [f"{failure.entity_id}: {failure.reason}" for failure in self.failures[:10]],
+            "groups_read": len(self.complete) + len(self.incomplete),
+        }
+
+
+def read_member_lists(
+    step: Step,
+    client: NorthpassClient,
+    groups: Collection[StoredGroup],
+    known: Known,
+) -> MemberLists:
+    """Read all lists. A group that cannot be read keeps its members and is named in `failures`.
+
+    Raises:
+        VendorError: the vendor is down, or refuses the key.
+        MassDeactivationStopped: one group would lose more than the fuse allows.
+    """
+    by_id = {group.id: group for group in groups}
+    lists = MemberLists()
+    results = client.for_each(list(by_id), client.memberships)
+    for group_id, result in step.counted(results, "groups", len(by_id)):
+        if isinstance(result, VendorError):
+            lists.doubt(group_id, set(), f"{type(result).__name__}: {result.problem}")
+            continue
+        _Judge(step, client, known, lists).take(by_id[group_id], result)
+    return lists
+
+
+@dataclass
+class _Judge:
+    step: Step
+    client: NorthpassClient
+    known: Known
+    lists: MemberLists
+
+    def take(self, group: StoredGroup, result: Reading[Record]) -> None:
+        """Note one group's list as complete or incomplete."""
+        members, bad = _members_of(result.records)
+        if bad or not result.complete:
+            self.lists.doubt(group.id, members, bad[0].reason if bad else "; ".join(result.reasons))
+            return
+        before = set(self.known.members.get(group.id, ()))
+        missing = before - members
+        if missing:
+            rules, allowed = self.step.rules, self.step.mass_deactivation_allowed
+            check_fuse(f"members of group {group.id}", len(before), missing, rules, allowed)
+            reason = self._reason_to_keep(group, members)
+            if reason:
+                self.lists.doubt(group.id, members, reason)
+                return
+        self.lists.complete[group.id] = members
+        gap = count_gap(group.user_count, len(members))
+        if gap:
+            self.lists.gaps[group.id] = gap
+
+    def _reason_to_keep(self, group: StoredGroup, members: set[str]) -> str | None:
+        """Why nobody may be taken out on account of this list; None when it has proved itself."""
+        record = self.client.group(group.id)
+        if record is None:
+            return "the group is gone; its members go with it at the next sync of groups"
+        second, bad = _members_of(list(self.client.memberships(group.id)))
+        if bad:
+            return bad[0].reason
+        now = group_from_record(record, self.step.rules)
+        user_count = None if isinstance(now, Rejected) else now.user_count
+        return judge_member_list(members, second, user_count, self.known.gaps.get(group.id, 0)).reason
+
+
+def _members_of(records: Collection[Record]) -> tuple[set[str], list[Rejected]]:
+    members: set[str] = set()
+    bad: list[Rejected] = []
+    for record in records:
+        member = member_of(record)
+        if isinstance(member, Rejected):
+            bad.append(member)
+        else:
+            members.add(member)
+    return members, bad

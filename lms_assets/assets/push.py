@@ -1,0 +1,142 @@
+"""The push of one run: what differs, sent in batches, read back, remembered. An account that fails is alone in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+
+from lms_assets.assets.step import Step
+from lms_assets.domain.group_links import GroupLink, naming_groups
+from lms_assets.domain.groups import LmsGroup
+from lms_assets.domain.push_plan import PushItem, compare_read_back, desired_fields, in_batches, plan_push
+from lms_assets.vendors.errors import VendorError
+from lms_assets.vendors.impartner import ImpartnerClient
+from lms_assets.warehouse import reading
+from lms_assets.warehouse.engine import Connection
+from lms_assets.warehouse.failures import Failure
+from lms_assets.warehouse.push_memory import (
+    Pushed,
+    push_memory,
+    remember_attempts,
+    remember_confirmed,
+    remember_refused,
+)
+from lms_assets.warehouse.reading.counting import stored_partner_counts
+
+SHOWN = 100
+
+
+class Push:
+    """Plans and sends. Figures are there once `send` is done."""
+
+    def __init__(self, step: Step, *, portal_url: str | None) -> None:
+        self._step = step
+        self._portal_url = portal_url
+        self.partners = 0
+        self.without_crm_id = 0
+        self.sent = 0
+        self.confirmed: set[int] = set()
+        self.failures: list[Failure] = []
+
+    def plan(self) -> tuple[PushItem, ...]:
+        """What differs from what the CRM last confirmed, for every active partner that the CRM knows."""
+        rules = self._step.rules
+        with self._step.warehouse.read() as connection:
+            counts = stored_partner_counts(connection)
+            partners = [row for row in reading.stored_partners(connection) if row.is_active]
+            groups = reading.groups(connection, active_only=True)
+            memory = push_memory(connection)
+        named = naming_groups(
+            [GroupLink(each.id, each.partner_id, each.link_method or "none") for each in groups],  # type: ignore[arg-type]
+            [LmsGroup(each.id, each.name, None, each.user_count) for each in groups],
+        )
+        desired = {}
+        for partner in partners:
+            if partner.impartner_id is None:
+                self.without_crm_id += 1
+                continue
+            group = named.get(partner.id)
+            desired[partner.impartner_id] = desired_fields(
+                counts[partner.id],
+                partner_id=partner.id,
+                group_name=group.name if group else None,
+                rules=rules,
+                portal_url=self._portal_url,
+            )
+        self.partners = len(desired)
+        return plan_push(desired, {impartner_id: _trusted(pushed) for impartner_id, pushed in memory.items()})
+
+    def send(self, client: ImpartnerClient, items: Sequence[PushItem]) -> None:
+        """Send all items, 50 a call; what was confirmed is remembered batch by batch, so a crash repeats little."""
+        done = 0
+        for batch in in_batches(items):
+            self._step.require_live_run()
+            self._send_batch(client, batch)
+            done += len(batch)
+            self._step.progress("partners", done, len(items))
+        self._step.progress("partners", done, len(items), last=True)
+
+    def _send_batch(self, client: ImpartnerClient, batch: Sequence[PushItem]) -> None:
+        warehouse, now = self._step.warehouse, datetime.now(UTC)
+        ids = [item.impartner_id for item in batch]
+        warehouse.in_transaction(lambda connection: remember_attempts(connection, ids, now=now))
+        refused: dict[int, str] = {}
+        try:
+            results = client.patch_accounts([{"Id": item.impartner_id, **item.fields} for item in batch])
+            refused = {each.impartner_id: each.error or "refused" for each in results if not each.ok}
+            self.sent += len(batch)
+            accepted = {item.impartner_id: item.fields for item in batch if item.impartner_id not in refused}
+            refused |= self._read_back(client, accepted)
+        except VendorError as error:
+            if error.stops_everything:
+                raise
+            refused |= {impartner_id: str(error) for impartner_id in ids if impartner_id not in refused}
+        confirmed = {item.impartner_id: item.fields for item in batch if item.impartner_id not in refused}
+        self._remember(confirmed, refused, now)
+
+    def _read_back(self, client: ImpartnerClient, accepted: Mapping[int, Mapping[str, Any]]) -> dict[int, str]:
+        """Accounts that accepted the change and do not show it."""
+        if not accepted:
+            return {}
+        names = sorted({name for fields in accepted.values() for name in fields})
+        read = client.by_ids("Account", sorted(accepted), names)
+        mismatches = compare_read_back(accepted, read)
+        return {each.impartner_id: f"{each.field} was accepted and reads back differently" for each in mismatches}
+
+    def _remember(self, confirmed: Mapping[int, Mapping[str, Any]], refused: Mapping[int, str], now: datetime) -> None:
+        def work(connection: Connection) -> None:
+            remember_confirmed(connection, confirmed, now=now)
+            remember_refused(connection, refused, now=now)
+
+        self._step.warehouse.in_transaction(work)
+        self.confirmed |= set(confirmed)
+        self.failures += [Failure("partner", str(each), reason) for each, reason in sorted(refused.items())]
+
+    @staticmethod
+    def as_table(items: Sequence[PushItem]) -> dg.TableMetadataValue:
+        """The first differences, for people who look at the asset."""
+        records = [
+            dg.TableRecord(
+                {
+                    "account": item.impartner_id,
+                    "field": name,
+                    "confirmed": "never" if old is None else str(old),
+                    "now": str(new),
+                }
+            )
+            for item in items
+            for name, (old, new) in item.changes.items()
+        ]
+        columns = [dg.TableColumn("account", "int"), *(dg.TableColumn(name) for name in ("field", "confirmed", "now"))]
+        return dg.MetadataValue.table(records[:SHOWN], schema=dg.TableSchema(columns))
+
+
+def _trusted(pushed: Pushed) -> Mapping[str, Any]:
+    """What may be taken for confirmed: nothing, when a later attempt never came to an end (its values may stand)."""
+    unfinished = pushed.last_attempt_at is not None and (
+        pushed.confirmed_at is None or pushed.last_attempt_at > pushed.confirmed_at
+    )
+    return {} if unfinished else pushed.fields

@@ -1,0 +1,126 @@
+"""Reading many transcripts at once, each kept as soon as it is read, so that a resumed chain reads the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from lms_assets.assets.step import Step
+from lms_assets.domain.transcript_reading import TranscriptRead, from_json, read_transcript, to_json
+from lms_assets.vendors.errors import RecordNotFound, TransientVendorError, VendorError
+from lms_assets.vendors.northpass import NorthpassClient
+from lms_assets.vendors.settle import as_it_is, read_settled
+from lms_assets.warehouse.failures import Failure
+from lms_assets.warehouse.staging import Staged, put_staged, staged_ids, staged_transcripts
+
+KEPT_AT_ONCE = 50
+
+
+@dataclass
+class TranscriptTour:
+    """What reading came to. `unread` people keep their stored enrollments; each is named in `failures`."""
+
+    resumed: int = 0
+    read: int = 0
+    unread: list[str] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class KnownEnrollments:
+    """What the warehouse knows: ids of all courses, and each person's stored enrollment ids."""
+
+    course_ids: Collection[str]
+    by_person: Mapping[str, Collection[str]]
+
+
+def read_transcripts(
+    step: Step, client: NorthpassClient, people: Collection[str], known: KnownEnrollments, staging_key: str
+) -> TranscriptTour:
+    """Read the transcripts of these people into the staging table, leaving out those it already holds.
+
+    Raises:
+        VendorError: the vendor is down or refuses the key; what was read so far stays staged.
+    """
+    with step.warehouse.read() as connection:
+        done = staged_ids(connection, staging_key)
+    todo = [person_id for person_id in people if person_id not in done]
+    tour = TranscriptTour(resumed=len(people) - len(todo))
+    if tour.resumed:
+        step.context.log.info(f"Resumed: {tour.resumed:,} transcripts were read before, {len(todo):,} are left")
+    buffer: list[TranscriptRead] = []
+    try:
+        results = client.for_each(todo, _reader(client, known))
+        for person_id, result in step.counted(results, "transcripts", len(todo)):
+            if isinstance(result, VendorError):
+                _note_unread(tour, person_id, result)
+                continue
+            tour.read += 1
+            buffer.append(result)
+            if len(buffer) >= KEPT_AT_ONCE:
+                _keep(step, staging_key, buffer)
+    finally:
+        _keep(step, staging_key, buffer)
+    return tour
+
+
+def _reader(client: NorthpassClient, known: KnownEnrollments) -> Callable[[str], TranscriptRead]:
+    """What runs in a worker thread for each person: read, and read again when something seems to be missing."""
+
+    def read(person_id: str) -> TranscriptRead:
+        try:
+            first = _read_once(client, person_id, known)
+            missing = set(known.by_person.get(person_id, ())) - {each.id for each in first.enrollments}
+            if first.outcome != "complete" or not missing:
+                return first
+            second = _read_once(client, person_id, known)
+        except RecordNotFound:
+            return TranscriptRead(person_id, "gone")
+        same = {each.id for each in first.enrollments} == {each.id for each in second.enrollments}
+        if same:
+            return second
+        return TranscriptRead(person_id, "partial", second.enrollments, second.rejected)
+
+    return read
+
+
+def _read_once(client: NorthpassClient, person_id: str, known: KnownEnrollments) -> TranscriptRead:
+    reading = read_settled(lambda: client.transcript(person_id), convert=as_it_is)
+    return read_transcript(person_id, reading.records, known.course_ids, complete=reading.complete)
+
+
+def _note_unread(tour: TranscriptTour, person_id: str, error: VendorError) -> None:
+    tour.unread.append(person_id)
+    tour.failures.append(
+        Failure("transcript", person_id, f"{type(error).__name__}: {error.problem}", http_status=error.status)
+    )
+
+
+def _keep(step: Step, staging_key: str, buffer: list[TranscriptRead]) -> None:
+    if not buffer:
+        return
+    step.require_live_run()
+    staged = [Staged(each.person_id, each.outcome, to_json(each)) for each in buffer]
+    step.warehouse.in_transaction(lambda connection: put_staged(connection, staging_key, staged, now=datetime.now(UTC)))
+    buffer.clear()
+
+
+def staged_reads(step: Step, staging_key: str) -> Iterator[TranscriptRead]:
+    """Everything that this chain has read, one person after the other."""
+    with step.warehouse.read() as connection:
+        for staged in staged_transcripts(connection, staging_key):
+            yield from_json(staged.person_id, staged.outcome, staged.payload)
+
+
+def too_many_unread(unread: int, total: int, share: float) -> TransientVendorError | None:
+    """The error to stop with when more than `share` (0 to 1) of the transcripts could not be read."""
+    if unread <= max(5, share * total):
+        return None
+    return TransientVendorError(
+        "Northpass",
+        "GET /transcripts/{id}",
+        None,
+        f"{unread} of {total} transcripts could not be read",
+        "Those that were read are kept; run it again with --resume for the rest",
+    )

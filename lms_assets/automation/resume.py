@@ -1,0 +1,49 @@
+"""Going on with a chain that failed: which steps are left, in a run that continues the first one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from lms_assets.automation.chain_log import CHAIN_NAME, ROOT_RUN_TAG, state_of
+from lms_assets.automation.runner import RANGE_END, RANGE_START, CannotRun, RunOrder
+from lms_assets.checks.catalogue import ancestors
+from lms_assets.domain.chain import CHECKS_SUFFIX
+from lms_assets.lineage import DAILY_FULL
+from lms_assets.run_tags import ALLOW_MASS_DEACTIVATION_TAG, AS_OF_TAG
+from lms_assets.warehouse.chain_log import ChainRow, latest_chain
+from lms_assets.warehouse.engine import Warehouse
+
+OLDEST = timedelta(hours=24)
+KEPT_TAGS = (RANGE_START, RANGE_END, AS_OF_TAG, ALLOW_MASS_DEACTIVATION_TAG)
+
+
+def resumed_order(instance: dg.DagsterInstance, warehouse: Warehouse) -> RunOrder:
+    """What is left of the last chain.
+
+    Raises:
+        CannotRun: the last chain did not fail, is too old to go on with, or is no longer known to Dagster.
+    """
+    with warehouse.read() as connection:
+        row = latest_chain(connection, CHAIN_NAME)
+    if row is None or row.status not in {"failed", "partial"} or row.run_id is None:
+        raise CannotRun(
+            "There is no failed chain to resume; the last one " + (row.status if row else "never ran") + "."
+        )
+    if datetime.now(UTC) - row.started_at > OLDEST:
+        raise CannotRun("The last failed chain is more than a day old; start a new one: lms-assets run daily_full")
+    runs = instance.get_runs(filters=dg.RunsFilter(tags={ROOT_RUN_TAG: row.run_id}), limit=1)
+    parent = runs[0] if runs else instance.get_run_by_id(row.run_id)
+    if parent is None:
+        raise CannotRun("Dagster no longer knows the run of that chain; start a new one: lms-assets run daily_full")
+    tags = {name: parent.tags[name] for name in KEPT_TAGS if name in parent.tags}
+    return RunOrder(CHAIN_NAME, tags | {ROOT_RUN_TAG: row.run_id}, parent.run_id, tuple(steps_left(row)))
+
+
+def steps_left(row: ChainRow) -> list[str]:
+    """Steps that did not come through, everything after them, and the checks of both."""
+    records = state_of(row).steps
+    open_assets = {name for name in DAILY_FULL if name not in records or records[name].status != "completed"}
+    left = [name for name in DAILY_FULL if name in open_assets or ancestors((name,)) & open_assets]
+    return left + [name + CHECKS_SUFFIX for name in left]

@@ -1,0 +1,124 @@
+"""Every check in one table: what is true when it is green, whether it holds the chain back, and how bad red is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import dagster as dg
+
+from lms_assets.lineage import SPECS
+
+
+@dataclass(frozen=True)
+class CheckLine:
+    """`blocking`: nothing that depends on the asset starts while this is red. `warning`: odd, but no reason to stop."""
+
+    asset: str
+    name: str
+    description: str
+    blocking: bool = False
+    warning: bool = False
+
+    @property
+    def key(self) -> dg.AssetCheckKey:
+        """What Dagster calls it."""
+        return dg.AssetCheckKey(dg.AssetKey(self.asset), self.name)
+
+    @property
+    def spec(self) -> dg.AssetCheckSpec:
+        """The check as Dagster wants it defined."""
+        return dg.AssetCheckSpec(self.name, asset=self.asset, description=self.description, blocking=self.blocking)
+
+
+def _gate(asset: str, name: str, description: str) -> CheckLine:
+    return CheckLine(asset, name, description, blocking=True)
+
+
+def _odd(asset: str, name: str, description: str) -> CheckLine:
+    return CheckLine(asset, name, description, warning=True)
+
+
+def _complete(asset: str) -> CheckLine:
+    text = "The vendor's last listing was complete, so absence from it could be acted on."
+    return _odd(asset, f"{asset}_listing_was_complete", text)
+
+
+def _readable(asset: str) -> CheckLine:
+    return _odd(asset, f"{asset}_are_all_readable", "Every record of the vendor could be read and stored.")
+
+
+def _recent(asset: str) -> CheckLine:
+    return _gate(asset, f"{asset}_are_recent", "The last complete sync is recent enough to build on.")
+
+
+CHECKS = (
+    _gate("courses", "courses_are_present", "There are courses."),
+    _recent("courses"),
+    _complete("courses"),
+    _readable("courses"),
+    _gate("course_npcu", "certifications_are_present", "Some courses are certifications; else all counts are 0."),
+    _gate("course_npcu", "certifications_did_not_vanish", "The number of certifications has not collapsed."),
+    _recent("course_npcu"),
+    _odd("course_npcu", "npcu_is_valid", "Every NPCU at the source is 0, 1 or 2; anything else counts as 0."),
+    _odd("course_npcu", "certifications_have_a_category", "Every certification counts in some category."),
+    _complete("course_npcu"),
+    _gate("partners", "partners_are_present", "There are active partners."),
+    _gate("partners", "partner_crm_ids_are_unique", "No two active partners are the same CRM account."),
+    _recent("partners"),
+    _odd("partners", "partners_have_crm_ids", "Every active partner is known to the CRM, so its counts can be sent."),
+    _complete("partners"),
+    _readable("partners"),
+    _gate("contacts", "contacts_are_present", "There are active contacts."),
+    _recent("contacts"),
+    _complete("contacts"),
+    _readable("contacts"),
+    _gate("users", "users_are_present", "There are active LMS users."),
+    _recent("users"),
+    _complete("users"),
+    _readable("users"),
+    _gate("groups", "groups_are_present", "There are active groups."),
+    _gate("groups", "groups_are_linked", "Groups are linked to partners, and not suddenly far fewer than before."),
+    _recent("groups"),
+    _odd("groups", "group_links_are_unambiguous", "No group's name fits several partners."),
+    _odd("groups", "group_overrides_point_to_something", "Every link set by hand names rows that exist."),
+    _complete("groups"),
+    _gate("memberships", "memberships_are_present", "Partners' groups have members; without, counts would fall to 0."),
+    CheckLine("memberships", "memberships_are_current", "The last sync of memberships went through for every group."),
+    _odd("memberships", "members_are_known_users", "Every member is an LMS user that the list of people knows."),
+    _gate("enrollments", "enrollments_are_present", "There are enrollments."),
+    _gate("enrollments", "enrollments_refer_to_known_rows", "Every enrollment has its person and its course."),
+    _recent("enrollments"),
+    _odd("enrollments", "transcripts_were_all_read", "Every transcript that was due could be read."),
+    _odd("enrollments", "enrollment_courses_are_known", "No transcript names a course that no list knows."),
+    _gate("partner_cert_counts", "counts_are_plausible", "Total NPCU has not fallen suddenly since the last counting."),
+    _gate("partner_cert_counts", "counts_are_recent", "The counts are recent enough to tell anybody."),
+    CheckLine("pushed_partner_cert_counts", "push_is_confirmed", "The CRM confirmed every value that was sent."),
+)
+
+
+def lines_of(asset: str) -> tuple[CheckLine, ...]:
+    """The checks of one asset."""
+    return tuple(line for line in CHECKS if line.asset == asset)
+
+
+def gates_of(assets: tuple[str, ...]) -> Iterator[dg.AssetCheckKey]:
+    """The blocking checks of everything before these assets: what a job of them alone has to look at first."""
+    before = ancestors(assets)
+    for line in CHECKS:
+        if line.blocking and line.asset in before:
+            yield line.key
+
+
+def ancestors(assets: tuple[str, ...]) -> set[str]:
+    """Every asset of ours that one of these depends on, directly or not, without themselves."""
+    found: set[str] = set()
+    todo = list(assets)
+    while todo:
+        spec = SPECS.get(todo.pop())
+        for dep in spec.deps if spec else ():
+            name = dep.asset_key.to_user_string()
+            if name in SPECS and name not in found:
+                found.add(name)
+                todo.append(name)
+    return found - set(assets)

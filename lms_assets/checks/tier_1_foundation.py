@@ -1,0 +1,108 @@
+"""Checks of tier 1: courses, their points, partners and contacts are there, whole and recent."""
+
+from __future__ import annotations
+
+from lms_assets.checks.define import Look, allowed, are_readable, checks_of, is_recent, listing_was_complete
+from lms_assets.domain.verdicts import Verdict, at_least, no_sudden_fall, none_of
+from lms_assets.warehouse import reading
+from lms_assets.warehouse.plausibility import certifications_before
+
+RUN_IT = "Run daily_full and read why this table is empty: lms-assets status."
+
+
+def _courses_present(look: Look) -> Verdict:
+    return at_least(reading.row_count(look.connection, "lms_courses"), 1, "courses", RUN_IT)
+
+
+def _certifications_present(look: Look) -> Verdict:
+    certifications = [course for course in reading.courses(look.connection) if course.is_certification]
+    return at_least(len(certifications), 1, "certifications", "Look at the NPCU property of the courses in Northpass.")
+
+
+def _certifications_stayed(look: Look) -> Verdict:
+    now = sum(course.is_certification for course in reading.courses(look.connection))
+    before = certifications_before(look.connection)
+    remedy = "Were points removed in Northpass? If so, run the chain with --allow-mass-deactivation."
+    return allowed(look, no_sudden_fall(before, now, share=0.2, minimum=5, what="certifications", remedy=remedy))
+
+
+def _npcu_valid(look: Look) -> Verdict:
+    odd = [f"{course.id}: {course.npcu_problem}" for course in reading.courses(look.connection) if course.npcu_problem]
+    return none_of(odd, "courses whose NPCU is not 0, 1 or 2", "They count as 0; correct the property in Northpass.")
+
+
+def _categories_assigned(look: Look) -> Verdict:
+    without = [
+        f"{course.id}: {course.name}"
+        for course in reading.courses(look.connection)
+        if course.is_certification and course.category is None
+    ]
+    remedy = "They count in total NPCU only; add a pattern to certification_category_rules."
+    return none_of(without, "certifications without a category", remedy)
+
+
+def _partners_present(look: Look) -> Verdict:
+    count = reading.row_count(look.connection, "partners", active_only=True)
+    return at_least(count, 1, "active partners", RUN_IT)
+
+
+def _partner_ids_unique(look: Look) -> Verdict:
+    doubles = [str(each) for each in reading.duplicate_values(look.connection, "partners", "impartner_id")]
+    remedy = "Deactivate the row that the portal does not use, or clear its impartner_id."
+    return none_of(doubles, "CRM accounts that are several active partners", remedy)
+
+
+def _partners_have_ids(look: Look) -> Verdict:
+    without = [
+        str(row.id) for row in reading.stored_partners(look.connection) if row.is_active and row.impartner_id is None
+    ]
+    return none_of(without, "active partners without a CRM id", "Is the account still in the CRM?")
+
+
+def _contacts_present(look: Look) -> Verdict:
+    count = reading.row_count(look.connection, "contacts", active_only=True)
+    return at_least(count, 1, "active contacts", RUN_IT)
+
+
+TIER_1_CHECKS = [
+    checks_of(
+        "courses",
+        {
+            "courses_are_present": _courses_present,
+            "courses_are_recent": is_recent("courses"),
+            "courses_listing_was_complete": listing_was_complete("courses"),
+            "courses_are_all_readable": are_readable("courses"),
+        },
+    ),
+    checks_of(
+        "course_npcu",
+        {
+            "certifications_are_present": _certifications_present,
+            "certifications_did_not_vanish": _certifications_stayed,
+            "course_npcu_are_recent": is_recent("course_npcu"),
+            "npcu_is_valid": _npcu_valid,
+            "certifications_have_a_category": _categories_assigned,
+            "course_npcu_listing_was_complete": listing_was_complete("course_npcu"),
+        },
+    ),
+    checks_of(
+        "partners",
+        {
+            "partners_are_present": _partners_present,
+            "partner_crm_ids_are_unique": _partner_ids_unique,
+            "partners_are_recent": is_recent("partners"),
+            "partners_have_crm_ids": _partners_have_ids,
+            "partners_listing_was_complete": listing_was_complete("partners"),
+            "partners_are_all_readable": are_readable("partners"),
+        },
+    ),
+    checks_of(
+        "contacts",
+        {
+            "contacts_are_present": _contacts_present,
+            "contacts_are_recent": is_recent("contacts"),
+            "contacts_listing_was_complete": listing_was_complete("contacts"),
+            "contacts_are_all_readable": are_readable("contacts"),
+        },
+    ),
+]

@@ -1,0 +1,113 @@
+"""Checks of tier 2: users, groups and memberships are there, linked and recent."""
+
+from __future__ import annotations
+
+from lms_assets.checks.define import Look, allowed, are_readable, checks_of, is_recent, listing_was_complete
+from lms_assets.domain.verdicts import Verdict, at_least, no_sudden_fall, none_of
+from lms_assets.warehouse import reading
+from lms_assets.warehouse.links import group_overrides
+from lms_assets.warehouse.plausibility import groups_linked_before
+
+RUN_IT = "Run daily_full and read why this table is empty: lms-assets status."
+
+
+def _users_present(look: Look) -> Verdict:
+    count = reading.row_count(look.connection, "lms_users", active_only=True)
+    return at_least(count, 1, "active LMS users", RUN_IT)
+
+
+def _groups_present(look: Look) -> Verdict:
+    count = reading.row_count(look.connection, "lms_groups", active_only=True)
+    return at_least(count, 1, "active groups", RUN_IT)
+
+
+def _groups_linked(look: Look) -> Verdict:
+    partners = reading.partner_activity(look.connection)
+    groups = reading.groups(look.connection, active_only=True)
+    linked = sum(bool(partners.get(group.partner_id or 0)) for group in groups)
+    if not linked:
+        remedy = "Compare group names with partner names, or set links by hand in group_partner_overrides."
+        return at_least(0, 1, "groups linked to an active partner", remedy)
+    before = groups_linked_before(look.connection)
+    remedy = "Were groups or partners renamed? If it is right, run the chain with --allow-mass-deactivation."
+    share, minimum = look.rules.mass_deactivation_share, look.rules.mass_deactivation_minimum
+    what = "groups linked to an active partner"
+    fall = no_sudden_fall(before, linked, share=share, minimum=minimum, what=what, remedy=remedy)
+    return allowed(look, fall)
+
+
+def _links_unambiguous(look: Look) -> Verdict:
+    groups = reading.groups(look.connection, active_only=True)
+    unsure = [f"{group.id}: {group.name}" for group in groups if group.link_method == "ambiguous"]
+    remedy = "They are linked to nobody; say whose they are in group_partner_overrides."
+    return none_of(unsure, "groups whose name fits several partners", remedy)
+
+
+def _overrides_point_to_something(look: Look) -> Verdict:
+    groups = {group.id for group in reading.groups(look.connection)}
+    partners = reading.partner_activity(look.connection)
+    dangling = [
+        group_id
+        for group_id, partner_id in group_overrides(look.connection).items()
+        if group_id not in groups or (partner_id is not None and partner_id not in partners)
+    ]
+    remedy = "Correct or remove these rows of group_partner_overrides."
+    return none_of(dangling, "links by hand that point to nothing", remedy)
+
+
+def _memberships_present(look: Look) -> Verdict:
+    return at_least(reading.row_count(look.connection, "lms_group_members"), 1, "memberships", RUN_IT)
+
+
+def _memberships_current(look: Look) -> Verdict:
+    entry = look.latest("memberships")
+    if entry is None or entry.status != "completed":
+        reason = (entry.error_message if entry else None) or "it has not run"
+        remedy = "The last good members stay. Run lms-assets run daily_full --resume once the cause is gone."
+        return Verdict(False, f"The last sync of memberships failed: {reason}", remedy=remedy)
+    bad = [f"group {each.entity_id}: {each.reason}" for each in look.failures("memberships")]
+    remedy = "These groups keep the members they had; nobody was taken out of them."
+    return none_of(bad, "groups whose members could not be read completely", remedy)
+
+
+def _members_known(look: Look) -> Verdict:
+    count, sample = reading.orphans(look.connection, "lms_group_members", "user_id", "lms_users")
+    remedy = "The LMS lists members who are gone; they count for nobody."
+    verdict = none_of([str(each) for each in sample], "members that are no LMS user", remedy)
+    return (
+        verdict
+        if verdict.passed
+        else Verdict(False, f"{count:,} members that are no LMS user", count, verdict.sample, remedy)
+    )
+
+
+TIER_2_CHECKS = [
+    checks_of(
+        "users",
+        {
+            "users_are_present": _users_present,
+            "users_are_recent": is_recent("users"),
+            "users_listing_was_complete": listing_was_complete("users"),
+            "users_are_all_readable": are_readable("users"),
+        },
+    ),
+    checks_of(
+        "groups",
+        {
+            "groups_are_present": _groups_present,
+            "groups_are_linked": _groups_linked,
+            "groups_are_recent": is_recent("groups"),
+            "group_links_are_unambiguous": _links_unambiguous,
+            "group_overrides_point_to_something": _overrides_point_to_something,
+            "groups_listing_was_complete": listing_was_complete("groups"),
+        },
+    ),
+    checks_of(
+        "memberships",
+        {
+            "memberships_are_present": _memberships_present,
+            "memberships_are_current": _memberships_current,
+            "members_are_known_users": _members_known,
+        },
+    ),
+]

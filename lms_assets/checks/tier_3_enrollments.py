@@ -1,0 +1,51 @@
+"""Checks of tier 3: enrollments are there, refer to known rows, and were read for everybody."""
+
+from __future__ import annotations
+
+from lms_assets.checks.define import Look, checks_of, is_recent
+from lms_assets.domain.verdicts import Verdict, at_least, none_of
+from lms_assets.warehouse import reading
+
+RUN_IT = "Run daily_full and read why this table is empty: lms-assets status."
+
+
+def _present(look: Look) -> Verdict:
+    return at_least(reading.row_count(look.connection, "lms_enrollments"), 1, "enrollments", RUN_IT)
+
+
+def _refer_to_known_rows(look: Look) -> Verdict:
+    lost: list[str] = []
+    for column, table in (("user_id", "lms_users"), ("course_id", "lms_courses")):
+        _, sample = reading.orphans(look.connection, "lms_enrollments", column, table)
+        lost += [f"{column} {each}" for each in sample]
+    return none_of(lost, "references of enrollments to nothing", "Sync users and courses again: daily_full.")
+
+
+def _all_read(look: Look) -> Verdict:
+    unread = [
+        f"{each.entity_id}: {each.reason}" for each in look.failures("enrollments") if each.entity_type == "transcript"
+    ]
+    remedy = "These people keep the enrollments they had; the next run reads them again."
+    return none_of(unread, "transcripts that could not be read", remedy)
+
+
+def _courses_known(look: Look) -> Verdict:
+    unknown = [
+        f"{each.entity_id}: {each.reason}" for each in look.failures("enrollments") if each.entity_type == "enrollment"
+    ]
+    remedy = "They are kept aside and do not count. Is the course missing in Northpass's lists?"
+    return none_of(unknown, "records of transcripts set aside", remedy)
+
+
+TIER_3_CHECKS = [
+    checks_of(
+        "enrollments",
+        {
+            "enrollments_are_present": _present,
+            "enrollments_refer_to_known_rows": _refer_to_known_rows,
+            "enrollments_are_recent": is_recent("enrollments"),
+            "transcripts_were_all_read": _all_read,
+            "enrollment_courses_are_known": _courses_known,
+        },
+    ),
+]

@@ -1,0 +1,50 @@
+"""Checks of tier 4: the counts can be believed, and the CRM has them."""
+
+from __future__ import annotations
+
+from lms_assets.checks.define import TOO_OLD, Look, allowed, checks_of
+from lms_assets.domain.verdicts import Verdict, no_sudden_fall, none_of, recent
+from lms_assets.warehouse.counts import last_counted, stored_counts
+from lms_assets.warehouse.plausibility import npcu_pushed_before
+from lms_assets.warehouse.push_memory import push_memory
+
+PLAUSIBLE_FALL = 0.2
+PLAUSIBLE_FALL_MINIMUM = 20
+
+
+def _plausible(look: Look) -> Verdict:
+    now = sum(row["total_npcu"] or 0 for row in stored_counts(look.connection).values())
+    before = npcu_pushed_before(look.connection)
+    remedy = (
+        "Nothing is pushed. Look at partner_cert_counts (moved_most) and at lms-assets why PARTNER; "
+        "if it is right, run push_to_impartner with --allow-mass-deactivation."
+    )
+    fall = no_sudden_fall(
+        before, now, share=PLAUSIBLE_FALL, minimum=PLAUSIBLE_FALL_MINIMUM, what="NPCU in all", remedy=remedy
+    )
+    return allowed(look, fall)
+
+
+def _recent(look: Look) -> Verdict:
+    counted = last_counted(look.connection)
+    return recent(counted.as_of if counted else None, look.now, TOO_OLD, "Counts")
+
+
+def _confirmed(look: Look) -> Verdict:
+    entry = look.latest("pushed_partner_cert_counts")
+    remedy = "They are tried again at the next push; the reason is in sync_failures."
+    if entry is None or entry.status != "completed":
+        reason = (entry.error_message if entry else None) or "it has not run"
+        return Verdict(False, f"The last push failed: {reason}", remedy=remedy)
+    refused = [
+        f"account {each.impartner_id}: {each.last_error}"
+        for each in push_memory(look.connection).values()
+        if each.failed_attempts
+    ]
+    return none_of(refused, "accounts whose values the CRM did not take", remedy)
+
+
+TIER_4_CHECKS = [
+    checks_of("partner_cert_counts", {"counts_are_plausible": _plausible, "counts_are_recent": _recent}),
+    checks_of("pushed_partner_cert_counts", {"push_is_confirmed": _confirmed}),
+]

@@ -1,0 +1,118 @@
+"""lms-assets: the commands. Thin; what they do stands in `console` and below.
+
+Exit codes: 0 completed, 1 failed, 2 bad configuration, 3 partial.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from lms_assets.settings import ConfigurationError
+
+FAILED, BAD_CONFIGURATION = 1, 2
+
+app = typer.Typer(
+    name="lms-assets",
+    help="Keeps a partner portal in step with its LMS (Northpass) and its partner CRM (Impartner).",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+db_app = typer.Typer(help="The warehouse: the portal's database.", no_args_is_help=True)
+app.add_typer(db_app, name="db")
+
+
+@app.command()
+def run(
+    job: Annotated[str, typer.Argument(help="daily_full, enrollments_incremental, push_to_impartner, ...")],
+    partition: Annotated[str | None, typer.Option(help="One week, by its Monday: 2026-11-16.")] = None,
+    last_days: Annotated[int | None, typer.Option(min=1, help="The weeks that the last N days touch.")] = None,
+    allow_mass_deactivation: Annotated[
+        bool, typer.Option("--allow-mass-deactivation", help="Let more rows go than the fuse permits, this once.")
+    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the last failed chain where it failed.")] = False,
+) -> None:
+    """Run one job in the foreground, with progress and a summary."""
+    from lms_assets.console.run import RunOptions, run_command
+
+    options = RunOptions(job, partition, last_days, allow_mass_deactivation, resume)
+    _finish(lambda: run_command(options, Console()))
+
+
+@app.command()
+def preflight() -> None:
+    """Check configuration, keys, database and the CRM's target fields; one line each."""
+    from lms_assets.console.preflight import preflight_command
+
+    _finish(lambda: preflight_command(Console()))
+
+
+@app.command()
+def status() -> None:
+    """The last chain, step by step."""
+    from lms_assets.console.status import status_command
+
+    _finish(lambda: status_command(Console()))
+
+
+@app.command()
+def demo(
+    exit_after_summary: Annotated[bool, typer.Option("--exit", help="End after the summary; no UI.")] = False,
+    scale: Annotated[float, typer.Option(min=0.01, max=1.0, help="1.0 is the real volume.")] = 0.05,
+) -> None:
+    """The whole chain against the built-in sandbox, then Dagster's UI."""
+    from lms_assets.console.demo import demo_command
+
+    _finish(lambda: demo_command(Console(), exit_after_summary=exit_after_summary, scale=scale))
+
+
+@app.command()
+def sandbox(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8765,
+    scale: Annotated[float, typer.Option(min=0.005, max=10.0, help="1.0 is the real volume.")] = 0.05,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same data.")] = 1,
+    northpass_rps: Annotated[int, typer.Option(help="Northpass's limit, requests per second.")] = 10,
+    latency_ms: Annotated[float, typer.Option(min=0, help="How long each answer takes at least.")] = 0.0,
+) -> None:
+    """Serve both vendors' APIs locally, with made-up data."""
+    from lms_assets.sandbox.config import SandboxConfig
+    from lms_assets.sandbox.server import serve
+
+    config = SandboxConfig(seed=seed, scale=scale, northpass_rps=northpass_rps, latency_ms=latency_ms)
+    serve(config, host="127.0.0.1", port=port)
+
+
+@db_app.command()
+def upgrade() -> None:
+    """Create the warehouse's tables, or migrate them to this version. Safe to run again."""
+    from lms_assets.console.database import upgrade_command
+
+    _finish(lambda: upgrade_command(Console()))
+
+
+def _finish(command: Callable[[], int]) -> None:
+    """Run a command and exit with its code; an expected failure is a line, not a traceback."""
+    from lms_assets.warehouse.errors import WarehouseError
+
+    errors = Console(stderr=True)
+    try:
+        code = command()
+    except ConfigurationError as error:
+        for problem in error.problems:
+            errors.print(f"[red]✗[/] {problem}", highlight=False, soft_wrap=True)
+        errors.print("Nothing was run and nothing was written.", highlight=False)
+        code = BAD_CONFIGURATION
+    except WarehouseError as error:
+        errors.print(f"[red]✗[/] {error}", highlight=False, soft_wrap=True)
+        code = BAD_CONFIGURATION
+    raise typer.Exit(code)
+
+
+def main() -> None:
+    """The console script's entry."""
+    sys.exit(app())

@@ -1,0 +1,36 @@
+"""The environment of a command: the process's own, with `.env` of the working folder below it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from lms_assets.settings import ConfigurationError, Settings, load_settings, readable_by_others
+
+
+def load_dotenv_file(folder: Path) -> None:
+    """Take variables from `.env` that the process does not have yet.
+
+    Raises:
+        ConfigurationError: the file can be read by other users of the machine, and it holds secrets.
+    """
+    path = folder / ".env"
+    if not path.is_file():
+        return
+    if readable_by_others(path):
+        raise ConfigurationError([f"{path} can be read by other users and holds secrets; run: chmod 600 {path}"])
+    for name, value in dotenv_values(path).items():
+        if value is not None:
+            os.environ.setdefault(name, value)
+
+
+def settings_from_environment() -> Settings:
+    """The settings of this process, `.env` included.
+
+    Raises:
+        ConfigurationError: with one line for each thing that is wrong.
+    """
+    load_dotenv_file(Path.cwd())
+    return load_settings(os.environ)

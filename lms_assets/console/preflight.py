@@ -1,0 +1,117 @@
+"""Whether everything outside is as it has to be, before anything runs: one line for each."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from lms_assets.console.environment import settings_from_environment
+from lms_assets.domain.push_plan import target_fields
+from lms_assets.resources import impartner_client, load_rules, northpass_client
+from lms_assets.settings import ConfigurationError, Settings
+from lms_assets.vendors.errors import VendorError
+from lms_assets.warehouse.engine import Warehouse
+from lms_assets.warehouse.errors import WarehouseError
+
+
+@dataclass(frozen=True)
+class Line:
+    """One thing that was looked at; `problem` is None when it is well."""
+
+    name: str
+    note: str
+    problem: str | None = None
+
+
+def checks(settings: Settings) -> Iterator[Line]:
+    """Look at each thing in turn; nothing is written anywhere."""
+    yield _line("rules", lambda: _rules(settings))
+    yield _line("warehouse", lambda: _warehouse(settings))
+    yield _line("Northpass", lambda: _northpass(settings))
+    yield _line("Impartner", lambda: _impartner(settings))
+    yield _line("Impartner fields", lambda: _target_fields(settings))
+    yield _line("DAGSTER_HOME", _dagster_home)
+
+
+class NotAsNeeded(Exception):
+    """Something outside is not as it has to be; the message says what to do."""
+
+
+def _line(name: str, look: Callable[[], str]) -> Line:
+    try:
+        return Line(name, look())
+    except ConfigurationError as error:
+        return Line(name, "", "; ".join(error.problems))
+    except (NotAsNeeded, VendorError, WarehouseError) as error:
+        return Line(name, "", str(error))
+
+
+def _rules(settings: Settings) -> str:
+    load_rules(settings)
+    return f"from {settings.rules_file}" if settings.rules_file else "the defaults"
+
+
+def _warehouse(settings: Settings) -> str:
+    warehouse = Warehouse(settings.warehouse_url)
+    try:
+        warehouse.check_reachable()
+        warehouse.require_current_schema()
+        warehouse.check_writable()
+    finally:
+        warehouse.close()
+    return f"{warehouse.name}, tables current"
+
+
+def _northpass(settings: Settings) -> str:
+    with northpass_client(settings) as client:
+        client.probe()
+    return f"{settings.northpass.base_url}, key accepted"
+
+
+def _impartner(settings: Settings) -> str:
+    with impartner_client(settings) as client:
+        client.probe()
+    return f"{settings.impartner.base_url}, key accepted"
+
+
+def _target_fields(settings: Settings) -> str:
+    wanted = target_fields(load_rules(settings), settings.portal_url)
+    with impartner_client(settings) as client:
+        fields = {name.lower(): info for name, info in client.describe("Account").items()}
+    missing = [name for name in wanted if name.lower() not in fields]
+    locked = [name for name in wanted if name.lower() in fields and fields[name.lower()].read_only]
+    if missing or locked:
+        problems = [f"missing on Account: {', '.join(missing)}"] if missing else []
+        problems += [f"read-only on Account: {', '.join(locked)}"] if locked else []
+        raise NotAsNeeded("; ".join(problems) + ". Ask the CRM's administrator, or change the mapping in the rules.")
+    return f"all {len(wanted)} target fields can be written"
+
+
+def _dagster_home() -> str:
+    home = os.environ.get("DAGSTER_HOME", "").strip()
+    if not home:
+        raise NotAsNeeded("is not set; it must name the folder that holds dagster.yaml")
+    if not (Path(home) / "dagster.yaml").is_file():
+        raise NotAsNeeded(f"{home} holds no dagster.yaml; copy the one of the repository there")
+    return home
+
+
+def preflight_command(console: Console) -> int:
+    """Print one line for each thing; returns 0 when all are well, else 2.
+
+    Raises:
+        ConfigurationError: the environment itself is wrong, so nothing else could be looked at.
+    """
+    settings = settings_from_environment()
+    well = True
+    for line in checks(settings):
+        well = well and line.problem is None
+        mark = "[green]✓[/]" if line.problem is None else "[red]✗[/]"
+        console.print(f"{mark} {line.name:<18}{escape(line.problem or line.note)}", highlight=False, soft_wrap=True)
+    console.print("Ready." if well else "Not ready: mend the lines marked ✗ and run this again.", highlight=False)
+    return 0 if well else 2

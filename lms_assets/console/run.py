@@ -1,0 +1,114 @@
+"""`lms-assets run`: one job in the foreground, with progress and a summary."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import dagster as dg
+from rich.console import Console
+
+from lms_assets.automation.chain_log import CHAIN_NAME, DEGRADING_CHECKS, reconcile_chains
+from lms_assets.automation.resume import resumed_order
+from lms_assets.automation.runner import (
+    CannotRun,
+    RunOrder,
+    execute,
+    full_range_tags,
+    job_names,
+    partition_tags,
+    refuse_if_running,
+    steps_of,
+    trailing_days_tags,
+)
+from lms_assets.console.environment import settings_from_environment
+from lms_assets.console.progress import StepsView
+from lms_assets.console.summary import print_summary
+from lms_assets.domain.chain import close, final_status
+from lms_assets.lineage import NOT_REQUIRED
+from lms_assets.run_tags import ALLOW_MASS_DEACTIVATION_TAG, AS_OF_TAG
+from lms_assets.settings import ConfigurationError
+from lms_assets.warehouse.engine import Warehouse
+
+EXIT_CODES = {"completed": 0, "failed": 1, "partial": 3}
+PARTITIONED = {"daily_full", "enrollments_incremental"}
+DEFAULT_DAYS = 7
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What the person asked for."""
+
+    job: str
+    partition: str | None = None
+    last_days: int | None = None
+    allow_mass_deactivation: bool = False
+    resume: bool = False
+
+
+def run_command(options: RunOptions, console: Console) -> int:
+    """Run the job to its end; returns 0 completed, 1 failed, 3 partial.
+
+    Raises:
+        ConfigurationError, WarehouseError: nothing was run.
+    """
+    settings = settings_from_environment()
+    _check_options(options)
+    if not os.environ.get("DAGSTER_HOME"):
+        raise ConfigurationError(["DAGSTER_HOME is not set; it must name the folder that holds dagster.yaml"])
+    warehouse = Warehouse(settings.warehouse_url)
+    try:
+        warehouse.require_current_schema()
+        warehouse.check_writable()
+        with dg.DagsterInstance.get() as instance:
+            reconcile_chains(instance, warehouse)
+            return _run(options, instance, warehouse, console)
+    except CannotRun as problem:
+        console.print(f"[red]✗[/] {problem}", highlight=False, soft_wrap=True)
+        return EXIT_CODES["failed"]
+    finally:
+        warehouse.close()
+
+
+def _check_options(options: RunOptions) -> None:
+    problems = []
+    if options.job not in job_names():
+        problems.append(f"there is no job {options.job}; there are: {', '.join(job_names())}")
+    if (options.partition or options.last_days) and options.job not in PARTITIONED:
+        problems.append(f"{options.job} has no partitions; --partition and --last-days do not apply")
+    if options.partition and options.last_days:
+        problems.append("--partition and --last-days exclude each other")
+    if options.resume and options.job != CHAIN_NAME:
+        problems.append(f"only {CHAIN_NAME} can be resumed")
+    if problems:
+        raise ConfigurationError(problems)
+
+
+def _run(options: RunOptions, instance: dg.DagsterInstance, warehouse: Warehouse, console: Console) -> int:
+    refuse_if_running(instance, options.job)
+    order = resumed_order(instance, warehouse) if options.resume else _new_order(options, datetime.now(UTC))
+    steps = steps_of(options.job)
+    shown = [step for step in steps if not order.steps or step in order.steps]
+    with StepsView(shown, console) as view:
+        result = execute(instance, order, view.feed)
+    reconcile_chains(instance, warehouse)
+    state = close(result.state, shown, DEGRADING_CHECKS, None if result.success else "the run ended")
+    status = final_status(state, NOT_REQUIRED)
+    print_summary(console, instance, options.job, result, state, status)
+    return EXIT_CODES[status]
+
+
+def _new_order(options: RunOptions, now: datetime) -> RunOrder:
+    tags = {AS_OF_TAG: now.isoformat()}
+    if options.allow_mass_deactivation:
+        tags[ALLOW_MASS_DEACTIVATION_TAG] = "1"
+    if options.partition:
+        tags |= partition_tags(options.partition, now)
+    elif options.last_days:
+        tags |= trailing_days_tags(now, options.last_days)
+    elif options.job == CHAIN_NAME:
+        tags |= full_range_tags(now)
+    elif options.job in PARTITIONED:
+        tags |= trailing_days_tags(now, DEFAULT_DAYS)
+    return RunOrder(options.job, tags)

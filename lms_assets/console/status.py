@@ -1,0 +1,88 @@
+"""`lms-assets status`: the last chain, step by step, as `task_chain_logs` holds it."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+
+import dagster as dg
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from lms_assets.automation.chain_log import CHAIN_NAME, reconcile_chains, state_of
+from lms_assets.console.environment import settings_from_environment
+from lms_assets.console.progress import MARKS
+from lms_assets.console.summary import STATUS_STYLES
+from lms_assets.console.wording import seconds_text
+from lms_assets.domain.chain import StepRecord
+from lms_assets.lineage import DAILY_FULL
+from lms_assets.warehouse.chain_log import ChainRow, latest_chain
+from lms_assets.warehouse.engine import Warehouse
+
+
+def status_command(console: Console) -> int:
+    """Print the last chain; returns 0, or 1 when it failed, 3 when it ended partial."""
+    warehouse = Warehouse(settings_from_environment().warehouse_url)
+    try:
+        warehouse.require_current_schema()
+        reconcile_if_possible(warehouse)
+        with warehouse.read() as connection:
+            row = latest_chain(connection, CHAIN_NAME)
+    finally:
+        warehouse.close()
+    if row is None:
+        console.print("No chain has run yet. Start one: lms-assets run daily_full", highlight=False)
+        return 0
+    print_chain(console, row)
+    return {"failed": 1, "partial": 3}.get(row.status, 0)
+
+
+def reconcile_if_possible(warehouse: Warehouse) -> None:
+    """Close rows of chains whose process is gone, when Dagster's home is known here."""
+    if os.environ.get("DAGSTER_HOME"):
+        with dg.DagsterInstance.get() as instance:
+            reconcile_chains(instance, warehouse)
+
+
+def print_chain(console: Console, row: ChainRow) -> None:
+    """Print one chain's row: its steps, and what held it back."""
+    now = datetime.now(UTC)
+    seconds = row.total_duration_seconds
+    if seconds is None:
+        seconds = round(((row.completed_at or now) - row.started_at).total_seconds())
+    style = STATUS_STYLES[row.status]
+    begun = f"{row.started_at:%Y-%m-%d %H:%M} UTC"
+    console.print(
+        f"{row.chain_name} of {begun}: [bold {style}]{row.status}[/], {seconds_text(seconds)}", highlight=False
+    )
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for name in ("", "step", "status"):
+        table.add_column(name)
+    table.add_column("rows", justify="right")
+    table.add_column("time", justify="right")
+    table.add_column("", overflow="fold")
+    steps = state_of(row).steps
+    for name in [*DAILY_FULL, *(name for name in steps if name not in DAILY_FULL)]:
+        _add_step(table, steps.get(name, StepRecord(name, "held_back")), running=row.status == "running")
+    console.print(table)
+    if row.error_message:
+        console.print(f"[red]{escape(row.error_message)}[/]", highlight=False, soft_wrap=True)
+    if row.status in {"failed", "partial"}:
+        console.print("What to do: mend the cause, then lms-assets run daily_full --resume", highlight=False)
+
+
+def _add_step(table: Table, record: StepRecord, *, running: bool) -> None:
+    waiting = running and record.status == "held_back"
+    seconds = None
+    if record.started_at and record.completed_at:
+        seconds = (record.completed_at - record.started_at).total_seconds()
+    note = record.error or ("failed checks: " + ", ".join(record.failed_checks) if record.failed_checks else "")
+    table.add_row(
+        MARKS["waiting" if waiting else record.status],
+        record.step,
+        "waiting" if waiting else record.status.replace("_", " "),
+        f"{record.rows:,}" if record.rows is not None else "",
+        seconds_text(seconds) if seconds is not None else "",
+        escape((note.splitlines() or [""])[0]),
+    )

@@ -1,0 +1,40 @@
+"""The door: explicit lists of everything Dagster is to know. No logic."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from lms_assets.assets.tier_1_foundation import contacts, course_npcu, courses, partners
+from lms_assets.assets.tier_2_users_and_groups import groups, memberships, users
+from lms_assets.assets.tier_3_enrollments import enrollments
+from lms_assets.assets.tier_4_aggregation_and_push import partner_cert_counts, pushed_partner_cert_counts
+from lms_assets.automation.executor import EXECUTOR
+from lms_assets.automation.jobs import JOBS
+from lms_assets.automation.schedules import SCHEDULES
+from lms_assets.checks.tier_1_foundation import TIER_1_CHECKS
+from lms_assets.checks.tier_2_users_and_groups import TIER_2_CHECKS
+from lms_assets.checks.tier_3_enrollments import TIER_3_CHECKS
+from lms_assets.checks.tier_4_aggregation_and_push import TIER_4_CHECKS
+from lms_assets.lineage import SOURCES
+from lms_assets.resources import Connections
+
+defs = dg.Definitions(
+    assets=[
+        *SOURCES,
+        courses,
+        course_npcu,
+        partners,
+        contacts,
+        users,
+        groups,
+        memberships,
+        enrollments,
+        partner_cert_counts,
+        pushed_partner_cert_counts,
+    ],
+    asset_checks=[*TIER_1_CHECKS, *TIER_2_CHECKS, *TIER_3_CHECKS, *TIER_4_CHECKS],
+    jobs=JOBS,
+    schedules=SCHEDULES,
+    resources={"lms": Connections()},
+    executor=EXECUTOR,
+)

@@ -1,0 +1,41 @@
+"""Whether a group's member list may take somebody out. Nobody can be asked for a membership by its id, so the list
+has to prove itself: by a second reading, and by the group's own `user_count` (domain rules, deletions).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ListVerdict:
+    """`removable` when those missing are really out; otherwise `reason` says why nothing is concluded."""
+
+    removable: bool
+    reason: str | None = None
+
+
+def count_gap(user_count: int | None, listed: int) -> int:
+    """How many members the vendor counts beyond those it lists; 0 when it counts no more, or does not count."""
+    return max(0, user_count - listed) if user_count is not None else 0
+
+
+def judge_member_list(
+    first: Collection[str], second: Collection[str], user_count: int | None, known_gap: int
+) -> ListVerdict:
+    """Judge two readings of one list.
+
+    Args:
+        first: ids of the first reading.
+        second: ids of the second.
+        user_count: the group's own count, asked for after both; None when it has none.
+        known_gap: how far `user_count` was ahead of the list when that was last taken for complete. Some groups'
+            counts are off for good; only a gap that has grown says that the list lacks somebody.
+    """
+    if set(first) != set(second):
+        return ListVerdict(False, "two readings gave different members")
+    gap = count_gap(user_count, len(second))
+    if gap > known_gap:
+        return ListVerdict(False, f"{len(second)} members came, and the group counts {user_count}")
+    return ListVerdict(True)

@@ -1,0 +1,10 @@
+"""Tags by which a run is told what a person decided, or what it belongs to. Names only."""
+
+ALLOW_MASS_DEACTIVATION_TAG = "lms/allow_mass_deactivation"
+"""`1`: the fuse may be passed, this once (domain rules, deletions)."""
+
+AS_OF_TAG = "lms/as_of"
+"""The chain's start, ISO 8601 in UTC: the instant at which every partner is counted."""
+
+JOB_TAG = "lms/job"
+"""The job's name; two runs with one name never go at the same time (dagster.yaml, tag_concurrency_limits)."""
