@@ -30,7 +30,23 @@ NOT_YET = {"tier_5_reporting", "leads"}
 
 # A check's name is true when it is green: "courses_are_unique", "every_partner_has_a_name".
 VERBS = {"is", "are", "has", "have", "was", "were", "agree", "agrees", "match", "matches", "exist", "exists", "refer"}
-VERBS |= {"count", "counts", "belong", "belongs", "point", "points", "hold", "holds", "stay", "stays", "names", "lie"}
+VERBS |= {
+    "did",
+    "do",
+    "does",
+    "count",
+    "counts",
+    "belong",
+    "belongs",
+    "point",
+    "points",
+    "hold",
+    "holds",
+    "stay",
+    "stays",
+    "names",
+    "lie",
+}
 
 WATCHER = """
 import os, sys, threading
@@ -38,8 +54,13 @@ prefixes = ("NORTHPASS_", "IMPARTNER_", "LMS_")
 seen = []
 class Watched(type(os.environ)):
     def __getitem__(self, key):
-        if key.startswith(prefixes):
-            seen.append("read " + key)
+        # Libraries that hand the whole environment on to a program of theirs ask for no setting.
+        reader = sys._getframe(1)
+        while reader.f_globals.get("__name__") in ("os", "_collections_abc"):
+            reader = reader.f_back
+        name = reader.f_globals.get("__name__", "")
+        if key.startswith(prefixes) and name.partition(".")[0] in ("lms_assets", "dotenv", "dagster", "__main__"):
+            seen.append("read " + key + " by " + name)
         return super().__getitem__(key)
 os.environ.__class__ = Watched
 def watch(event, arguments):
