@@ -42,6 +42,11 @@ def listed_rows(call: Call, rows: list[Any]) -> list[Any]:
     return rows if cut is None else rows[: int(cut.get("keep", len(rows) // 2))]
 
 
+def hides_count(call: Call) -> bool:
+    """Whether the count told is that of the undisturbed listing, although rows are missing or doubled."""
+    return any(options.get("count") == "full" for options in call.faults.values())
+
+
 def window(call: Call, rows: list[Any], start: int, limit: int) -> tuple[int, list[Any]]:
     """Where the page starts and in which rows, after duplicated pages and drift (on later pages only)."""
     if start and "duplicate_page" in call.faults:

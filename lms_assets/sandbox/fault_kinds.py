@@ -70,6 +70,8 @@ class Kind:
     applies: Callable[[Call], bool] = _any
 
 
+_COUNT = {"count": "Impartner's: `cut` (default) agrees with the rows, `full` is the undisturbed one"}
+
 KINDS: dict[str, Kind] = {
     "throttle": Kind("429, a storm when many are hit", {"retry_after": "seconds in Retry-After, none if left out"}),
     "server_error": Kind("5xx instead of the answer", {"status": "500 (default), 502, 503 ..."}),
@@ -86,12 +88,12 @@ KINDS: dict[str, Kind] = {
     "gzip_error": Kind("Content-Encoding: gzip around something else", {}),
     "empty_body": Kind("status 200 and nothing", {}),
     "duplicate_page": Kind("a later page answers the rows of the page before", {}, _later_page),
-    "page_drift_removed": Kind("a row of the first page vanished: one row is never seen", {}, _later_page),
-    "page_drift_added": Kind("a row came in at the front: one row is seen twice", {}, _later_page),
+    "page_drift_removed": Kind("a row of the first page vanished: one row is never seen", _COUNT, _later_page),
+    "page_drift_added": Kind("a row came in at the front: one row is seen twice", _COUNT, _later_page),
     "ignored_filter": Kind("the filter is not applied", {}, _filtered),
     "cut_short": Kind(
         "the listing ends early without a word",
-        {"keep": "rows kept, default half of them", "count": "`cut` (default): count agrees; `full`: count tells"},
+        {"keep": "rows kept, default half of them", **_COUNT},
         _listing,
     ),
     "empty_is_404": Kind("404 where the list is empty", {}, _listing),

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from lms_assets.sandbox.exchange import Call, Refused, Reply, encoded
-from lms_assets.sandbox.fault_effects import listed_rows, window
+from lms_assets.sandbox.fault_effects import hides_count, listed_rows, window
 from lms_assets.sandbox.filter_grammar import FilterError, compiled
 from lms_assets.sandbox.impartner_fields import CrmObject, Field, shower
 from lms_assets.sandbox.sandbox import Sandbox
@@ -24,13 +24,12 @@ async def list_of(sandbox: Sandbox, call: Call, entry: CrmObject) -> Reply:
     fields = _fields(call, entry)
     everything = await _ordered(sandbox, call, entry)
     rows = listed_rows(call, everything)
-    told = everything if call.faults.get("cut_short", {}).get("count") == "full" else rows
     if not rows and "empty_is_404" in call.faults:
         raise Refused(404, "Not Found", "no records found")
     start, rows = window(call, rows, skip, take)
     show = shower(fields)
     data = {
-        "count": len(told) if told is everything else len(rows),
+        "count": len(everything) if hides_count(call) else len(rows),
         "entity": entry.name,
         "results": [show(row) for row in rows[start : start + take]],
     }
