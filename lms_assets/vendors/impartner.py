@@ -83,17 +83,25 @@ class ImpartnerClient:
         request = self._request(Endpoints.LIST, "Account", {"fields": "Id", "skip": "0", "take": "1"})
         self.http.call(Endpoints.LIST, request, answers.rows_and_count, retry=self._limits.retry.brief())
 
-    def list(self, object_name: str, fields: Sequence[str], filter: Condition | str | None = None) -> Listing:
+    def list(
+        self,
+        object_name: str,
+        fields: Sequence[str],
+        filter: Condition | str | None = None,
+        *,
+        passes_filter: Callable[[Record], bool] | None = None,
+    ) -> Listing:
         """Every record of an object that passes the filter, by ascending Id.
 
-        A filter given as text is sent as it is: build one from values with `impartner_filter`.
+        A filter given as text is sent as it is: build one from values with `impartner_filter`. `passes_filter`
+        says the same about one record, so that the listing's `filter_ignored` shows a filter without effect.
         """
         params = {"fields": _field_list(fields), "orderby": "Id"}
         if filter is not None:
             params["filter"] = str(filter)
         label = Endpoints.LIST.label.format(object=object_name)
         source = self._pages(object_name, params, answers.with_fields(fields))
-        return Listing(VENDOR, label, source, identity=answers.identity_of, ascending=True)
+        return Listing(VENDOR, label, source, identity=answers.identity_of, ascending=True, passes_filter=passes_filter)
 
     def by_ids(self, object_name: str, ids: Iterable[int], fields: Sequence[str]) -> dict[int, Record]:
         """The records with these ids, by id: an id that the result lacks does not exist at the vendor.

@@ -54,7 +54,7 @@ class Listing(Iterable[Record]):
     `filter_ignored`: a row that the filter excludes came back, so this is a full listing whatever was asked for
     (Northpass API, filter trust). `not_found`: the answer was 404 where that can mean an empty list or a parent
     that is gone. `count_disagrees`: another number of rows came than the vendor counted. `without_id`: records
-    that hold no readable id; they are yielded.
+    that hold no readable id; they are yielded, and the listing proves no absence, since one of them may be it.
     """
 
     def __init__(
@@ -134,6 +134,7 @@ class Listing(Iterable[Record]):
         identity = self.identity(record)
         if identity is None:
             self.without_id += 1
+            self._doubt("records without a readable id came")
             return True
         digest = _digest(record)
         before = self._seen.get(identity)

@@ -1,4 +1,4 @@
-"""Reads a listing, and a second time when it drifted, so that the outcome can be trusted. No HTTP here."""
+"""Reads a listing, and again when it drifted, so that the outcome can be trusted. No HTTP here."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any, Generic, TypeVar
 from lms_assets.vendors.listing import Listing, Record, Verdict
 
 R = TypeVar("R")
+
+MAXIMUM_PASSES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,24 +52,27 @@ def read_settled(
     convert: Callable[[Record], R],
     again: bool = False,
 ) -> Reading[R]:
-    """Read what `fetch` lists, once, and once more when it drifted; `again` reads twice in any case.
+    """Read what `fetch` lists; when it drifted once or twice more, until it is settled. `again`: twice in any case.
 
     `convert` is applied to each record at once, so that only its result is kept: give a function that returns a
-    compact row, or `as_it_is`. The second reading is the one returned. It is COMPLETE when it did not drift
-    itself, or when both gave the same ids and as many as the vendor counts; with `again` the ids must be the
-    same. Raises VendorError as the listing does.
+    compact row, or `as_it_is`. The last reading is the one returned. It is COMPLETE when it gave the same ids as
+    the one before, or (without `again`) when it did not drift itself and lacks no id that the one before gave.
+    A reading short of the vendor's own count, or with records without an id, is never settled by another like it.
+    Raises VendorError as the listing does.
     """
-    first = _read(fetch(), convert)
-    if first.listing.complete and not again:
-        return _reading(first, first.listing.verdict, ())
-    first.kept.clear()
-    second = _read(fetch(), convert)
-    same = first.ids == second.ids and first.listing.without_id == second.listing.without_id
-    # A list that is short of the vendor's own count twice is cut off twice.
-    if (same and not second.listing.count_disagrees) or (second.listing.complete and not again):
-        return _reading(second, Verdict.COMPLETE, tuple(first.listing.reasons), passes=2)
-    reasons = (*first.listing.reasons, *second.listing.reasons, "two readings gave different ids")
-    return _reading(second, Verdict.DRIFTED, tuple(dict.fromkeys(reasons)), passes=2)
+    last = _read(fetch(), convert)
+    if last.listing.complete and not again:
+        return _reading(last, Verdict.COMPLETE, ())
+    doubts = dict.fromkeys(last.listing.reasons)
+    for passes in range(2, MAXIMUM_PASSES + 1):
+        before, last = last.ids, _read(fetch(), convert)
+        doubts |= dict.fromkeys(last.listing.reasons)
+        contradicts_itself = last.listing.count_disagrees or last.listing.without_id
+        agree = before == last.ids and not contradicts_itself
+        settled = agree or (last.listing.complete and not again and before <= last.ids)
+        if settled:
+            return _reading(last, Verdict.COMPLETE, tuple(doubts), passes)
+    return _reading(last, Verdict.DRIFTED, (*doubts, "no two readings agree"), MAXIMUM_PASSES)
 
 
 def _read(listing: Listing, convert: Callable[[Record], R]) -> _Pass[R]:

@@ -16,7 +16,7 @@ from lms_assets.vendors.errors import (
     UnexpectedAnswer,
     VendorUnavailable,
 )
-from lms_assets.vendors.impartner_filter import equals
+from lms_assets.vendors.impartner_filter import differs, equals
 from lms_assets.vendors.listing import Verdict
 from lms_assets_tests.vendors.scripted import Reply, ScriptedServer, Seen, first_then, impartner
 
@@ -227,3 +227,15 @@ def test_fields_are_described_whatever_case_they_are_asked_in(server: ScriptedSe
     assert described["Unsaid"].read_only
     assert "Missing__cf" not in described
     assert len(described) == 3
+
+
+def test_an_ignored_filter_is_noticed_where_the_caller_can_tell(server: ScriptedServer) -> None:
+    serve(server, [{"id": 1, "partnerAccountId": 5}, {"id": 2}])
+    listing = impartner(server).list(
+        "Lead",
+        ["PartnerAccountId"],
+        differs("PartnerAccountId", None),
+        passes_filter=lambda record: record["PartnerAccountId"] is not None,
+    )
+    assert len(list(listing)) == 2
+    assert listing.filter_ignored

@@ -213,11 +213,12 @@ def test_an_empty_next_link_is_the_end(server: ScriptedServer, end: str | None) 
     assert listing.complete
 
 
-def test_records_without_an_id_are_given_and_counted(server: ScriptedServer) -> None:
+def test_records_without_an_id_are_given_and_prove_no_absence(server: ScriptedServer) -> None:
     server.answer = lambda seen: Reply({"data": [{"type": "people"}, {"id": None}, {"id": {}}, *rows(1, 2)]})
     listing = northpass(server).people()
     assert len(list(listing)) == 5
     assert listing.without_id == 3
+    assert listing.verdict is Verdict.DRIFTED
 
 
 def test_people_changed_since_a_moment_are_asked_for_in_utc(server: ScriptedServer) -> None:

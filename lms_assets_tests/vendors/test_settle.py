@@ -12,10 +12,10 @@ from lms_assets.vendors.listing import Listing, Page, Verdict
 from lms_assets.vendors.settle import as_it_is, read_settled
 
 
-def listing_of(*pages: list[int], fails: bool = False, count: int | None = None) -> Listing:
+def listing_of(*pages: list[int | None], fails: bool = False, count: int | None = None) -> Listing:
     def produce() -> Iterator[Page]:
         for number, page in enumerate(pages, start=1):
-            yield Page([{"id": str(value)} for value in page], more=number < len(pages) or fails, count=count)
+            yield Page([{"id": value and str(value)} for value in page], more=number < len(pages) or fails, count=count)
         if fails:
             raise VendorUnavailable("Northpass", "GET /people", 503, "a problem", "A remedy")
 
@@ -47,19 +47,33 @@ def test_two_drifted_readings_of_the_same_ids_are_complete() -> None:
 
 
 def test_two_drifted_readings_of_different_ids_are_not_complete() -> None:
-    reading = read_settled(in_turn(listing_of([1, 2], [2, 3]), listing_of([1, 2], [2, 4])), convert=as_it_is)
-    assert reading.verdict is Verdict.DRIFTED
-    assert "two readings gave different ids" in reading.reasons
+    reading = read_settled(in_turn(*(listing_of([1, 2], [2, other]) for other in (3, 4, 5))), convert=as_it_is)
+    assert (reading.verdict, reading.passes) == (Verdict.DRIFTED, 3)
+    assert "no two readings agree" in reading.reasons
+
+
+def test_a_clean_second_reading_that_lacks_what_the_first_gave_needs_a_third() -> None:
+    drifted, short, whole = [[1, 2], [2, 3]], [[1, 2]], [[1, 2], [3]]
+    assert read_settled(in_turn(*(listing_of(*one) for one in (drifted, short, short))), convert=as_it_is).complete
+    third = read_settled(in_turn(*(listing_of(*one) for one in (drifted, short, whole))), convert=as_it_is)
+    assert third.complete
+    assert len(third.records) == 3
+
+
+def test_readings_with_records_without_an_id_prove_no_absence() -> None:
+    reading = read_settled(lambda: listing_of([1, None]), convert=as_it_is)
+    assert (reading.verdict, reading.without_id, len(reading.records)) == (Verdict.DRIFTED, 1, 2)
 
 
 def test_two_readings_that_are_both_short_of_the_vendors_count_are_not_complete() -> None:
-    reading = read_settled(in_turn(listing_of([1, 2], count=3), listing_of([1, 2], count=3)), convert=as_it_is)
+    reading = read_settled(in_turn(*(listing_of([1, 2], count=3) for _ in range(3))), convert=as_it_is)
     assert reading.verdict is Verdict.DRIFTED
 
 
 def test_reading_again_on_purpose_wants_the_same_ids_twice() -> None:
     assert read_settled(in_turn(listing_of([1]), listing_of([1])), convert=as_it_is, again=True).complete
-    assert not read_settled(in_turn(listing_of([1, 2]), listing_of([1])), convert=as_it_is, again=True).complete
+    other = in_turn(listing_of([1, 2]), listing_of([1]), listing_of([1, 2]))
+    assert not read_settled(other, convert=as_it_is, again=True).complete
 
 
 def test_an_error_is_raised_and_never_becomes_a_reading() -> None:
