@@ -31,7 +31,7 @@ def expiry_chart(points: Sequence[WeekPoint]) -> Chart:
     """Certifications that expire in each week ahead."""
     shown = "; ".join(f"{words.short_day(point.key)}: {words.number(point.value)}" for point in points if point.value)
     alt = f"Bar chart, certifications that expire in each of the next {len(points)} weeks, by the week's first day: "
-    title = "Certifications that expire, by week"
+    title = "Number in each week ahead"
     return Chart(EXPIRY_CHART, title, alt + (shown or "none") + ".", WIDTH, 150)
 
 

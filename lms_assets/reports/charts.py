@@ -21,7 +21,7 @@ from lms_assets.reports.figures import ExecutiveReport, PamReport, WeekPoint
 SCALE = 2
 """Pixels of the picture for each pixel of the page, for sharp screens."""
 _FONT = "DejaVu Sans"
-_SIZE = 8.0
+_SIZE = 9.0
 _LABEL_LIMIT = 22
 
 

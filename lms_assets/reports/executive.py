@@ -29,7 +29,7 @@ from lms_assets.reports.material import (
 WINDOWS = (30, 90)
 RANKED = 10
 GROWTH_WEEKS = 13
-UNKNOWN = "(none)"
+UNKNOWN = "(not set)"
 
 
 def build_executive_report(material: Material) -> ExecutiveReport:

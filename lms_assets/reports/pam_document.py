@@ -228,7 +228,7 @@ def _partner_row(line: PartnerLine) -> Row:
     certifications = words.categories(dict(line.by_category)) or "no certifications"
     gaps = [
         f"{words.number(count)} {what}"
-        for count, what in ((line.people_in_no_group, "no group"), (line.contacts_not_in_lms, "not in LMS"))
+        for count, what in ((line.people_in_no_group, "in no group"), (line.contacts_not_in_lms, "not in LMS"))
         if count
     ]
     below = f"{words.name(line.tier) or 'no tier'} · {certifications}"

@@ -46,7 +46,7 @@ def signed(value: int | None, unknown: str = "new") -> str:
 
 def arrow(value: int | None) -> str:
     """`▲ +3`, `▼ −3`: the direction does not hang on a colour alone."""
-    mark = "" if not value else "▲ " if value > 0 else "▼ "
+    mark = "" if not value else "▲\N{NO-BREAK SPACE}" if value > 0 else "▼\N{NO-BREAK SPACE}"
     return mark + signed(value)
 
 
@@ -108,13 +108,15 @@ def category(key: str | None) -> str:
 
 def categories(by_category: dict[str, int]) -> str:
     """`CE 8 · K2 2`, empty for none."""
-    return " · ".join(f"{category(key)} {number(value)}" for key, value in by_category.items() if value)
+    return " · ".join(
+        f"{category(key)}\N{NO-BREAK SPACE}{number(value)}" for key, value in by_category.items() if value
+    )
 
 
 def standing(found: Standing) -> tuple[str, Tone]:
     """How a partner stands, in a few words."""
     if found.status == "no requirement":
-        return "no requirement", "muted"
+        return "", "muted"
     if found.status == "below":
         return f"{number(found.missing)} missing", "bad"
     if found.falls_at is not None:
