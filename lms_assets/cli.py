@@ -78,13 +78,13 @@ def sandbox(
     seed: Annotated[int, typer.Option(help="The same seed makes the same data.")] = 1,
     northpass_rps: Annotated[int, typer.Option(help="Northpass's limit, requests per second.")] = 10,
     latency_ms: Annotated[float, typer.Option(min=0, help="How long each answer takes at least.")] = 0.0,
+    now: Annotated[str | None, typer.Option(help="Stop its clock at this instant, ISO 8601 with zone.")] = None,
 ) -> None:
     """Serve both vendors' APIs locally, with made-up data."""
-    from lms_assets.sandbox.config import SandboxConfig
-    from lms_assets.sandbox.server import serve
+    from lms_assets.console.sandbox import SandboxOptions, sandbox_command
 
-    config = SandboxConfig(seed=seed, scale=scale, northpass_rps=northpass_rps, latency_ms=latency_ms)
-    serve(config, host="127.0.0.1", port=port)
+    options = SandboxOptions(port, seed, scale, northpass_rps, latency_ms, now)
+    _finish(lambda: sandbox_command(Console(), options))
 
 
 @db_app.command()
@@ -116,3 +116,7 @@ def _finish(command: Callable[[], int]) -> None:
 def main() -> None:
     """The console script's entry."""
     sys.exit(app())
+
+
+if __name__ == "__main__":
+    main()

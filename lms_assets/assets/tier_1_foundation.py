@@ -1,6 +1,6 @@
 """Tier 1: what there is to learn and who sells it. `courses`, `course_npcu`, `partners`, `contacts`."""
 
-from __future__ import annotations
+# No postponed annotations: Dagster reads the type of `context` from the function itself.
 
 from dataclasses import asdict
 from typing import Any

@@ -1,6 +1,6 @@
 """Tier 2: who learns, and for whom. `users`, `groups`, `memberships`."""
 
-from __future__ import annotations
+# No postponed annotations: Dagster reads the type of `context` from the function itself.
 
 from collections.abc import Mapping
 from dataclasses import asdict

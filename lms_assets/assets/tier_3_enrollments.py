@@ -1,6 +1,6 @@
 """Tier 3: who has learned what. `enrollments`, partitioned by week of activity."""
 
-from __future__ import annotations
+# No postponed annotations: Dagster reads the type of `context` from the function itself.
 
 from collections.abc import Iterable
 from dataclasses import asdict

@@ -1,6 +1,6 @@
 """Tier 4: what partners' people hold, and what the CRM is told. `partner_cert_counts`, `pushed_partner_cert_counts`."""
 
-from __future__ import annotations
+# No postponed annotations: Dagster reads the type of `context` from the function itself.
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,6 +1,6 @@
 """How an asset's checks are made: one step for all of them, each a verdict on what the warehouse holds."""
 
-from __future__ import annotations
+# No postponed annotations: Dagster reads the type of `context` from the function itself.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
