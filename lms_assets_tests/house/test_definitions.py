@@ -56,7 +56,7 @@ class Watched(type(os.environ)):
     def __getitem__(self, key):
         # Libraries that hand the whole environment on to a program of theirs ask for no setting.
         reader = sys._getframe(1)
-        while reader.f_globals.get("__name__") in ("os", "_collections_abc"):
+        while reader.f_globals.get("__name__") in ("os", "collections.abc"):
             reader = reader.f_back
         name = reader.f_globals.get("__name__", "")
         if key.startswith(prefixes) and name.partition(".")[0] in ("lms_assets", "dotenv", "dagster", "__main__"):
