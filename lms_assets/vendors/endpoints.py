@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -36,6 +36,10 @@ class Endpoint:
     def label(self) -> str:
         """What errors call it, for example "GET /people/{id}"."""
         return f"{self.method} {self.path}"
+
+    def of(self, object_name: str) -> Endpoint:
+        """This endpoint of one Impartner object."""
+        return replace(self, path=self.path.format(object=object_name))
 
 
 class Northpass:

@@ -80,8 +80,9 @@ class ImpartnerClient:
 
     def probe(self) -> None:
         """The cheapest call that proves address, key and tenant; it gives up within seconds."""
-        request = self._request(Endpoints.LIST, "Account", {"fields": "Id", "skip": "0", "take": "1"})
-        self.http.call(Endpoints.LIST, request, answers.rows_and_count, retry=self._limits.retry.brief())
+        endpoint = Endpoints.LIST.of("Account")
+        request = self._request(endpoint, {"fields": "Id", "skip": "0", "take": "1"})
+        self.http.call(endpoint, request, answers.rows_and_count, retry=self._limits.retry.brief())
 
     def list(
         self,
@@ -99,9 +100,11 @@ class ImpartnerClient:
         params = {"fields": _field_list(fields), "orderby": "Id"}
         if filter is not None:
             params["filter"] = str(filter)
-        label = Endpoints.LIST.label.format(object=object_name)
-        source = self._pages(object_name, params, answers.with_fields(fields))
-        return Listing(VENDOR, label, source, identity=answers.identity_of, ascending=True, passes_filter=passes_filter)
+        endpoint = Endpoints.LIST.of(field_name(object_name))
+        source = self._pages(endpoint, params, answers.with_fields(fields))
+        return Listing(
+            VENDOR, endpoint.label, source, identity=answers.identity_of, ascending=True, passes_filter=passes_filter
+        )
 
     def by_ids(self, object_name: str, ids: Iterable[int], fields: Sequence[str]) -> dict[int, Record]:
         """The records with these ids, by id: an id that the result lacks does not exist at the vendor.
@@ -111,30 +114,30 @@ class ImpartnerClient:
         """
         found: dict[int, Record] = {}
         unique = dict.fromkeys(ids)
+        endpoint = Endpoints.BY_IDS.of(field_name(object_name))
         asked_for = answers.records_asked_for(unique, fields)
         for condition in one_of_in_parts("Id", unique, Endpoints.BY_IDS.page_size):
             params = {"fields": _field_list(fields), "orderby": "Id", "filter": str(condition), "skip": "0"}
             params["take"] = str(Endpoints.BY_IDS.page_size)
-            request = self._request(Endpoints.BY_IDS, object_name, params)
-            found.update(self.http.call(Endpoints.BY_IDS, request, asked_for))
+            found.update(self.http.call(endpoint, self._request(endpoint, params), asked_for))
         return found
 
     def deleted_ids(self, object_name: str, since: datetime, until: datetime) -> set[int]:
         """Ids of the records deleted between two aware moments."""
         params = {"fromUtc": _moment(since), "toUtc": _moment(until)}
-        request = self._request(Endpoints.DELETED, object_name, params)
-        return self.http.call(Endpoints.DELETED, request, answers.deleted_ids)
+        endpoint = Endpoints.DELETED.of(field_name(object_name))
+        return self.http.call(endpoint, self._request(endpoint, params), answers.deleted_ids)
 
     def describe(self, object_name: str) -> Fields:
         """The fields of an object and whether each may be written."""
-        request = self._request(Endpoints.DESCRIBE, object_name)
-        return self.http.call(Endpoints.DESCRIBE, request, answers.described_fields)
+        endpoint = Endpoints.DESCRIBE.of(field_name(object_name))
+        return self.http.call(endpoint, self._request(endpoint), answers.described_fields)
 
     def patch_accounts(self, rows: Sequence[Mapping[str, Any]]) -> builtins.list[PatchResult]:
         """Change at most 50 accounts, each row with `Id` and the fields to change: see `impartner_patch.patch`."""
         return patch(
             self.http,
-            Endpoints.PATCH,
+            Endpoints.PATCH.of("Account"),
             rows,
             read_back=lambda ids, fields: self.by_ids("Account", ids, fields),
             retry=self._limits.retry,
@@ -144,23 +147,21 @@ class ImpartnerClient:
         """(id, result or VendorError) as they come, at most `workers` under way: see `fan_out.for_each`."""
         return for_each(ids, fetch, workers=self.workers, give_up_after=3 * self.workers)
 
-    def _pages(self, object_name: str, params: dict[str, str], convert: Callable[[Record], Record]) -> Iterator[Page]:
+    def _pages(self, endpoint: Endpoint, params: dict[str, str], convert: Callable[[Record], Record]) -> Iterator[Page]:
         skip = 0
         while True:
-            paging = {**params, "skip": str(skip), "take": str(Endpoints.LIST.page_size)}
-            request = self._request(Endpoints.LIST, object_name, paging)
-            rows, count = self.http.call(Endpoints.LIST, request, answers.rows_and_count)
+            request = self._request(endpoint, {**params, "skip": str(skip), "take": str(endpoint.page_size)})
+            rows, count = self.http.call(endpoint, request, answers.rows_and_count)
             # What came counts, not what was asked for: a short page must not leave a gap behind it.
             skip += len(rows)
-            more = bool(rows) and (skip < count if count is not None else len(rows) == Endpoints.LIST.page_size)
+            more = bool(rows) and (skip < count if count is not None else len(rows) == endpoint.page_size)
             reasons = () if count is not None else ("the vendor did not say how many rows there are",)
             yield Page([convert(row) for row in rows], more=more, count=count, reasons=reasons)
             if not more:
                 return
 
-    def _request(self, endpoint: Endpoint, object_name: str, params: Mapping[str, str] | None = None) -> Request:
-        url = self.http.origin.address(endpoint.path, object=field_name(object_name))
-        return Request(url=url, params=params)
+    def _request(self, endpoint: Endpoint, params: Mapping[str, str] | None = None) -> Request:
+        return Request(url=self.http.origin.address(endpoint.path), params=params)
 
 
 def _field_list(fields: Sequence[str]) -> str:

@@ -94,7 +94,7 @@ def _send_once(
     """Send what is pending and move what the answer settles into the results; says why the rest is not settled."""
     if not pending:
         return ""
-    url = http.origin.address(endpoint.path, object="Account")
+    url = http.origin.address(endpoint.path)
     sent = list(pending)
     request = Request(url=url, body=[dict(row) for row in pending.values()])
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -83,7 +84,7 @@ def gone() -> Reply:
 class ScriptedServer:
     """Answers with `answer`; keeps what it saw in `seen`. `url` ends without a path."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.seen: list[Seen] = []
         self.answer: Callable[[Seen], Reply | Raw] = lambda seen: Reply({"data": []})
         self.over = threading.Event()
@@ -111,6 +112,8 @@ class ScriptedServer:
                 pass
 
         self._server = Server(("127.0.0.1", 0), Handler)
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self.port = self._server.server_port
         self.url = f"http://127.0.0.1:{self.port}"
         threading.Thread(target=lambda: self._server.serve_forever(poll_interval=0.005), daemon=True).start()
