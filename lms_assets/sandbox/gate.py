@@ -9,6 +9,7 @@ import asyncio
 import socket
 import struct
 import time
+from contextlib import suppress
 from email.utils import formatdate
 from typing import Any
 
@@ -47,11 +48,13 @@ class Gate:
             reply = error_reply(call.vendor, 401, "Unauthorized", "the key (or tenant) is missing or wrong")
         else:
             call.body = await request.body()
-            reply = await self._answered(call)
+            reply = await self._answered(call, receive)
         if admitted and sandbox.config.latency_ms:
             await asyncio.sleep(sandbox.config.latency_ms / 1000)
         self._note(call, reply)
         await _send(reply, scope, send, self._date(call))
+        if reply.cut:
+            await _reset(scope, receive)
 
     def _call(self, request: Request) -> Call:
         base = BASES[self._vendor]
@@ -76,14 +79,17 @@ class Gate:
             reply.headers["Retry-After"] = "1"
         return reply
 
-    async def _answered(self, call: Call) -> Reply:
+    async def _answered(self, call: Call, receive: Receive) -> Reply:
         sandbox = self._sandbox
         sandbox.faults.strike(call)
         if "slow" in call.faults:
-            await asyncio.sleep(float(call.faults["slow"].get("seconds", 5)))
+            await _until_gone(receive, float(call.faults["slow"].get("seconds", 5)))
         if "mutate" in call.faults:
             options = call.faults["mutate"]
-            mutate(sandbox, options["action"], **options.get("arguments", {}))
+            try:
+                mutate(sandbox, options["action"], **options.get("arguments", {}))
+            except ValueError as error:
+                return error_reply(call.vendor, 500, "Fault rule", f"the rule's action cannot be done: {error}")
         reply = fault_effects.instead(call)
         return reply or fault_effects.afterwards(call, await self._handled(call))
 
@@ -125,7 +131,6 @@ def _authorised(sandbox: Sandbox, vendor: Vendor, request: Request) -> bool:
 
 async def _send(reply: Reply, scope: Scope, send: Send, date: str) -> None:
     if reply.cut == "before_status":
-        _reset(scope)
         return
     headers = {"content-type": reply.content_type, "date": date, **reply.headers}
     if reply.status != 204:
@@ -134,12 +139,11 @@ async def _send(reply: Reply, scope: Scope, send: Send, date: str) -> None:
     await send({"type": "http.response.start", "status": reply.status, "headers": raw})
     if reply.cut == "in_body":
         await send({"type": "http.response.body", "body": reply.body[: len(reply.body) // 2], "more_body": True})
-        _reset(scope)
         return
     await send({"type": "http.response.body", "body": reply.body})
 
 
-def _reset(scope: Scope) -> None:
+async def _reset(scope: Scope, receive: Receive) -> None:
     """Break the connection so that the caller sees a reset; raises RuntimeError on a server that gives no access."""
     transport: asyncio.Transport | None = scope.get("sandbox.transport")
     if transport is None:
@@ -147,3 +151,13 @@ def _reset(scope: Scope) -> None:
     connection = transport.get_extra_info("socket")
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
     transport.abort()
+    # The server takes an unanswered call for a mistake unless it has seen the end of the connection.
+    await _until_gone(receive, 1.0)
+
+
+async def _until_gone(receive: Receive, seconds: float) -> None:
+    """Wait so long, or until the caller hangs up."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while (await receive())["type"] != "http.disconnect":
+                pass
