@@ -25,6 +25,8 @@ CLI_RUN_TAG = "lms/cli_run"
 
 
 POOL_LIMIT = 1
+# The terminal shows progress; Dagster's own lines are in the run's log, where the UI shows them.
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.STARTING,
@@ -135,7 +137,7 @@ def execute(
         options = dg.ReexecutionOptions(parent_run_id=order.parent_run_id, step_selection=list(order.steps))
     with (
         _watching(instance, marker, on_progress),
-        dg.execute_job(job, instance, tags=tags, reexecution_options=options) as result,
+        dg.execute_job(job, instance, run_config=QUIET, tags=tags, reexecution_options=options) as result,
     ):
         run_id, success = result.run_id, result.success
     return RunResult(run_id, success, fold(chain_events(instance.all_logs(run_id))))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -90,6 +91,7 @@ def _run(options: RunOptions, instance: dg.DagsterInstance, warehouse: Warehouse
     order = resumed_order(instance, warehouse) if options.resume else _new_order(options, datetime.now(UTC))
     steps = steps_of(options.job)
     shown = [step for step in steps if not order.steps or step in order.steps]
+    _hush_beta_warnings()
     with StepsView(shown, console) as view:
         result = execute(instance, order, view.feed)
     reconcile_chains(instance, warehouse)
@@ -97,6 +99,13 @@ def _run(options: RunOptions, instance: dg.DagsterInstance, warehouse: Warehouse
     status = final_status(state, NOT_REQUIRED)
     print_summary(console, instance, options.job, result, state, status)
     return EXIT_CODES[status]
+
+
+def _hush_beta_warnings() -> None:
+    """The chain log rests on a feature that Dagster calls beta, and says so in every process; once in the docs is enough."""
+    text = "Handling yaml-defined logging configuration"
+    warnings.filterwarnings("ignore", message=text)
+    os.environ.setdefault("PYTHONWARNINGS", f"ignore:{text}")
 
 
 def _new_order(options: RunOptions, now: datetime) -> RunOrder:
