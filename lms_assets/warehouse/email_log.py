@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, and_, insert, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.sql.elements import ColumnElement
 
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.scrub import scrub
@@ -82,16 +83,14 @@ class EmailLogRows:
 
     def take_back(self, message_key: str) -> None:
         """The server did not take the content: reserved again."""
-        self._update(message_key, error_message=None)
+        self._update(email_log.c.message_key == message_key, error_message=None)
 
     def sent(self, message_key: str, *, pam_ids: Sequence[int], now: datetime) -> None:
         """The server took the message; the PAMs' `last_report_sent` moves in the same transaction."""
 
         def work(connection: Connection) -> None:
             row = email_log.c.message_key == message_key
-            connection.execute(
-                update(email_log).where(row).values(status="sent", sent_at=now, error_message=None)
-            )
+            connection.execute(update(email_log).where(row).values(status="sent", sent_at=now, error_message=None))
             if pam_ids:
                 these = partner_managers.c.id.in_(list(pam_ids))
                 connection.execute(update(partner_managers).where(these).values(last_report_sent=now))
@@ -99,12 +98,16 @@ class EmailLogRows:
         self._warehouse.in_transaction(work)
 
     def failed(self, message_key: str, problem: str) -> None:
-        """The message was not delivered; addresses are taken out of `problem`."""
-        self._update(message_key, status="failed", error_message=scrub(problem, 1000))
+        """What is reserved was not delivered; addresses are taken out of `problem`.
 
-    def _update(self, message_key: str, **values: str | None) -> None:
-        statement = update(email_log).where(email_log.c.message_key == message_key, email_log.c.status != "sent")
-        self._warehouse.in_transaction(lambda connection: connection.execute(statement.values(values)))
+        A message that another process has handed over meanwhile keeps its state.
+        """
+        reserved = and_(email_log.c.message_key == message_key, email_log.c.error_message.is_(None))
+        self._update(reserved, status="failed", error_message=scrub(problem, 1000))
+
+    def _update(self, which: ColumnElement[bool], **values: str | None) -> None:
+        statement = update(email_log).where(which, email_log.c.status == "pending").values(values)
+        self._warehouse.in_transaction(lambda connection: connection.execute(statement))
 
 
 def unknown_outcomes(connection: Connection) -> tuple[tuple[int, str, datetime | None], ...]:
