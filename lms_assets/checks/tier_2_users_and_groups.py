@@ -77,7 +77,7 @@ def _members_known(look: Look) -> Verdict:
     return (
         verdict
         if verdict.passed
-        else Verdict(False, f"{count:,} members that are no LMS user", count, verdict.sample, remedy)
+        else Verdict(False, f"members that are no LMS user: {count:,}", count, verdict.sample, remedy)
     )
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import warnings
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import dagster as dg
 from rich.console import Console
@@ -25,6 +25,7 @@ from lms_assets.automation.runner import (
 )
 from lms_assets.console.environment import settings_from_environment
 from lms_assets.console.progress import StepsView
+from lms_assets.console.streams import terminal_of_our_own
 from lms_assets.console.summary import print_summary
 from lms_assets.domain.chain import close, final_status
 from lms_assets.lineage import NOT_REQUIRED
@@ -91,21 +92,14 @@ def _run(options: RunOptions, instance: dg.DagsterInstance, warehouse: Warehouse
     order = resumed_order(instance, warehouse) if options.resume else _new_order(options, datetime.now(UTC))
     steps = steps_of(options.job)
     shown = [step for step in steps if not order.steps or step in order.steps]
-    _hush_beta_warnings()
-    with StepsView(shown, console) as view:
+    log = Path(os.environ["DAGSTER_HOME"]) / "logs" / "lms-assets-run.log"
+    with terminal_of_our_own(console, log) as own, StepsView(shown, own) as view:
         result = execute(instance, order, view.feed)
     reconcile_chains(instance, warehouse)
     state = close(result.state, shown, DEGRADING_CHECKS, None if result.success else "the run ended")
     status = final_status(state, NOT_REQUIRED)
     print_summary(console, instance, options.job, result, state, status)
     return EXIT_CODES[status]
-
-
-def _hush_beta_warnings() -> None:
-    """The chain log rests on a feature that Dagster calls beta, and says so in every process; once in the docs is enough."""
-    text = "Handling yaml-defined logging configuration"
-    warnings.filterwarnings("ignore", message=text)
-    os.environ.setdefault("PYTHONWARNINGS", f"ignore:{text}")
 
 
 def _new_order(options: RunOptions, now: datetime) -> RunOrder:

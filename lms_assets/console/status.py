@@ -57,15 +57,16 @@ def print_chain(console: Console, row: ChainRow) -> None:
         f"{row.chain_name} of {begun}: [bold {style}]{row.status}[/], {seconds_text(seconds)}", highlight=False
     )
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for name in ("", "step", "status"):
-        table.add_column(name)
+    table.add_column("")
+    table.add_column("step", no_wrap=True)
+    table.add_column("status")
     table.add_column("rows", justify="right")
     table.add_column("time", justify="right")
-    table.add_column("", overflow="fold")
     steps = state_of(row).steps
     for name in [*DAILY_FULL, *(name for name in steps if name not in DAILY_FULL)]:
         _add_step(table, steps.get(name, StepRecord(name, "held_back")), running=row.status == "running")
     console.print(table)
+    _print_notes(console, list(steps.values()))
     if row.error_message:
         console.print(f"[red]{escape(row.error_message)}[/]", highlight=False, soft_wrap=True)
     if row.status in {"failed", "partial"}:
@@ -77,12 +78,22 @@ def _add_step(table: Table, record: StepRecord, *, running: bool) -> None:
     seconds = None
     if record.started_at and record.completed_at:
         seconds = (record.completed_at - record.started_at).total_seconds()
-    note = record.error or ("failed checks: " + ", ".join(record.failed_checks) if record.failed_checks else "")
     table.add_row(
         MARKS["waiting" if waiting else record.status],
         record.step,
         "waiting" if waiting else record.status.replace("_", " "),
         f"{record.rows:,}" if record.rows is not None else "",
         seconds_text(seconds) if seconds is not None else "",
-        escape((note.splitlines() or [""])[0]),
     )
+
+
+def _print_notes(console: Console, records: list[StepRecord]) -> None:
+    """What was held back and why, and the checks to look at."""
+    for record in records:
+        if record.error:
+            console.print(
+                f"  {MARKS[record.status]} {record.step}: {escape(record.error.splitlines()[0])}", soft_wrap=True
+            )
+        elif record.failed_checks:
+            checks = ", ".join(record.failed_checks)
+            console.print(f"  [yellow]notes[/] {record.step}: {checks}", highlight=False, soft_wrap=True)

@@ -21,10 +21,10 @@ def print_summary(
 ) -> None:
     """Print the run's outcome, step by step."""
     figures = _figures(instance, result.run_id)
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for name in ("", "step"):
-        table.add_column(name)
-    for name in ("rows", "created", "updated", "gone", "calls", "time"):
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
+    table.add_column("")
+    table.add_column("step", no_wrap=True)
+    for name in ("rows", "new", "changed", "gone", "calls", "time"):
         table.add_column(name, justify="right")
     table.add_column("checks", justify="right")
     evaluations = _evaluations(instance, result.run_id)
@@ -44,7 +44,7 @@ def print_summary(
             _count(metadata, "deactivated", "removed"),
             _count(metadata, "api_calls"),
             seconds_text(seconds),
-            f"[{style}]{passed} of {total}[/]" if style else f"{passed} of {total}",
+            f"[{style}]{passed}/{total}[/]" if style else f"{passed}/{total}",
         )
     console.print()
     console.print(table)

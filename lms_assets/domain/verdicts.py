@@ -32,11 +32,11 @@ def at_least(count: int, minimum: int, what: str, remedy: str) -> Verdict:
 
 
 def none_of(offenders: Iterable[str], what: str, remedy: str) -> Verdict:
-    """Nothing is wrong; otherwise how many and which."""
+    """Nothing is wrong; otherwise how many and which. `what` is a plural: "certifications without a category"."""
     found = sorted(offenders)
     if not found:
-        return Verdict(True, f"No {what}", 0)
-    return Verdict(False, f"{len(found):,} {what}", len(found), tuple(found[:SAMPLE_SIZE]), remedy)
+        return Verdict(True, f"no {what}", 0)
+    return Verdict(False, f"{what}: {len(found):,}", len(found), tuple(found[:SAMPLE_SIZE]), remedy)
 
 
 def recent(completed_at: datetime | None, now: datetime, max_age: timedelta, what: str) -> Verdict:

@@ -1,0 +1,262 @@
+"""`lms-assets why PARTNER`: what a partner's counts are made of, what is not counted and why, and what changed.
+
+People appear by their LMS id; their names only when the person at the terminal asks for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from lms_assets.console.environment import settings_from_environment
+from lms_assets.domain.certifications import PartnerCounts, Via
+from lms_assets.domain.dates import parse_utc
+from lms_assets.domain.explanation import ChangedItem, Changes, Explanation, differences, explain, what_changed
+from lms_assets.domain.report_facts import PartnerFacts, Snapshot
+from lms_assets.domain.rules import Rules
+from lms_assets.settings import ConfigurationError
+from lms_assets.warehouse.counts import last_counted
+from lms_assets.warehouse.engine import Warehouse
+from lms_assets.warehouse.reading import groups
+from lms_assets.warehouse.reports_reading import counting_inputs, find_partners, people_names, snapshots
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+LISTED = 15
+
+
+@dataclass(frozen=True)
+class Answer:
+    """All that `why_lines` shows.
+
+    Attributes:
+        partner: as stored.
+        explanation: of the instant asked for.
+        stored: the counts that were stored for exactly that instant, None when there are none.
+        changes: against the earlier instant asked for.
+        names: person id to name, empty unless asked for; group_names: group id to name.
+    """
+
+    partner: PartnerFacts
+    explanation: Explanation
+    stored: PartnerCounts | None = None
+    changes: Changes | None = None
+    names: Mapping[str, str] = field(default_factory=dict, repr=False)
+    group_names: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class WhyOptions:
+    """What the person asked: a partner by id or name, and instants as ISO text (UTC without an offset)."""
+
+    partner: str
+    at: str | None = None
+    since: str | None = None
+    names: bool = False
+
+
+def why_command(options: WhyOptions, console: Console, *, rules: Rules, now: datetime) -> int:
+    """Explain; returns 0 when it adds up to the stored counts or none are stored, 1 when it does not.
+
+    Raises:
+        ConfigurationError: no such partner, several, or an instant that cannot be read.
+    """
+    warehouse = Warehouse(settings_from_environment().warehouse_url)
+    try:
+        warehouse.require_current_schema()
+        answer = find_answer(warehouse, options, rules=rules, now=now)
+    finally:
+        warehouse.close()
+    for line in why_lines(answer):
+        console.print(line, highlight=False)
+    return 1 if answer.stored and _disagreement(answer) else 0
+
+
+def find_answer(warehouse: Warehouse, options: WhyOptions, *, rules: Rules, now: datetime) -> Answer:
+    """Read and explain, all as of one state of the database.
+
+    Without `at` it is the instant at which the stored counts were counted. A day means the instant at which it was
+    counted on that day, if it was.
+
+    Raises:
+        ConfigurationError: no such partner, several, or an instant that cannot be read.
+    """
+    with warehouse.read() as connection:
+        partner = _one_partner(find_partners(connection, options.partner), options.partner)
+        counted = last_counted(connection)
+        default = counted.as_of if counted else now
+        taken = {each.day: each for each in _snapshots_of(connection, partner.id, (options.at, options.since))}
+        at = _instant(options.at, "--at", taken) or default
+        since = _instant(options.since, "--since", taken)
+        inputs = counting_inputs(connection, months=rules.certification_months, gtm_category=rules.gtm_category)
+        found = explain(inputs, partner.id, at)
+        if since is not None and since >= at:
+            raise ConfigurationError(["--since must be before --at (or before the last count)"])
+        people = {item.user_id for item in (*found.counted, *found.not_counted)} | found.people
+        stored = None
+        if counted and counted.as_of.replace(microsecond=0) == at.replace(microsecond=0):
+            stored = PartnerCounts(partner.id, partner.stored_by_category, partner.stored_npcu, False)
+        elif at.date() in taken and taken[at.date()].as_of == at and taken[at.date()].origin == "chain":
+            snapshot = taken[at.date()]
+            stored = PartnerCounts(partner.id, snapshot.by_category, snapshot.total_npcu, False)
+        return Answer(
+            partner=partner,
+            explanation=found,
+            stored=stored,
+            changes=what_changed(inputs, partner.id, since, at) if since else None,
+            names=people_names(connection, people) if options.names else {},
+            group_names={each.id: each.name for each in groups(connection)},
+        )
+
+
+def why_lines(answer: Answer) -> Iterator[RenderableType]:
+    """The answer, part by part; names and courses are shown as they are, never as markup."""
+    found = answer.explanation
+    tier = f"  {answer.partner.tier}" if answer.partner.tier else ""
+    yield Text.assemble((answer.partner.name, "bold"), f"  #{answer.partner.id}{tier}")
+    yield Text(f"As of {_time(found.at)}: {_counts(found.counts)}", style="bold")
+    yield _verdict(answer)
+    yield Text()
+    yield _counted_table(answer)
+    if found.worth_a_look:
+        yield Text()
+        yield _not_counted_table(answer)
+    unfinished = len(found.not_counted) - len(found.worth_a_look)
+    idle = len(found.people - {item.user_id for item in found.counted})
+    yield Text(
+        f"\n{unfinished} enrollments are not completed. {idle} of {len(found.people)} people hold nothing.", "dim"
+    )
+    if answer.changes is not None:
+        yield Text()
+        yield from _changes(answer, answer.changes)
+
+
+def _changes(answer: Answer, changes: Changes) -> Iterator[RenderableType]:
+    before, after = changes.before, changes.after
+    yield Text(f"Since {_time(before.at)}: {before.counts.total_npcu} → {after.counts.total_npcu} NPCU", style="bold")
+    if not changes.gained and not changes.lost:
+        yield Text("Nothing began and nothing ceased to count.")
+    for mark, style, items in (("+", "green", changes.gained), ("−", "red", changes.lost)):
+        for each in items:
+            yield Text.assemble((f"{mark}{each.npcu} ", style), _changed(answer, each))
+    yield Text("People are those of today: who joined or left in between shows on neither side.", "dim")
+
+
+def _changed(answer: Answer, changed: ChangedItem) -> str:
+    item = changed.item
+    return f"{_person(answer, item.user_id)}: {item.course_name} ({item.category or 'no category'}), {changed.reason}"
+
+
+def _verdict(answer: Answer) -> Text:
+    if answer.stored is None:
+        return Text("No counts were stored for this instant.", "dim")
+    found = _disagreement(answer)
+    if not found:
+        return Text("✓ adds up to the stored counts", "green")
+    text = "✗ differs from the stored counts: " + "; ".join(found)
+    return Text(
+        text + ". People, courses or enrollments changed since; the next count stores what is shown here.", "red"
+    )
+
+
+def _disagreement(answer: Answer) -> tuple[str, ...]:
+    if answer.stored is None:
+        return ()
+    return differences(answer.explanation.counts, answer.stored.total_npcu, answer.stored.by_category)
+
+
+def _counted_table(answer: Answer) -> Table:
+    table = _table("Counted", ("Person", "Course", "Category", "NPCU", "Completed", "Expires", "Through"))
+    for item in answer.explanation.counted:
+        row = (
+            _person(answer, item.user_id),
+            item.course_name,
+            item.category or "no category",
+            str(item.npcu),
+            _time(item.completed_at),
+            _time(item.expires_at),
+            _through(answer, item.via),
+        )
+        table.add_row(*(Text(cell) for cell in row))
+    return table
+
+
+def _not_counted_table(answer: Answer) -> Table:
+    table = _table("Not counted", ("Person", "Course", "NPCU", "Completed", "Why not", "Through"))
+    for item in answer.explanation.worth_a_look:
+        row = (
+            _person(answer, item.user_id),
+            item.course_name,
+            str(item.npcu),
+            _time(item.completed_at),
+            item.reason,
+            _through(answer, item.via),
+        )
+        table.add_row(*(Text(cell) for cell in row))
+    return table
+
+
+def _table(title: str, columns: Sequence[str]) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for name in columns:
+        table.add_column(name, justify="right" if name == "NPCU" else "left", overflow="fold")
+    return table
+
+
+def _person(answer: Answer, user_id: str) -> str:
+    name = answer.names.get(user_id)
+    return f"{name} ({user_id})" if name else user_id
+
+
+def _through(answer: Answer, via: Sequence[Via]) -> str:
+    return ", ".join(
+        f"group {answer.group_names.get(each.id, each.id)}" if each.kind == "group" else f"contact {each.id}"
+        for each in via
+    )
+
+
+def _counts(counts: PartnerCounts) -> str:
+    parts = [f"{counts.total_npcu} NPCU", *(f"{category} {number}" for category, number in counts.by_category.items())]
+    if counts.uncategorised:
+        parts.append(f"no category {counts.uncategorised}")
+    return ", ".join(parts)
+
+
+def _time(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment else "–"
+
+
+def _one_partner(found: Sequence[PartnerFacts], asked: str) -> PartnerFacts:
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise ConfigurationError([f"no partner has the id or name {asked!r}"])
+    listed = "; ".join(f"#{each.id} {each.name}" for each in found[:LISTED])
+    more = f"; and {len(found) - LISTED} more" if len(found) > LISTED else ""
+    raise ConfigurationError([f"{len(found)} partners have {asked!r} in their name; give the number: {listed}{more}"])
+
+
+def _snapshots_of(connection: Connection, partner_id: int, texts: Sequence[str | None]) -> list[Snapshot]:
+    days = {moment.date() for text in texts if text and (moment := _parsed(text, "time")) is not None}
+    return [each for each in snapshots(connection, days) if each.partner_id == partner_id and each.day in days]
+
+
+def _instant(text: str | None, option: str, taken: Mapping[date, Snapshot]) -> datetime | None:
+    moment = _parsed(text, option) if text else None
+    if moment is not None and text and len(text.strip()) == len("2026-11-23") and moment.date() in taken:
+        return taken[moment.date()].as_of
+    return moment
+
+
+def _parsed(text: str, option: str) -> datetime | None:
+    try:
+        return parse_utc(text)
+    except ValueError:
+        raise ConfigurationError([f"{option} must be a day or time like 2026-11-23 or 2026-11-23T02:00:00Z"]) from None
