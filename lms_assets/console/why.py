@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import TYPE_CHECKING
 
 from rich.console import Console, RenderableType
 from rich.table import Table
@@ -25,9 +24,6 @@ from lms_assets.warehouse.counts import last_counted
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.reading import groups
 from lms_assets.warehouse.reports_reading import counting_inputs, find_partners, people_names, snapshots
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
 
 LISTED = 15
 
@@ -92,7 +88,8 @@ def find_answer(warehouse: Warehouse, options: WhyOptions, *, rules: Rules, now:
         partner = _one_partner(find_partners(connection, options.partner), options.partner)
         counted = last_counted(connection)
         default = counted.as_of if counted else now
-        taken = {each.day: each for each in _snapshots_of(connection, partner.id, (options.at, options.since))}
+        days = {parsed.date() for text in (options.at, options.since) if text and (parsed := _parsed(text, "time"))}
+        taken = {each.day: each for each in snapshots(connection, days) if each.partner_id == partner.id}
         at = _instant(options.at, "--at", taken) or default
         since = _instant(options.since, "--since", taken)
         inputs = counting_inputs(connection, months=rules.certification_months, gtm_category=rules.gtm_category)
@@ -241,11 +238,6 @@ def _one_partner(found: Sequence[PartnerFacts], asked: str) -> PartnerFacts:
     listed = "; ".join(f"#{each.id} {each.name}" for each in found[:LISTED])
     more = f"; and {len(found) - LISTED} more" if len(found) > LISTED else ""
     raise ConfigurationError([f"{len(found)} partners have {asked!r} in their name; give the number: {listed}{more}"])
-
-
-def _snapshots_of(connection: Connection, partner_id: int, texts: Sequence[str | None]) -> list[Snapshot]:
-    days = {moment.date() for text in texts if text and (moment := _parsed(text, "time")) is not None}
-    return [each for each in snapshots(connection, days) if each.partner_id == partner_id and each.day in days]
 
 
 def _instant(text: str | None, option: str, taken: Mapping[date, Snapshot]) -> datetime | None:

@@ -12,8 +12,6 @@ from datetime import datetime
 from lms_assets.domain.certifications import Assessed, PartnerCounts, Verdict, assess, count
 from lms_assets.domain.holdings import CountingInputs, Key, key_of
 
-_ABOUT_LEARNING = frozenset({Verdict.NOT_COMPLETED, Verdict.NO_NPCU, Verdict.UNKNOWN_COURSE})
-
 
 @dataclass(frozen=True)
 class Explanation:
@@ -31,8 +29,12 @@ class Explanation:
 
     @property
     def worth_a_look(self) -> tuple[Assessed, ...]:
-        """What is not counted though it was completed and carries points: expired, renewed, disabled, later."""
-        return tuple(item for item in self.not_counted if item.verdict not in _ABOUT_LEARNING)
+        """What is not counted though it was completed: expired, renewed, disabled, without NPCU, completed later."""
+        return tuple(
+            item
+            for item in self.not_counted
+            if item.completed_at is not None or item.verdict is Verdict.NO_COMPLETION_DATE
+        )
 
 
 @dataclass(frozen=True, slots=True)

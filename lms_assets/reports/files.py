@@ -1,4 +1,4 @@
-"""Reports as files, where no mail server is configured: one `.html` and one `.eml` each, for their owner's eyes only."""
+"""Reports as files, where no mail server is configured: an `.html` and an `.eml` each, readable by their owner only."""
 
 from __future__ import annotations
 

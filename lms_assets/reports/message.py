@@ -56,7 +56,8 @@ def build_message(
     """The mail for one recipient.
 
     Args:
-        to: the recipient's address, empty for a message that only becomes a file; `name` the display name, cleaned here of everything but visible characters.
+        to: the recipient's address; empty for a message that only becomes a file.
+        name: the display name, cleaned here of everything but visible characters.
         message_key: names the message (type, period, recipient).
         now: its date, UTC.
 
