@@ -26,7 +26,10 @@ class Kept:
     disabled_users: frozenset[str]
     groups: frozenset[str]
     memberships: frozenset[tuple[str, str]]
-    """(group, person): of groups linked to a partner, people who exist."""
+    """(group, person) of groups linked to a partner, as the LMS lists them.
+
+    Reading: people who are gone and still listed stay as members; they are nobody's users and count for nothing.
+    """
 
 
 @dataclass(frozen=True)
@@ -51,10 +54,9 @@ def kept(state: State, overrides: Overrides | None = None) -> Kept:
     partners = {row["id"]: row for row in data["accounts"] if partner_is_kept(row)}
     contacts = one_contact_per_email([row for row in data["users"] if contact_is_kept(row)], partners)
     linked = {link.group_id for link in links(list(data["groups"]), partners, overrides) if link.partner_id is not None}
-    everybody = {row["id"] for row in data["people"]}
     memberships = set()
     for row in data["memberships"]:
-        if row["group_id"] in linked and row["person_id"] in everybody:
+        if row["group_id"] in linked:
             memberships.add((row["group_id"], row["person_id"]))
     return Kept(
         partners=frozenset(partners),

@@ -297,3 +297,10 @@ def test_of_two_contacts_with_one_address_the_one_with_a_partner_stands_for_both
         ]
     )
     assert oracle.kept(state).contacts == {11}
+
+
+def test_members_who_are_gone_stay_listed_and_count_for_nothing():
+    state = one_partner(memberships=[("g", "ada"), ("g", "gone")], transcripts=[transcript("gone", "c")])
+    assert oracle.kept(state).memberships == {("g", "ada"), ("g", "gone")}
+    assert oracle.expected(state, NOW).partners[1].user_ids == {"ada"}
+    assert total(state) == 0
