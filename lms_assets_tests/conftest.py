@@ -29,13 +29,13 @@ def require_mariadb() -> None:
 
 
 @pytest.fixture(scope="session")
-def _mariadb_of_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], MariaDbServer]]:
+def _mariadb_of_session() -> Iterator[Callable[[], MariaDbServer]]:
     """One server a worker process, started by the first test that wants it."""
     servers: list[MariaDbServer] = []
 
     def server() -> MariaDbServer:
         if not servers:
-            servers.append(MariaDbServer(tmp_path_factory.mktemp("mariadb")))
+            servers.append(MariaDbServer())
             servers[0].create()
         return servers[0]
 

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, Select, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from lms_assets.warehouse.engine import Warehouse
+from lms_assets.warehouse.savepoint import savepoint
 from lms_assets.warehouse.scrub import scrub
 from lms_assets.warehouse.tables import task_chain_logs
 
@@ -69,7 +70,7 @@ class ChainStore:
                     "steps_completed": [],
                 }
                 try:
-                    with connection.begin_nested():
+                    with savepoint(connection):
                         connection.execute(insert(task_chain_logs).values(values))
                 except IntegrityError:
                     pass  # Another process made it a moment ago; it is read below.

@@ -110,17 +110,19 @@ class Warehouse:
             connection.execute(text("SELECT 1")).scalar_one()
 
     def check_writable(self) -> None:
-        """Begin a writing transaction and leave it.
+        """Take the right to write and give it back; no row is touched.
 
         Raises:
             WarehouseError: as check_reachable, and ReadOnlyWarehouse. A right that is missing on a single table shows
                 only when that table is written.
         """
         with self.transaction() as connection:
-            if not self.is_sqlite and connection.execute(text("SELECT @@global.read_only")).scalar_one():
-                raise ReadOnlyWarehouse(
-                    self.name, "takes no writes (read_only)", "point LMS_WAREHOUSE_URL at the primary server"
-                )
+            if self.is_sqlite:
+                version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+                connection.exec_driver_sql(f"PRAGMA user_version = {version}")
+            elif connection.execute(text("SELECT @@global.read_only")).scalar_one():
+                remedy = "give the primary server in LMS_WAREHOUSE_URL"
+                raise ReadOnlyWarehouse(self.name, "takes no writes (read_only)", remedy)
 
     def require_current_schema(self) -> None:
         """Refuse to work on a database that is not exactly this version's.

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.dml import Insert, Update
 
 from lms_assets.warehouse.errors import clash_of, refused_row
+from lms_assets.warehouse.savepoint import savepoint
 from lms_assets.warehouse.sync_counts import Misfit
 from lms_assets.warehouse.sync_plan import Change, SyncPlan, chunks
 from lms_assets.warehouse.unique_values import make_way, unique_columns
@@ -74,7 +75,7 @@ class PlanWriter:
 
     def _write_part(self, statement: Insert | Update, part: list[Params]) -> list[tuple[Params, str]]:
         try:
-            with self._connection.begin_nested():
+            with savepoint(self._connection):
                 self._connection.execute(statement, part)
         except DBAPIError as error:
             if not refused_row(error):

@@ -35,16 +35,15 @@ def find_programs() -> tuple[str, str] | None:
 
 
 class MariaDbServer:
-    """One server process on one data directory."""
+    """One server process on one data directory, which is made here and removed by `remove`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self) -> None:
         programs = find_programs()
         if programs is None:
             raise FileNotFoundError("MariaDB's server is not installed: apt-get install mariadb-server")
         self._server, self._install = programs
-        self._folder = folder
-        # The path of a socket may have 107 characters, and pytest's folders are deep.
-        self._socket_folder = Path(tempfile.mkdtemp(prefix="lms-mdb-"))
+        # Short, since the path of a socket may have 107 characters only.
+        self._folder = Path(tempfile.mkdtemp(prefix="lms-mdb-", dir=_in_memory()))
         self._process: subprocess.Popen[bytes] | None = None
         self.port = _free_port()
 
@@ -123,9 +122,9 @@ class MariaDbServer:
         self._end(signal.SIGKILL)
 
     def remove(self) -> None:
-        """End it and remove its socket's folder; the data directory belongs to the caller."""
+        """End it and remove its data."""
         self.kill()
-        shutil.rmtree(self._socket_folder, ignore_errors=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def execute(self, *statements: str) -> None:
         """Run statements as the administrator."""
@@ -146,7 +145,7 @@ class MariaDbServer:
 
     @property
     def _socket(self) -> Path:
-        return self._socket_folder / "s"
+        return self._folder / "s"
 
     def _as_user(self) -> list[str]:
         return ["--user=root"] if os.geteuid() == 0 else []
@@ -161,6 +160,14 @@ class MariaDbServer:
             self._process.send_signal(number)
         self._process.wait(timeout=60)
         self._process = None
+
+
+def _in_memory() -> str | None:
+    """A folder in memory when there is one with room: tables are made and dropped three times as fast there."""
+    shared = Path("/dev/shm")
+    if shared.is_dir() and os.access(shared, os.W_OK) and shutil.disk_usage(shared).free > 2**30:
+        return str(shared)
+    return None
 
 
 def _free_port() -> int:

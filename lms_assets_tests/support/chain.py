@@ -1,0 +1,238 @@
+"""The whole chain in this process within seconds: real HTTP to a sandbox, a real warehouse, waits cut short.
+
+`ChainRig` holds an environment of its own; nothing of the process's environment stays changed after a run.
+"""
+
+# No postponed annotations: Dagster reads a resource's fields from the class itself.
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import dagster as dg
+from sqlalchemy import select
+
+from lms_assets.automation.runner import full_range_tags, trailing_days_tags
+from lms_assets.definitions import defs
+from lms_assets.resources import Connections
+from lms_assets.run_tags import ALLOW_MASS_DEACTIVATION_TAG, AS_OF_TAG
+from lms_assets.sandbox import IMPARTNER_KEY, NORTHPASS_KEY, SandboxConfig
+from lms_assets.sandbox.server import SandboxHandle
+from lms_assets.vendors.http import HttpLimits
+from lms_assets.vendors.impartner import ImpartnerClient
+from lms_assets.vendors.northpass import NorthpassClient
+from lms_assets.vendors.retries import RetryPolicy
+from lms_assets.warehouse.engine import Warehouse
+from lms_assets.warehouse.tables import metadata
+
+NOW = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
+SMALL = SandboxConfig(scale=0.005, now=NOW, northpass_rps=0, impartner_rps=0)
+"""A world of 110 people and all awkward cases; its clock stands still."""
+
+# What tells when a row was written, by which run, or how long it took: the only things that may differ.
+STAMPS = {
+    "synced_at", "updated_at", "created_at", "fetched_at", "deleted_at", "added_at", "enrollment_synced_at",
+    "members_synced_at", "listed_at", "last_api_check", "last_checked_at", "cert_counts_updated_at", "confirmed_at",
+    "last_attempt_at", "counted_at", "as_of",
+}  # fmt: skip
+# The work's own diary: differs from run to run by nature.
+DIARIES = {
+    "sync_logs", "sync_failures", "task_chain_logs", "task_run_history", "scheduled_tasks", "alert_incidents",
+    "email_log", "webhook_events_seen", "sync_state", "alembic_version", "lms_offboarding_plans",
+    "lms_offboarding_items", "enrollment_weeks", "partner_cert_history",
+}  # fmt: skip
+
+QUICK = HttpLimits(
+    connect_seconds=2,
+    read_seconds=1,
+    answer_seconds=3,
+    slot_seconds=10,
+    retry=RetryPolicy(
+        attempts=3,
+        total_seconds=6,
+        wait_initial=0.005,
+        wait_max=0.01,
+        wait_jitter=0.005,
+        retry_after_max=0.01,
+        hiccup_attempts=2,
+        hiccup_wait=0.005,
+    ),
+)
+"""Every bound of the product's clients, only shorter: three attempts within six seconds."""
+
+
+class QuickConnections(Connections):
+    """The product's connections with clients that give up soon."""
+
+    @contextmanager
+    def northpass(self) -> Iterator[NorthpassClient]:
+        vendor = self.settings().northpass
+        with NorthpassClient(vendor.base_url, vendor.api_key, vendor.requests_per_second, limits=QUICK) as client:
+            yield client
+
+    @contextmanager
+    def impartner(self) -> Iterator[ImpartnerClient]:
+        vendor = self.settings().impartner
+        with ImpartnerClient(
+            vendor.base_url, vendor.api_key, vendor.tenant_id, vendor.requests_per_second, limits=QUICK
+        ) as client:
+            yield client
+
+
+@cache
+def quick_definitions() -> dg.Definitions:
+    """Everything that Dagster knows of the product, with quick clients."""
+    return dg.Definitions(
+        assets=defs.assets,
+        asset_checks=defs.asset_checks,
+        jobs=defs.jobs,
+        resources={**(defs.resources or {}), "lms": QuickConnections()},
+    )
+
+
+@dataclass(frozen=True)
+class ChainResult:
+    """How a run ended. `failed` names steps, `errors` gives the innermost message of each; `checks` check to passed."""
+
+    success: bool
+    run_id: str
+    failed: tuple[str, ...]
+    errors: Mapping[str, str]
+    checks: Mapping[str, bool]
+    metadata: Mapping[str, Mapping[str, Any]] = field(repr=False)
+    events: tuple[Any, ...] = field(repr=False)
+
+    @property
+    def red(self) -> set[str]:
+        """Checks that are not green."""
+        return {name for name, passed in self.checks.items() if not passed}
+
+
+class ChainRig:
+    """One warehouse and one Dagster instance in memory against one sandbox."""
+
+    def __init__(self, folder: Path, sandbox: SandboxHandle, warehouse_url: str | None = None, **more: str) -> None:
+        self.sandbox = sandbox
+        self.folder = folder
+        self.url = warehouse_url or f"sqlite:///{folder / 'warehouse.db'}"
+        self.environment = {
+            "NORTHPASS_BASE_URL": sandbox.northpass_url,
+            "NORTHPASS_API_KEY": NORTHPASS_KEY,
+            "NORTHPASS_REQUESTS_PER_SECOND": "1000",
+            "IMPARTNER_BASE_URL": sandbox.impartner_url,
+            "IMPARTNER_API_KEY": IMPARTNER_KEY,
+            "IMPARTNER_REQUESTS_PER_SECOND": "1000",
+            "LMS_WAREHOUSE_URL": self.url,
+            "LMS_PORTAL_URL": "https://portal.example.com",
+            "LMS_REPORTS_DIR": str(folder / "reports"),
+            "DAGSTER_HOME": str(folder),
+            **more,
+        }
+        self.instance = dg.DagsterInstance.ephemeral(tempdir=str(folder))
+        self.warehouse = Warehouse(self.url, lock_wait_seconds=5)
+        self.warehouse.upgrade()
+
+    @property
+    def now(self) -> datetime:
+        """The sandbox's clock, UTC."""
+        return self.sandbox.sandbox.clock.now()
+
+    def close(self) -> None:
+        """Close the warehouse and the instance."""
+        self.warehouse.close()
+        self.instance.dispose()
+
+    def run(
+        self,
+        job: str = "daily_full",
+        *,
+        assets: tuple[str, ...] = (),
+        tags: Mapping[str, str] | None = None,
+        allow_mass_deactivation: bool = False,
+        days: int = 7,
+        **environment: str,
+    ) -> ChainResult:
+        """Run a job, or only these assets of it, as of the sandbox's clock; never raises for a failed step.
+
+        Args:
+            days: what `enrollments_incremental` looks back.
+            environment: variables for this run only.
+        """
+        merged = {AS_OF_TAG: self.now.isoformat()}
+        if job == "daily_full":
+            merged |= full_range_tags(self.now)
+        elif job == "enrollments_incremental":
+            merged |= trailing_days_tags(self.now, days)
+        if allow_mass_deactivation:
+            merged[ALLOW_MASS_DEACTIVATION_TAG] = "1"
+        definition = quick_definitions().resolve_job_def(job)
+        with self._surroundings(environment):
+            result = definition.execute_in_process(
+                instance=self.instance,
+                tags={**merged, **(tags or {})},
+                asset_selection=[dg.AssetKey(each) for each in assets] or None,
+                raise_on_error=False,
+            )
+        return _described(result)
+
+    @contextmanager
+    def _surroundings(self, environment: Mapping[str, str]) -> Iterator[None]:
+        cleared = {name: "" for name in os.environ if name.startswith(("LMS_", "NORTHPASS_", "IMPARTNER_"))}
+        with (
+            mock.patch.dict(os.environ, {**cleared, **self.environment, **environment}),
+            # A step's retries are kept, the quarter of a minute before them is not.
+            mock.patch.object(dg.RetryPolicy, "calculate_delay", lambda *_: 0.0),
+        ):
+            yield
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        """All rows of a table, every column."""
+        with self.warehouse.read() as connection:
+            return [dict(row._mapping) for row in connection.execute(select(metadata.tables[table]))]
+
+    def tables(self) -> dict[str, list[tuple[tuple[str, Any], ...]]]:
+        """Every table of data, sorted, without stamps and diaries: equal for two chains that came to the same."""
+        return {name: sorted(map(_comparable, self.rows(name)), key=repr) for name in sorted(_data_tables())}
+
+    def advance(self, **span: float) -> datetime:
+        """Let the sandbox's clock go on, e.g. `advance(hours=4)`."""
+        self.sandbox.mutate("clock", advance_seconds=timedelta(**span).total_seconds())
+        return self.now
+
+
+def _data_tables() -> set[str]:
+    return set(metadata.tables) - DIARIES
+
+
+def _comparable(row: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    return tuple(sorted((name, value) for name, value in row.items() if name not in STAMPS))
+
+
+def _described(result: dg.ExecuteInProcessResult) -> ChainResult:
+    errors: dict[str, str] = {}
+    shown: dict[str, dict[str, Any]] = {}
+    for event in result.all_events:
+        if event.is_step_failure and event.step_key is not None:
+            errors[event.step_key] = _innermost(event.event_specific_data)
+        elif event.event_type_value == "ASSET_MATERIALIZATION" and event.step_key is not None:
+            found = event.step_materialization_data.materialization.metadata
+            shown[event.step_key] = {name: value.value for name, value in found.items()}
+    checks = {each.check_name: each.passed for each in result.get_asset_check_evaluations()}
+    return ChainResult(
+        result.success, result.run_id, tuple(errors), errors, checks, shown, tuple(result.all_events)
+    )
+
+
+def _innermost(data: Any) -> str:
+    if data.user_failure_data is not None and data.user_failure_data.description:
+        return str(data.user_failure_data.description)
+    error = data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return str(error.message).strip() if error is not None else ""
