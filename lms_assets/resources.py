@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import dagster as dg
 
@@ -37,6 +38,10 @@ class Connections(dg.ConfigurableResource):  # type: ignore[type-arg]
             ConfigurationError: the file cannot be understood.
         """
         return load_rules(self.settings())
+
+    def now(self) -> datetime:
+        """The time, UTC: the one place where steps and checks read the clock."""
+        return datetime.now(UTC)
 
     @contextmanager
     def warehouse(self) -> Iterator[Warehouse]:

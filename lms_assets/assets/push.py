@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import dagster as dg
@@ -80,7 +80,7 @@ class Push:
         self._step.progress("partners", done, len(items), last=True)
 
     def _send_batch(self, client: ImpartnerClient, batch: Sequence[PushItem]) -> None:
-        warehouse, now = self._step.warehouse, datetime.now(UTC)
+        warehouse, now = self._step.warehouse, self._step.clock()
         ids = [item.impartner_id for item in batch]
         warehouse.in_transaction(lambda connection: remember_attempts(connection, ids, now=now))
         refused: dict[int, str] = {}

@@ -50,17 +50,25 @@ class Step:
     """One asset's sync while it runs. Made by `sync_step`."""
 
     def __init__(
-        self, context: dg.AssetExecutionContext, warehouse: Warehouse, key: str, *, rules: Rules, now: datetime
+        self,
+        context: dg.AssetExecutionContext,
+        warehouse: Warehouse,
+        key: str,
+        *,
+        rules: Rules,
+        clock: Callable[[], datetime],
     ) -> None:
         self.context = context
         self.warehouse = warehouse
         self.key = key
         self.sync_type = SYNC_TYPES[key]
         self.rules = rules
-        self.started_at = now
+        self.clock = clock
+        self.started_at = clock()
+        self._began = time.monotonic()
         self.metadata: dict[str, Any] = {}
         self.api_calls = 0
-        self._log_id = sync_log.start(warehouse, self.sync_type, now=now)
+        self._log_id = sync_log.start(warehouse, self.sync_type, now=self.started_at)
         self._parent = os.getppid()
         self._last_progress = 0.0
         self._on_commit: list[Callable[[Connection], None]] = []
@@ -150,7 +158,7 @@ class Step:
             sync_log.complete(
                 connection,
                 self._log_id,
-                now=datetime.now(UTC),
+                now=self.clock(),
                 counts=counts,
                 api_calls=self.api_calls,
                 skipped=skipped,
@@ -185,7 +193,7 @@ class Step:
 
     def result(self, row_count: int, **metadata: Any) -> dg.MaterializeResult[Any]:
         """The materialisation: rows in the table, what changed, calls and seconds."""
-        seconds = (datetime.now(UTC) - self.started_at).total_seconds()
+        seconds = time.monotonic() - self._began
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": row_count,
@@ -204,7 +212,7 @@ class Step:
             sync_log.fail(
                 self.warehouse,
                 self._log_id,
-                now=datetime.now(UTC),
+                now=self.clock(),
                 error=str(error) or type(error).__name__,
                 api_calls=self.api_calls,
             )
@@ -225,7 +233,7 @@ def sync_step(context: dg.AssetExecutionContext, lms: Connections, key: str) -> 
     """
     rules = lms.rules()
     with lms.warehouse() as warehouse:
-        step = Step(context, warehouse, key, rules=rules, now=datetime.now(UTC))
+        step = Step(context, warehouse, key, rules=rules, clock=lms.now)
         try:
             yield step
         except NO_USE_RETRYING as error:

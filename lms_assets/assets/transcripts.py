@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from lms_assets.assets.step import Step
 from lms_assets.domain.transcript_reading import TranscriptRead, from_json, read_transcript, to_json
@@ -102,7 +101,7 @@ def _keep(step: Step, staging_key: str, buffer: list[TranscriptRead]) -> None:
         return
     step.require_live_run()
     staged = [Staged(each.person_id, each.outcome, to_json(each)) for each in buffer]
-    step.warehouse.in_transaction(lambda connection: put_staged(connection, staging_key, staged, now=datetime.now(UTC)))
+    step.warehouse.in_transaction(lambda connection: put_staged(connection, staging_key, staged, now=step.clock()))
     buffer.clear()
 
 

@@ -4,7 +4,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -68,7 +68,7 @@ def checks_of(asset: str, finders: Mapping[str, Finder]) -> dg.AssetChecksDefini
         rules = lms.rules()
         with lms.warehouse() as warehouse, warehouse.read() as connection:
             override = context.run.tags.get(ALLOW_MASS_DEACTIVATION_TAG) == "1"
-            look = Look(connection, rules, datetime.now(UTC), override)
+            look = Look(connection, rules, lms.now(), override)
             verdicts = {name: finders[name](look) for name in lines if name in wanted}
         for name, verdict in verdicts.items():
             yield _result(lines[name], verdict)

@@ -6,7 +6,8 @@
 # No postponed annotations: Dagster reads a resource's fields from the class itself.
 
 import os
-from collections.abc import Iterator, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -18,7 +19,7 @@ from unittest import mock
 import dagster as dg
 from sqlalchemy import select
 
-from lms_assets.automation.runner import full_range_tags, trailing_days_tags
+from lms_assets.automation.runner import QUIET, full_range_tags, trailing_days_tags
 from lms_assets.definitions import defs
 from lms_assets.resources import Connections
 from lms_assets.run_tags import ALLOW_MASS_DEACTIVATION_TAG, AS_OF_TAG
@@ -67,8 +68,14 @@ QUICK = HttpLimits(
 """Every bound of the product's clients, only shorter: three attempts within six seconds."""
 
 
+_clocks: list[Callable[[], datetime]] = []
+
+
 class QuickConnections(Connections):
-    """The product's connections with clients that give up soon."""
+    """The product's connections with clients that give up soon, by the clock of the rig that runs."""
+
+    def now(self) -> datetime:
+        return _clocks[-1]()
 
     @contextmanager
     def northpass(self) -> Iterator[NorthpassClient]:
@@ -136,7 +143,10 @@ class ChainRig:
         }
         self.instance = dg.DagsterInstance.ephemeral(tempdir=str(folder))
         self.warehouse = Warehouse(self.url, lock_wait_seconds=5)
-        self.warehouse.upgrade()
+        if self.warehouse.is_sqlite and not (folder / "warehouse.db").exists() and warehouse_url is None:
+            (folder / "warehouse.db").write_bytes(_empty_sqlite())
+        else:
+            self.warehouse.upgrade()
 
     @property
     def now(self) -> datetime:
@@ -174,6 +184,7 @@ class ChainRig:
         definition = quick_definitions().resolve_job_def(job)
         with self._surroundings(environment):
             result = definition.execute_in_process(
+                run_config=QUIET,
                 instance=self.instance,
                 tags={**merged, **(tags or {})},
                 asset_selection=[dg.AssetKey(each) for each in assets] or None,
@@ -187,9 +198,13 @@ class ChainRig:
         with (
             mock.patch.dict(os.environ, {**cleared, **self.environment, **environment}),
             # A step's retries are kept, the quarter of a minute before them is not.
-            mock.patch.object(dg.RetryPolicy, "calculate_delay", lambda *_: 0.0),
+            mock.patch.object(dg.RetryPolicy, "calculate_delay", return_value=0.0),
         ):
-            yield
+            _clocks.append(lambda: self.now)
+            try:
+                yield
+            finally:
+                _clocks.pop()
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         """All rows of a table, every column."""
@@ -204,6 +219,16 @@ class ChainRig:
         """Let the sandbox's clock go on, e.g. `advance(hours=4)`."""
         self.sandbox.mutate("clock", advance_seconds=timedelta(**span).total_seconds())
         return self.now
+
+
+@cache
+def _empty_sqlite() -> bytes:
+    """A warehouse without rows, made once a process: making it takes a second."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = Warehouse(f"sqlite:///{folder}/warehouse.db")
+        made.upgrade()
+        made.close()
+        return (Path(folder) / "warehouse.db").read_bytes()
 
 
 def _data_tables() -> set[str]:
@@ -224,9 +249,7 @@ def _described(result: dg.ExecuteInProcessResult) -> ChainResult:
             found = event.step_materialization_data.materialization.metadata
             shown[event.step_key] = {name: value.value for name, value in found.items()}
     checks = {each.check_name: each.passed for each in result.get_asset_check_evaluations()}
-    return ChainResult(
-        result.success, result.run_id, tuple(errors), errors, checks, shown, tuple(result.all_events)
-    )
+    return ChainResult(result.success, result.run_id, tuple(errors), errors, checks, shown, tuple(result.all_events))
 
 
 def _innermost(data: Any) -> str:
