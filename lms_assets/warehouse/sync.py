@@ -45,7 +45,8 @@ def upsert(
     Raises:
         ValueError: unknown columns or rows with different ones.
     """
-    return _sync(connection, table, rows, tuple(key), now, frozenset(insert_only), on_clash, inserts=True)
+    plan = compare(connection, table, rows, key=tuple(key), insert_only=frozenset(insert_only))
+    return _write(connection, table, plan, now=now, on_clash=on_clash)
 
 
 def update_existing(
@@ -57,28 +58,18 @@ def update_existing(
     now: datetime,
 ) -> SyncCounts:
     """Update stored rows that differ, as upsert does, but never insert: keys that are not stored are passed over."""
-    return _sync(connection, table, rows, tuple(key), now, frozenset(), None, inserts=False)
+    plan = compare(connection, table, rows, key=tuple(key))
+    plan.inserts = []
+    return _write(connection, table, plan, now=now, on_clash=None)
 
 
-def _sync(
-    connection: Connection,
-    table: Table,
-    rows: Iterable[Mapping[str, Any]],
-    key: tuple[str, ...],
-    now: datetime,
-    insert_only: frozenset[str],
-    on_clash: OnClash | None,
-    *,
-    inserts: bool,
+def _write(
+    connection: Connection, table: Table, plan: SyncPlan, *, now: datetime, on_clash: OnClash | None
 ) -> SyncCounts:
-    plan = compare(connection, table, rows, key=key, insert_only=insert_only)
-    if not inserts:
-        plan.inserts = []
-    misfits = write_plan(connection, table, plan, key=key, now=now, insert_only=insert_only, on_clash=on_clash)
-    return _counts(plan, key, misfits)
+    return _counts(plan, write_plan(connection, table, plan, now=now, on_clash=on_clash))
 
 
-def _counts(plan: SyncPlan, key: tuple[str, ...], misfits: list[Misfit]) -> SyncCounts:
+def _counts(plan: SyncPlan, misfits: list[Misfit]) -> SyncCounts:
     refused = {misfit.key for misfit in misfits}
     updated = deactivated = reactivated = 0
     for change in plan.changes:

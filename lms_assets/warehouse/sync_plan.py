@@ -39,8 +39,13 @@ class Change:
 
 @dataclass(slots=True)
 class SyncPlan:
-    """What has to be written so that the stored rows are as given."""
+    """What has to be written so that the stored rows are as given.
 
+    `key` identifies a row; the columns of `insert_only` are written for new rows and not looked at otherwise.
+    """
+
+    key: tuple[str, ...]
+    insert_only: frozenset[str] = frozenset()
     columns: tuple[str, ...] = ()
     inserts: list[dict[str, Any]] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
@@ -48,6 +53,11 @@ class SyncPlan:
     shortened: int = 0
     misfits: list[Misfit] = field(default_factory=list)
     seen: set[Key] = field(default_factory=set)
+
+    @property
+    def compared(self) -> list[str]:
+        """Columns whose stored value has to be as given."""
+        return [name for name in self.columns if name not in self.insert_only]
 
 
 def compare(
@@ -65,7 +75,7 @@ def compare(
     Raises:
         ValueError: a column that the table lacks, rows with different columns, or a key column that is not given.
     """
-    plan = SyncPlan()
+    plan = SyncPlan(tuple(key), insert_only)
     fitter: Fitter | None = None
     for part in chunks(rows):
         if fitter is None:
@@ -74,18 +84,16 @@ def compare(
             if missing:
                 raise ValueError(f"rows for {table.name} lack the key {', '.join(sorted(missing))}")
             fitter = Fitter(table, plan.columns, key)
-        _compare_part(connection, table, _fit_part(plan, fitter, part, key), plan, key, insert_only)
+        _compare_part(connection, table, _fit_part(plan, fitter, part), plan)
     return plan
 
 
-def _fit_part(
-    plan: SyncPlan, fitter: Fitter, part: list[Mapping[str, Any]], key: Sequence[str]
-) -> list[tuple[Key, dict[str, Any]]]:
+def _fit_part(plan: SyncPlan, fitter: Fitter, part: list[Mapping[str, Any]]) -> list[tuple[Key, dict[str, Any]]]:
     by_key: dict[Key, dict[str, Any]] = {}
     new: list[tuple[Key, dict[str, Any]]] = []
     for row in part:
         fitted = fitter.fit(row)
-        of_row = tuple(fitted.values[name] for name in key)
+        of_row = tuple(fitted.values[name] for name in plan.key)
         if fitted.problem is not None:
             plan.misfits.append(Misfit(of_row, fitted.problem))
             continue
@@ -101,16 +109,9 @@ def _fit_part(
     return [*by_key.items(), *new]
 
 
-def _compare_part(
-    connection: Connection,
-    table: Table,
-    part: list[tuple[Key, dict[str, Any]]],
-    plan: SyncPlan,
-    key: Sequence[str],
-    insert_only: frozenset[str],
-) -> None:
-    compared = [name for name in plan.columns if name not in insert_only]
-    known = stored_rows(connection, table, [k for k, _ in part if None not in k], key, compared)
+def _compare_part(connection: Connection, table: Table, part: list[tuple[Key, dict[str, Any]]], plan: SyncPlan) -> None:
+    compared = plan.compared
+    known = stored_rows(connection, table, [k for k, _ in part if None not in k], plan.key, compared)
     for of_row, values in part:
         stored = known.get(of_row)
         if stored is None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, insert
+from sqlalchemy import Connection, Table, bindparam, insert, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.dml import Insert, Update
 
@@ -25,6 +25,9 @@ STAMPS = ("synced_at", "updated_at", "fetched_at")
 """Columns that say when a row was last written; set on written rows only."""
 
 _BATCH = 1000
+_FEW = 3
+"""Columns few enough that many rows may get equal values, and rows so few that one statement each is as good."""
+
 Params = dict[str, Any]
 
 
@@ -55,17 +58,49 @@ class PlanWriter:
 
     def update(self, rows: list[Params], columns: Sequence[str]) -> list[tuple[Params, str]]:
         """Update rows found by key; gives those refused, each with the reason."""
-        if not rows:
-            return []
         stamps = self.stamps(columns, *STAMPS)
         changing = [name for name in columns if name not in self._key]
-        statement = self._table.update().values({**{name: bindparam(f"new_{name}") for name in changing}, **stamps})
+        rows = self._update_alike(rows, changing, stamps)
+        if not rows:
+            return []
+        values = {**{name: bindparam(f"new_{name}") for name in changing}, **stamps}
+        statement = self._table.update().values(values)
         for name in self._key:
             statement = statement.where(self._table.c[name] == bindparam(f"key_{name}"))
         params = [{**{f"new_{n}": row[n] for n in changing}, **{f"key_{n}": row[n] for n in self._key}} for row in rows]
         return [
             ({n.split("_", 1)[1]: v for n, v in row.items()}, reason) for row, reason in self._write(statement, params)
         ]
+
+    def _update_alike(self, rows: list[Params], changing: list[str], stamps: Params) -> list[Params]:
+        """Update rows that get equal values with one statement for many; gives the rows that are left to do.
+
+        MySQL needs a round trip for each row otherwise, and thousands of people are marked as read at once.
+        """
+        if len(self._key) > 1 or len(changing) > _FEW:
+            return rows
+        alike: dict[str, list[Params]] = {}
+        for row in rows:
+            alike.setdefault(repr([row[name] for name in changing]), []).append(row)
+        left: list[Params] = []
+        key = self._table.c[self._key[0]]
+        for group in alike.values():
+            for part in chunks(group) if len(group) > _FEW else [group]:
+                values = {**{name: part[0][name] for name in changing}, **stamps}
+                ids = [row[self._key[0]] for row in part]
+                if len(part) <= _FEW or not self._accepted(update(self._table).where(key.in_(ids)).values(values)):
+                    left += part
+        return left
+
+    def _accepted(self, statement: Update) -> bool:
+        try:
+            with savepoint(self._connection):
+                self._connection.execute(statement)
+        except DBAPIError as error:
+            if not refused_row(error):
+                raise
+            return False
+        return True
 
     def _write(self, statement: Insert | Update, rows: list[Params]) -> list[tuple[Params, str]]:
         refused: list[tuple[Params, str]] = []
@@ -88,32 +123,24 @@ class PlanWriter:
 
 
 def write_plan(
-    connection: Connection,
-    table: Table,
-    plan: SyncPlan,
-    *,
-    key: Sequence[str],
-    now: datetime,
-    insert_only: frozenset[str],
-    on_clash: OnClash | None,
+    connection: Connection, table: Table, plan: SyncPlan, *, now: datetime, on_clash: OnClash | None
 ) -> list[Misfit]:
     """Write what the plan says and give the rows that the database refused."""
-    writer = PlanWriter(connection, table, key, now)
-    update_columns = [name for name in plan.columns if name not in insert_only]
-    parked = make_way(connection, table, plan, key)
+    writer = PlanWriter(connection, table, plan.key, now)
+    parked = make_way(connection, table, plan)
     misfits: list[Misfit] = []
 
-    refused = writer.update([c.values for c in plan.changes], update_columns)
-    refused = _second_try(refused, on_clash, lambda rows: writer.update(rows, update_columns))
+    refused = writer.update([c.values for c in plan.changes], plan.compared)
+    refused = _second_try(refused, on_clash, lambda rows: writer.update(rows, plan.compared))
     for row, reason in refused:
-        of_row = tuple(row[name] for name in key)
+        of_row = tuple(row[name] for name in plan.key)
         misfits.append(Misfit(of_row, reason))
         if of_row in parked:
-            _put_back(writer, table, parked[of_row], key, update_columns)
+            _put_back(writer, table, parked[of_row], plan)
 
     refused = writer.insert(plan.inserts, plan.columns)
     refused = _second_try(refused, on_clash, lambda rows: writer.insert(rows, plan.columns))
-    misfits += [Misfit(tuple(row.get(name) for name in key), reason) for row, reason in refused]
+    misfits += [Misfit(tuple(row.get(name) for name in plan.key), reason) for row, reason in refused]
     return misfits
 
 
@@ -131,13 +158,14 @@ def _second_try(
     return final
 
 
-def _put_back(writer: PlanWriter, table: Table, change: Change, key: Sequence[str], columns: Sequence[str]) -> None:
+def _put_back(writer: PlanWriter, table: Table, change: Change, plan: SyncPlan) -> None:
     """Give a row that stepped aside and was then refused its old values, marked if another has them by now."""
-    old = {name: change.stored[name] for name in (*key, *columns)}
+    columns = plan.compared
+    old = {name: change.stored[name] for name in (*plan.key, *columns)}
     if not writer.update([old], columns):
         return
     mark = f" (#{'_'.join(map(str, change.key))})"
-    for column in unique_columns(table, key, columns):
+    for column in unique_columns(table, plan.key, columns):
         width = getattr(column.type, "length", None) or 255
         old[column.name] = old[column.name][: width - len(mark)] + mark
     writer.update([old], columns)

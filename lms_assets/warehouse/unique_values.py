@@ -29,12 +29,13 @@ def unique_columns(table: Table, key: Sequence[str], columns: Sequence[str]) -> 
     ]
 
 
-def make_way(connection: Connection, table: Table, plan: SyncPlan, key: Sequence[str]) -> dict[Key, Change]:
+def make_way(connection: Connection, table: Table, plan: SyncPlan) -> dict[Key, Change]:
     """Free the unique values that the plan's rows want; gives the changes whose row holds a placeholder now.
 
     A row that the plan moves to another value gets a placeholder until it is written. An inactive row outside the
     plan keeps its value with a mark at its end. An active one keeps it unmarked, and the new row will be refused.
     """
+    key = plan.key
     parked: dict[Key, Change] = {}
     for column in unique_columns(table, key, plan.columns):
         moving = {c.key: c for c in plan.changes if c.values[column.name] != c.stored[column.name]}

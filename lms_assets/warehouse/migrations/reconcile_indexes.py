@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from alembic.operations import BatchOperations, Operations
-from sqlalchemy import Table, inspect
+from sqlalchemy import Index, Table, inspect
 from sqlalchemy.exc import DBAPIError
 
 from lms_assets.warehouse.errors import refused_row
@@ -77,14 +77,13 @@ def add_indexes(operations: Operations, table: Table, done: Reconciled) -> None:
         else:
             exists = any(other[: len(columns)] == columns for other in plain + constraints)
         if not exists:
-            _make(operations, table, str(index.name), columns, bool(index.unique), done)
+            _make(operations, table, index, done)
 
 
-def _make(
-    operations: Operations, table: Table, name: str, columns: tuple[str, ...], unique: bool, done: Reconciled
-) -> None:
+def _make(operations: Operations, table: Table, index: Index, done: Reconciled) -> None:
+    columns = list(index.columns.keys())
     try:
-        operations.create_index(name, table.name, list(columns), unique=unique)
+        operations.create_index(str(index.name), table.name, columns, unique=bool(index.unique))
     except DBAPIError as error:
         if not refused_row(error):
             raise
@@ -92,4 +91,4 @@ def _make(
             f"{table.name} holds the same {', '.join(columns)} twice, so that it cannot be made unique: remove one"
         )
         return
-    done.changes.append(f"made index {name}")
+    done.changes.append(f"made index {index.name}")
