@@ -81,8 +81,10 @@ class Renderer:
         )
         self._environment.filters["text_table"] = text_table
         self._environment.filters["wrap"] = wrap
+        # Media queries cannot stand in a tag: what kept_style.html.j2 holds stays a style sheet.
+        css = self._environment.get_template("inlined.css.j2").render(config=config)
         self._inliner = css_inline.CSSInliner(
-            keep_style_tags=False, load_remote_stylesheets=False, remove_inlined_selectors=True, minify_css=True
+            extra_css=css, keep_style_tags=True, load_remote_stylesheets=False, minify_css=True
         )
         self._palettes = palettes(config.accent, config.accent_dark)
 

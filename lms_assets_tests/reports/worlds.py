@@ -106,6 +106,8 @@ def show_world(*, partners: int = 24, owners: int = 1, people_each: int = 6, see
             first = FORMULA_NAME if (number, position) == (3, 0) else chance.choice(_FIRST)
             names[user] = f"{first} {chance.choice(_LAST)}"
             affiliations.append(member(number, user))
+            if (number, position) == (3, 0):
+                enrollments.append(done(user, "rpa", AT - timedelta(days=1), attempt=9))
             for each in chance.sample(_COURSES, chance.randrange(0, 5)):
                 completed = AT - timedelta(minutes=chance.randrange(60, 60 * 24 * 800))
                 enrollments.append(done(user, each.id, completed))

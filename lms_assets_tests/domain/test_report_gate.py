@@ -1,0 +1,53 @@
+"""No report on stale or failed data, unless somebody says so."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from lms_assets.domain.report_gate import may_send
+
+NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
+FRESH = NOW - timedelta(hours=6)
+
+
+def test_a_completed_chain_with_fresh_counts_lets_reports_out_without_a_notice():
+    verdict = may_send("completed", FRESH, NOW)
+
+    assert verdict.may_send
+    assert verdict.banner is None
+
+
+def test_a_partial_chain_lets_them_out_with_a_notice_at_the_top():
+    verdict = may_send("partial", FRESH, NOW)
+
+    assert verdict.may_send
+    assert verdict.banner
+
+
+@pytest.mark.parametrize(
+    ("status", "as_of", "reason"),
+    [
+        ("failed", FRESH, "failed"),
+        ("running", FRESH, "running"),
+        ("completed", NOW - timedelta(hours=36, seconds=1), "stale"),
+        ("partial", NOW - timedelta(hours=40), "stale"),
+    ],
+)
+def test_failed_running_and_stale_data_are_held_back_and_can_be_released_by_hand(status, as_of, reason):
+    held = may_send(status, as_of, NOW)
+    released = may_send(status, as_of, NOW, released=True)
+
+    assert (held.may_send, held.reason) == (False, reason)
+    assert "release" in held.text
+    assert released.may_send
+    assert released.banner
+
+
+def test_counts_of_exactly_36_hours_are_not_stale():
+    assert may_send("completed", NOW - timedelta(hours=36), NOW).may_send
+
+
+def test_without_any_counts_there_is_nothing_to_release():
+    assert not may_send(None, None, NOW, released=True).may_send
