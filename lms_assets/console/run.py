@@ -11,20 +11,11 @@ import dagster as dg
 from rich.console import Console
 
 from lms_assets.automation.chain_log import CHAIN_NAME, DEGRADING_CHECKS, reconcile_chains
-from lms_assets.automation.resume import resumed_order
-from lms_assets.automation.runner import (
-    CannotRun,
-    RunOrder,
-    execute,
-    full_range_tags,
-    job_names,
-    partition_tags,
-    refuse_if_running,
-    steps_of,
-    trailing_days_tags,
-)
+from lms_assets.automation.partitions import full_range_tags, partition_tags, trailing_days_tags
 from lms_assets.console.environment import settings_from_environment
 from lms_assets.console.progress import StepsView
+from lms_assets.console.resume import resumed_order
+from lms_assets.console.runner import CannotRun, RunOrder, execute, job_names, refuse_if_running, steps_of
 from lms_assets.console.streams import terminal_of_our_own
 from lms_assets.console.summary import print_summary
 from lms_assets.domain.chain import close, final_status
@@ -107,7 +98,10 @@ def _new_order(options: RunOptions, now: datetime) -> RunOrder:
     if options.allow_mass_deactivation:
         tags[ALLOW_MASS_DEACTIVATION_TAG] = "1"
     if options.partition:
-        tags |= partition_tags(options.partition, now)
+        try:
+            tags |= partition_tags(options.partition, now)
+        except ValueError as error:
+            raise ConfigurationError([str(error)]) from error
     elif options.last_days:
         tags |= trailing_days_tags(now, options.last_days)
     elif options.job == CHAIN_NAME:

@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from lms_assets.automation.runner import RunResult
 from lms_assets.console.progress import MARKS
+from lms_assets.console.runner import RunResult
 from lms_assets.console.wording import seconds_text
 from lms_assets.domain.chain import ChainState, ChainStatus
 

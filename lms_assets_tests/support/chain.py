@@ -19,7 +19,8 @@ from unittest import mock
 import dagster as dg
 from sqlalchemy import select
 
-from lms_assets.automation.runner import QUIET, full_range_tags, trailing_days_tags
+from lms_assets.automation.partitions import full_range_tags, trailing_days_tags
+from lms_assets.console.runner import QUIET
 from lms_assets.definitions import defs
 from lms_assets.resources import Connections
 from lms_assets.run_tags import ALLOW_MASS_DEACTIVATION_TAG, AS_OF_TAG

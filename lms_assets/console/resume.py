@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from lms_assets.automation.chain_log import CHAIN_NAME, ROOT_RUN_TAG, state_of
-from lms_assets.automation.runner import RANGE_END, RANGE_START, CannotRun, RunOrder
+from lms_assets.automation.partitions import RANGE_END, RANGE_START
 from lms_assets.checks.catalogue import ancestors
+from lms_assets.console.runner import CannotRun, RunOrder
 from lms_assets.domain.chain import CHECKS_SUFFIX
 from lms_assets.lineage import DAILY_FULL
 from lms_assets.run_tags import ALLOW_MASS_DEACTIVATION_TAG, AS_OF_TAG

@@ -10,17 +10,16 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 
 import dagster as dg
 
 from lms_assets.automation.chain_events import chain_events
 from lms_assets.automation.jobs import JOBS
 from lms_assets.automation.run_locks import fail_dead_runs
+from lms_assets.definitions import defs
 from lms_assets.domain.chain import ChainState, fold
-from lms_assets.lineage import IMPARTNER_POOL, NORTHPASS_POOL, SYNC_TYPES, WEEKLY
+from lms_assets.lineage import IMPARTNER_POOL, NORTHPASS_POOL, SYNC_TYPES
 
-RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 CLI_RUN_TAG = "lms/cli_run"
 
 
@@ -60,8 +59,6 @@ class RunResult:
 
 def load_job(name: str) -> dg.JobDefinition:
     """The job of that name; called again in every process that works on it."""
-    from lms_assets.definitions import defs
-
     return defs.resolve_job_def(name)
 
 
@@ -74,32 +71,6 @@ def steps_of(job: str) -> list[str]:
     """The job's assets, in the order of the lineage."""
     nodes = {node.name for node in load_job(job).nodes}
     return [key for key in SYNC_TYPES if key in nodes]
-
-
-def full_range_tags(now: datetime) -> dict[str, str]:
-    """Range tags over every weekly partition up to the running week; `now` is UTC."""
-    keys = WEEKLY.get_partition_keys(current_time=now)
-    return {RANGE_START: keys[0], RANGE_END: keys[-1]}
-
-
-def trailing_days_tags(now: datetime, days: int) -> dict[str, str]:
-    """Range tags over the weeks that the last `days` days touch; `now` is UTC."""
-    keys = WEEKLY.get_partition_keys(current_time=now)
-    first_day = (now - timedelta(days=days)).date().isoformat()
-    touched = [key for key in keys if key <= first_day][-1:] + [key for key in keys if key > first_day]
-    return {RANGE_START: touched[0], RANGE_END: touched[-1]}
-
-
-def partition_tags(key: str, now: datetime) -> dict[str, str]:
-    """Range tags of one partition.
-
-    Raises:
-        CannotRun: there is no such partition (Dagster itself would pass over it in silence).
-    """
-    keys = WEEKLY.get_partition_keys(current_time=now)
-    if key not in keys:
-        raise CannotRun(f"There is no partition {key}: weeks begin on Mondays, from {keys[0]} to {keys[-1]}.")
-    return {RANGE_START: key, RANGE_END: key}
 
 
 def set_pool_limits(instance: dg.DagsterInstance) -> None:
