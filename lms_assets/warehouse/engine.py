@@ -18,6 +18,7 @@ from lms_assets.warehouse.errors import (
     ReadOnlyWarehouse,
     SchemaNotCurrent,
     TransientWarehouseError,
+    WarehouseError,
     translated,
 )
 from lms_assets.warehouse.urls import display_name, parse_url, sqlite_path
@@ -146,7 +147,11 @@ class Warehouse:
 
         path = sqlite_path(self._url)
         if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                remedy = "check the path in LMS_WAREHOUSE_URL and its permissions"
+                raise WarehouseError(self.name, f"its folder cannot be made ({error.strerror})", remedy) from None
         self._may_create = True
         try:
             with translated(self.name):

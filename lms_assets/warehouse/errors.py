@@ -7,6 +7,7 @@ password: the drivers' own messages do ("Duplicate entry 'jane@example.com' for 
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -186,3 +187,5 @@ def translated(where: str) -> Iterator[None]:
         raise LockedByOthers(where, "no free connection in the pool", _RERUN) from None
     except DBAPIError as error:
         raise translate(error, where) from None
+    except sqlite3.Error as error:
+        raise _of_sqlite(getattr(error, "sqlite_errorname", "SQLITE_ERROR"), str(error), where) from None

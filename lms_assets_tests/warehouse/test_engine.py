@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -288,6 +289,22 @@ def test_a_read_only_sqlite_file_is_named_as_such_and_can_still_be_read(sqlite_u
         upsert(connection, t.lms_users, ROWS[:1], key=("id",), now=now)
     with pytest.raises(ReadOnlyWarehouse):
         warehouse.check_writable()
+
+
+def test_a_read_only_sqlite_file_cannot_be_upgraded_and_stays_as_it_is(tmp_path):
+    path = tmp_path / "portal.db"
+    with sqlite3.connect(path) as raw:
+        raw.execute("CREATE TABLE portal_sessions (token TEXT)")
+    before = path.read_bytes()
+    with pytest.raises(ReadOnlyWarehouse):
+        Warehouse(f"sqlite:///file:{path}?mode=ro&uri=true").upgrade()
+    assert path.read_bytes() == before
+
+
+def test_a_path_that_leads_through_a_file_is_a_clear_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WarehouseError, match="folder"):
+        Warehouse(f"sqlite:///{tmp_path / 'file' / 'warehouse.db'}").upgrade()
 
 
 def test_a_read_only_server_is_named_as_such_before_anything_is_written(mariadb, mariadb_url):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -205,6 +206,14 @@ def test_interrupted_and_whole_upgrades_of_mariadb_end_in_the_same_shape(mariadb
             broken.close()
         Warehouse(parts_url).upgrade()
         assert shape(parts_url) == shape(whole_url)
+
+
+def test_two_upgrades_at_once_wait_for_each_other(warehouse_url):
+    warehouses = [Warehouse(warehouse_url) for _ in range(3)]
+    with ThreadPoolExecutor() as pool:
+        reports = list(pool.map(Warehouse.upgrade, warehouses))
+    assert sorted(bool(report.changes) for report in reports) == [False, False, True]
+    warehouses[0].require_current_schema()
 
 
 def test_an_unknown_column_that_must_be_given_is_named_in_a_warning(warehouse_url):
