@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
+from lms_assets.assets.leads import leads
 from lms_assets.assets.tier_1_foundation import contacts, course_npcu, courses, partners
 from lms_assets.assets.tier_2_users_and_groups import groups, memberships, users
 from lms_assets.assets.tier_3_enrollments import enrollments
@@ -11,6 +12,7 @@ from lms_assets.assets.tier_4_aggregation_and_push import partner_cert_counts, p
 from lms_assets.automation.executor import EXECUTOR
 from lms_assets.automation.jobs import JOBS
 from lms_assets.automation.schedules import SCHEDULES
+from lms_assets.checks.leads import LEADS_CHECKS
 from lms_assets.checks.tier_1_foundation import TIER_1_CHECKS
 from lms_assets.checks.tier_2_users_and_groups import TIER_2_CHECKS
 from lms_assets.checks.tier_3_enrollments import TIER_3_CHECKS
@@ -31,8 +33,9 @@ defs = dg.Definitions(
         enrollments,
         partner_cert_counts,
         pushed_partner_cert_counts,
+        leads,
     ],
-    asset_checks=[*TIER_1_CHECKS, *TIER_2_CHECKS, *TIER_3_CHECKS, *TIER_4_CHECKS],
+    asset_checks=[*TIER_1_CHECKS, *TIER_2_CHECKS, *TIER_3_CHECKS, *TIER_4_CHECKS, *LEADS_CHECKS],
     jobs=JOBS,
     schedules=SCHEDULES,
     resources={"lms": Connections()},

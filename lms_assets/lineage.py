@@ -124,7 +124,7 @@ ENROLLMENTS = _spec(
 PARTNER_CERT_COUNTS = _spec(
     "partner_cert_counts",
     TIER_4,
-    ("course_npcu", "partners", "contacts", "users", "groups", "memberships", "enrollments"),
+    ("courses", "course_npcu", "partners", "contacts", "users", "groups", "memberships", "enrollments"),
     "What each partner's people hold at the chain's start: certifications by category and NPCU.",
     cadence=FOUR_HOURLY,
 )
@@ -134,6 +134,15 @@ PUSHED_PARTNER_CERT_COUNTS = _spec(
     ("partner_cert_counts",),
     "The counts as the CRM confirmed them. Only what differs from the last confirmed values is sent.",
     kinds=("python", "api"),
+)
+
+LEADS_OF_PARTNERS = _spec(
+    "leads",
+    LEADS,
+    ("impartner", "partners"),
+    "Leads that the CRM gave to partners, into `leads`, and each partner's number of them.",
+    cadence=THRICE_DAILY,
+    personal_data=True,
 )
 
 TIERS_1_TO_4 = (
@@ -148,9 +157,9 @@ TIERS_1_TO_4 = (
     PARTNER_CERT_COUNTS,
     PUSHED_PARTNER_CERT_COUNTS,
 )
-SPECS = {spec.key.to_user_string(): spec for spec in TIERS_1_TO_4}
+SPECS = {spec.key.to_user_string(): spec for spec in (*TIERS_1_TO_4, LEADS_OF_PARTNERS)}
 
-DAILY_FULL = tuple(SPECS)
+DAILY_FULL = tuple(spec.key.to_user_string() for spec in TIERS_1_TO_4)
 # A failure here leaves the last good state in place: the chain goes on and ends `partial` (domain rules, the chain).
 NOT_REQUIRED = frozenset({"memberships", "pushed_partner_cert_counts"})
 

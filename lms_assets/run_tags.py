@@ -8,3 +8,9 @@ AS_OF_TAG = "lms/as_of"
 
 JOB_TAG = "lms/job"
 """The job's name; two runs with one name never go at the same time (dagster.yaml, tag_concurrency_limits)."""
+
+LEADS_TAG = "lms/leads"
+"""`full`: read all leads and remove those that are over, instead of what changed since the last time."""
+
+PEOPLE_TAG = "lms/people"
+"""`queued`: read the transcripts of the people in the queue only (those whose completion a webhook told of)."""

@@ -16,6 +16,23 @@ ACCOUNT_FIELDS = (
     "PrimaryUserId",
 )
 
+LEAD_FIELDS = (
+    "Id",
+    "FirstName",
+    "LastName",
+    "Email",
+    "Phone",
+    "Title",
+    "StatusId",
+    "Source",
+    "Description",
+    "CrmId",
+    "PartnerAccountId",
+    "IsConverted",
+    "Created",
+    "Updated",
+)
+
 CONTACT_FIELDS = (
     "Id",
     "Email",

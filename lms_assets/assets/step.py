@@ -38,6 +38,7 @@ ENTITY_TYPES = {
     "memberships": ("group_members",),
     "enrollments": ("enrollment", "transcript"),
     "pushed_partner_cert_counts": ("partner",),
+    "leads": ("lead",),
 }
 REFUSED = "row_refused_by_database"
 

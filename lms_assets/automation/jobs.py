@@ -6,9 +6,9 @@ from typing import Any
 
 import dagster as dg
 
-from lms_assets.checks.catalogue import gates_of
+from lms_assets.checks.catalogue import gates_of, lines_of
 from lms_assets.lineage import DAILY_FULL
-from lms_assets.run_tags import JOB_TAG
+from lms_assets.run_tags import JOB_TAG, LEADS_TAG
 
 # Twice at most, and from the failed asset: a failed blocking check then fetches its data again.
 RETRIED = {
@@ -17,30 +17,28 @@ RETRIED = {
     "dagster/retry_on_asset_or_op_failure": "true",
 }
 
+ASSETS_OF_JOBS: dict[str, tuple[str, ...]] = {
+    "daily_full": DAILY_FULL,
+    "enrollments_incremental": ("enrollments", "partner_cert_counts"),
+    "push_to_impartner": ("partner_cert_counts", "pushed_partner_cert_counts"),
+    "leads_incremental": ("leads",),
+    "leads_full": ("leads",),
+}
 
-def _job(name: str, assets: tuple[str, ...], description: str, *, tags: dict[str, str] | None = None) -> Any:
-    """A job of these assets with their own checks, and the gates of every asset before them."""
-    selection: dg.AssetSelection = dg.AssetSelection.assets(*assets)
-    for gate in gates_of(assets):
-        selection = selection | dg.AssetSelection.checks(gate)
+
+def _job(name: str, description: str, *, tags: dict[str, str] | None = None) -> Any:
+    """A job of its assets with their own checks, and the gates of every asset before them."""
+    assets = ASSETS_OF_JOBS[name]
+    selection = dg.AssetSelection.assets(*assets).without_checks()
+    own = [line.key for asset in assets for line in lines_of(asset)]
+    selection = selection | dg.AssetSelection.checks(*own, *gates_of(assets))
     return dg.define_asset_job(name, selection=selection, description=description, tags={JOB_TAG: name, **(tags or {})})
 
 
 JOBS = [
-    _job(
-        "daily_full",
-        DAILY_FULL,
-        "The whole chain, tier 1 to 4, over all weeks.",
-        tags=RETRIED,
-    ),
-    _job(
-        "enrollments_incremental",
-        ("enrollments", "partner_cert_counts"),
-        "Learning records of people who were active, and the counts that follow.",
-    ),
-    _job(
-        "push_to_impartner",
-        ("partner_cert_counts", "pushed_partner_cert_counts"),
-        "Counts anew and sends the CRM what changed.",
-    ),
+    _job("daily_full", "The whole chain, tier 1 to 4, over all weeks.", tags=RETRIED),
+    _job("enrollments_incremental", "Learning records of people who were active, and the counts that follow."),
+    _job("push_to_impartner", "Counts anew and sends the CRM what changed."),
+    _job("leads_incremental", "Leads that changed or were deleted since the last time, and each partner's number."),
+    _job("leads_full", "All leads of partners; removes those that are gone or converted.", tags={LEADS_TAG: "full"}),
 ]

@@ -93,6 +93,11 @@ CHECKS = (
     _odd("enrollments", "enrollment_courses_are_known", "No transcript names a course that no list knows."),
     _gate("partner_cert_counts", "counts_are_plausible", "Total NPCU has not fallen suddenly since the last counting."),
     _gate("partner_cert_counts", "counts_are_recent", "The counts are recent enough to tell anybody."),
+    _odd("leads", "leads_are_present", "There are leads of partners."),
+    CheckLine("leads", "leads_are_recent", "The last sync of leads is recent enough to show partners."),
+    _complete("leads"),
+    _readable("leads"),
+    _odd("leads", "leads_belong_to_known_partners", "Every lead's account is a partner of ours."),
     CheckLine("pushed_partner_cert_counts", "push_is_confirmed", "The CRM confirmed every value that was sent."),
 )
 

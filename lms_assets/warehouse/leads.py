@@ -25,7 +25,7 @@ def link_leads(connection: Connection, *, now: datetime) -> SyncCounts:
     """
     c = partners.c
     query = select(c.impartner_id, c.id).where(c.impartner_id.is_not(None)).order_by(c.is_active, c.id.desc())
-    row_of = {account: row_id for account, row_id in connection.execute(query)}
+    row_of = {row.impartner_id: row.id for row in connection.execute(query)}
     moved = []
     for lead_id, account, partner_id in connection.execute(
         select(leads.c.id, leads.c.impartner_partner_id, leads.c.partner_id)

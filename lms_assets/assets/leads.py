@@ -1,0 +1,142 @@
+"""Leads of partners: `leads`. One asset, two jobs: what changed since the last time, or everything (Sundays)."""
+
+# No postponed annotations: Dagster reads the type of `context` from the function itself.
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import dagster as dg
+
+from lms_assets.assets.absences import stop_if_too_many
+from lms_assets.assets.crm_fields import LEAD_FIELDS
+from lms_assets.assets.define import asset_of
+from lms_assets.assets.intake import Intake, describe, refuse_too_many_bad, take_in
+from lms_assets.assets.step import Step, sync_step
+from lms_assets.domain.dates import harmless_date
+from lms_assets.domain.leads import LeadPlan, LeadRecord, lead_from_record, plan_leads
+from lms_assets.resources import Connections
+from lms_assets.run_tags import LEADS_TAG
+from lms_assets.vendors.impartner import ImpartnerClient
+from lms_assets.vendors.impartner_filter import compare, differs
+from lms_assets.vendors.listing import Listing, Record
+from lms_assets.warehouse import reading
+from lms_assets.warehouse.counts import write_lead_counts
+from lms_assets.warehouse.engine import Connection
+from lms_assets.warehouse.leads import leads_of_unknown_partners, link_leads, remove_leads, stored_lead_ids
+from lms_assets.warehouse.state import get_state, put_state
+from lms_assets.warehouse.sync import SyncCounts, upsert
+from lms_assets.warehouse.tables import leads as leads_table
+
+LISTED_UNTIL = "leads_listed_until"
+# A change may show in the list a little after its own time, and clocks differ.
+OVERLAP = timedelta(minutes=10)
+
+
+@asset_of("leads", table="leads")
+def leads(context: dg.AssetExecutionContext, lms: Connections) -> dg.MaterializeResult[Any]:
+    """Fetch partners' leads and count them for each partner; the full sync removes those that are gone or converted."""
+    with sync_step(context, lms, "leads") as step:
+        since = _since(step)
+        with step.warehouse.read() as connection:
+            stored = set(stored_lead_ids(connection))
+        with lms.impartner() as client:
+            found = _Fetch(step, client, stored, since).run()
+            step.used(client.http)
+        stop_if_too_many(step, "lead", len(stored), found.leaving)
+        step.write(_writing(step, found), **found.intake.outcome())
+        describe(step, found.intake)
+        with step.warehouse.read() as connection:
+            total, strangers = reading.row_count(connection, "leads"), leads_of_unknown_partners(connection)
+        mode = "full" if since is None else "incremental"
+        return step.result(total, mode=mode, listed=found.intake.rows, of_accounts_that_are_no_partner=strangers)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What the CRM said: the listing, what is to be written, and the Impartner ids of leads that go."""
+
+    intake: Intake[LeadRecord]
+    plan: LeadPlan
+    leaving: frozenset[int]
+
+
+def _since(step: Step) -> datetime | None:
+    """From when on changes are asked for; None for everything: on Sundays, and as long as nothing was read."""
+    if step.context.run.tags.get(LEADS_TAG) == "full":
+        return None
+    with step.warehouse.read() as connection:
+        known = get_state(connection, LISTED_UNTIL)
+    return None if known is None else datetime.fromisoformat(known) - OVERLAP
+
+
+@dataclass(frozen=True)
+class _Fetch:
+    step: Step
+    client: ImpartnerClient
+    stored: set[int]
+    since: datetime | None
+
+    def run(self) -> _Found:
+        """Read the listing, and find out which stored leads are gone."""
+        statuses = {row["Id"]: row["Name"] for row in self.client.list("LeadStatus", ["Id", "Name"]) if row["Name"]}
+        intake = take_in(self.step, self._listing(), lambda record: lead_from_record(record, statuses), "leads")
+        refuse_too_many_bad(self.step, intake, self.step.rules)
+        plan = plan_leads(intake.accepted, self.stored, intake.bad_ids, full=self.since is None)
+        deleted: set[int] = set()
+        if self.since is not None:
+            deleted = self.client.deleted_ids("Lead", self.since, self.step.now) & self.stored
+        gone = self._confirmed(intake, plan.absent) | self._confirmed_deleted(deleted)
+        return _Found(intake, plan, frozenset(plan.over | gone))
+
+    def _listing(self) -> Callable[[], Listing]:
+        since = self.since
+        condition = differs("PartnerAccountId", None) if since is None else compare("Updated", ">", since)
+        fits = _has_partner if since is None else _changed_after(since)
+        return lambda: self.client.list("Lead", LEAD_FIELDS, condition, passes_filter=fits)
+
+    def _confirmed(self, intake: Intake[LeadRecord], absent: frozenset[int]) -> set[int]:
+        """Of leads that a listing of everything lacks, those that no longer exist or lost their partner; none when
+        one of them should have been listed.
+        """
+        if not intake.complete or not absent:
+            return set()
+        there = self.client.by_ids("Lead", sorted(absent), ["Id", "PartnerAccountId"])
+        if any(_has_partner(record) for record in there.values()):
+            intake.proven_incomplete("a lead that the listing lacks is still there with its partner when asked for")
+            return set()
+        return set(absent)
+
+    def _confirmed_deleted(self, deleted: set[int]) -> set[int]:
+        """Of leads that the CRM calls deleted, those that are not there when asked for."""
+        return deleted - set(self.client.by_ids("Lead", sorted(deleted), ["Id"])) if deleted else set()
+
+
+def _has_partner(record: Record) -> bool:
+    return bool(record.get("PartnerAccountId"))
+
+
+def _changed_after(since: datetime) -> Callable[[Record], bool]:
+    whole_second = since.replace(microsecond=0)
+
+    def fits(record: Record) -> bool:
+        changed = harmless_date(record.get("Updated"))
+        return changed is None or changed >= whole_second
+
+    return fits
+
+
+def _writing(step: Step, found: _Found) -> Callable[[Connection], SyncCounts]:
+    rows = [asdict(lead) for lead in found.plan.rows]
+
+    def work(connection: Connection) -> SyncCounts:
+        counts = upsert(connection, leads_table, rows, key=("impartner_id",), now=step.now)
+        removed = remove_leads(connection, found.leaving)
+        link_leads(connection, now=step.now)
+        write_lead_counts(connection, now=step.now)
+        if found.intake.complete:
+            put_state(connection, LISTED_UNTIL, step.started_at.isoformat(), now=step.now)
+        return counts + SyncCounts(deleted=removed)
+
+    return work
