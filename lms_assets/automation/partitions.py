@@ -1,4 +1,4 @@
-"""Tags that make a run cover weeks. Built from the partitions' own keys only: Dagster passes over wrong ones in silence."""
+"""Tags that make a run cover weeks, built from the partitions' own keys: Dagster passes over wrong ones in silence."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ def differences(rig: ChainRig, overrides: Mapping[str, int | None] | None = None
     How near two names have to be is the product's business: where the oracle calls a link unsure it takes the
     product's. `overrides`: links set by hand, group to account.
     """
-    links = {**_links_taken_over(rig), **(overrides or {})}
+    links = {**links_taken_over(rig), **(overrides or {})}
     right = expected(rig.sandbox.world, rig.now, links)
     state = rig.sandbox.world.state()
     found = differences_in_partners(rig.rows("partners"), right)
@@ -25,7 +25,8 @@ def differences(rig: ChainRig, overrides: Mapping[str, int | None] | None = None
     return found + differences_in_crm(state["accounts"], right)
 
 
-def _links_taken_over(rig: ChainRig) -> dict[str, int | None]:
+def links_taken_over(rig: ChainRig) -> dict[str, int | None]:
+    """The product's links of groups of which the oracle is unsure: group to account."""
     accounts = {row["id"]: row["impartner_id"] for row in rig.rows("partners")}
     linked = {row["id"]: accounts.get(row["partner_id"]) for row in rig.rows("lms_groups") if row["is_active"]}
     return {link.group_id: linked.get(link.group_id) for link in unsure_links(rig.sandbox.world)}

@@ -1,0 +1,58 @@
+"""The whole chain, over HTTP and into a real database, says what the oracle says: ten worlds, at their expiries.
+
+The rules alone are compared elsewhere; here everything between vendor and portal has to be right as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from lms_assets.run_tags import AS_OF_TAG
+from lms_assets.sandbox.config import SandboxConfig
+from lms_assets.sandbox.server import running_sandbox
+from lms_assets_tests.journeys.test_rules_equal_the_oracle import boundaries
+from lms_assets_tests.oracle import expected_at_each
+from lms_assets_tests.oracle.stored import differences_in_partners
+from lms_assets_tests.support.agreement import differences, links_taken_over
+from lms_assets_tests.support.chain import NOW, ChainRig
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(params=["sqlite", "mariadb"])
+def make_url(request: pytest.FixtureRequest) -> Callable[[], str | None]:
+    """Gives a warehouse's URL; None lets the rig make a SQLite file of its own."""
+    if request.param == "sqlite":
+        return lambda: None
+    return lambda: request.getfixturevalue("mariadb_url")
+
+
+@pytest.mark.parametrize("seed", range(1, 11))
+def test_every_partner_counts_what_the_oracle_counts(seed: int, make_url: Callable[[], str | None], tmp_path: Path):
+    config = SandboxConfig(seed=seed, scale=0.005, now=NOW, northpass_rps=0, impartner_rps=0)
+    with running_sandbox(config) as sandbox:
+        rig = ChainRig(tmp_path, sandbox, make_url())
+        try:
+            first = rig.run()
+            assert first.success, first.errors
+            assert differences(rig) == []
+            wrong = {at: lines for at in _instants(rig) if (lines := _wrong_at(rig, at))}
+            assert not wrong
+        finally:
+            rig.close()
+
+
+def _instants(rig: ChainRig) -> list[datetime]:
+    """The instants around two expiries near the chain's start, and one long after."""
+    return boundaries(rig.sandbox.world.state(), NOW, 2)
+
+
+def _wrong_at(rig: ChainRig, at: datetime) -> list[str]:
+    counted = rig.run(assets=("partner_cert_counts",), tags={AS_OF_TAG: at.isoformat()})
+    assert counted.success, counted.errors
+    right = expected_at_each(rig.sandbox.world, [at], links_taken_over(rig))[at]
+    return differences_in_partners(rig.rows("partners"), right)
