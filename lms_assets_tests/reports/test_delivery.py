@@ -1,0 +1,151 @@
+"""Who is due, under which key, and what becomes files where there is no mail server."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from email import message_from_bytes
+from email.policy import default
+
+import pytest
+
+from lms_assets.domain.report_facts import Executive, Manager
+from lms_assets.reports.delivery import (
+    decide,
+    executive_addressees,
+    owners_for_preview,
+    pam_addressees,
+    period_of,
+)
+from lms_assets.reports.render import Renderer
+from lms_assets.reports.run import Post, deliver_executive_report, deliver_pam_reports
+from lms_assets_tests.reports.worlds import show_world
+
+MONDAY = datetime(2026, 11, 23, 8, tzinfo=UTC)
+
+
+def manager(number=1, **values):
+    return Manager(**({"id": number, "owner_name": f"Owner {number}", "email": f"o{number}@example.com"} | values))
+
+
+@pytest.mark.parametrize(
+    ("frequency", "last", "due"),
+    [
+        ("weekly", None, True),
+        ("weekly", datetime(2026, 11, 22, 23, 59, tzinfo=UTC), True),
+        ("weekly", datetime(2026, 11, 23, 0, 1, tzinfo=UTC), False),
+        ("monthly", datetime(2026, 11, 2, 8, tzinfo=UTC), False),
+        ("monthly", datetime(2026, 10, 26, 8, tzinfo=UTC), True),
+        ("daily", datetime(2026, 11, 22, 8, tzinfo=UTC), True),
+        ("daily", datetime(2026, 11, 23, 7, tzinfo=UTC), False),
+        (" Weekly ", None, True),
+        ("never", None, False),
+    ],
+)
+def test_a_report_is_due_once_in_each_period_that_the_person_asked_for(frequency, last, due):
+    addressees, not_due = pam_addressees([manager(frequency=frequency, last_report_sent=last)], MONDAY)
+
+    assert bool(addressees) == due
+    assert bool(not_due) != due
+    assert all(each.reason for each in not_due)
+
+
+def test_a_period_is_a_day_an_iso_week_or_a_month():
+    new_year = datetime(2027, 1, 1, 8, tzinfo=UTC)
+
+    assert [period_of(each, new_year) for each in ("daily", "weekly", "monthly")] == [
+        "2027-01-01",
+        "2026-W53",
+        "2027-01",
+    ]
+
+
+def test_the_key_of_a_message_is_the_same_however_the_address_is_written_and_holds_none():
+    (one,), _ = pam_addressees([manager(email="Olga@Example.com ")], MONDAY)
+    (other,), _ = pam_addressees([manager(7, email="olga@example.com")], MONDAY)
+
+    assert one.message_key == other.message_key
+    assert "olga" not in one.message_key
+    assert len(one.message_key) <= 200
+
+
+def test_pam_and_executive_reports_to_one_person_are_two_messages():
+    (pam,), _ = pam_addressees([manager()], MONDAY)
+    (executive,) = executive_addressees([Executive(1, "o1@example.com", "Boss")], MONDAY)
+
+    assert pam.message_key != executive.message_key
+
+
+def test_addresses_and_names_show_in_no_text_form_of_an_addressee():
+    (addressee,), _ = pam_addressees([manager(owner_name="Olga Example")], MONDAY)
+
+    assert "o1@" not in repr(addressee)
+    assert "Olga" not in repr(addressee)
+
+
+def test_only_a_message_that_certainly_did_not_go_out_is_sent():
+    assert [decide(state) for state in (None, "reserved", "failed", "sent", "handed over")] == [
+        "send",
+        "send",
+        "send",
+        "already sent",
+        "outcome unknown",
+    ]
+
+
+def test_without_a_mail_server_reports_become_files_that_only_their_owner_can_read(tmp_path):
+    world = show_world(partners=6, owners=2)
+    post = Post(renderer=Renderer(world.config), folder=tmp_path / "out", clock=lambda: MONDAY)
+    addressees, not_due = pam_addressees([manager(1), manager(2)], MONDAY)
+
+    pams = deliver_pam_reports(world, addressees, not_due, post)
+    executives = deliver_executive_report(
+        world, executive_addressees([Executive(3, "x@example.com")], MONDAY), (), post
+    )
+
+    assert [path.relative_to(tmp_path).as_posix() for path in (*pams.files, *executives.files)] == [
+        "out/2026-W48/pam-1.html",
+        "out/2026-W48/pam-1.eml",
+        "out/2026-W48/pam-2.html",
+        "out/2026-W48/pam-2.eml",
+        "out/2026-W48/executive-3.html",
+        "out/2026-W48/executive-3.eml",
+    ]
+    assert all(path.stat().st_mode & 0o077 == 0 for path in pams.files)
+    mail = message_from_bytes(pams.files[1].read_bytes(), policy=default)
+    assert mail["To"].addresses[0].addr_spec == "o1@example.com"
+    assert "Your partners this week" in mail.get_body(("html",)).get_content()
+    assert pams.sent == pams.failed == ()
+    assert pams.figures["files"] == 4
+
+
+def test_the_summary_holds_a_preview_and_figures_but_no_name_of_a_person(tmp_path):
+    world = show_world(partners=12, owners=2)
+    post = Post(renderer=Renderer(world.config), folder=tmp_path, clock=lambda: MONDAY)
+    addressees, _ = pam_addressees([manager(1)], MONDAY)
+
+    summary = deliver_pam_reports(world, addressees, (), post)
+    executives = deliver_executive_report(world, (), (), post)
+
+    for text in (summary.preview_html, summary.preview_text, executives.preview_html, executives.preview_text):
+        assert text
+        assert not any(name in text for name in world.names.values())
+        assert "Owner 1" not in text
+    assert summary.figures["partners"] == executives.figures["partners"] == 12
+    assert executives.figures["npcu"] == sum(each.total_npcu for each in world.holdings.counts.values())
+
+
+def test_without_managers_the_largest_owners_are_shown_as_files(tmp_path):
+    world = show_world(partners=9, owners=4)
+
+    found = owners_for_preview(world.partners, MONDAY, most=2)
+
+    assert [each.owners for each in found] == [("Owner 2",), ("Owner 1",)]
+    post = Post(renderer=Renderer(world.config), folder=tmp_path, clock=lambda: MONDAY)
+    summary = deliver_pam_reports(world, found, (), post)
+    assert [path.name for path in summary.files] == ["owner-1.html", "owner-1.eml", "owner-2.html", "owner-2.eml"]
+
+
+def test_a_mailer_without_a_log_is_refused(tmp_path):
+    world = show_world(partners=1)
+    with pytest.raises(ValueError, match="log"):
+        Post(renderer=Renderer(world.config), folder=tmp_path, clock=lambda: MONDAY, mailer=object())
