@@ -209,17 +209,26 @@ class ChainRig:
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         """All rows of a table, every column."""
-        with self.warehouse.read() as connection:
-            return [dict(row._mapping) for row in connection.execute(select(metadata.tables[table]))]
+        return _rows(self.warehouse, table)
 
     def tables(self) -> dict[str, list[tuple[tuple[str, Any], ...]]]:
         """Every table of data, sorted, without stamps and diaries: equal for two chains that came to the same."""
-        return {name: sorted(map(_comparable, self.rows(name)), key=repr) for name in sorted(_data_tables())}
+        return data_of(self.warehouse)
 
     def advance(self, **span: float) -> datetime:
         """Let the sandbox's clock go on, e.g. `advance(hours=4)`."""
         self.sandbox.mutate("clock", advance_seconds=timedelta(**span).total_seconds())
         return self.now
+
+
+def data_of(warehouse: Warehouse) -> dict[str, list[tuple[tuple[str, Any], ...]]]:
+    """Every table of data, sorted, without stamps and diaries: equal for two chains that came to the same."""
+    return {name: sorted(map(_comparable, _rows(warehouse, name)), key=repr) for name in sorted(_data_tables())}
+
+
+def _rows(warehouse: Warehouse, table: str) -> list[dict[str, Any]]:
+    with warehouse.read() as connection:
+        return [dict(row._mapping) for row in connection.execute(select(metadata.tables[table]))]
 
 
 @cache

@@ -1,0 +1,75 @@
+"""Killed at any moment, then run again: the same end state as a chain that nobody disturbed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lms_assets.sandbox.config import SandboxConfig
+from lms_assets.sandbox.server import SandboxHandle, running_sandbox
+from lms_assets.warehouse.chain_log import latest_chain
+from lms_assets.warehouse.engine import Warehouse
+from lms_assets_tests.support.chain import NOW, ChainRig, data_of
+from lms_assets_tests.support.commands import Commands, kill_all, wait_until
+
+pytestmark = pytest.mark.slow
+
+# A little latency, so that a step lasts long enough to be hit in its middle.
+CONFIG = SandboxConfig(scale=0.005, now=NOW, northpass_rps=0, impartner_rps=0, latency_ms=15)
+STEPS_TO_KILL = ("contacts", "users", "memberships", "enrollments", "pushed_partner_cert_counts")
+
+
+@pytest.fixture
+def sandbox() -> Iterator[SandboxHandle]:
+    with running_sandbox(CONFIG) as running:
+        yield running
+
+
+def current_step(warehouse: Warehouse) -> str | None:
+    with warehouse.read() as connection:
+        row = latest_chain(connection, "daily_full")
+    return row.current_step if row and row.status == "running" else None
+
+
+def test_killed_in_one_step_after_the_other_and_run_again(sandbox: SandboxHandle, tmp_path: Path):
+    commands = Commands(tmp_path / "killed", sandbox)
+    assert commands.run("db", "upgrade").returncode == 0
+    warehouse = Warehouse(commands.url)
+    killed = []
+    for step in STEPS_TO_KILL:
+        process = commands.start("run", "daily_full")
+        if wait_until(lambda wanted=step: current_step(warehouse) == wanted, process):
+            killed.append(step)
+            kill_all(process)
+    final = commands.run("run", "daily_full")
+    assert final.returncode == 0, final.stdout + final.stderr
+    assert len(killed) >= 4, f"only killed in {killed}"
+    with running_sandbox(CONFIG) as untouched:
+        rig = ChainRig(tmp_path, untouched)
+        assert rig.run().success
+        assert data_of(warehouse) == data_of(rig.warehouse)
+        assert sandbox.world.state()["accounts"] == untouched.world.state()["accounts"]
+        rig.close()
+    warehouse.close()
+
+
+def test_the_next_run_says_how_the_killed_chain_ended(sandbox: SandboxHandle, tmp_path: Path):
+    commands = Commands(tmp_path / "killed", sandbox)
+    assert commands.run("db", "upgrade").returncode == 0
+    warehouse = Warehouse(commands.url)
+    process = commands.start("run", "daily_full")
+    assert wait_until(lambda: current_step(warehouse) == "contacts", process)
+    kill_all(process)
+    told = commands.run("status")
+    warehouse.close()
+    assert told.returncode == 1
+    assert "failed" in told.stdout
+    assert "contacts: the process ended without a word (killed, or the machine stopped)" in told.stdout
+    assert "users: held back by contacts" in told.stdout
+    resumed = commands.run("run", "daily_full", "--resume")
+    assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+    assert "courses " not in resumed.stdout, "a step that was done is not done again"
+    after = commands.run("status")
+    assert after.returncode == 0, after.stdout
