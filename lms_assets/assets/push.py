@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,10 +13,11 @@ from lms_assets.assets.step import Step
 from lms_assets.domain.group_links import GroupLink, naming_groups
 from lms_assets.domain.groups import LmsGroup
 from lms_assets.domain.push_plan import PushItem, compare_read_back, desired_fields, in_batches, plan_push
+from lms_assets.domain.rules import Rules
 from lms_assets.vendors.errors import VendorError
 from lms_assets.vendors.impartner import ImpartnerClient
 from lms_assets.warehouse import reading
-from lms_assets.warehouse.engine import Connection
+from lms_assets.warehouse.engine import Connection, Warehouse
 from lms_assets.warehouse.failures import Failure
 from lms_assets.warehouse.push_memory import (
     Pushed,
@@ -27,6 +29,43 @@ from lms_assets.warehouse.push_memory import (
 from lms_assets.warehouse.reading.counting import stored_partner_counts
 
 SHOWN = 100
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What a push would send: `partners` are looked at, `without_crm_id` cannot be told of."""
+
+    items: tuple[PushItem, ...]
+    partners: int
+    without_crm_id: int
+
+
+def plan_of(warehouse: Warehouse, rules: Rules, *, portal_url: str | None) -> Planned:
+    """What differs from what the CRM last confirmed, for every active partner that the CRM knows. Reads only."""
+    with warehouse.read() as connection:
+        counts = stored_partner_counts(connection)
+        partners = [row for row in reading.stored_partners(connection) if row.is_active]
+        groups = reading.groups(connection, active_only=True)
+        memory = push_memory(connection)
+    named = naming_groups(
+        [GroupLink(each.id, each.partner_id, each.link_method or "none") for each in groups],  # type: ignore[arg-type]
+        [LmsGroup(each.id, each.name, None, each.user_count) for each in groups],
+    )
+    desired = {}
+    for partner in partners:
+        if partner.impartner_id is None:
+            continue
+        group = named.get(partner.id)
+        desired[partner.impartner_id] = desired_fields(
+            counts[partner.id],
+            partner_id=partner.id,
+            group_name=group.name if group else None,
+            rules=rules,
+            portal_url=portal_url,
+        )
+    trusted = {impartner_id: _trusted(pushed) for impartner_id, pushed in memory.items()}
+    without = sum(partner.impartner_id is None for partner in partners)
+    return Planned(plan_push(desired, trusted), len(desired), without)
 
 
 class Push:
@@ -43,31 +82,9 @@ class Push:
 
     def plan(self) -> tuple[PushItem, ...]:
         """What differs from what the CRM last confirmed, for every active partner that the CRM knows."""
-        rules = self._step.rules
-        with self._step.warehouse.read() as connection:
-            counts = stored_partner_counts(connection)
-            partners = [row for row in reading.stored_partners(connection) if row.is_active]
-            groups = reading.groups(connection, active_only=True)
-            memory = push_memory(connection)
-        named = naming_groups(
-            [GroupLink(each.id, each.partner_id, each.link_method or "none") for each in groups],  # type: ignore[arg-type]
-            [LmsGroup(each.id, each.name, None, each.user_count) for each in groups],
-        )
-        desired = {}
-        for partner in partners:
-            if partner.impartner_id is None:
-                self.without_crm_id += 1
-                continue
-            group = named.get(partner.id)
-            desired[partner.impartner_id] = desired_fields(
-                counts[partner.id],
-                partner_id=partner.id,
-                group_name=group.name if group else None,
-                rules=rules,
-                portal_url=self._portal_url,
-            )
-        self.partners = len(desired)
-        return plan_push(desired, {impartner_id: _trusted(pushed) for impartner_id, pushed in memory.items()})
+        planned = plan_of(self._step.warehouse, self._step.rules, portal_url=self._portal_url)
+        self.partners, self.without_crm_id = planned.partners, planned.without_crm_id
+        return planned.items
 
     def send(self, client: ImpartnerClient, items: Sequence[PushItem]) -> None:
         """Send all items, 50 a call; what was confirmed is remembered batch by batch, so a crash repeats little."""

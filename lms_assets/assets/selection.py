@@ -10,9 +10,11 @@ from lms_assets.domain.certifications import partner_users
 from lms_assets.domain.dates import harmless_date
 from lms_assets.domain.transcript_reading import ReadingState, is_due
 from lms_assets.lineage import WEEKLY
+from lms_assets.run_tags import PEOPLE_TAG
 from lms_assets.vendors.northpass import NorthpassClient
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Connection
+from lms_assets.warehouse.refresh_queue import people_read_since, queued_people, unqueue
 from lms_assets.warehouse.state import get_state, put_state
 
 LISTED_UNTIL = "changed_people_listed_until"
@@ -23,17 +25,23 @@ OVERLAP = timedelta(minutes=10)
 def people_to_read(step: Step, client: NorthpassClient, weeks: list[str]) -> list[str]:
     """The partner users to read, sorted.
 
-    Over all weeks: everybody. With the running week: who is due (see `is_due`). Over past weeks only, a backfill:
-    whoever may have been active then, which is everybody active since the first of them.
+    Over all weeks: everybody. With the running week: who is due (see `is_due`), and whoever is queued. Over past weeks
+    only, a backfill: whoever may have been active then, which is everybody active since the first of them. A run that
+    was started for the queue reads the queued people only.
     """
-    all_weeks = WEEKLY.get_partition_keys(current_time=step.now)
+    # Of the chain's start, so that a chain resumed in the next week still is what it was.
+    all_weeks = WEEKLY.get_partition_keys(current_time=step.chain_started_at)
     with step.warehouse.read() as connection:
         wanted = current_partner_users(connection)
+        queued = set(queued_people(connection))
         states = {
             state.user_id: ReadingState(state.read_at, state.last_active_at, state.updated_at_lms, state.joined_at)
             for state in reading.transcript_states(connection).values()
             if state.user_id in wanted
         }
+    step.on_commit(lambda connection: _leave_queue(connection, step, wanted, queued))
+    if step.context.run.tags.get(PEOPLE_TAG) == "queued":
+        return sorted(wanted & queued)
     if weeks[0] == all_weeks[0] and weeks[-1] == all_weeks[-1]:
         return sorted(wanted)
     if weeks[-1] != all_weeks[-1]:
@@ -42,7 +50,14 @@ def people_to_read(step: Step, client: NorthpassClient, weeks: list[str]) -> lis
             user_id for user_id in wanted if (last := states[user_id].last_active_at) is None or last >= begin
         )
     states |= _changed_since_last_listing(step, client, states)
-    return sorted(user_id for user_id in wanted if is_due(states[user_id], step.chain_started_at))
+    due = {user_id for user_id in wanted if is_due(states[user_id], step.chain_started_at)}
+    return sorted(due | (wanted & queued))
+
+
+def _leave_queue(connection: Connection, step: Step, wanted: set[str], queued: set[str]) -> None:
+    """Take out of the queue who was read now, and who counts for no partner. Called in the sync's transaction."""
+    read = people_read_since(connection, queued, step.chain_started_at)
+    unqueue(connection, read | (queued - wanted), noted_until=step.chain_started_at, now=step.now)
 
 
 def current_partner_users(connection: Connection) -> set[str]:

@@ -8,7 +8,7 @@ import dagster as dg
 
 from lms_assets.checks.catalogue import gates_of, lines_of
 from lms_assets.lineage import DAILY_FULL
-from lms_assets.run_tags import JOB_TAG, LEADS_TAG
+from lms_assets.run_tags import JOB_TAG, LANE_TAG, LEADS_TAG
 
 # Twice at most, and from the failed asset: a failed blocking check then fetches its data again.
 RETRIED = {
@@ -25,6 +25,15 @@ ASSETS_OF_JOBS: dict[str, tuple[str, ...]] = {
     "leads_full": ("leads",),
 }
 
+# Jobs of one lane write the same rows: they take turns.
+LANES = {
+    "daily_full": "learning",
+    "enrollments_incremental": "learning",
+    "push_to_impartner": "learning",
+    "leads_incremental": "leads",
+    "leads_full": "leads",
+}
+
 
 def _job(name: str, description: str, *, tags: dict[str, str] | None = None) -> Any:
     """A job of its assets with their own checks, and the gates of every asset before them."""
@@ -32,7 +41,8 @@ def _job(name: str, description: str, *, tags: dict[str, str] | None = None) -> 
     selection = dg.AssetSelection.assets(*assets).without_checks()
     own = [line.key for asset in assets for line in lines_of(asset)]
     selection = selection | dg.AssetSelection.checks(*own, *gates_of(assets))
-    return dg.define_asset_job(name, selection=selection, description=description, tags={JOB_TAG: name, **(tags or {})})
+    all_tags = {JOB_TAG: name, LANE_TAG: LANES.get(name, name), **(tags or {})}
+    return dg.define_asset_job(name, selection=selection, description=description, tags=all_tags)
 
 
 JOBS = [

@@ -1,0 +1,53 @@
+"""Do the gates hold? What the last evaluation of each blocking check said, for whoever starts a run by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import dagster as dg
+
+# Not exported by Dagster, and without it every planned evaluation would have to be read to find one that took place.
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as Status
+
+from lms_assets.checks.catalogue import CHECKS, CheckLine, ancestors
+
+EVALUATED = {Status.SUCCEEDED, Status.FAILED}
+
+
+@dataclass(frozen=True)
+class GateVerdict:
+    """The last evaluation of a check; `at` is UTC."""
+
+    line: CheckLine
+    passed: bool
+    description: str
+    run_id: str
+    at: datetime
+
+
+def last_verdict(instance: dg.DagsterInstance, line: CheckLine) -> GateVerdict | None:
+    """What the check said the last time it was evaluated; None when it never was."""
+    history = instance.event_log_storage.get_asset_check_execution_history(line.key, limit=1, status=EVALUATED)
+    for record in history:
+        event = record.event.dagster_event if record.event else None
+        evaluation = event.event_specific_data if event else None
+        if isinstance(evaluation, dg.AssetCheckEvaluation):
+            at = datetime.fromtimestamp(record.event.timestamp if record.event else record.create_timestamp, UTC)
+            passed = evaluation.passed or evaluation.severity == dg.AssetCheckSeverity.WARN
+            return GateVerdict(line, passed, evaluation.description or "", record.run_id, at)
+    return None
+
+
+def gates_before(assets: Iterable[str]) -> tuple[CheckLine, ...]:
+    """The blocking checks of these assets and of everything before them."""
+    names = tuple(assets)
+    concerned = ancestors(names) | set(names)
+    return tuple(line for line in CHECKS if line.blocking and line.asset in concerned)
+
+
+def closed_gates(instance: dg.DagsterInstance, assets: Iterable[str]) -> list[str]:
+    """Names of the gates up to and of these assets that did not pass the last time, or were never looked at."""
+    verdicts = [(line, last_verdict(instance, line)) for line in gates_before(assets)]
+    return [line.name for line, verdict in verdicts if verdict is None or not verdict.passed]

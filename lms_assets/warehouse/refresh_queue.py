@@ -1,0 +1,72 @@
+"""People whose transcript is to be read soon, since a webhook told of a completed course (`sync_state`).
+
+Events are noted and people queued in one transaction, and people leave the queue in the transaction that writes what
+was read of them: whatever process dies in between, no event is lost and none counts twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, insert, select
+
+from lms_assets.warehouse.state import get_state, put_state
+from lms_assets.warehouse.sync_plan import chunks
+from lms_assets.warehouse.tables import lms_users, sync_state, webhook_events_seen
+
+__all__ = ["forget_events_before", "note_events", "people_read_since", "queued_people", "unqueue"]
+
+_QUEUE = "people_to_refresh"
+
+
+def note_events(connection: Connection, person_of_event: Mapping[str, str], *, now: datetime) -> int:
+    """Note events by their key, and queue the people of those that were not known; gives how many were not."""
+    c = webhook_events_seen.c
+    new: dict[str, str] = {}
+    for part in chunks(person_of_event):
+        known = set(connection.execute(select(c.event_key).where(c.event_key.in_(part))).scalars())
+        new |= {key: person_of_event[key] for key in part if key not in known}
+    if new:
+        connection.execute(insert(webhook_events_seen), [{"event_key": key, "seen_at": now} for key in new])
+        queue = _locked_queue(connection)
+        put_state(connection, _QUEUE, queue | dict.fromkeys(new.values(), now.isoformat()), now=now)
+    return len(new)
+
+
+def queued_people(connection: Connection) -> dict[str, datetime]:
+    """LMS person id to when the last event of theirs was noted."""
+    return {person: datetime.fromisoformat(at) for person, at in (get_state(connection, _QUEUE) or {}).items()}
+
+
+def people_read_since(connection: Connection, people: Collection[str], instant: datetime) -> set[str]:
+    """Those of these LMS people whose transcript was read completely at an instant or later."""
+    c = lms_users.c
+    found: set[str] = set()
+    for part in chunks(people):
+        found |= set(connection.execute(select(c.id).where(c.id.in_(part), c.enrollment_synced_at >= instant)).scalars())
+    return found
+
+
+def unqueue(connection: Connection, people: Collection[str], *, noted_until: datetime, now: datetime) -> None:
+    """Take out of the queue those of these people whose last event was noted at or before an instant."""
+    queue = _locked_queue(connection)
+    limit = noted_until.isoformat()
+    left = {person: at for person, at in queue.items() if person not in people or _later(at, limit)}
+    if left != queue:
+        put_state(connection, _QUEUE, left, now=now)
+
+
+def forget_events_before(connection: Connection, before: datetime) -> int:
+    """Forget events noted before an instant, which must be further back than the vendor's log; gives how many."""
+    return connection.execute(delete(webhook_events_seen).where(webhook_events_seen.c.seen_at < before)).rowcount
+
+
+def _locked_queue(connection: Connection) -> dict[str, str]:
+    query = select(sync_state.c.value).where(sync_state.c.name == _QUEUE).with_for_update()
+    return dict(connection.execute(query).scalar_one_or_none() or {})
+
+
+def _later(at: str, limit: str) -> bool:
+    return datetime.fromisoformat(at) > datetime.fromisoformat(limit)
+
