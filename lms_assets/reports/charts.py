@@ -76,7 +76,7 @@ def _canvas(chart: Chart, palette: Palette) -> tuple[Figure, Axes]:
 
 def _png(figure: Figure) -> bytes:
     out = io.BytesIO()
-    figure.savefig(out, format="png", pil_kwargs={"optimize": True}, metadata={"Software": None})
+    figure.savefig(out, format="png", pil_kwargs={"compress_level": 6}, metadata={"Software": None})
     return out.getvalue()
 
 

@@ -83,8 +83,13 @@ _TIERS = ["Premier Plus", "Premier", "Select", "Select", "Certified", "Certified
 _REGIONS = ["EMEA", "Americas", "APAC", "DACH", "Nordics", None]
 
 
-def show_world(*, partners: int = 24, owners: int = 1, people_each: int = 6, seed: int = 3) -> Material:
-    """Made-up partners with plausible learning; the same seed gives the same world."""
+def show_world(
+    *, partners: int = 24, owners: int = 1, people_each: int = 6, attempts_each: int = 0, seed: int = 3
+) -> Material:
+    """Made-up partners with plausible learning; the same seed gives the same world.
+
+    `attempts_each` adds so many old and unfinished enrollments a person, which count nowhere.
+    """
     chance = random.Random(seed)
     facts, affiliations, enrollments, names = [], [], [], {}
     for number in range(1, partners + 1):
@@ -111,5 +116,8 @@ def show_world(*, partners: int = 24, owners: int = 1, people_each: int = 6, see
             for each in chance.sample(_COURSES, chance.randrange(0, 5)):
                 completed = AT - timedelta(minutes=chance.randrange(60, 60 * 24 * 800))
                 enrollments.append(done(user, each.id, completed))
+            for attempt in range(attempts_each):
+                old = AT - timedelta(days=1000 + attempt)
+                enrollments.append(done(user, _COURSES[attempt % 7].id, old, attempt=100 + attempt))
     inputs = CountingInputs(tuple(affiliations), tuple(enrollments), {each.id: each for each in _COURSES})
     return material(inputs, facts, names=names, config=ReportConfig(portal_url="https://portal.example.com"))

@@ -1,0 +1,47 @@
+"""All reports of a Monday at the real volume: 1,500 partners, 60 PAMs. Bound: 30 s and 500 MB on two cores.
+
+    python -m benchmarks.reports
+
+Prints seconds and the peak of memory; exit code 1 above a bound. Filling the past is done once in a warehouse's life
+and shown by itself.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+
+from lms_assets.reports.executive import build_executive_report
+from lms_assets.reports.pam import build_pam_report
+from lms_assets.reports.render import Renderer
+from lms_assets_tests.reports.worlds import show_world
+
+PARTNERS, PAMS = 1500, 60
+BOUND_SECONDS, BOUND_MEGABYTES = 30.0, 500.0
+
+
+def main() -> int:
+    begun = time.perf_counter()
+    world = show_world(partners=PARTNERS, owners=PAMS, people_each=4, attempts_each=20)
+    filled = time.perf_counter()
+    renderer = Renderer(world.config)
+    size = 0
+    for number in range(1, PAMS + 1):
+        size = max(size, len(renderer.render(build_pam_report(world, [f"Owner {number}"])).html.encode()))
+    pams = time.perf_counter()
+    size = max(size, len(renderer.render(build_executive_report(world)).html.encode()))
+    done = time.perf_counter()
+    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"{len(world.names):,} people, {len(world.holdings.inputs.enrollments):,} enrollments")
+    print(f"making the world and filling 26 weeks and two years of the past: {filled - begun:.1f} s")
+    print(f"{PAMS} PAM reports: {pams - filled:.1f} s; executive report: {done - pams:.1f} s")
+    print(
+        f"all reports: {done - filled:.1f} s of {BOUND_SECONDS:.0f}; peak {megabytes:.0f} MB of {BOUND_MEGABYTES:.0f}"
+    )
+    print(f"largest HTML: {size / 1000:.1f} kB")
+    return int(done - filled > BOUND_SECONDS or megabytes > BOUND_MEGABYTES)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
