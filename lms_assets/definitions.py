@@ -12,6 +12,7 @@ from lms_assets.assets.tier_4_aggregation_and_push import partner_cert_counts, p
 from lms_assets.automation.executor import EXECUTOR
 from lms_assets.automation.jobs import JOBS
 from lms_assets.automation.schedules import SCHEDULES
+from lms_assets.automation.sensors import SENSORS
 from lms_assets.checks.leads import LEADS_CHECKS
 from lms_assets.checks.tier_1_foundation import TIER_1_CHECKS
 from lms_assets.checks.tier_2_users_and_groups import TIER_2_CHECKS
@@ -38,6 +39,7 @@ defs = dg.Definitions(
     asset_checks=[*TIER_1_CHECKS, *TIER_2_CHECKS, *TIER_3_CHECKS, *TIER_4_CHECKS, *LEADS_CHECKS],
     jobs=JOBS,
     schedules=SCHEDULES,
+    sensors=SENSORS,
     resources={"lms": Connections()},
     executor=EXECUTOR,
 )

@@ -15,13 +15,27 @@ from lms_assets.warehouse.state import get_state, put_state
 from lms_assets.warehouse.sync_plan import chunks
 from lms_assets.warehouse.tables import lms_users, sync_state, webhook_events_seen
 
-__all__ = ["forget_events_before", "note_events", "people_read_since", "queued_people", "unqueue"]
+__all__ = ["events_read_until", "forget_events_before", "note_events", "people_read_since", "queued_people", "unqueue"]
 
 _QUEUE = "people_to_refresh"
+_READ_UNTIL = "webhook_log_read_until"
 
 
-def note_events(connection: Connection, person_of_event: Mapping[str, str], *, now: datetime) -> int:
-    """Note events by their key, and queue the people of those that were not known; gives how many were not."""
+def note_events(
+    connection: Connection,
+    person_of_event: Mapping[str, str],
+    *,
+    wanted: Collection[str],
+    read_until: datetime,
+    now: datetime,
+) -> int:
+    """Note events by their key, and queue those of their people who are wanted; gives how many events were new.
+
+    Args:
+        person_of_event: event key to LMS person id.
+        wanted: people who count for a partner; whoever else completes a course concerns nobody.
+        read_until: up to when the vendor's log has been read with this.
+    """
     c = webhook_events_seen.c
     new: dict[str, str] = {}
     for part in chunks(person_of_event):
@@ -29,9 +43,17 @@ def note_events(connection: Connection, person_of_event: Mapping[str, str], *, n
         new |= {key: person_of_event[key] for key in part if key not in known}
     if new:
         connection.execute(insert(webhook_events_seen), [{"event_key": key, "seen_at": now} for key in new])
+        people = set(new.values()) & set(wanted)
         queue = _locked_queue(connection)
-        put_state(connection, _QUEUE, queue | dict.fromkeys(new.values(), now.isoformat()), now=now)
+        put_state(connection, _QUEUE, queue | dict.fromkeys(people, now.isoformat()), now=now)
+    put_state(connection, _READ_UNTIL, read_until.isoformat(), now=now)
     return len(new)
+
+
+def events_read_until(connection: Connection) -> datetime | None:
+    """Up to when the vendor's log has been read; None when it never was."""
+    value = get_state(connection, _READ_UNTIL)
+    return None if value is None else datetime.fromisoformat(value)
 
 
 def queued_people(connection: Connection) -> dict[str, datetime]:
@@ -44,7 +66,8 @@ def people_read_since(connection: Connection, people: Collection[str], instant: 
     c = lms_users.c
     found: set[str] = set()
     for part in chunks(people):
-        found |= set(connection.execute(select(c.id).where(c.id.in_(part), c.enrollment_synced_at >= instant)).scalars())
+        query = select(c.id).where(c.id.in_(part), c.enrollment_synced_at >= instant)
+        found |= set(connection.execute(query).scalars())
     return found
 
 
@@ -69,4 +92,3 @@ def _locked_queue(connection: Connection) -> dict[str, str]:
 
 def _later(at: str, limit: str) -> bool:
     return datetime.fromisoformat(at) > datetime.fromisoformat(limit)
-

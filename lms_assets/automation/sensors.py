@@ -1,0 +1,136 @@
+"""What starts runs outside the timetable: counts that changed, completed courses. And what looks after the chain log.
+
+Sensors that start runs are off until somebody switches them on (the demo does, for the push); those that look after
+things are on.
+"""
+
+# No postponed annotations: Dagster reads the type of `context` from the function itself.
+
+from datetime import datetime, timedelta
+from hashlib import blake2b
+
+import dagster as dg
+
+from lms_assets.assets.push import plan_of
+from lms_assets.assets.selection import current_partner_users
+from lms_assets.automation.chain_log import reconcile_chains
+from lms_assets.automation.gates import closed_gates
+from lms_assets.automation.jobs import ASSETS_OF_JOBS, LANES
+from lms_assets.automation.partitions import trailing_days_tags
+from lms_assets.automation.runs import run_under_way
+from lms_assets.domain.webhook_events import COURSE_COMPLETED, completion_from_message, recent_messages
+from lms_assets.lineage import SYNC_TYPES
+from lms_assets.resources import Connections
+from lms_assets.run_tags import AS_OF_TAG, PEOPLE_TAG
+from lms_assets.warehouse import sync_log
+from lms_assets.warehouse.engine import Warehouse
+from lms_assets.warehouse.refresh_queue import events_read_until, note_events, queued_people
+
+PUSH_EVERY = timedelta(hours=6)
+# The log is asked from a little before where it was read to: a message may show after its own time.
+OVERLAP = timedelta(minutes=10)
+FIRST_LOOK = timedelta(hours=24)
+LEARNING_JOBS = tuple(job for job, lane in LANES.items() if lane == "learning")
+
+
+@dg.sensor(
+    job_name="push_to_impartner",
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.STOPPED,
+    description="Pushes after a sync of enrollments, at most every 6 hours, when counts changed and every gate holds.",
+)
+def push_after_enrollments_sensor(
+    context: dg.SensorEvaluationContext, lms: Connections
+) -> dg.RunRequest | dg.SkipReason:
+    """One push for the newest sync of enrollments since the last push."""
+    with lms.warehouse() as warehouse:
+        reason, key = _push_is_due(context.instance, warehouse, lms.now())
+        if reason is None and lms.settings().push_dry_run:
+            reason = "LMS_PUSH_DRY_RUN is set: daily_full shows the push once a day"
+        if reason is None:
+            planned = plan_of(warehouse, lms.rules(), portal_url=lms.settings().portal_url)
+            reason = None if planned.items else "no partner's counts differ from what the CRM confirmed"
+    if reason is not None:
+        return dg.SkipReason(reason)
+    return dg.RunRequest(run_key=key, tags={AS_OF_TAG: lms.now().isoformat()})
+
+
+def _push_is_due(instance: dg.DagsterInstance, warehouse: Warehouse, now: datetime) -> tuple[str | None, str]:
+    """Why there is nothing to push now (None: there may be), and the key of the push that is due."""
+    with warehouse.read() as connection:
+        completed, latest = sync_log.last_completed(connection), sync_log.latest(connection)
+    read = completed.get(SYNC_TYPES["enrollments"])
+    pushed = latest.get(SYNC_TYPES["pushed_partner_cert_counts"])
+    key = f"push after sync {read.id if read else 0}"
+    if read is None or read.completed_at is None:
+        return "enrollments were never read completely", key
+    if pushed is not None and read.completed_at <= pushed.started_at:
+        return "enrollments were not read since the last push", key
+    if pushed is not None and now - pushed.started_at < PUSH_EVERY:
+        return f"the last push began at {pushed.started_at:%H:%M} UTC; there are at least 6 hours between two", key
+    under_way = run_under_way(instance, LEARNING_JOBS)
+    if under_way is not None:
+        return f"{under_way.job_name} is under way", key
+    closed = closed_gates(instance, ASSETS_OF_JOBS["enrollments_incremental"])
+    if closed:
+        return f"checks that stand before the push did not pass: {', '.join(closed)}", key
+    return None, key
+
+
+@dg.sensor(
+    job_name="enrollments_incremental",
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.STOPPED,
+    description="Reads the LMS's webhook log for completed courses and refreshes just those people.",
+)
+def completed_courses_sensor(context: dg.SensorEvaluationContext, lms: Connections) -> dg.RunRequest | dg.SkipReason:
+    """Note new completions, then start one run for everybody who is queued."""
+    now = lms.now()
+    with lms.warehouse() as warehouse:
+        new = _note_completions(lms, warehouse, now)
+        with warehouse.read() as connection:
+            queued = queued_people(connection)
+    if not queued:
+        return dg.SkipReason(f"{new} new completions, none of a partner's people")
+    under_way = run_under_way(context.instance, LEARNING_JOBS)
+    if under_way is not None:
+        return dg.SkipReason(f"{len(queued)} people wait for the end of {under_way.job_name}")
+    closed = closed_gates(context.instance, ("courses", "course_npcu", "users", "memberships"))
+    if closed:
+        return dg.SkipReason(f"{len(queued)} people wait; checks that stand before did not pass: {', '.join(closed)}")
+    # The hour is in the key: a run that failed is tried again, once an hour.
+    waiting = ",".join(f"{person}@{at.isoformat()}" for person, at in sorted(queued.items()))
+    key = f"{blake2b(waiting.encode(), digest_size=16).hexdigest()} {now:%Y-%m-%dT%H}"
+    tags = {PEOPLE_TAG: "queued", AS_OF_TAG: now.isoformat(), **trailing_days_tags(now, 0)}
+    return dg.RunRequest(run_key=key, tags=tags)
+
+
+def _note_completions(lms: Connections, warehouse: Warehouse, now: datetime) -> int:
+    """Read the log from where it was read to, and queue whose completions are new; gives how many are."""
+    with warehouse.read() as connection:
+        read_until = events_read_until(connection)
+    since = (read_until or now - FIRST_LOOK) - OVERLAP
+    with lms.northpass() as client:
+        messages = recent_messages(client.webhooks([COURSE_COMPLETED], since=since), since)
+        completions = [each for message in messages if (each := completion_from_message(message)) is not None]
+    person_of_event = {each.key: each.person_id for each in completions}
+    with warehouse.read() as connection:
+        wanted = current_partner_users(connection) if person_of_event else set()
+    return warehouse.in_transaction(
+        lambda connection: note_events(connection, person_of_event, wanted=wanted, read_until=now, now=now)
+    )
+
+
+@dg.sensor(
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Ends runs whose process is gone, and puts the chain log and the portal's task page right.",
+)
+def chains_without_process_sensor(context: dg.SensorEvaluationContext, lms: Connections) -> dg.SkipReason:
+    """Close what nobody else will close."""
+    with lms.warehouse() as warehouse:
+        mended = reconcile_chains(context.instance, warehouse)
+    return dg.SkipReason(f"closed {len(mended)} chains" if mended else "nothing to put right")
+
+
+SENSORS = [push_after_enrollments_sensor, completed_courses_sensor, chains_without_process_sensor]
