@@ -88,7 +88,8 @@ def find_answer(warehouse: Warehouse, options: WhyOptions, *, rules: Rules, now:
         partner = _one_partner(find_partners(connection, options.partner), options.partner)
         counted = last_counted(connection)
         default = counted.as_of if counted else now
-        days = {parsed.date() for text in (options.at, options.since) if text and (parsed := _parsed(text, "time"))}
+        asked = (("--at", options.at), ("--since", options.since))
+        days = {parsed.date() for option, text in asked if text and (parsed := _parsed(text, option))}
         taken = {each.day: each for each in snapshots(connection, days) if each.partner_id == partner.id}
         at = _instant(options.at, "--at", taken) or default
         since = _instant(options.since, "--since", taken)

@@ -7,7 +7,7 @@ of today, so a past figure says what today's people held then.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 
@@ -110,28 +110,33 @@ class Holdings:
 
     def _assessed(self, instant: datetime) -> Iterable[Assessed]:
         inputs = self.inputs
-        return assess(self._partner_users, self._relevant, inputs.courses, at=instant, months=inputs.months)
+        held = (each for each, (start, end) in self._relevant if start <= instant < end)
+        return assess(self._partner_users, held, inputs.courses, at=instant, months=inputs.months)
 
     @cached_property
     def _partner_users(self) -> tuple[Affiliation, ...]:
         return tuple(each for each in self.inputs.affiliations if each.obstacle is None)
 
     @cached_property
-    def _relevant(self) -> tuple[Enrollment, ...]:
-        """Enrollments that can count at some instant; leaving the others out changes no count."""
+    def _relevant(self) -> tuple[tuple[Enrollment, Period], ...]:
+        """Enrollments that count at some instant, with their period; leaving the others out changes no count.
+
+        The effective expiry stands in them, since reckoning with calendar months once is slow enough.
+        """
         people = {each.user_id for each in self._partner_users}
         courses = {course_id for course_id, course in self.inputs.courses.items() if course.npcu > 0}
-        return tuple(
-            each
-            for each in self.inputs.enrollments
-            if each.status == "completed" and each.user_id in people and each.course_id in courses
-        )
+        found = []
+        for each in self.inputs.enrollments:
+            if each.user_id in people and each.course_id in courses:
+                period = held_period(each, self.inputs.months)
+                if period is not None:
+                    found.append((replace(each, expires_at=period[1]), period))
+        return tuple(found)
 
     def _past_periods(self) -> Iterable[tuple[int, int, Period]]:
         periods: dict[tuple[str, str], list[Period]] = {}
-        for each in self._relevant:
-            period = held_period(each, self.inputs.months)
-            if period is not None and period[0] <= self.at:
+        for each, period in self._relevant:
+            if period[0] <= self.at:
                 periods.setdefault((each.user_id, each.course_id), []).append(period)
         partners_of: dict[str, list[int]] = {}
         for affiliation in self._partner_users:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lms_assets.domain.certifications import assess, count
 from lms_assets.domain.history import Past, backfill
-from lms_assets.domain.holdings import CountingInputs, Holdings
+from lms_assets.domain.holdings import CountingInputs, Holdings, key_of
 from lms_assets.domain.report_facts import Snapshot
 from lms_assets.domain.spans import days_of_history, monday_of, spans, trend_instants, week_name
 from lms_assets_tests.reports.worlds import course, done, member
@@ -90,7 +90,9 @@ def test_points_over_time_equal_the_counts_at_every_instant(rows, ahead):
     world = inputs(*enrollments, members=(member(1, "ann"), member(1, "ben"), member(2, "ben")))
     holdings = Holdings(world, NOW)
     for instant in (NOW - 400 * DAY, NOW - DAY, NOW, NOW + DAY * ahead):
-        counted = count(assess(world.affiliations, world.enrollments, world.courses, at=instant), [1, 2])
+        assessed = list(assess(world.affiliations, world.enrollments, world.courses, at=instant))
+        counted = count(assessed, [1, 2])
+        assert set(holdings.held_at(instant)) == {key_of(item) for item in assessed if item.counted}
         for partner_id in (1, 2):
             steps = [each.npcu for each in holdings.totals.get(partner_id, ()) if each.at <= instant]
             assert (steps[-1] if steps else 0) == counted[partner_id].total_npcu

@@ -1,0 +1,167 @@
+"""`lms-assets why`: what a person at the terminal reads."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from rich.console import Console
+from sqlalchemy import insert
+
+from lms_assets.console.report_preview import PreviewOptions, read_material, write_preview
+from lms_assets.console.why import WhyOptions, find_answer, why_lines
+from lms_assets.domain.certifications import PartnerCounts
+from lms_assets.domain.rules import Rules
+from lms_assets.reports.config import ReportConfig
+from lms_assets.settings import ConfigurationError
+from lms_assets.warehouse import tables as t
+from lms_assets.warehouse.counts import write_counts, write_history
+from lms_assets_tests.reports.worlds import SCRIPT_NAME
+
+AT = datetime(2026, 11, 23, 2, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def world(warehouse):
+    tables = {
+        t.partners: [
+            {"id": 1, "account_name": SCRIPT_NAME, "partner_tier": "Select", "account_owner": "Olga"},
+            {"id": 2, "account_name": "[bold]Beech"},
+            {"id": 3, "account_name": "Beech Two"},
+        ],
+        t.lms_users: [
+            {"id": "ann", "first_name": "Ann", "last_name": "[red]Example", "is_active": True, "status": "active"},
+            {"id": "dis", "first_name": "Dis", "last_name": "Abled", "is_active": False, "status": "deactivated"},
+        ],
+        t.contacts: [{"id": 11, "partner_id": 1, "email": "ann@example.com", "lms_user_id": "ann"}],
+        t.lms_groups: [{"id": "g1", "name": "ptr_[Acorn]", "partner_id": 1}],
+        t.lms_group_members: [{"group_id": "g1", "user_id": "ann"}, {"group_id": "g1", "user_id": "dis"}],
+        t.lms_courses: [
+            {"id": "k2", "name": "K2 Developer", "npcu_value": 2, "certification_category": "nintex_k2"},
+            {"id": "ce", "name": "Automation Cloud", "npcu_value": 1, "certification_category": "nintex_ce"},
+            {"id": "no", "name": "Welcome", "npcu_value": 0, "certification_category": None},
+        ],
+        t.lms_enrollments: [
+            enrollment("e1", "ann", "k2", AT - 800 * DAY),
+            enrollment("e2", "ann", "k2", AT - 3 * DAY),
+            enrollment("e3", "ann", "ce", AT - 735 * DAY),
+            enrollment("e4", "dis", "ce", AT - 3 * DAY),
+            enrollment("e5", "ann", "no", AT - 3 * DAY),
+            enrollment("e6", "ann", "ce", None, "in_progress"),
+        ],
+    }
+    with warehouse.transaction() as connection:
+        for table, rows in tables.items():
+            for row in rows:
+                connection.execute(insert(table).values(row))
+        counts = [PartnerCounts(1, {"nintex_k2": 1}, 2, False)]
+        write_counts(connection, counts, as_of=AT, now=AT)
+        week_ago = AT - 7 * DAY
+        earlier = [PartnerCounts(1, {"nintex_ce": 1}, 1, False)]
+        write_history(connection, week_ago.date(), earlier, as_of=week_ago, now=week_ago)
+    return warehouse
+
+
+def enrollment(number, user_id, course_id, completed_at, status="completed"):
+    return {"id": number, "user_id": user_id, "course_id": course_id, "status": status, "completed_at": completed_at}
+
+
+def ask(warehouse, **options):
+    answer = find_answer(warehouse, WhyOptions(**({"partner": "1"} | options)), rules=Rules(), now=AT + DAY)
+    console = Console(record=True, width=220, file=io.StringIO())
+    for line in why_lines(answer):
+        console.print(line, highlight=False)
+    return answer, console.export_text()
+
+
+def test_it_adds_up_to_the_stored_counts_and_shows_through_what(world):
+    answer, text = ask(world)
+
+    assert answer.explanation.counts.total_npcu == 2
+    assert "adds up to the stored counts" in text
+    assert SCRIPT_NAME in text
+    (line,) = [line for line in text.splitlines() if line.startswith("ann") and "contact 11, group ptr_[Acorn]" in line
+               and "2026-11-20 02:00:00" in line and "nintex_k2" in line]  # fmt: skip
+    assert "2028-11-20 02:00:00" in line
+
+
+def test_what_is_not_counted_is_listed_with_its_reason(world):
+    _, text = ask(world)
+
+    assert "another attempt at the same course counts (renewal): e2" in text
+    assert "expired on 2026-11-18 02:00:00 UTC" in text
+    assert "person is disabled" in text
+    assert "no NPCU" in text
+    assert "1 enrollments are not completed" in text
+
+
+def test_names_of_people_show_only_when_asked_for_and_are_never_markup(world):
+    assert "Ann" not in ask(world)[1]
+    assert "Ann [red]Example (ann)" in ask(world, names=True)[1]
+
+
+def test_a_day_of_the_past_adds_up_to_what_was_stored_that_day(world):
+    answer, text = ask(world, at="2026-11-16")
+
+    assert answer.explanation.at == AT - 7 * DAY
+    assert answer.explanation.counts.by_category == {"nintex_ce": 1}
+    assert "adds up to the stored counts" in text
+
+
+def test_since_names_what_began_and_what_ceased_to_count(world):
+    answer, text = ask(world, since="2026-11-16")
+
+    assert answer.changes.npcu == 1
+    assert "1 → 2 NPCU" in text
+    assert "+2 ann: K2 Developer (nintex_k2), completed on 2026-11-20 02:00:00 UTC" in text
+    assert "−1 ann: Automation Cloud (nintex_ce), expired on 2026-11-18 02:00:00 UTC" in text
+
+
+def test_a_difference_to_the_stored_counts_is_told(world):
+    with world.transaction() as connection:
+        write_counts(connection, [PartnerCounts(1, {}, 7, False)], as_of=AT, now=AT)
+
+    answer, text = ask(world)
+
+    assert answer.stored.total_npcu == 7
+    assert "differs from the stored counts: total_npcu: stored 7, explained 2" in text
+
+
+def test_an_instant_without_stored_counts_says_so(world):
+    assert "No counts were stored for this instant" in ask(world, at="2026-11-01T12:00:00Z")[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"partner": "oak"}, "no partner"),
+        ({"partner": "beech"}, "#2 .*#3 Beech Two"),
+        ({"at": "soon"}, "--at must be"),
+        ({"since": "2026-11-31"}, "must be"),
+        ({"since": "2026-11-24"}, "--since must be before"),
+    ],
+)
+def test_a_question_that_cannot_be_answered_says_what_to_change(world, options, said):
+    with pytest.raises(ConfigurationError, match=said):
+        ask(world, **options)
+
+
+def test_a_preview_is_written_and_stores_nothing(world, tmp_path):
+    with world.read() as connection:
+        days = connection.execute(t.partner_cert_history.select()).all()
+    material = read_material(world, rules=Rules(), config=ReportConfig(), now=AT + timedelta(hours=6))
+
+    executive = write_preview(material, PreviewOptions(), tmp_path, now=AT)
+    pam = write_preview(material, PreviewOptions("olga"), tmp_path, now=AT)
+
+    assert executive.name == "executive.html"
+    assert "2 NPCU" in executive.read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ")
+    assert "Ann [red]Example" in pam.read_text(encoding="utf-8")
+    assert material.frame.week == date(2026, 11, 23)
+    assert material.stored_differently() == ()
+    with world.read() as connection:
+        assert connection.execute(t.partner_cert_history.select()).all() == days
+    with pytest.raises(ConfigurationError, match="owners are: Olga"):
+        write_preview(material, PreviewOptions("Nobody"), tmp_path, now=AT)
