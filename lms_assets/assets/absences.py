@@ -1,65 +1,92 @@
-"""Rows that a listing lacks: asked for by themselves before anything follows from it, and never too many at once.
+"""LMS rows that a listing lacks or changes for the worse: asked for by themselves before anything follows from it.
 
-Source: domain rules, deletions. A row that answers proves that the listing was incomplete.
+Source: domain rules, deletions. A row that answers proves that the listing was incomplete. The fuse is here too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from lms_assets.assets.intake import Intake
 from lms_assets.assets.step import Step
 from lms_assets.domain.deletions import check_fuse, fuse_limit
+from lms_assets.domain.findings import Rejected
 from lms_assets.vendors.errors import VendorError
-from lms_assets.vendors.impartner import ImpartnerClient
 from lms_assets.vendors.northpass import NorthpassClient
 
+T = TypeVar("T")
 SAMPLE = 20
 
 
-def confirm_crm_absences(
-    intake: Intake[Any], client: ImpartnerClient, object_name: str, absent: Iterable[int]
-) -> set[int]:
-    """Of the Impartner ids that a listing lacks, those that are really gone; none when the listing was incomplete."""
-    wanted = set(absent)
-    if not intake.complete or not wanted:
-        return set()
-    still_there = set(client.by_ids(object_name, sorted(wanted), ["Id"]))
-    if still_there:
-        intake.proven_incomplete(f"{len(still_there)} records that the listing lacks are still there when asked for")
-        return set()
-    return wanted
+@dataclass(frozen=True)
+class LmsSource(Generic[T]):
+    """One kind of LMS record: how it is asked for by id, and the rule that turns it into a row."""
+
+    client: NorthpassClient
+    ask: Callable[[str], Any]
+    convert: Callable[[Any], T | Rejected]
+    active: int
+    """How many rows are active: the base of the fuse."""
 
 
-def confirm_lms_absences(
-    step: Step,
-    intake: Intake[Any],
-    client: NorthpassClient,
-    absent: Sequence[str],
-    ask: Callable[[str], object | None],
-    active: int,
+def confirm_absences(
+    step: Step, intake: Intake[T], source: LmsSource[T], absent: Sequence[str], control: str | None
 ) -> set[str]:
     """Of the LMS ids that a listing lacks, those that answer 404; none when the listing was incomplete.
 
     One that answers ends the asking. More than the fuse allows are asked for by a sample first: when none of it
     answers they are taken as they are, for the fuse to judge, unless the fuse may be passed.
 
+    Args:
+        absent: ids of active rows.
+        control: an id that the listing shows; if that is 404 too, no 404 is believed.
+
     Raises:
         VendorError: some could not be asked.
     """
     if not intake.complete or not absent:
         return set()
-    beyond_fuse = len(absent) > fuse_limit(active, step.rules) and not step.mass_deactivation_allowed
-    asked = absent[:: max(1, len(absent) // SAMPLE)][:SAMPLE] if beyond_fuse else absent
-    for done, (_, answer) in enumerate(client.for_each(asked, ask), start=1):
-        step.progress(f"missing {step.key} asked for", done, len(asked))
-        if isinstance(answer, VendorError):
-            raise answer
+    if control is not None and source.ask(control) is None:
+        intake.proven_incomplete("a record that the listing shows is not found when asked for")
+        return set()
+    for _, answer in _answers(step, source, _those_to_ask(step, source, absent)):
         if answer is not None:
             intake.proven_incomplete("a record that the listing lacks is still there when asked for")
             return set()
     return set(absent)
+
+
+def confirm_changes(
+    step: Step, intake: Intake[T], source: LmsSource[T], changed: Sequence[str], holds: Callable[[T | Rejected], bool]
+) -> set[str]:
+    """Of the records that changed for the worse, those that say so again when asked for by id: all, or none.
+
+    Args:
+        holds: whether what the rule makes of the second answer confirms the change. Not found confirms it too.
+
+    Raises:
+        VendorError: some could not be asked.
+    """
+    for _, answer in _answers(step, source, _those_to_ask(step, source, changed)):
+        if answer is not None and not holds(source.convert(answer)):
+            intake.proven_incomplete("a record that was listed as left out or disabled reads differently by itself")
+            return set()
+    return set(changed)
+
+
+def _those_to_ask(step: Step, source: LmsSource[Any], ids: Sequence[str]) -> Sequence[str]:
+    beyond_fuse = len(ids) > fuse_limit(source.active, step.rules) and not step.mass_deactivation_allowed
+    return ids[:: max(1, len(ids) // SAMPLE)][:SAMPLE] if beyond_fuse else ids
+
+
+def _answers(step: Step, source: LmsSource[Any], ids: Sequence[str]) -> Iterable[tuple[str, Any]]:
+    for done, (record_id, answer) in enumerate(source.client.for_each(ids, source.ask), start=1):
+        step.progress(f"{step.key} asked for by id", done, len(ids))
+        if isinstance(answer, VendorError):
+            raise answer
+        yield record_id, answer
 
 
 def stop_if_too_many(step: Step, entity: str, active: int, leaving: Iterable[object]) -> None:

@@ -63,9 +63,17 @@ class Intake(Generic[T]):
 
 
 def take_in(
-    step: Step, fetch: Callable[[], Listing], convert: Callable[[Record], T | Rejected], noun: str
+    step: Step,
+    fetch: Callable[[], Listing],
+    convert: Callable[[Record], T | Rejected],
+    noun: str,
+    *,
+    again: bool = False,
 ) -> Intake[T]:
     """Read a listing to its end, settled, and convert each record as it comes, so that no record is kept whole.
+
+    Args:
+        again: read it twice in any case, because nothing is stored that could show what it lacks.
 
     Raises:
         VendorError: the listing could not be read.
@@ -78,7 +86,7 @@ def take_in(
         step.progress(noun, done)
         return convert(record)
 
-    reading = read_settled(fetch, convert=convert_and_tell)
+    reading = read_settled(fetch, convert=convert_and_tell, again=again)
     accepted: list[T] = []
     rejected: list[Rejected] = []
     for result in reading.records:
@@ -104,6 +112,11 @@ def describe(step: Step, intake: Intake[Any]) -> None:
     step.metadata["listing"] = "complete" if intake.complete else "incomplete: " + "; ".join(intake.reasons[:3])
     step.metadata["bad_records"] = len(intake.bad)
     step.metadata["left_out"] = by_reason(each for each in intake.rejected if each.kind == "excluded")
+
+
+def is_excluded(result: Any) -> bool:
+    """Whether a rule left the record out, rather than taken it or found it unreadable."""
+    return isinstance(result, Rejected) and result.kind == "excluded"
 
 
 def failures_of(rejected: Iterable[Rejected]) -> list[Failure]:

@@ -10,8 +10,9 @@ from lms_assets.assets.step import Step
 from lms_assets.domain.deletions import check_fuse
 from lms_assets.domain.findings import Rejected
 from lms_assets.domain.groups import group_from_record
-from lms_assets.domain.member_evidence import count_gap, judge_member_list
+from lms_assets.domain.member_evidence import count_gap, is_far_short, judge_member_list
 from lms_assets.domain.memberships import member_of
+from lms_assets.domain.people import LmsUser, user_from_person
 from lms_assets.vendors.errors import VendorError
 from lms_assets.vendors.listing import Record
 from lms_assets.vendors.northpass import NorthpassClient
@@ -20,6 +21,7 @@ from lms_assets.warehouse.failures import Failure
 from lms_assets.warehouse.reading import StoredGroup
 
 COUNT_GAPS = "member_count_gaps"
+UNLISTED_ASKED = 2_000
 
 
 @dataclass(frozen=True)
@@ -94,26 +96,53 @@ class _Judge:
         if missing:
             rules, allowed = self.step.rules, self.step.mass_deactivation_allowed
             check_fuse(f"members of group {group.id}", len(before), missing, rules, allowed)
-            reason = self._reason_to_keep(group, members)
-            if reason:
-                self.lists.doubt(group.id, members, reason)
-                return
-        self.lists.complete[group.id] = members
         gap = count_gap(group.user_count, len(members))
+        short = is_far_short(group.user_count, len(members), self.known.gaps.get(group.id, 0))
+        reason = self._reason_to_doubt(group, members) if missing or short else None
+        if gap and not missing:
+            # Told once; the next sync that finds the same takes it for the group's way of counting.
+            self.lists.gaps[group.id] = gap
+        if reason:
+            self.lists.doubt(group.id, members, reason)
+            return
+        self.lists.complete[group.id] = members
         if gap:
             self.lists.gaps[group.id] = gap
 
-    def _reason_to_keep(self, group: StoredGroup, members: set[str]) -> str | None:
-        """Why nobody may be taken out on account of this list; None when it has proved itself."""
-        record = self.client.group(group.id)
-        if record is None:
-            return "the group is gone; its members go with it at the next sync of groups"
-        second, bad = _members_of(list(self.client.memberships(group.id)))
+    def _reason_to_doubt(self, group: StoredGroup, members: set[str]) -> str | None:
+        """Why this list cannot be taken for whole; None when a second reading and the group's own count agree."""
+        try:
+            record = self.client.group(group.id)
+            if record is None:
+                return "the group is gone; its members go with it at the next sync of groups"
+            second, bad = _members_of(list(self.client.memberships(group.id)))
+        except VendorError as error:
+            return f"it could not be read a second time: {error.problem}"
         if bad:
             return bad[0].reason
         now = group_from_record(record, self.step.rules)
         user_count = None if isinstance(now, Rejected) else now.user_count
         return judge_member_list(members, second, user_count, self.known.gaps.get(group.id, 0)).reason
+
+
+def people_unlisted(
+    step: Step, client: NorthpassClient, lists: MemberLists, known_people: Collection[str]
+) -> list[LmsUser]:
+    """Members whom no list of people has ever shown, and who are there when asked for: that list was cut.
+
+    Members who are gone (404) are left to the check that counts them.
+
+    Raises:
+        VendorError: the vendor is down, or refuses the key.
+    """
+    members = {person for group in (lists.complete, lists.incomplete) for people in group.values() for person in people}
+    unknown = sorted(members - set(known_people))[:UNLISTED_ASKED]
+    found = []
+    for _, answer in step.counted(client.for_each(unknown, client.person), "unknown members", len(unknown)):
+        user = None if answer is None or isinstance(answer, VendorError) else user_from_person(answer)
+        if isinstance(user, LmsUser):
+            found.append(user)
+    return found
 
 
 def _members_of(records: Collection[Record]) -> tuple[set[str], list[Rejected]]:

@@ -12,7 +12,15 @@ import dagster as dg
 from lms_assets.assets.step import Step
 from lms_assets.domain.group_links import GroupLink, naming_groups
 from lms_assets.domain.groups import LmsGroup
-from lms_assets.domain.push_plan import PushItem, compare_read_back, desired_fields, in_batches, plan_push
+from lms_assets.domain.push_plan import (
+    PushItem,
+    compare_read_back,
+    desired_fields,
+    in_batches,
+    plan_push,
+    refuse_implausible_push,
+    total_shown,
+)
 from lms_assets.domain.rules import Rules
 from lms_assets.vendors.errors import VendorError
 from lms_assets.vendors.impartner import ImpartnerClient
@@ -33,11 +41,17 @@ SHOWN = 100
 
 @dataclass(frozen=True)
 class Planned:
-    """What a push would send: `partners` are looked at, `without_crm_id` cannot be told of."""
+    """What a push would send: `partners` are looked at, `without_crm_id` cannot be told of.
+
+    `withheld`: row ids of partners with a group whose members were never read whole; their counts may be too low.
+    `first`: the CRM has confirmed nothing yet.
+    """
 
     items: tuple[PushItem, ...]
     partners: int
     without_crm_id: int
+    withheld: tuple[int, ...] = ()
+    first: bool = False
 
 
 def plan_of(warehouse: Warehouse, rules: Rules, *, portal_url: str | None) -> Planned:
@@ -51,9 +65,11 @@ def plan_of(warehouse: Warehouse, rules: Rules, *, portal_url: str | None) -> Pl
         [GroupLink(each.id, each.partner_id, each.link_method or "none") for each in groups],  # type: ignore[arg-type]
         [LmsGroup(each.id, each.name, None, each.user_count) for each in groups],
     )
+    unread = {each.partner_id for each in groups if each.partner_id is not None and each.members_synced_at is None}
+    withheld = tuple(partner.id for partner in partners if partner.id in unread)
     desired = {}
     for partner in partners:
-        if partner.impartner_id is None:
+        if partner.impartner_id is None or partner.id in unread:
             continue
         group = named.get(partner.id)
         desired[partner.impartner_id] = desired_fields(
@@ -65,7 +81,8 @@ def plan_of(warehouse: Warehouse, rules: Rules, *, portal_url: str | None) -> Pl
         )
     trusted = {impartner_id: _trusted(pushed) for impartner_id, pushed in memory.items()}
     without = sum(partner.impartner_id is None for partner in partners)
-    return Planned(plan_push(desired, trusted), len(desired), without)
+    first = not any(each.fields for each in memory.values())
+    return Planned(plan_push(desired, trusted), len(desired), without, withheld, first)
 
 
 class Push:
@@ -76,6 +93,8 @@ class Push:
         self._portal_url = portal_url
         self.partners = 0
         self.without_crm_id = 0
+        self.withheld: tuple[int, ...] = ()
+        self._first = False
         self.sent = 0
         self.confirmed: set[int] = set()
         self.failures: list[Failure] = []
@@ -84,7 +103,23 @@ class Push:
         """What differs from what the CRM last confirmed, for every active partner that the CRM knows."""
         planned = plan_of(self._step.warehouse, self._step.rules, portal_url=self._portal_url)
         self.partners, self.without_crm_id = planned.partners, planned.without_crm_id
+        self.withheld, self._first = planned.withheld, planned.first
         return planned.items
+
+    def refuse_sudden_fall(self, client: ImpartnerClient, items: Sequence[PushItem]) -> None:
+        """At the very first push, compare with what the CRM shows: somebody else kept these counts until now.
+
+        Raises:
+            ImplausiblePush: NPCU in all would fall far below what the CRM shows, and nobody allowed it.
+        """
+        if not self._first or not items or self._step.mass_deactivation_allowed:
+            return
+        field = self._step.rules.crm_total_field
+        shown = client.by_ids("Account", [item.impartner_id for item in items], [field])
+        refuse_implausible_push(
+            sum(total_shown(record.get(field)) for record in shown.values()),
+            sum(total_shown(item.fields.get(field)) for item in items),
+        )
 
     def send(self, client: ImpartnerClient, items: Sequence[PushItem]) -> None:
         """Send all items, 50 a call; what was confirmed is remembered batch by batch, so a crash repeats little."""

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import dagster as dg
 
-from lms_assets.domain.deletions import MassDeactivationStopped, TooManyBadRecords
+from lms_assets.domain.deletions import SyncStopped
 from lms_assets.domain.progress import Progress
 from lms_assets.domain.rules import Rules
 from lms_assets.lineage import STEP_RETRIES, SYNC_TYPES
@@ -222,7 +222,7 @@ class Step:
 
 
 # Running again does not help before somebody changes something.
-NO_USE_RETRYING = (PermanentVendorError, MassDeactivationStopped, TooManyBadRecords, OrphanedStep)
+NO_USE_RETRYING = (PermanentVendorError, SyncStopped, OrphanedStep)
 
 
 @contextmanager

@@ -2,31 +2,29 @@
 
 # No postponed annotations: Dagster reads the type of `context` from the function itself.
 
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar
 
 import dagster as dg
 
-from lms_assets.assets.absences import confirm_crm_absences, stop_if_too_many
+from lms_assets.assets.absences import stop_if_too_many
 from lms_assets.assets.crm_fields import ACCOUNT_FIELDS, CONTACT_FIELDS
+from lms_assets.assets.crm_records import CrmSource, ask_again, confirm_absences, confirm_exclusions, take_in_all
 from lms_assets.assets.define import asset_of
-from lms_assets.assets.intake import describe, refuse_too_many_bad, take_in
+from lms_assets.assets.employers import Employers, Regions
+from lms_assets.assets.intake import Intake, describe, refuse_too_many_bad, take_in
+from lms_assets.assets.points import take_in_properties
 from lms_assets.assets.step import sync_step
-from lms_assets.domain.contact_rows import assign_contact_rows, surrendered_email
-from lms_assets.domain.contacts import (
-    Contact,
-    choose_per_email,
-    contact_from_user,
-    is_primary,
-    partner_of_contact,
-)
+from lms_assets.domain.contact_rows import StoredContact, assign_contact_rows, surrendered_email
+from lms_assets.domain.contacts import choose_per_email, contact_from_user
 from lms_assets.domain.courses import (
     Course,
     course_from_record,
-    course_properties_from_record,
     merge_course,
 )
-from lms_assets.domain.partners import assign_partner_rows, partner_from_account, rows_by_name
+from lms_assets.domain.partner_rows import StoredPartner
+from lms_assets.domain.partners import assign_partner_rows, partner_from_account
 from lms_assets.resources import Connections
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Connection
@@ -35,13 +33,17 @@ from lms_assets.warehouse.tables import contacts as contacts_table
 from lms_assets.warehouse.tables import course_properties, lms_courses
 from lms_assets.warehouse.tables import partners as partners_table
 
+T = TypeVar("T")
+
 
 @asset_of("courses", table="lms_courses")
 def courses(context: dg.AssetExecutionContext, lms: Connections) -> dg.MaterializeResult[Any]:
     """Fetch every course and write its name, description and status."""
     with sync_step(context, lms, "courses") as step:
+        with step.warehouse.read() as connection:
+            known = reading.known_course_ids(connection)
         with lms.northpass() as client:
-            intake = take_in(step, client.courses, course_from_record, "courses")
+            intake = take_in(step, client.courses, course_from_record, "courses", again=not known)
             step.used(client.http)
         refuse_too_many_bad(step, intake, step.rules)
         rows = [asdict(course) | {"name": course.name or course.id} for course in intake.accepted]
@@ -58,13 +60,14 @@ def courses(context: dg.AssetExecutionContext, lms: Connections) -> dg.Materiali
 def course_npcu(context: dg.AssetExecutionContext, lms: Connections) -> dg.MaterializeResult[Any]:
     """Fetch every course's properties and write its points and category, archived versions included."""
     with sync_step(context, lms, "course_npcu") as step:
-        with lms.northpass() as client:
-            intake = take_in(step, client.course_properties, course_properties_from_record, "courses")
-            step.used(client.http)
-        refuse_too_many_bad(step, intake, step.rules)
         with step.warehouse.read() as connection:
             stored = {row.id: row for row in reading.courses(connection)}
             category_rules = reading.category_rules(connection) or step.rules.category_rules
+        points = {row.id: row.npcu_value for row in stored.values()}
+        with lms.northpass() as client:
+            intake = take_in_properties(step, client, points)
+            step.used(client.http)
+        refuse_too_many_bad(step, intake, step.rules)
         merged = []
         for properties in intake.accepted:
             known = stored.get(properties.course_id)
@@ -103,25 +106,23 @@ def partners(context: dg.AssetExecutionContext, lms: Connections) -> dg.Material
     with sync_step(context, lms, "partners") as step:
         with step.warehouse.read() as connection:
             stored = reading.stored_partners(connection)
-        active = {row.impartner_id: row.id for row in stored if row.is_active and row.impartner_id is not None}
+        active = _rows_by_crm_id(stored)
         with lms.impartner() as client:
-            regions = {row["Id"]: row["Name"] for row in client.list("Region", ["Id", "Name"]) if row["Name"]}
-            intake = take_in(
-                step,
-                lambda: client.list("Account", ACCOUNT_FIELDS),
+            regions = Regions(client)
+            source = CrmSource(
+                client,
+                "Account",
+                ACCOUNT_FIELDS,
                 lambda record: partner_from_account(record, step.rules, regions),
-                "accounts",
+                lambda partner: partner.impartner_id,
             )
+            intake = take_in_all(step, source, "accounts", first_load=not stored)
             refuse_too_many_bad(step, intake, step.rules)
-            listed = {partner.impartner_id for partner in intake.accepted}
-            seen = {str(each) for each in listed} | intake.excluded_ids | intake.bad_ids
-            absent = {crm_id for crm_id in active if str(crm_id) not in seen}
-            gone = confirm_crm_absences(intake, client, "Account", absent)
+            leaving_ids = _leaving(intake, source, active)
             step.used(client.http)
         assignment = assign_partner_rows(intake.accepted, stored, complete=intake.complete)
-        excluded = {crm_id for crm_id in active if str(crm_id) in intake.excluded_ids}
         kept_rows = {row_id for row_id, _ in assignment.rows}
-        leaving = {active[crm_id] for crm_id in gone | excluded} - kept_rows
+        leaving = {row_id for crm_id in leaving_ids for row_id in active[crm_id]} - kept_rows
         stop_if_too_many(step, "partner", sum(row.is_active for row in stored), leaving)
         rows = [
             {"id": row_id, **asdict(partner), "is_active": True, "deleted_at": None}
@@ -145,41 +146,52 @@ def partners(context: dg.AssetExecutionContext, lms: Connections) -> dg.Material
         )
 
 
+def _rows_by_crm_id(stored: Iterable[StoredPartner | StoredContact]) -> dict[int, set[int]]:
+    """CRM id to its active rows: an adopted portal may hold an account twice."""
+    found: dict[int, set[int]] = {}
+    for row in stored:
+        if row.is_active and row.impartner_id is not None:
+            found.setdefault(row.impartner_id, set()).add(row.id)
+    return found
+
+
+def _leaving(intake: Intake[T], source: CrmSource[T], active: Mapping[int, set[int]]) -> set[int]:
+    """CRM ids of active rows that are gone or that a rule leaves out now, each confirmed by asking for it."""
+    seen = source.ids(intake)
+    gone = confirm_absences(intake, source, set(active) - seen)
+    excluded = confirm_exclusions(intake, source, {crm_id for crm_id in active if str(crm_id) in intake.excluded_ids})
+    return gone | excluded if intake.complete else set()
+
+
 @asset_of("contacts", table="contacts")
 def contacts(context: dg.AssetExecutionContext, lms: Connections) -> dg.MaterializeResult[Any]:
     """Fetch every CRM user, keep the partners' people, link each to its partner, deactivate those who left."""
     with sync_step(context, lms, "contacts") as step:
         with step.warehouse.read() as connection:
             stored = reading.stored_contacts(connection)
-            partner_rows = [row for row in reading.stored_partners(connection) if row.is_active]
-            primary_users = reading.primary_users(connection)
-        active = {row.impartner_id: row.id for row in stored if row.is_active and row.impartner_id is not None}
+            employers = Employers.of(connection)
+        active = _rows_by_crm_id(stored)
         with lms.impartner() as client:
-            intake = take_in(
-                step,
-                lambda: client.list("User", CONTACT_FIELDS),
+            source = CrmSource(
+                client,
+                "User",
+                CONTACT_FIELDS,
                 lambda record: contact_from_user(record, step.rules),
-                "contacts",
+                lambda contact: contact.impartner_id,
             )
-            by_id = {row.impartner_id: row.id for row in partner_rows if row.impartner_id is not None}
-            by_name = rows_by_name(partner_rows)
-            kept, doubles = choose_per_email(intake.accepted, lambda each: partner_of_contact(each, by_id, by_name))
+            intake = take_in_all(step, source, "contacts", first_load=not stored)
+            ask_again(intake, source, employers.lost_links(intake.accepted))
+            kept, doubles = choose_per_email(intake.accepted, employers.active_partner_of)
             intake.rejected.extend(doubles)
             refuse_too_many_bad(step, intake, step.rules)
-            seen = {str(each.impartner_id) for each in intake.accepted} | intake.excluded_ids | intake.bad_ids
-            absent = {crm_id for crm_id in active if str(crm_id) not in seen}
-            gone = confirm_crm_absences(intake, client, "User", absent)
+            leaving_ids = _leaving(intake, source, active)
             step.used(client.http)
         assignment = assign_contact_rows([(each.impartner_id, each.email) for each in kept], stored)
-        left_out = intake.excluded_ids | {each.entity_id for each in doubles}
-        excluded = {crm_id for crm_id in active if str(crm_id) in left_out}
-        leaving = {active[crm_id] for crm_id in gone | excluded} - set(assignment.rows)
+        leaving_ids |= {crm_id for crm_id in active if str(crm_id) in {each.entity_id for each in doubles}}
+        leaving = {row_id for crm_id in leaving_ids for row_id in active[crm_id]} - set(assignment.rows)
         leaving |= {row.id for row in stored if row.is_active and row.id in assignment.displaced}
         stop_if_too_many(step, "contact", sum(row.is_active for row in stored), leaving)
-        rows = [
-            _contact_row(row_id, contact, partner_of_contact(contact, by_id, by_name), primary_users)
-            for row_id, contact in zip(assignment.rows, kept, strict=True)
-        ]
+        rows = [employers.contact_row(row_id, contact) for row_id, contact in zip(assignment.rows, kept, strict=True)]
 
         def work(connection: Connection) -> SyncCounts:
             gone_now = deactivate(connection, contacts_table, leaving, now=step.now)
@@ -192,22 +204,3 @@ def contacts(context: dg.AssetExecutionContext, lms: Connections) -> dg.Material
         step.write(work, **intake.outcome())
         describe(step, intake)
         return step.result(len(rows), without_partner=sum(row["partner_id"] is None for row in rows))
-
-
-def _contact_row(
-    row_id: int | None, contact: Contact, partner_id: int | None, primary_users: dict[int, int | None]
-) -> dict[str, Any]:
-    return {
-        "id": row_id,
-        "partner_id": partner_id,
-        "email": contact.email,
-        "first_name": contact.first_name,
-        "last_name": contact.last_name,
-        "title": contact.title,
-        "phone": contact.phone,
-        "is_primary": is_primary(contact, primary_users),
-        "impartner_id": contact.impartner_id,
-        "is_active": True,
-        "deleted_at": None,
-        "crm_last_modified": contact.crm_last_modified,
-    }

@@ -3,26 +3,27 @@
 # No postponed annotations: Dagster reads the type of `context` from the function itself.
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 import dagster as dg
 
-from lms_assets.assets.absences import confirm_lms_absences, stop_if_too_many
+from lms_assets.assets.absences import LmsSource, confirm_absences, confirm_changes, stop_if_too_many
 from lms_assets.assets.define import asset_of
-from lms_assets.assets.intake import describe, refuse_too_many_bad, take_in
-from lms_assets.assets.member_lists import COUNT_GAPS, Known, read_member_lists
-from lms_assets.assets.step import or_keep_last_good, sync_step
+from lms_assets.assets.intake import Intake, describe, is_excluded, refuse_too_many_bad, take_in
+from lms_assets.assets.member_lists import COUNT_GAPS, Known, people_unlisted, read_member_lists
+from lms_assets.assets.step import Step, or_keep_last_good, sync_step
 from lms_assets.domain.contact_links import link_contacts
 from lms_assets.domain.group_links import GroupLink, LinkablePartner, dangling_overrides, link_groups
 from lms_assets.domain.groups import group_from_record, is_kept_group
-from lms_assets.domain.people import user_from_person
+from lms_assets.domain.people import LmsUser, user_from_person
 from lms_assets.resources import Connections
 from lms_assets.warehouse import reading
-from lms_assets.warehouse.children import add_members, sync_members
+from lms_assets.warehouse.children import add_members, mark_members_read, sync_members
 from lms_assets.warehouse.engine import Connection
 from lms_assets.warehouse.links import group_overrides, write_contact_links
+from lms_assets.warehouse.reading import StoredGroup, StoredUser
 from lms_assets.warehouse.state import get_state, put_state
 from lms_assets.warehouse.sync import SyncCounts, deactivate, update_existing, upsert
 from lms_assets.warehouse.tables import lms_groups, lms_users
@@ -36,15 +37,14 @@ def users(context: dg.AssetExecutionContext, lms: Connections) -> dg.Materialize
             stored = {row.id: row for row in reading.users(connection)}
         active = {row.id for row in stored.values() if row.is_active}
         with lms.northpass() as client:
-            intake = take_in(step, client.people, user_from_person, "people")
+            intake = take_in(step, client.people, user_from_person, "people", again=not stored)
             refuse_too_many_bad(step, intake, step.rules)
-            seen = {user.id for user in intake.accepted} | intake.bad_ids
-            absent = sorted(row.id for row in stored.values() if row.status != "deleted" and row.id not in seen)
-            gone = confirm_lms_absences(step, intake, client, absent, client.person, len(active))
+            source = LmsSource(client, client.person, user_from_person, len(active))
+            changes = _changes_of_users(step, intake, source, stored)
+            gone = changes.gone
             step.used(client.http)
-        disabled = {user.id for user in intake.accepted if not user.is_active} & active
-        stop_if_too_many(step, "lms_user", len(active), (gone & active) | disabled)
-        rows = [asdict(user) for user in intake.accepted]
+        stop_if_too_many(step, "lms_user", len(active), (gone & active) | changes.disabled)
+        rows = [asdict(user) for user in intake.accepted if user.id not in changes.doubted]
 
         def work(connection: Connection) -> SyncCounts:
             counts = upsert(connection, lms_users, rows, key=("id",), now=step.now)
@@ -64,6 +64,32 @@ def users(context: dg.AssetExecutionContext, lms: Connections) -> dg.Materialize
         )
 
 
+@dataclass(frozen=True)
+class _Changes:
+    """Users who are gone, disabled anew, or changed for the worse by a record that was not confirmed."""
+
+    gone: set[str]
+    disabled: set[str]
+    doubted: set[str]
+
+
+def _changes_of_users(
+    step: Step, intake: Intake[LmsUser], source: LmsSource[LmsUser], stored: Mapping[str, StoredUser]
+) -> _Changes:
+    """What would cost somebody their access or their link to a contact, each confirmed by asking for it."""
+    listed = {user.id: user for user in intake.accepted}
+    off = {key for key, user in listed.items() if not user.is_active and key in stored and stored[key].is_active}
+    mute = {key for key, user in listed.items() if user.email is None and key in stored and stored[key].email}
+    disabled = confirm_changes(step, intake, source, sorted(off), lambda each: not getattr(each, "is_active", True))
+    muted = confirm_changes(step, intake, source, sorted(mute), lambda each: getattr(each, "email", "") is None)
+    absent = {key for key, row in stored.items() if row.status != "deleted" and key not in listed} - intake.bad_ids
+    control = next(iter(listed), None)
+    gone: set[str] = set()
+    for ids in (sorted(key for key in absent if stored[key].is_active == active) for active in (True, False)):
+        gone |= confirm_absences(step, intake, source, ids, control)
+    return _Changes(gone if intake.complete else set(), disabled, (off - disabled) | (mute - muted))
+
+
 def _link_contacts(connection: Connection, now: datetime) -> None:
     links = link_contacts(reading.contact_emails(connection), reading.users(connection))
     write_contact_links(connection, links, now=now)
@@ -74,19 +100,22 @@ def groups(context: dg.AssetExecutionContext, lms: Connections) -> dg.Materializ
     """Fetch every group, find the partner each belongs to, and deactivate those that are gone or left out."""
     with sync_step(context, lms, "groups") as step:
         with step.warehouse.read() as connection:
-            active = {row.id for row in reading.groups(connection) if row.is_active}
+            stored = {row.id: row for row in reading.groups(connection)}
             partners = [
                 LinkablePartner(row.id, row.account_name, row.is_active) for row in reading.stored_partners(connection)
             ]
             overrides = group_overrides(connection)
+        active = {row.id for row in stored.values() if row.is_active}
         with lms.northpass() as client:
-            intake = take_in(step, client.groups, lambda record: group_from_record(record, step.rules), "groups")
+            source = LmsSource(client, client.group, lambda record: group_from_record(record, step.rules), len(active))
+            intake = take_in(step, client.groups, source.convert, "groups", again=not stored)
             refuse_too_many_bad(step, intake, step.rules)
             seen = {group.id for group in intake.accepted} | intake.excluded_ids | intake.bad_ids
-            absent = sorted(active - seen)
-            gone = confirm_lms_absences(step, intake, client, absent, client.group, len(active))
+            excluded = confirm_changes(step, intake, source, sorted(intake.excluded_ids & active), is_excluded)
+            gone = confirm_absences(
+                step, intake, source, sorted(active - seen), next(iter(seen - intake.bad_ids), None)
+            )
             step.used(client.http)
-        excluded = intake.excluded_ids & active
         stop_if_too_many(step, "group", len(active), gone | excluded)
         links = {link.group_id: link for link in link_groups(intake.accepted, partners, overrides, step.rules)}
         rows = [
@@ -116,9 +145,19 @@ def groups(context: dg.AssetExecutionContext, lms: Connections) -> dg.Materializ
         return step.result(
             len(rows),
             linked=sum(link.partner_id is not None for link in links.values()),
+            links_lost=_links_lost(links, stored, {partner.id for partner in partners if partner.is_active}),
             links_not_exact=_links_table(links, {row["id"]: row["name"] for row in rows}),
             overrides_that_point_to_nothing=len(dangling),
         )
+
+
+def _links_lost(links: Mapping[str, GroupLink], stored: Mapping[str, StoredGroup], active: set[int]) -> list[str]:
+    """Groups that were an active partner's and are nobody's now: was one of the two renamed?"""
+    return [
+        f"group {key}: was partner {stored[key].partner_id}'s; to keep it, add a row to group_partner_overrides"
+        for key, link in sorted(links.items())
+        if link.partner_id is None and key in stored and stored[key].partner_id in active
+    ][:20]
 
 
 def _links_table(links: Mapping[str, GroupLink], names: Mapping[str, str]) -> dg.TableMetadataValue:
@@ -160,8 +199,10 @@ def _memberships(context: dg.AssetExecutionContext, lms: Connections) -> dg.Mate
             ]
             stored = reading.members_of(connection, [group.id for group in wanted])
             known_gaps = get_state(connection, COUNT_GAPS) or {}
+            known_people = {row.id for row in reading.users(connection)}
         with lms.northpass() as client:
             lists = read_member_lists(step, client, wanted, Known(stored, known_gaps))
+            unlisted = people_unlisted(step, client, lists, known_people)
             step.used(client.http)
         leaving = [
             f"{group_id}/{user_id}"
@@ -173,6 +214,10 @@ def _memberships(context: dg.AssetExecutionContext, lms: Connections) -> dg.Mate
 
         def work(connection: Connection) -> SyncCounts:
             put_state(connection, COUNT_GAPS, gaps, now=step.now)
+            if unlisted:
+                upsert(connection, lms_users, [asdict(user) for user in unlisted], key=("id",), now=step.now)
+                _link_contacts(connection, step.now)
+            mark_members_read(connection, lists.complete, now=step.now)
             counts = sync_members(connection, lists.complete, now=step.now)
             return counts + add_members(connection, lists.incomplete, now=step.now)
 
@@ -182,5 +227,6 @@ def _memberships(context: dg.AssetExecutionContext, lms: Connections) -> dg.Mate
             total,
             groups_read=len(lists.complete),
             groups_incomplete=len(lists.incomplete),
+            people_missing_in_the_list_of_people=len(unlisted),
             groups_without_members=sum(not members for members in lists.complete.values()),
         )

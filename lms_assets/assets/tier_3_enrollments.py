@@ -41,7 +41,8 @@ def enrollments(context: dg.AssetExecutionContext, lms: Connections) -> dg.Mater
             people = people_to_read(step, client, weeks)
             with step.warehouse.read() as connection:
                 stored = reading.enrollment_ids_by_user(connection, people)
-                known = KnownEnrollments(reading.known_course_ids(connection), stored)
+                completed = reading.completed_ids(connection, people)
+                known = KnownEnrollments(reading.known_course_ids(connection), stored, completed)
                 total = reading.row_count(connection, lms_enrollments)
             tour = read_transcripts(step, client, people, known, staging_key)
             step.used(client.http)

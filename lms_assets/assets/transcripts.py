@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from lms_assets.assets.step import Step
 from lms_assets.domain.transcript_reading import TranscriptRead, from_json, read_transcript, to_json
+from lms_assets.domain.transcripts import Enrollment
 from lms_assets.vendors.errors import RecordNotFound, TransientVendorError, VendorError
 from lms_assets.vendors.northpass import NorthpassClient
 from lms_assets.vendors.settle import as_it_is, read_settled
@@ -28,10 +30,12 @@ class TranscriptTour:
 
 @dataclass(frozen=True)
 class KnownEnrollments:
-    """What the warehouse knows: ids of all courses, and each person's stored enrollment ids."""
+    """What the warehouse knows: ids of all courses, each person's stored enrollment ids, and which are completed."""
 
     course_ids: Collection[str]
     by_person: Mapping[str, Collection[str]]
+    completed: Collection[str] = frozenset()
+    """Ids of those that are stored as completed."""
 
 
 def read_transcripts(
@@ -70,23 +74,48 @@ def _reader(client: NorthpassClient, known: KnownEnrollments) -> Callable[[str],
     def read(person_id: str) -> TranscriptRead:
         try:
             first = _read_once(client, person_id, known)
-            missing = set(known.by_person.get(person_id, ())) - {each.id for each in first.enrollments}
-            if first.outcome != "complete" or not missing:
+            if first.outcome != "complete" or not _loses_something(first, known):
                 return first
-            second = _read_once(client, person_id, known)
-        except RecordNotFound:
-            return TranscriptRead(person_id, "gone")
-        same = {each.id for each in first.enrollments} == {each.id for each in second.enrollments}
-        if same:
+            # The whole record this time, so that a filter gone wrong cannot say the same twice.
+            second = _read_once(client, person_id, known, courses_only=False)
+        except RecordNotFound as error:
+            if client.person(person_id) is None:
+                return TranscriptRead(person_id, "gone")
+            problem = "the transcript is not found though the person is there"
+            remedy = "Try again later; if it stays, tell the vendor"
+            raise TransientVendorError(error.vendor, error.endpoint, error.status, problem, remedy) from None
+        if _completions(first) == _completions(second):
             return second
-        return TranscriptRead(person_id, "partial", second.enrollments, second.rejected)
+        kept = _without_lost_completions(second, known)
+        return TranscriptRead(person_id, "partial", kept, second.rejected)
 
     return read
 
 
-def _read_once(client: NorthpassClient, person_id: str, known: KnownEnrollments) -> TranscriptRead:
-    reading = read_settled(lambda: client.transcript(person_id), convert=as_it_is)
+def _read_once(
+    client: NorthpassClient, person_id: str, known: KnownEnrollments, *, courses_only: bool = True
+) -> TranscriptRead:
+    reading = read_settled(lambda: client.transcript(person_id, courses_only=courses_only), convert=as_it_is)
     return read_transcript(person_id, reading.records, known.course_ids, complete=reading.complete)
+
+
+def _loses_something(read: TranscriptRead, known: KnownEnrollments) -> bool:
+    """Whether a stored enrollment would go, or a stored completion be taken back."""
+    stored = set(known.by_person.get(read.person_id, ()))
+    completions = _completions(read)
+    return bool(stored - set(completions)) or any(
+        each in known.completed and completions[each] is None for each in stored & set(completions)
+    )
+
+
+def _completions(read: TranscriptRead) -> dict[str, datetime | None]:
+    return {each.id: each.completed_at if each.status == "completed" else None for each in read.enrollments}
+
+
+def _without_lost_completions(read: TranscriptRead, known: KnownEnrollments) -> tuple[Enrollment, ...]:
+    """Of a transcript whose two readings differ: what takes no stored completion back."""
+    completions = _completions(read)
+    return tuple(each for each in read.enrollments if each.id not in known.completed or completions[each.id])
 
 
 def _note_unread(tour: TranscriptTour, person_id: str, error: VendorError) -> None:

@@ -16,9 +16,25 @@ class ListVerdict:
     reason: str | None = None
 
 
+# A first list that lacks more than this, in people and in share of the group's count, is not taken for whole at once.
+FAR_SHORT_PEOPLE = 2
+FAR_SHORT_SHARE = 0.2
+
+
 def count_gap(user_count: int | None, listed: int) -> int:
-    """How many members the vendor counts beyond those it lists; 0 when it counts no more, or does not count."""
-    return max(0, user_count - listed) if user_count is not None else 0
+    """How many members the vendor counts beyond those it lists, below 0 for fewer; 0 when it does not count."""
+    return user_count - listed if user_count is not None else 0
+
+
+def is_far_short(user_count: int | None, listed: int, known_gap: int) -> bool:
+    """Whether a list lacks so many of those whom the group counts that it wants a second look, missing or not.
+
+    An empty list of a group that counts anybody does (an empty list may come as 404, and a 404 may be wrong).
+    """
+    gap = count_gap(user_count, listed)
+    if user_count is None or gap <= known_gap:
+        return False
+    return listed == 0 or gap - known_gap > max(FAR_SHORT_PEOPLE, FAR_SHORT_SHARE * user_count)
 
 
 def judge_member_list(
@@ -30,8 +46,8 @@ def judge_member_list(
         first: ids of the first reading.
         second: ids of the second.
         user_count: the group's own count, asked for after both; None when it has none.
-        known_gap: how far `user_count` was ahead of the list when that was last taken for complete. Some groups'
-            counts are off for good; only a gap that has grown says that the list lacks somebody.
+        known_gap: how far `user_count` was ahead of the list before (see `count_gap`). Some groups' counts are off
+            for good, either way; only a gap that has grown says that the list lacks somebody.
     """
     if set(first) != set(second):
         return ListVerdict(False, "two readings gave different members")

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 from lms_assets.domain.certifications import PartnerCounts
+from lms_assets.domain.deletions import SyncStopped
 from lms_assets.domain.rules import Rules
 
 Value = int | str
@@ -126,6 +127,29 @@ def compare_read_back(
             if impartner_id not in read or not same_value(found, value):
                 mismatches.append(Mismatch(impartner_id, field, value, found))
     return tuple(mismatches)
+
+
+class ImplausiblePush(SyncStopped):
+    """The first push would lower the CRM's counts too far to be believed."""
+
+
+FALL_SHARE = 0.2
+FALL_MINIMUM = 20
+
+
+def refuse_implausible_push(shown: int, wanted: int) -> None:
+    """Raise `ImplausiblePush` when NPCU in all would fall from `shown` by more than a fifth, and by more than 20."""
+    if shown - wanted > max(FALL_MINIMUM, FALL_SHARE * shown):
+        raise ImplausiblePush(
+            f"NPCU in all: the CRM shows {shown}, and the first push would make it {wanted}. Nothing was sent. Look at "
+            "partner_cert_counts; if it is right, run push_to_impartner with --allow-mass-deactivation."
+        )
+
+
+def total_shown(value: Any) -> int:
+    """A count as the CRM shows it; what is no number is 0."""
+    number = _number(value)
+    return int(number) if number is not None else 0
 
 
 def same_value(one: Any, other: Any) -> bool:

@@ -10,14 +10,14 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, Table, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from lms_assets.warehouse.sync import SyncCounts, delete_rows, upsert
 from lms_assets.warehouse.sync_plan import chunks
-from lms_assets.warehouse.tables import lms_enrollments, lms_group_members
+from lms_assets.warehouse.tables import lms_enrollments, lms_group_members, lms_groups
 
-__all__ = ["add_members", "sync_children", "sync_enrollments", "sync_members"]
+__all__ = ["add_members", "mark_members_read", "sync_children", "sync_enrollments", "sync_members"]
 
 
 def sync_children(
@@ -110,3 +110,9 @@ def add_members(connection: Connection, members: Mapping[str, Iterable[str]], *,
         for user_id in dict.fromkeys(user_ids)
     )
     return upsert(connection, lms_group_members, rows, key=("group_id", "user_id"), now=now, insert_only=("added_at",))
+
+
+def mark_members_read(connection: Connection, group_ids: Iterable[str], *, now: datetime) -> None:
+    """Note when these groups' members were read completely; the groups' own rows count as untouched."""
+    for part in chunks(group_ids):
+        connection.execute(update(lms_groups).where(lms_groups.c.id.in_(part)).values(members_synced_at=now))

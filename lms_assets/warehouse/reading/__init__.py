@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lms_assets.warehouse.reading.enrollments import (
     TranscriptState,
+    completed_ids,
     count_enrollments,
     enrollment_counts_by_user,
     enrollment_ids_by_user,
@@ -18,6 +19,7 @@ from lms_assets.warehouse.reading.foundation import (
     known_course_ids,
     partner_activity,
     partner_names,
+    partner_of_contacts,
     primary_users,
     stored_contacts,
     stored_partners,
@@ -43,6 +45,7 @@ __all__ = [
     "TranscriptState",
     "active_ids",
     "category_rules",
+    "completed_ids",
     "contact_emails",
     "contact_facts",
     "count_enrollments",
@@ -60,6 +63,7 @@ __all__ = [
     "orphans",
     "partner_activity",
     "partner_names",
+    "partner_of_contacts",
     "person_facts",
     "primary_users",
     "row_count",

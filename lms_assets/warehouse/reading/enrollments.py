@@ -77,6 +77,16 @@ def enrollment_ids_by_user(connection: Connection, user_ids: Collection[str]) ->
     return found
 
 
+def completed_ids(connection: Connection, user_ids: Collection[str]) -> set[str]:
+    """Ids of these people's stored enrollments that are completed."""
+    c = lms_enrollments.c
+    found: set[str] = set()
+    for part in chunks(user_ids):
+        query = select(c.id).where(c.user_id.in_(part), c.status == "completed", c.completed_at.is_not(None))
+        found.update(connection.execute(query).scalars())
+    return found
+
+
 def count_enrollments(connection: Connection, *, completed_from: datetime, completed_before: datetime) -> int:
     """Number of enrollments completed in a span of time (from inclusive, before exclusive)."""
     c = lms_enrollments.c

@@ -88,3 +88,9 @@ def category_rules(connection: Connection) -> tuple[CategoryRule, ...]:
     c = certification_category_rules.c
     query = select(c.category, c.pattern, c.priority).order_by(c.priority.desc(), c.id)
     return tuple(CategoryRule(*row) for row in connection.execute(query))
+
+
+def partner_of_contacts(connection: Connection) -> dict[int, int | None]:
+    """Contact id to the partner it is linked to."""
+    c = contacts.c
+    return {row[0]: row[1] for row in connection.execute(select(c.id, c.partner_id))}

@@ -1,0 +1,105 @@
+"""What the contacts' sync knows of partners, and the regions' names: whom a contact belongs to, and its row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lms_assets.domain.contacts import Contact, is_primary, partner_of_contact
+from lms_assets.domain.partners import rows_by_name
+from lms_assets.vendors.impartner import ImpartnerClient
+from lms_assets.vendors.settle import as_it_is, read_settled
+from lms_assets.warehouse import reading
+from lms_assets.warehouse.engine import Connection
+
+
+@dataclass(frozen=True)
+class Employers:
+    """Partners by CRM id and by name, and whom stored contacts who learn belong to."""
+
+    active_by_id: Mapping[int, int]
+    any_by_id: Mapping[int, int]
+    active_by_name: Mapping[str, int]
+    primary_users: Mapping[int, int | None]
+    linked_before: frozenset[int]
+    """CRM ids of active contacts who belong to an active partner."""
+
+    @classmethod
+    def of(cls, connection: Connection) -> Employers:
+        """As the warehouse has it."""
+        stored = reading.stored_partners(connection)
+        active = [row for row in stored if row.is_active]
+        inactive = {row.impartner_id: row.id for row in stored if not row.is_active and row.impartner_id is not None}
+        by_id = {row.impartner_id: row.id for row in active if row.impartner_id is not None}
+        partner_of = reading.partner_of_contacts(connection)
+        rows = set(by_id.values())
+        return cls(
+            by_id,
+            inactive | by_id,
+            rows_by_name(active),
+            reading.primary_users(connection),
+            frozenset(
+                each.impartner_id
+                for each in reading.stored_contacts(connection)
+                if each.is_active and each.impartner_id is not None and partner_of.get(each.id) in rows
+            ),
+        )
+
+    def active_partner_of(self, contact: Contact) -> int | None:
+        """The partner for whom the contact counts."""
+        return partner_of_contact(contact, self.active_by_id, self.active_by_name)
+
+    def lost_links(self, contacts: Iterable[Contact]) -> set[int]:
+        """CRM ids of contacts whose partner is still there and who seem to belong to none any more."""
+        return {
+            each.impartner_id
+            for each in contacts
+            if each.impartner_id in self.linked_before and each.account_id is None and not self.active_partner_of(each)
+        }
+
+    def contact_row(self, row_id: int | None, contact: Contact) -> dict[str, Any]:
+        """The row of `contacts`. Somebody of an inactive partner stays linked to its row: that is who has to leave."""
+        partner_id = self.active_partner_of(contact)
+        if partner_id is None and contact.account_id is not None:
+            partner_id = self.any_by_id.get(contact.account_id)
+        return {
+            "id": row_id,
+            "partner_id": partner_id,
+            "email": contact.email,
+            "first_name": contact.first_name,
+            "last_name": contact.last_name,
+            "title": contact.title,
+            "phone": contact.phone,
+            "is_primary": is_primary(contact, self.primary_users),
+            "impartner_id": contact.impartner_id,
+            "is_active": True,
+            "deleted_at": None,
+            "crm_last_modified": contact.crm_last_modified,
+        }
+
+
+class Regions(Mapping[int, str]):
+    """Names of the CRM's regions by id; one that the list lacks is asked for when somebody needs it."""
+
+    def __init__(self, client: ImpartnerClient) -> None:
+        self._client = client
+        listed = read_settled(lambda: client.list("Region", ["Name"]), convert=as_it_is).records
+        self._names: dict[int, str | None] = {
+            row["Id"]: row["Name"] for row in listed if isinstance(row["Id"], int) and isinstance(row["Name"], str)
+        }
+
+    def __getitem__(self, number: int) -> str:
+        if number not in self._names:
+            found = self._client.by_ids("Region", [number], ["Name"]).get(number, {}).get("Name")
+            self._names[number] = found if isinstance(found, str) else None
+        name = self._names[number]
+        if name is None:
+            raise KeyError(number)
+        return name
+
+    def __iter__(self) -> Iterator[int]:
+        return (number for number, name in self._names.items() if name is not None)
+
+    def __len__(self) -> int:
+        return sum(name is not None for name in self._names.values())
