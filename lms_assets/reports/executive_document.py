@@ -249,8 +249,7 @@ def _quiet(report: ExecutiveReport) -> Section:
 def _footer(report: ExecutiveReport) -> tuple[str, ...]:
     lines = [
         "A certification counts while it is held: completed, not expired, and its holder is a partner's active user. "
-        f"{words.plural(report.people_of_several, 'person', 'people').capitalize()} who belong to several partners "
-        "count for each.",
+        f"Somebody who belongs to several partners counts for each; {words.number(report.people_of_several)} do.",
         f'What a number is made of: lms-assets why "PARTNER" --at {report.frame.as_of:%Y-%m-%dT%H:%M:%SZ}',
     ]
     if report.uncategorised:

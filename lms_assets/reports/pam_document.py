@@ -165,7 +165,7 @@ def _moved(line: PartnerLine) -> Row:
     if line.lost:
         causes.append(f"−{words.number(line.lost)} expired")
     if line.by_people_who_moved:
-        causes.append(f"{words.signed(line.by_people_who_moved)} people or courses")
+        causes.append(f"{words.signed(line.by_people_who_moved)} through people or courses")
     change = line.npcu.difference
     now = f"now {words.number(line.npcu.now)}"
     return Row((_partner(line), Cell(", ".join(causes)), Cell(words.arrow(change), now, tone=words.tone_of(change))))
