@@ -124,9 +124,7 @@ def report(code: int, stats: dict, steps: dict[str, float], peaks: dict[int, tup
     for vendor in ("northpass", "impartner"):
         figures = {name: stats[vendor][name] for name in ("calls", "throttled", "most_in_one_second")}
         print(f"{vendor:<28} {figures}")
-    print(
-        f"Northpass steps              {seconds:.0f} s for {northpass['calls']} calls: {seconds / least:.3f} times calls/10"
-    )
+    print(f"Northpass steps              {seconds:.0f} s, {seconds / least:.3f} times calls / {LIMIT}")
     print(f"highest memory of a process  {highest} MB ({of_what.strip()})")
     refused = sum(stats[vendor]["throttled"] for vendor in ("northpass", "impartner"))
     kept = code == 0 and refused == 0 and seconds <= MOST_TIME * least and highest < MOST_MEMORY_MB
