@@ -22,6 +22,8 @@ from filelock import Timeout
 
 from lms_assets.automation.chain_events import chain_event, chain_events
 from lms_assets.automation.run_locks import fail_dead_runs, hold_run, release_run
+from lms_assets.automation.tasks import Write, chain_task_begins, chain_task_ends, refresh_tasks, task_write
+from lms_assets.checks.catalogue import ancestors
 from lms_assets.domain.chain import ChainEvent, ChainState, StepRecord, apply_event, close, final_status, fold
 from lms_assets.lineage import DAILY_FULL, NOT_REQUIRED
 from lms_assets.run_tags import AS_OF_TAG
@@ -56,7 +58,7 @@ def with_state(row: ChainRow, state: ChainState) -> ChainRow:
 
 def closed(row: ChainRow, state: ChainState, ended_at: datetime, reason: str | None) -> ChainRow:
     """The row of a chain whose run is over; `reason` is why, for a run that was cancelled or killed."""
-    state = close(state, DAILY_FULL, DEGRADING_CHECKS, reason)
+    state = close(state, DAILY_FULL, DEGRADING_CHECKS, reason, upstream=lambda step: ancestors((step,)))
     status = final_status(state, NOT_REQUIRED)
     return replace(
         with_state(row, state),
@@ -85,11 +87,13 @@ class ChainLogHandler(logging.Handler):
         kind = event.event_type_value
         if kind == "PIPELINE_START":
             _hold_lock(run_id)
-        if meta.get("job_name") == CHAIN_NAME:
-            try:
-                _write(event, run_id, meta.get("job_tags") or {}, datetime.fromtimestamp(record.created, UTC))
-            except Exception as error:  # noqa: BLE001 - a log that cannot be written must not fail the sync it tells of
-                print(f"chain log: {error}; it is mended from the event log later", file=sys.stderr)  # noqa: T201
+        at = datetime.fromtimestamp(record.created, UTC)
+        try:
+            if meta.get("job_name") == CHAIN_NAME:
+                _write(event, run_id, meta.get("job_tags") or {}, at)
+            _write_task(task_write(event, run_id, str(meta.get("job_name")), at))
+        except Exception as error:  # noqa: BLE001 - a log that cannot be written must not fail the sync it tells of
+            print(f"chain log: {error}; it is mended from the event log later", file=sys.stderr)  # noqa: T201
         if kind in RUN_ENDS:
             release_run(_home(), run_id)
 
@@ -106,38 +110,50 @@ def _hold_lock(run_id: str) -> None:
 
 
 @cache
-def _store(process_id: int) -> ChainStore:
+def _warehouse(process_id: int, url: str) -> Warehouse:
     # One a process: connections must not cross a fork.
-    return ChainStore(Warehouse(os.environ["LMS_WAREHOUSE_URL"]), CHAIN_NAME)
+    return Warehouse(url)
+
+
+def _our_warehouse() -> Warehouse:
+    return _warehouse(os.getpid(), os.environ["LMS_WAREHOUSE_URL"])
+
+
+def _write_task(work: Write | None) -> None:
+    if work is not None:
+        _our_warehouse().in_transaction(work)
 
 
 def _write(event: dg.DagsterEvent, run_id: str, tags: Mapping[str, str], at: datetime) -> None:
-    store = _store(os.getpid())
+    store = ChainStore(_our_warehouse(), CHAIN_NAME)
     root = tags.get(ROOT_RUN_TAG, run_id)
     kind = event.event_type_value
     if kind == "PIPELINE_START":
         as_of = tags.get(AS_OF_TAG)
         store.open(root, now=at, as_of=datetime.fromisoformat(as_of) if as_of else at)
         store.change(root, lambda row: with_state(row, state_of(row)))
+        _write_task(chain_task_begins(run_id, at))
     elif kind in RUN_ENDS:
         reason = "cancelled" if kind == "PIPELINE_CANCELED" else None
-        store.change(root, lambda row: closed(row, state_of(row), at, reason))
+        row = store.change(root, lambda row: closed(row, state_of(row), at, reason))
+        if row is not None:
+            _write_task(chain_task_ends(run_id, row.status, at, row.error_message))
     else:
         change = chain_event(event, at)
-        if change is not None and not _is_repeated(change):
+        if change is not None and not _is_repeated(run_id, change):
             store.change(root, lambda row: with_state(row, apply_event(state_of(row), change)))
 
 
-_materialized: set[str] = set()
+_materialized: set[tuple[str, str]] = set()
 
 
-def _is_repeated(event: ChainEvent) -> bool:
+def _is_repeated(run_id: str, event: ChainEvent) -> bool:
     """Whether this is one more partition of an asset that has been noted: a range makes one event each."""
     if event.kind != "materialized":
         return False
-    if event.step in _materialized:
+    if (run_id, event.step) in _materialized:
         return True
-    _materialized.add(event.step)
+    _materialized.add((run_id, event.step))
     return False
 
 
@@ -157,6 +173,7 @@ def reconcile_chains(instance: dg.DagsterInstance, warehouse: Warehouse) -> list
         reason = "the run is not in Dagster's storage any more" if not runs else _reason(runs[-1])
         _close(store, row, state, ended_at or row.started_at, reason)
         mended.append(row.run_id or "")
+    refresh_tasks(instance, warehouse, datetime.now(UTC))
     return mended
 
 

@@ -25,6 +25,7 @@ def lock_path(home: Path, run_id: str) -> Path:
     return home / "run_locks" / f"{run_id}.lock"
 
 
+_PATIENCE_SECONDS = 10
 _held: dict[str, FileLock] = {}
 
 
@@ -37,7 +38,8 @@ def hold_run(home: Path, run_id: str) -> None:
     path = lock_path(home, run_id)
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path, thread_local=False)
-    lock.acquire(timeout=0)
+    # Whoever asks whether this run is alive holds the lock for a moment.
+    lock.acquire(timeout=_PATIENCE_SECONDS)
     _held[run_id] = lock
 
 

@@ -6,7 +6,7 @@ Source of the statuses: portal schema, `task_chain_logs`; of what is required: d
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
@@ -140,8 +140,10 @@ def _after_step_event(record: StepRecord | None, name: str, event: ChainEvent) -
 
 
 def _after_check(record: StepRecord, event: ChainEvent) -> StepRecord:
-    if event.passed or event.check is None:
+    if event.check is None:
         return record
+    if event.passed:
+        return _after_passed_check(record, event.check)
     failed = (*(name for name in record.failed_checks if name != event.check), event.check)
     record = replace(record, failed_checks=failed)
     if event.warning:
@@ -150,6 +152,17 @@ def _after_check(record: StepRecord, event: ChainEvent) -> StepRecord:
     if event.blocking:
         return replace(record, status="failed", error=record.error or reason)
     return record
+
+
+def _after_passed_check(record: StepRecord, check: str) -> StepRecord:
+    """A check that failed before and passes now, evaluated again by a resumed run, lets its step count as completed."""
+    if check not in record.failed_checks:
+        return record
+    left = tuple(name for name in record.failed_checks if name != check)
+    by_check = record.status == "failed" and (record.error or "").startswith((f"{check}:", f"check {check} "))
+    if by_check and record.completed_at is not None:
+        return replace(record, status="completed", error=None, failed_checks=left)
+    return replace(record, failed_checks=left)
 
 
 def _cut(message: str | None) -> str | None:
@@ -165,7 +178,12 @@ def fold(events: Iterable[ChainEvent], state: ChainState | None = None) -> Chain
 
 
 def close(
-    state: ChainState, planned: Sequence[str], degrading_checks: frozenset[str], reason: str | None
+    state: ChainState,
+    planned: Sequence[str],
+    degrading_checks: frozenset[str],
+    reason: str | None,
+    *,
+    upstream: Callable[[str], Collection[str]] | None = None,
 ) -> ChainState:
     """The state once the run is over: what still ran has failed, what never began was held back.
 
@@ -174,12 +192,15 @@ def close(
         planned: every step of the chain, in order.
         degrading_checks: checks whose failure makes a step that ended well `degraded`.
         reason: why the run ended, for steps that never said so (killed, cancelled); None when it ended by itself.
+        upstream: what a step waits for, directly or not; a step is held back by those of them that failed.
     """
     steps: dict[str, StepRecord] = {}
     for name in planned:
         record = state.steps.get(name)
-        if record is None:
-            steps[name] = StepRecord(name, "held_back", error=_held_back_by(steps, reason))
+        if record is None or record.status == "held_back":
+            # One held back by an earlier run of this chain may wait for something else by now.
+            why = held_back_by(steps.values(), upstream(name) if upstream else planned, reason)
+            steps[name] = StepRecord(name, "held_back", error=why)
         elif record.status in {"running", "retrying"}:
             steps[name] = replace(record, status="failed", error=record.error or reason or "ended without a word")
         elif record.status == "completed" and set(record.failed_checks) & degrading_checks:
@@ -193,9 +214,20 @@ def _failed_checks(record: StepRecord) -> str:
     return record.error or "failed checks: " + ", ".join(record.failed_checks)
 
 
-def _held_back_by(before: Mapping[str, StepRecord], reason: str | None) -> str:
-    culprits = [record.step for record in before.values() if record.status == "failed"]
-    return "held back by " + ", ".join(culprits) if culprits else reason or "was not reached"
+def held_back_by(records: Iterable[StepRecord], waits_for: Collection[str], reason: str | None) -> str:
+    """Why a step never began: the failed steps among those it waits for, with the check that failed where one did."""
+    culprits = [record for record in _failed(records) if record.step in waits_for]
+    if not culprits:
+        return reason or "was not reached"
+    return "held back by " + ", ".join(_culprit(record) for record in culprits)
+
+
+def _failed(records: Iterable[StepRecord]) -> list[StepRecord]:
+    return [record for record in records if record.status == "failed"]
+
+
+def _culprit(record: StepRecord) -> str:
+    return f"{record.step} ({', '.join(record.failed_checks)})" if record.failed_checks else record.step
 
 
 def final_status(state: ChainState, not_required: frozenset[str]) -> ChainStatus:
