@@ -167,6 +167,20 @@ class Push:
         self.confirmed |= set(confirmed)
         self.failures += [Failure("partner", str(each), reason) for each, reason in sorted(refused.items())]
 
+    def figures(self, items: Sequence[PushItem]) -> dict[str, Any]:
+        """What became of the differences, and whom the CRM was not told of."""
+        return {
+            "sent": self.sent,
+            "confirmed": len(self.confirmed),
+            "failed": len(self.failures),
+            "partners_without_crm_id": self.without_crm_id,
+            "partners_withheld": len(self.withheld),
+            "partners_withheld_sample": [
+                f"partner {each}: a group was never read whole" for each in self.withheld[:20]
+            ],
+            "differences": self.as_table(items),
+        }
+
     @staticmethod
     def as_table(items: Sequence[PushItem]) -> dg.TableMetadataValue:
         """The first differences, for people who look at the asset."""

@@ -170,15 +170,7 @@ class Step:
 
         self.require_live_run()
         counts = self.warehouse.in_transaction(once)
-        self.metadata |= {
-            "created": counts.created,
-            "updated": counts.updated,
-            "unchanged": counts.unchanged,
-            "deactivated": counts.deactivated,
-            "reactivated": counts.reactivated,
-            "removed": counts.deleted,
-            "refused_by_database": len(counts.misfits),
-        }
+        self.metadata |= _figures(counts)
         return counts
 
     def on_commit(self, work: Callable[[Connection], None]) -> None:
@@ -219,6 +211,18 @@ class Step:
             )
         except WarehouseError as trouble:
             self.context.log.warning(f"The failure of {self.key} could not be noted in sync_logs: {trouble}")
+
+
+def _figures(counts: SyncCounts) -> dict[str, int]:
+    return {
+        "created": counts.created,
+        "updated": counts.updated,
+        "unchanged": counts.unchanged,
+        "deactivated": counts.deactivated,
+        "reactivated": counts.reactivated,
+        "removed": counts.deleted,
+        "refused_by_database": len(counts.misfits),
+    }
 
 
 # Running again does not help before somebody changes something.

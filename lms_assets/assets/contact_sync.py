@@ -1,0 +1,67 @@
+"""One sync of the contacts: CRM users read and judged, one for each e-mail, each linked to its partner, and written."""
+
+from __future__ import annotations
+
+from lms_assets.assets.absences import stop_if_too_many
+from lms_assets.assets.crm_fields import CONTACT_FIELDS
+from lms_assets.assets.crm_records import CrmSource, ask_again, take_in_all
+from lms_assets.assets.employers import Employers
+from lms_assets.assets.intake import Intake, refuse_too_many_bad
+from lms_assets.assets.partner_sync import leaving, rows_by_crm_id
+from lms_assets.assets.step import Step
+from lms_assets.domain.contact_rows import assign_contact_rows, surrendered_email
+from lms_assets.domain.contacts import Contact, choose_per_email, contact_from_user
+from lms_assets.vendors.impartner import ImpartnerClient
+from lms_assets.warehouse import reading
+from lms_assets.warehouse.engine import Connection
+from lms_assets.warehouse.sync import SyncCounts, deactivate, update_existing, upsert
+from lms_assets.warehouse.tables import contacts
+
+
+class ContactSync:
+    """`read` first; then `intake` and `rows` say what came, and `write` does all the writing.
+
+    Raises (from `read`):
+        VendorError: CRM users could not be read.
+        SyncStopped: too much would leave, or too much is unreadable.
+    """
+
+    def __init__(self, step: Step) -> None:
+        self._step = step
+        self.intake: Intake[Contact]
+
+    def read(self, client: ImpartnerClient) -> None:
+        """Read every CRM user and work out what is to be written."""
+        step = self._step
+        with step.warehouse.read() as connection:
+            stored = reading.stored_contacts(connection)
+            employers = Employers.of(connection)
+        active = rows_by_crm_id(stored)
+        source = CrmSource(
+            client,
+            "User",
+            CONTACT_FIELDS,
+            lambda record: contact_from_user(record, step.rules),
+            lambda contact: contact.impartner_id,
+        )
+        self.intake = take_in_all(step, source, "contacts", first_load=not stored)
+        ask_again(self.intake, source, employers.lost_links(self.intake.accepted))
+        kept, doubles = choose_per_email(self.intake.accepted, employers.active_partner_of)
+        self.intake.rejected.extend(doubles)
+        refuse_too_many_bad(step, self.intake, step.rules)
+        second = {each.entity_id for each in doubles}
+        gone = leaving(self.intake, source, active) | {crm_id for crm_id in active if str(crm_id) in second}
+        assignment = assign_contact_rows([(each.impartner_id, each.email) for each in kept], stored)
+        self._displaced = assignment.displaced
+        self._leaving = {row_id for crm_id in gone for row_id in active[crm_id]} - set(assignment.rows)
+        self._leaving |= {row.id for row in stored if row.is_active and row.id in assignment.displaced}
+        stop_if_too_many(step, "contact", sum(row.is_active for row in stored), self._leaving)
+        self.rows = [employers.contact_row(row_id, each) for row_id, each in zip(assignment.rows, kept, strict=True)]
+
+    def write(self, connection: Connection) -> SyncCounts:
+        """Deactivate, free addresses that somebody else has now, then write the contacts that count."""
+        now = self._step.now
+        left = deactivate(connection, contacts, self._leaving, now=now)
+        released = [{"id": row_id, "email": surrendered_email(row_id)} for row_id in self._displaced]
+        update_existing(connection, contacts, released, key=("id",), now=now)
+        return upsert(connection, contacts, self.rows, key=("id",), now=now) + SyncCounts(deactivated=left)

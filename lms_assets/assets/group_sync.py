@@ -1,0 +1,122 @@
+"""One sync of the LMS groups: groups read, linked to partners, who left confirmed, all written at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import dagster as dg
+
+from lms_assets.assets.absences import LmsSource, confirm_absences, confirm_changes, stop_if_too_many
+from lms_assets.assets.intake import Intake, is_excluded, refuse_too_many_bad, take_in
+from lms_assets.assets.step import Step
+from lms_assets.domain.group_links import GroupLink, LinkablePartner, dangling_overrides, link_groups
+from lms_assets.domain.groups import LmsGroup, group_from_record
+from lms_assets.vendors.northpass import NorthpassClient
+from lms_assets.warehouse import reading
+from lms_assets.warehouse.engine import Connection
+from lms_assets.warehouse.links import group_overrides
+from lms_assets.warehouse.sync import SyncCounts, deactivate, upsert
+from lms_assets.warehouse.tables import lms_groups
+
+_COLUMNS = {"group": "string", "group_id": "string", "partner_id": "int", "method": "string", "score": "float"}
+SHOWN = 50
+LOST_SHOWN = 20
+
+
+class GroupSync:
+    """`read` first; then `intake` and `links` say what came, and `write` does all the writing.
+
+    Raises (from `read`):
+        VendorError: groups could not be read, or not be asked for by id.
+        SyncStopped: too many would leave, or too many are unreadable.
+    """
+
+    def __init__(self, step: Step) -> None:
+        self._step = step
+        self.intake: Intake[LmsGroup]
+        self.links: Mapping[str, GroupLink]
+
+    def read(self, client: NorthpassClient) -> None:
+        """Read every group, link each, and work out what is to be written."""
+        step = self._step
+        with step.warehouse.read() as connection:
+            self._stored = {row.id: row for row in reading.groups(connection)}
+            stored_partners = reading.stored_partners(connection)
+            self._overrides = group_overrides(connection)
+        self._partners = [LinkablePartner(row.id, row.account_name, row.is_active) for row in stored_partners]
+        active = {row.id for row in self._stored.values() if row.is_active}
+        source = LmsSource(client, client.group, lambda record: group_from_record(record, step.rules), len(active))
+        self.intake = take_in(step, client.groups, source.convert, "groups", again=not self._stored)
+        refuse_too_many_bad(step, self.intake, step.rules)
+        left_out = sorted(self.intake.excluded_ids & active)
+        self._excluded = confirm_changes(step, self.intake, source, left_out, is_excluded)
+        seen = {group.id for group in self.intake.accepted} | self.intake.excluded_ids
+        absent = sorted(active - seen - self.intake.bad_ids)
+        self._gone = confirm_absences(step, self.intake, source, absent, next(iter(sorted(seen)), None))
+        stop_if_too_many(step, "group", len(active), self._gone | self._excluded)
+        links = link_groups(self.intake.accepted, self._partners, self._overrides, step.rules)
+        self.links = {link.group_id: link for link in links}
+
+    def write(self, connection: Connection) -> SyncCounts:
+        """Write who is listed, deactivate who is gone or left out."""
+        now = self._step.now
+        counts = upsert(connection, lms_groups, map(self._row, self.intake.accepted), key=("id",), now=now)
+        for ids, reason in ((self._gone, "gone from the LMS"), (self._excluded - self._gone, "left out by name")):
+            left = deactivate(connection, lms_groups, sorted(ids), now=now, values={"deletion_reason": reason})
+            counts += SyncCounts(deactivated=left)
+        return counts
+
+    def _row(self, group: LmsGroup) -> dict[str, Any]:
+        link = self.links[group.id]
+        return {
+            **asdict(group),
+            "partner_id": link.partner_id,
+            "link_method": link.method,
+            "link_score": link.score,
+            "is_active": True,
+            "deleted_at": None,
+            "deletion_reason": None,
+        }
+
+    def figures(self) -> dict[str, Any]:
+        """How the links came out, and which of them somebody should look at."""
+        dangling = dangling_overrides(self.intake.accepted, self._partners, self._overrides, self._step.rules)
+        return {
+            "linked": sum(link.partner_id is not None for link in self.links.values()),
+            "links_lost": self._links_lost(),
+            "links_not_exact": self._links_table(),
+            "overrides_that_point_to_nothing": len(dangling),
+        }
+
+    def _links_lost(self) -> list[str]:
+        """Groups that were an active partner's and are nobody's now: was one of the two renamed?"""
+        active = {partner.id for partner in self._partners if partner.is_active}
+        before = {
+            key: row.partner_id for key, row in self._stored.items() if row.is_active and row.partner_id in active
+        }
+        return [
+            f"group {key}: was partner {before[key]}'s; to keep it, add a row to group_partner_overrides"
+            for key, link in sorted(self.links.items())
+            if link.partner_id is None and key in before and link.method != "override"
+        ][:LOST_SHOWN]
+
+    def _links_table(self) -> dg.TableMetadataValue:
+        """Links that somebody should look at, lowest score first: fuzzy ones, and those with several candidates."""
+        names = {group.id: group.name for group in self.intake.accepted}
+        unsure = [link for link in self.links.values() if link.method in {"fuzzy", "ambiguous"}]
+        records = [
+            dg.TableRecord(
+                {
+                    "group": names[link.group_id],
+                    "group_id": link.group_id,
+                    "partner_id": link.partner_id if link.partner_id is not None else -1,
+                    "method": link.method,
+                    "score": float(link.score),
+                }
+            )
+            for link in sorted(unsure, key=lambda each: each.score)[:SHOWN]
+        ]
+        columns = [dg.TableColumn(name, kind) for name, kind in _COLUMNS.items()]
+        return dg.MetadataValue.table(records, schema=dg.TableSchema(columns))

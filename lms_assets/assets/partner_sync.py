@@ -1,0 +1,87 @@
+"""One sync of the partners: accounts read and judged, what leaves confirmed, names settled, all written at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import TypeVar
+
+from lms_assets.assets.absences import stop_if_too_many
+from lms_assets.assets.crm_fields import ACCOUNT_FIELDS
+from lms_assets.assets.crm_records import CrmSource, confirm_absences, confirm_exclusions, take_in_all
+from lms_assets.assets.employers import Regions
+from lms_assets.assets.intake import Intake, refuse_too_many_bad
+from lms_assets.assets.step import Step
+from lms_assets.domain.contact_rows import StoredContact
+from lms_assets.domain.partner_rows import StoredPartner
+from lms_assets.domain.partners import Partner, assign_partner_rows, partner_from_account
+from lms_assets.vendors.impartner import ImpartnerClient
+from lms_assets.warehouse import reading
+from lms_assets.warehouse.engine import Connection
+from lms_assets.warehouse.sync import SyncCounts, deactivate, update_existing, upsert
+from lms_assets.warehouse.tables import partners
+
+T = TypeVar("T")
+
+
+class PartnerSync:
+    """`read` first; then `intake` and `assignment` say what came, and `write` does all the writing.
+
+    Raises (from `read`):
+        VendorError: accounts could not be read.
+        SyncStopped: too much would leave, or too much is unreadable.
+    """
+
+    def __init__(self, step: Step) -> None:
+        self._step = step
+        self.intake: Intake[Partner]
+
+    def read(self, client: ImpartnerClient) -> None:
+        """Read every account and work out what is to be written."""
+        step = self._step
+        with step.warehouse.read() as connection:
+            stored = reading.stored_partners(connection)
+        active = rows_by_crm_id(stored)
+        regions = Regions(client)
+        source = CrmSource(
+            client,
+            "Account",
+            ACCOUNT_FIELDS,
+            lambda record: partner_from_account(record, step.rules, regions),
+            lambda partner: partner.impartner_id,
+        )
+        self.intake = take_in_all(step, source, "accounts", first_load=not stored)
+        refuse_too_many_bad(step, self.intake, step.rules)
+        gone = leaving(self.intake, source, active)
+        self.assignment = assign_partner_rows(self.intake.accepted, stored, complete=self.intake.complete)
+        kept = {row_id for row_id, _ in self.assignment.rows}
+        self._leaving = {row_id for crm_id in gone for row_id in active[crm_id]} - kept
+        stop_if_too_many(step, "partner", sum(row.is_active for row in stored), self._leaving)
+
+    def write(self, connection: Connection) -> SyncCounts:
+        """Make room for names, deactivate, then write the accounts that count."""
+        now = self._step.now
+        moves = [{"id": row_id, "account_name": name} for row_id, name in self.assignment.name_moves]
+        update_existing(connection, partners, moves, key=("id",), now=now)
+        left = deactivate(connection, partners, self._leaving, now=now, values={"account_status": "Inactive"})
+        rows = (
+            {"id": row_id, **asdict(partner), "is_active": True, "deleted_at": None}
+            for row_id, partner in self.assignment.rows
+        )
+        return upsert(connection, partners, rows, key=("id",), now=now) + SyncCounts(deactivated=left)
+
+
+def rows_by_crm_id(stored: Iterable[StoredPartner | StoredContact]) -> dict[int, set[int]]:
+    """CRM id to its active rows: an adopted portal may hold an account twice."""
+    found: dict[int, set[int]] = {}
+    for row in stored:
+        if row.is_active and row.impartner_id is not None:
+            found.setdefault(row.impartner_id, set()).add(row.id)
+    return found
+
+
+def leaving(intake: Intake[T], source: CrmSource[T], active: Mapping[int, set[int]]) -> set[int]:
+    """CRM ids of active rows that are gone or that a rule leaves out now, each confirmed by asking for it."""
+    gone = confirm_absences(intake, source, set(active) - source.ids(intake))
+    excluded = confirm_exclusions(intake, source, {crm_id for crm_id in active if str(crm_id) in intake.excluded_ids})
+    return gone | excluded if intake.complete else set()

@@ -1,0 +1,86 @@
+"""One sync of the LMS users: people read, who left or was disabled confirmed, contacts linked by e-mail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+
+from lms_assets.assets.absences import LmsSource, confirm_absences, confirm_changes, stop_if_too_many
+from lms_assets.assets.intake import Intake, refuse_too_many_bad, take_in
+from lms_assets.assets.step import Step
+from lms_assets.domain.contact_links import link_contacts
+from lms_assets.domain.people import LmsUser, user_from_person
+from lms_assets.vendors.northpass import NorthpassClient
+from lms_assets.warehouse import reading
+from lms_assets.warehouse.engine import Connection
+from lms_assets.warehouse.links import write_contact_links
+from lms_assets.warehouse.reading import StoredUser
+from lms_assets.warehouse.sync import SyncCounts, deactivate, update_existing, upsert
+from lms_assets.warehouse.tables import lms_users
+
+
+class UserSync:
+    """`read` first; then `intake` says what came, and `write` does all the writing.
+
+    Raises (from `read`):
+        VendorError: people could not be read, or not be asked for by id.
+        SyncStopped: too many would leave, or too many are unreadable.
+    """
+
+    def __init__(self, step: Step) -> None:
+        self._step = step
+        self.intake: Intake[LmsUser]
+
+    def read(self, client: NorthpassClient) -> None:
+        """Read every person and work out what is to be written."""
+        step = self._step
+        with step.warehouse.read() as connection:
+            stored = {row.id: row for row in reading.users(connection)}
+        self._active = {row.id for row in stored.values() if row.is_active}
+        source = LmsSource(client, client.person, user_from_person, len(self._active))
+        self.intake = take_in(step, client.people, user_from_person, "people", again=not stored)
+        refuse_too_many_bad(step, self.intake, step.rules)
+        disabled = self._confirm_changes(source, stored)
+        self._gone = self._confirm_gone(source, stored)
+        stop_if_too_many(step, "lms_user", len(self._active), (self._gone & self._active) | disabled)
+
+    def _confirm_changes(self, source: LmsSource[LmsUser], stored: Mapping[str, StoredUser]) -> set[str]:
+        """People disabled anew; those whose record says so, or lost its e-mail, and who read differently by themselves
+        are left as they are stored.
+        """
+        step, intake = self._step, self.intake
+        known = {user.id: user for user in intake.accepted if user.id in stored}
+        off = {key for key, user in known.items() if not user.is_active and stored[key].is_active}
+        mute = {key for key, user in known.items() if user.email is None and stored[key].email}
+        disabled = confirm_changes(step, intake, source, sorted(off), lambda each: not getattr(each, "is_active", True))
+        muted = confirm_changes(step, intake, source, sorted(mute), lambda each: getattr(each, "email", "") is None)
+        doubted = (off - disabled) | (mute - muted)
+        self._rows = [asdict(user) for user in intake.accepted if user.id not in doubted]
+        return disabled - doubted
+
+    def _confirm_gone(self, source: LmsSource[LmsUser], stored: Mapping[str, StoredUser]) -> set[str]:
+        listed = {user.id for user in self.intake.accepted}
+        absent = {key for key, row in stored.items() if row.status != "deleted"} - listed - self.intake.bad_ids
+        control = next(iter(sorted(listed)), None)
+        gone: set[str] = set()
+        for ids in (sorted(absent & self._active), sorted(absent - self._active)):
+            gone |= confirm_absences(self._step, self.intake, source, ids, control)
+        return gone if self.intake.complete else set()
+
+    def write(self, connection: Connection) -> SyncCounts:
+        """Write who is listed, mark who is gone, then link contacts to accounts."""
+        now = self._step.now
+        counts = upsert(connection, lms_users, self._rows, key=("id",), now=now)
+        values = {"status": "deleted", "deactivation_reason": "gone from the LMS"}
+        left = deactivate(connection, lms_users, sorted(self._gone & self._active), now=now, values=values)
+        before = [{"id": user_id, **values} for user_id in sorted(self._gone - self._active)]
+        update_existing(connection, lms_users, before, key=("id",), now=now)
+        link_contacts_to_users(connection, now)
+        return counts + SyncCounts(deactivated=left)
+
+
+def link_contacts_to_users(connection: Connection, now: datetime) -> None:
+    """Link every contact to the LMS account with its e-mail, and correct links whose e-mail moved on."""
+    links = link_contacts(reading.contact_emails(connection), reading.users(connection))
+    write_contact_links(connection, links, now=now)
