@@ -33,8 +33,12 @@ def checks(settings: Settings) -> Iterator[Line]:
     yield _line("rules", lambda: _rules(settings))
     yield _line("warehouse", lambda: _warehouse(settings))
     yield _line("Northpass", lambda: _northpass(settings))
-    yield _line("Impartner", lambda: _impartner(settings))
-    yield _line("Impartner fields", lambda: _target_fields(settings))
+    impartner = _line("Impartner", lambda: _impartner(settings))
+    yield impartner
+    if impartner.problem is None:
+        yield _line("Impartner fields", lambda: _target_fields(settings))
+    else:
+        yield Line("Impartner fields", "", "not looked at, as Impartner could not be asked")
     yield _line("DAGSTER_HOME", _dagster_home)
 
 

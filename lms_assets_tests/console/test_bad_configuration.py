@@ -1,0 +1,160 @@
+"""What a person sees when something is set up wrongly: one clear line each, exit code 2, nothing written."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lms_assets.sandbox.config import SandboxConfig
+from lms_assets.sandbox.server import running_sandbox
+from lms_assets_tests.support.chain import NOW
+from lms_assets_tests.support.commands import Commands
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
+    config = SandboxConfig(scale=0.005, now=NOW, northpass_rps=0, impartner_rps=0)
+    with running_sandbox(config) as sandbox:
+        made = Commands(tmp_path_factory.mktemp("configuration") / "place", sandbox)
+        assert made.run("db", "upgrade").returncode == 0
+        yield made
+
+
+def tables_with_rows(url: str) -> list[str]:
+    """Tables that hold rows, those that every new warehouse has rows in aside."""
+    connection = sqlite3.connect(url.removeprefix("sqlite:///"))
+    names = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    filled = [name for name in names if connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0]]
+    connection.close()
+    return [name for name in filled if not name.startswith(("lms_assets_schema", "certification_category", "sqlite_"))]
+
+
+def test_every_missing_variable_has_its_line(commands: Commands):
+    names = ("NORTHPASS_API_KEY", "IMPARTNER_API_KEY", "LMS_WAREHOUSE_URL")
+    result = commands.run("run", "daily_full", **dict.fromkeys(names))
+    assert result.returncode == 2
+    lines = [line for line in result.stderr.splitlines() if line.startswith("✗")]
+    assert [line.split()[1] for line in lines] == list(names)
+    assert "Nothing was run and nothing was written." in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("NORTHPASS_BASE_URL", "http://api.northpass.com/v2", "must use https://"),
+        ("NORTHPASS_BASE_URL", "not a url", "must be a full https:// URL"),
+        ("NORTHPASS_REQUESTS_PER_SECOND", "many", "must be a number above 0"),
+        ("LMS_WAREHOUSE_URL", "postgresql://x/y", "must start with sqlite:/// or mysql+pymysql://"),
+        ("LMS_PUSH_DRY_RUN", "perhaps", "must be 1 or 0"),
+        ("LMS_SMTP_URL", "mail.example.com", "must look like smtp://"),
+        ("LMS_RULES_FILE", "nowhere.toml", "does not exist"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_is_expected(commands: Commands, variable: str, value: str, said: str):
+    result = commands.run("run", "daily_full", **{variable: value})
+    assert result.returncode == 2
+    assert variable in result.stderr
+    assert said in result.stderr
+    assert "Traceback" not in result.stdout + result.stderr
+
+
+def test_a_job_that_does_not_exist_is_answered_with_those_that_do(commands: Commands):
+    result = commands.run("run", "daily")
+    assert result.returncode == 2
+    assert "there is no job daily" in result.stderr
+    assert "daily_full" in result.stderr
+
+
+def test_a_partition_that_is_no_week_is_refused(commands: Commands):
+    result = commands.run("run", "enrollments_incremental", "--partition", "2026-11-17")
+    assert result.returncode == 2
+    assert "weeks begin on Mondays" in result.stderr
+
+
+def test_a_file_with_secrets_that_others_can_read_is_refused(commands: Commands):
+    path = commands.folder / ".env"
+    path.write_text("NORTHPASS_API_KEY=secret\n", encoding="utf-8")
+    path.chmod(0o644)
+    try:
+        result = commands.run("run", "daily_full", NORTHPASS_API_KEY=None)
+    finally:
+        path.unlink()
+    assert result.returncode == 2
+    assert "chmod 600" in result.stderr
+
+
+def test_a_warehouse_that_was_never_made_names_the_command(commands: Commands, tmp_path: Path):
+    result = commands.run("run", "daily_full", LMS_WAREHOUSE_URL=f"sqlite:///{tmp_path / 'new.db'}")
+    assert result.returncode == 2
+    assert "lms-assets db upgrade" in result.stderr
+    assert not (tmp_path / "new.db").exists()
+
+
+def test_half_a_migration_names_the_command(commands: Commands, tmp_path: Path):
+    path = tmp_path / "half.db"
+    made = commands.run("db", "upgrade", LMS_WAREHOUSE_URL=f"sqlite:///{path}")
+    assert made.returncode == 0
+    connection = sqlite3.connect(path)
+    connection.execute("DELETE FROM lms_assets_schema_version")
+    connection.execute("DROP TABLE lms_enrollments")
+    connection.commit()
+    connection.close()
+    result = commands.run("run", "daily_full", LMS_WAREHOUSE_URL=f"sqlite:///{path}")
+    assert result.returncode == 2
+    assert "lms-assets db upgrade" in result.stderr
+    mended = commands.run("db", "upgrade", LMS_WAREHOUSE_URL=f"sqlite:///{path}")
+    assert mended.returncode == 0, mended.stderr
+    assert commands.run("preflight", LMS_WAREHOUSE_URL=f"sqlite:///{path}").returncode == 0
+
+
+def test_a_read_only_database_is_said_before_anything_runs(commands: Commands, tmp_path: Path):
+    path = tmp_path / "read_only.db"
+    assert commands.run("db", "upgrade", LMS_WAREHOUSE_URL=f"sqlite:///{path}").returncode == 0
+    uri = f"sqlite:///file:{path}?mode=ro&uri=true"
+    result = commands.run("run", "daily_full", LMS_WAREHOUSE_URL=uri)
+    assert result.returncode == 2, result.stdout
+    assert "read-only" in result.stderr or "takes no writes" in result.stderr
+    assert tables_with_rows(f"sqlite:///{path}") == []
+
+
+def test_a_wrong_key_ends_the_run_with_what_to_check(commands: Commands):
+    result = commands.run("run", "daily_full", NORTHPASS_API_KEY="wrong-key-that-nobody-may-see")
+    assert result.returncode == 1
+    assert "courses: Northpass, GET /courses (HTTP 401)" in result.stdout
+    assert "wrong-key-that-nobody-may-see" not in result.stdout + result.stderr
+    assert "users" not in tables_with_rows(commands.url)
+    assert "lms_courses" not in tables_with_rows(commands.url)
+
+
+def test_preflight_names_each_thing_that_is_wrong(commands: Commands):
+    result = commands.run(
+        "preflight",
+        NORTHPASS_API_KEY="wrong",
+        IMPARTNER_BASE_URL="http://127.0.0.1:9/api/objects/v1",
+        DAGSTER_HOME=None,
+    )
+    assert result.returncode == 2
+    marks = {line.split()[1]: line[0] for line in result.stdout.splitlines() if line[:1] in "✓✗" and line.strip()}
+    assert marks["warehouse"] == "✓"
+    assert marks["Northpass"] == "✗"
+    assert marks["Impartner"] == "✗"
+    assert marks["DAGSTER_HOME"] == "✗"
+
+
+def test_preflight_is_content_with_what_is_right(commands: Commands):
+    result = commands.run("preflight")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stdout.splitlines()[-1] == "Ready."
+
+
+def test_status_before_the_first_chain_says_how_to_start_one(commands: Commands, tmp_path: Path):
+    url = f"sqlite:///{tmp_path / 'fresh.db'}"
+    assert commands.run("db", "upgrade", LMS_WAREHOUSE_URL=url).returncode == 0
+    result = commands.run("status", LMS_WAREHOUSE_URL=url)
+    assert result.returncode == 0
+    assert "lms-assets run daily_full" in result.stdout
