@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -11,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from lms_assets.automation.chain_log import CHAIN_NAME, reconcile_chains, state_of
+from lms_assets.automation.tasks import CHAIN_TASK
 from lms_assets.console.environment import settings_from_environment
 from lms_assets.console.progress import MARKS
 from lms_assets.console.summary import STATUS_STYLES
@@ -19,6 +21,7 @@ from lms_assets.domain.chain import StepRecord
 from lms_assets.lineage import DAILY_FULL
 from lms_assets.warehouse.chain_log import ChainRow, latest_chain
 from lms_assets.warehouse.engine import Warehouse
+from lms_assets.warehouse.tasks import TaskInTrouble, tasks_in_trouble
 
 
 def status_command(console: Console) -> int:
@@ -29,12 +32,14 @@ def status_command(console: Console) -> int:
         reconcile_if_possible(warehouse)
         with warehouse.read() as connection:
             row = latest_chain(connection, CHAIN_NAME)
+            troubled = tasks_in_trouble(connection)
     finally:
         warehouse.close()
     if row is None:
         console.print("No chain has run yet. Start one: lms-assets run daily_full", highlight=False)
         return 0
     print_chain(console, row)
+    print_tasks(console, troubled, row)
     return {"failed": 1, "partial": 3}.get(row.status, 0)
 
 
@@ -43,6 +48,19 @@ def reconcile_if_possible(warehouse: Warehouse) -> None:
     if os.environ.get("DAGSTER_HOME"):
         with dg.DagsterInstance.get() as instance:
             reconcile_chains(instance, warehouse)
+
+
+def print_tasks(console: Console, troubled: Sequence[TaskInTrouble], row: ChainRow) -> None:
+    """Print the tasks that another run than the last chain left failed or held back, and why."""
+    told = {record.error for record in state_of(row).steps.values()}
+    others = [task for task in troubled if task.error not in told and task.task_type != CHAIN_TASK]
+    if not others:
+        return
+    console.print("\nOther runs:", highlight=False)
+    for task in others:
+        mark = MARKS["failed" if task.status == "failed" else "held_back"]
+        what = "failed" if task.status == "failed" else "did not run"
+        console.print(f"  {mark} {task.task_type} {what}: {escape(task.error or '')}", highlight=False, soft_wrap=True)
 
 
 def print_chain(console: Console, row: ChainRow) -> None:

@@ -199,7 +199,8 @@ def close(
         record = state.steps.get(name)
         if record is None or record.status == "held_back":
             # One held back by an earlier run of this chain may wait for something else by now.
-            why = held_back_by(steps.values(), upstream(name) if upstream else planned, reason)
+            known = {**state.steps, **steps}
+            why = held_back_by(known.values(), upstream(name) if upstream else known, reason)
             steps[name] = StepRecord(name, "held_back", error=why)
         elif record.status in {"running", "retrying"}:
             steps[name] = replace(record, status="failed", error=record.error or reason or "ended without a word")

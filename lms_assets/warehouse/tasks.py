@@ -14,7 +14,17 @@ from lms_assets.warehouse.scrub import scrub
 from lms_assets.warehouse.sync import upsert
 from lms_assets.warehouse.tables import scheduled_tasks, task_run_history
 
-__all__ = ["OpenRun", "TaskEnd", "begin_run", "end_run", "ensure_tasks", "forget_runs_before", "open_runs", "skip_run"]
+__all__ = [
+    "OpenRun",
+    "TaskEnd",
+    "begin_run",
+    "end_run",
+    "ensure_tasks",
+    "forget_runs_before",
+    "open_runs",
+    "skip_run",
+    "tasks_in_trouble",
+]
 
 KEPT = ("task_name", "enabled")
 """Written for new rows only: in an adopted portal they are what people chose."""
@@ -28,6 +38,16 @@ class OpenRun:
     task_type: str
     run_id: str | None
     started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TaskInTrouble:
+    """A task whose last run failed, or that was held back since. `last_run_at` is when it last began."""
+
+    task_type: str
+    status: str
+    last_run_at: datetime | None
+    error: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +146,16 @@ def open_runs(connection: Connection, task_type: str | None = None) -> tuple[Ope
         OpenRun(row.id, row.task_type or "", (row.result_summary or {}).get("run_id"), row.started_at)
         for row in connection.execute(query)
     )
+
+
+def tasks_in_trouble(connection: Connection) -> tuple[TaskInTrouble, ...]:
+    """Tasks that did not come through the last time, in the order of the chain, then the others."""
+    c = scheduled_tasks.c
+    query = select(c.task_type, c.last_status, c.last_run_at, c.last_error).where(
+        c.last_status.in_(("failed", "skipped"))
+    )
+    rows = connection.execute(query.order_by(c.chain_order.is_(None), c.chain_order, c.task_type))
+    return tuple(TaskInTrouble(*row) for row in rows)
 
 
 def forget_runs_before(connection: Connection, before: datetime) -> int:
