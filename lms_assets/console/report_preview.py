@@ -11,21 +11,19 @@ from rich.text import Text
 
 from lms_assets.console.environment import settings_from_environment
 from lms_assets.domain.rules import Rules
-from lms_assets.reports.assemble import Readings, assemble
 from lms_assets.reports.config import ReportConfig
 from lms_assets.reports.delivery import EXECUTIVE, PAM, Addressee, period_of
 from lms_assets.reports.executive import build_executive_report
 from lms_assets.reports.figures import ExecutiveReport, PamReport
 from lms_assets.reports.files import write_files
+from lms_assets.reports.from_warehouse import NothingCounted, material_from
 from lms_assets.reports.material import Material
 from lms_assets.reports.message import build_message
 from lms_assets.reports.pam import build_pam_report, partners_of
 from lms_assets.reports.render import Renderer
 from lms_assets.reports.run import FILE_SENDER
 from lms_assets.settings import ConfigurationError
-from lms_assets.warehouse.counts import last_counted
 from lms_assets.warehouse.engine import Warehouse
-from lms_assets.warehouse.reports_reading import counting_inputs, partner_facts, people_names, snapshots
 
 
 @dataclass(frozen=True)
@@ -61,18 +59,10 @@ def read_material(warehouse: Warehouse, *, rules: Rules, config: ReportConfig, n
     Raises:
         ConfigurationError: nothing has been counted yet.
     """
-    with warehouse.read() as connection:
-        counted = last_counted(connection)
-        if counted is None:
-            raise ConfigurationError(["nothing has been counted yet; run `lms-assets run daily_full` first"])
-        readings = Readings(
-            partners=partner_facts(connection, at=counted.as_of),
-            inputs=counting_inputs(connection, months=rules.certification_months, gtm_category=rules.gtm_category),
-            snapshots=lambda days: snapshots(connection, days),
-            keep=lambda _: None,
-            names=people_names(connection),
-        )
-        return assemble(readings, as_of=counted.as_of, now=now, config=config)
+    try:
+        return material_from(warehouse, rules=rules, config=config, now=now, store_past=False)
+    except NothingCounted as error:
+        raise ConfigurationError([str(error)]) from None
 
 
 def write_preview(material: Material, options: PreviewOptions, folder: Path, *, now: datetime) -> Path:

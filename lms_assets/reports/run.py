@@ -39,9 +39,14 @@ class Post:
     mail_from: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a mailer without what makes sending safe. Raises `ValueError`."""
+        """Refuse a mailer without what makes sending safe, and an unusable sender. Raises `ValueError`."""
         if self.mailer is not None and (self.log is None or not self.mail_from):
             raise ValueError("sending mail needs a log of messages and a sender address (LMS_MAIL_FROM)")
+        if self.mail_from:
+            try:
+                sender(self.mail_from)
+            except UnusableAddress as error:
+                raise ValueError(f"LMS_MAIL_FROM {error}") from None
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ from lms_assets.console.why import WhyOptions, find_answer, why_lines
 from lms_assets.domain.certifications import PartnerCounts
 from lms_assets.domain.rules import Rules
 from lms_assets.reports.config import ReportConfig
+from lms_assets.reports.executive import build_executive_report
+from lms_assets.reports.from_warehouse import material_from
 from lms_assets.settings import ConfigurationError
 from lms_assets.warehouse import tables as t
 from lms_assets.warehouse.counts import write_counts, write_history
@@ -165,3 +167,21 @@ def test_a_preview_is_written_and_stores_nothing(world, tmp_path):
         assert connection.execute(t.partner_cert_history.select()).all() == days
     with pytest.raises(ConfigurationError, match="owners are: Olga"):
         write_preview(material, PreviewOptions("Nobody"), tmp_path, now=AT)
+
+
+def test_the_past_is_stored_once_and_then_read(world):
+    now = AT + timedelta(hours=6)
+    first = material_from(world, rules=Rules(), config=ReportConfig(), now=now)
+    with world.read() as connection:
+        stored = connection.execute(t.partner_cert_history.select()).all()
+    second = material_from(world, rules=Rules(), config=ReportConfig(), now=now)
+    with world.read() as connection:
+        assert connection.execute(t.partner_cert_history.select()).all() == stored
+
+    assert {row.origin for row in stored} == {"chain", "backfill"}
+    assert build_executive_report(first) == build_executive_report(second)
+
+
+def test_without_any_count_there_is_nothing_to_preview(warehouse):
+    with pytest.raises(ConfigurationError, match="daily_full"):
+        read_material(warehouse, rules=Rules(), config=ReportConfig(), now=AT)

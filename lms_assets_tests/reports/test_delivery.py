@@ -145,6 +145,12 @@ def test_without_managers_the_largest_owners_are_shown_as_files(tmp_path):
     assert [path.name for path in summary.files] == ["owner-1.html", "owner-1.eml", "owner-2.html", "owner-2.eml"]
 
 
+def test_a_sender_that_is_no_address_is_refused_before_anything_is_built(tmp_path):
+    world = show_world(partners=1)
+    with pytest.raises(ValueError, match="LMS_MAIL_FROM"):
+        Post(renderer=Renderer(world.config), folder=tmp_path, clock=lambda: MONDAY, mail_from="Reports")
+
+
 def test_a_mailer_without_a_log_is_refused(tmp_path):
     world = show_world(partners=1)
     with pytest.raises(ValueError, match="log"):
