@@ -9,6 +9,7 @@ from lms_assets.assets.tier_1_foundation import contacts, course_npcu, courses, 
 from lms_assets.assets.tier_2_users_and_groups import groups, memberships, users
 from lms_assets.assets.tier_3_enrollments import enrollments
 from lms_assets.assets.tier_4_aggregation_and_push import partner_cert_counts, pushed_partner_cert_counts
+from lms_assets.assets.tier_5_reporting import executive_weekly_report, pam_weekly_report
 from lms_assets.automation.executor import EXECUTOR
 from lms_assets.automation.jobs import JOBS
 from lms_assets.automation.schedules import SCHEDULES
@@ -35,6 +36,8 @@ defs = dg.Definitions(
         partner_cert_counts,
         pushed_partner_cert_counts,
         leads,
+        pam_weekly_report,
+        executive_weekly_report,
     ],
     asset_checks=[*TIER_1_CHECKS, *TIER_2_CHECKS, *TIER_3_CHECKS, *TIER_4_CHECKS, *LEADS_CHECKS],
     jobs=JOBS,

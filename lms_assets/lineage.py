@@ -145,6 +145,24 @@ LEADS_OF_PARTNERS = _spec(
     personal_data=True,
 )
 
+PAM_WEEKLY_REPORT = _spec(
+    "pam_weekly_report",
+    TIER_5,
+    ("partner_cert_counts", "leads"),
+    "The week's mail to each partner account manager; nobody gets the same week twice.",
+    cadence=MONDAYS,
+    kinds=("python", "email"),
+    personal_data=True,
+)
+EXECUTIVE_WEEKLY_REPORT = _spec(
+    "executive_weekly_report",
+    TIER_5,
+    ("partner_cert_counts", "leads"),
+    "The week's roll-up over all partners for the executives.",
+    cadence=MONDAYS,
+    kinds=("python", "email"),
+)
+
 TIERS_1_TO_4 = (
     COURSES,
     COURSE_NPCU,
@@ -157,7 +175,8 @@ TIERS_1_TO_4 = (
     PARTNER_CERT_COUNTS,
     PUSHED_PARTNER_CERT_COUNTS,
 )
-SPECS = {spec.key.to_user_string(): spec for spec in (*TIERS_1_TO_4, LEADS_OF_PARTNERS)}
+REPORTS = (PAM_WEEKLY_REPORT, EXECUTIVE_WEEKLY_REPORT)
+SPECS = {spec.key.to_user_string(): spec for spec in (*TIERS_1_TO_4, LEADS_OF_PARTNERS, *REPORTS)}
 
 DAILY_FULL = tuple(spec.key.to_user_string() for spec in TIERS_1_TO_4)
 # A failure here leaves the last good state in place: the chain goes on and ends `partial` (domain rules, the chain).

@@ -39,6 +39,8 @@ ENTITY_TYPES = {
     "enrollments": ("enrollment", "transcript"),
     "pushed_partner_cert_counts": ("partner",),
     "leads": ("lead",),
+    "pam_weekly_report": ("report",),
+    "executive_weekly_report": ("report",),
 }
 REFUSED = "row_refused_by_database"
 

@@ -23,7 +23,11 @@ ASSETS_OF_JOBS: dict[str, tuple[str, ...]] = {
     "push_to_impartner": ("partner_cert_counts", "pushed_partner_cert_counts"),
     "leads_incremental": ("leads",),
     "leads_full": ("leads",),
+    "weekly_reports": ("pam_weekly_report", "executive_weekly_report"),
 }
+
+# The reports judge the data themselves (domain/report_gate): a person can release them, which no gate could be told.
+UNGATED = frozenset({"weekly_reports"})
 
 # Jobs of one lane write the same rows: they take turns.
 LANES = {
@@ -40,7 +44,8 @@ def _job(name: str, description: str, *, tags: dict[str, str] | None = None) -> 
     assets = ASSETS_OF_JOBS[name]
     selection = dg.AssetSelection.assets(*assets).without_checks()
     own = [line.key for asset in assets for line in lines_of(asset)]
-    selection = selection | dg.AssetSelection.checks(*own, *gates_of(assets))
+    gates = () if name in UNGATED else gates_of(assets)
+    selection = selection | dg.AssetSelection.checks(*own, *gates)
     all_tags = {JOB_TAG: name, LANE_TAG: LANES.get(name, name), **(tags or {})}
     return dg.define_asset_job(name, selection=selection, description=description, tags=all_tags)
 
@@ -50,5 +55,6 @@ JOBS = [
     _job("enrollments_incremental", "Learning records of people who were active, and the counts that follow."),
     _job("push_to_impartner", "Counts anew and sends the CRM what changed."),
     _job("leads_incremental", "Leads that changed or were deleted since the last time, and each partner's number."),
+    _job("weekly_reports", "Monday's mails to account managers and executives."),
     _job("leads_full", "All leads of partners; removes those that are gone or converted.", tags={LEADS_TAG: "full"}),
 ]

@@ -89,9 +89,13 @@ class Rules:
         `ValueError` naming the key for an unknown one, a wrong type, a value out of bounds, or no valid TOML.
         """
         try:
-            given = tomllib.loads(text)
+            return cls.from_mapping(tomllib.loads(text))
         except tomllib.TOMLDecodeError as problem:
             raise ValueError(f"rules: no valid TOML: {problem}") from None
+
+    @classmethod
+    def from_mapping(cls, given: Mapping[str, Any]) -> Rules:
+        """Rules with these keys instead of the defaults; see `from_toml`, whose `ValueError`s it raises."""
         known = {each.name: each for each in fields(cls) if each.init}
         values: dict[str, Any] = {}
         for key, value in given.items():

@@ -1,0 +1,166 @@
+"""Making and sending the reports of one run: the gate, the material, the addressees, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import dagster as dg
+
+from lms_assets.assets.step import Step, sync_step
+from lms_assets.domain.deletions import SyncStopped
+from lms_assets.domain.report_facts import Snapshot
+from lms_assets.domain.report_gate import GateVerdict, may_send
+from lms_assets.reports.assemble import Readings, assemble
+from lms_assets.reports.config import ReportConfig
+from lms_assets.reports.delivery import (
+    EXECUTIVE,
+    Addressee,
+    NotDue,
+    executive_addressees,
+    owners_for_preview,
+    pam_addressees,
+    period_of,
+)
+from lms_assets.reports.mailer import SmtpMailer, SmtpServer
+from lms_assets.reports.material import Material
+from lms_assets.reports.render import Renderer
+from lms_assets.reports.run import DeliverySummary, Post, deliver_executive_report, deliver_pam_reports
+from lms_assets.resources import Connections, load_report_config
+from lms_assets.run_tags import RELEASE_REPORTS_TAG
+from lms_assets.settings import Settings
+from lms_assets.warehouse.chain_log import latest_chain
+from lms_assets.warehouse.counts import last_counted
+from lms_assets.warehouse.email_log import EmailLogRows
+from lms_assets.warehouse.failures import Failure
+from lms_assets.warehouse.reports_reading import (
+    counting_inputs,
+    executives,
+    managers,
+    partner_facts,
+    people_names,
+    snapshots,
+    store_snapshots,
+)
+from lms_assets.warehouse.sync import SyncCounts
+
+CHAIN = "daily_full"
+PREVIEW_CHARACTERS = 8000
+
+Deliver = Callable[[Material, Step, Post], DeliverySummary]
+
+
+class ReportsHeldBack(SyncStopped):
+    """The data is not fit to be sent to anybody; the text says why and what to do."""
+
+
+class ReportDesk:
+    """One report of one run."""
+
+    def __init__(self, context: dg.AssetExecutionContext, lms: Connections, key: str) -> None:
+        self._context = context
+        self._lms = lms
+        self._key = key
+
+    def deliver_to_managers(self) -> dg.MaterializeResult[Any]:
+        """Every active PAM who is due gets their own report."""
+        return self._deliver(_to_managers)
+
+    def deliver_to_executives(self) -> dg.MaterializeResult[Any]:
+        """Every active recipient gets the roll-up."""
+        return self._deliver(_to_executives)
+
+    def _deliver(self, deliver: Deliver) -> dg.MaterializeResult[Any]:
+        settings = self._lms.settings()
+        config = load_report_config(settings)
+        with sync_step(self._context, self._lms, self._key) as step:
+            verdict = self._gate(step)
+            material = _material(step, config, verdict.banner)
+            with _post(step, settings, config, self._lms) as post:
+                summary = deliver(material, step, post)
+            failures = [Failure("report", each.reference, each.reason) for each in (*summary.failed, *summary.unknown)]
+            counts = SyncCounts(created=len(summary.sent), unchanged=len(summary.skipped))
+            step.write(lambda _: counts, failures=failures, details={"gate": verdict.reason})
+            step.metadata = _described(summary, verdict)
+            return step.result(len(summary.sent) + len(summary.files))
+
+    def _gate(self, step: Step) -> GateVerdict:
+        with step.warehouse.read() as connection:
+            chain = latest_chain(connection, CHAIN)
+            counted = last_counted(connection)
+        released = self._context.run.tags.get(RELEASE_REPORTS_TAG) == "1"
+        verdict = may_send(
+            chain.status if chain else None, counted.as_of if counted else None, step.now, released=released
+        )
+        if not verdict.may_send:
+            raise ReportsHeldBack(verdict.text)
+        return verdict
+
+
+def _material(step: Step, config: ReportConfig, banner: str | None) -> Material:
+    """What the reports are made of; days of the past that nobody counted are computed and kept."""
+    rules = step.rules
+
+    def keep(found: Iterable[Snapshot]) -> object:
+        kept = list(found)
+        return step.warehouse.in_transaction(lambda writing: store_snapshots(writing, kept, now=step.now))
+
+    with step.warehouse.read() as connection:
+        counted = last_counted(connection)
+        if counted is None:
+            raise ReportsHeldBack("Nothing has been counted yet. Run `lms-assets run daily_full`.")
+        partners = partner_facts(connection, at=counted.as_of)
+        inputs = counting_inputs(connection, months=rules.certification_months, gtm_category=rules.gtm_category)
+        names = people_names(connection)
+
+    def stored(days: Iterable[Any]) -> Iterable[Snapshot]:
+        with step.warehouse.read() as connection:
+            return tuple(snapshots(connection, days))
+
+    readings = Readings(partners=partners, inputs=inputs, snapshots=stored, keep=keep, names=names)
+    return assemble(readings, as_of=counted.as_of, now=step.now, config=config, banner=banner)
+
+
+@contextmanager
+def _post(step: Step, settings: Settings, config: ReportConfig, lms: Connections) -> Iterator[Post]:
+    """How this run's reports leave: over SMTP with its log, or as files."""
+    renderer = Renderer(config)
+    if settings.smtp_url is None:
+        yield Post(renderer, settings.reports_dir, lms.now)
+        return
+    server = SmtpServer.from_url(settings.smtp_url)
+    with SmtpMailer(server, messages_per_minute=config.messages_per_minute) as mailer:
+        log = EmailLogRows(step.warehouse)
+        yield Post(renderer, settings.reports_dir, lms.now, mailer, log, settings.mail_from)
+
+
+def _to_managers(material: Material, step: Step, post: Post) -> DeliverySummary:
+    with step.warehouse.read() as connection:
+        found = managers(connection)
+    addressees: tuple[Addressee, ...]
+    not_due: tuple[NotDue, ...]
+    addressees, not_due = pam_addressees(found, step.now)
+    if not found and post.mailer is None:
+        addressees = owners_for_preview(material.partners, step.now)
+    return deliver_pam_reports(material, addressees, not_due, post)
+
+
+def _to_executives(material: Material, step: Step, post: Post) -> DeliverySummary:
+    with step.warehouse.read() as connection:
+        found = executives(connection)
+    addressees = executive_addressees(found, step.now)
+    if not found and post.mailer is None:
+        addressees = (Addressee(EXECUTIVE, "executive", period_of("weekly", step.now), "", ""),)
+    return deliver_executive_report(material, addressees, (), post)
+
+
+def _described(summary: DeliverySummary, verdict: GateVerdict) -> dict[str, Any]:
+    """Figures over time, the files, and a preview without names of people."""
+    metadata: dict[str, Any] = {**summary.figures, "gate": verdict.text}
+    if summary.files:
+        metadata["folder"] = dg.MetadataValue.path(str(summary.files[0].parent))
+        metadata["file_names"] = [path.name for path in summary.files][:50]
+    if summary.preview_text:
+        metadata["preview"] = dg.MetadataValue.md("```text\n" + summary.preview_text[:PREVIEW_CHARACTERS] + "\n```")
+    return metadata
