@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -25,6 +26,8 @@ app = typer.Typer(
 )
 db_app = typer.Typer(help="The warehouse: the portal's database.", no_args_is_help=True)
 app.add_typer(db_app, name="db")
+report_app = typer.Typer(help="The Monday reports.", no_args_is_help=True)
+app.add_typer(report_app, name="report")
 
 
 @app.command()
@@ -36,11 +39,12 @@ def run(
         bool, typer.Option("--allow-mass-deactivation", help="Let more rows go than the fuse permits, this once.")
     ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the last failed chain where it failed.")] = False,
+    release: Annotated[bool, typer.Option("--release", help="Let held-back reports go out all the same.")] = False,
 ) -> None:
     """Run one job in the foreground, with progress and a summary."""
     from lms_assets.console.run import RunOptions, run_command
 
-    options = RunOptions(job, partition, last_days, allow_mass_deactivation, resume)
+    options = RunOptions(job, partition, last_days, allow_mass_deactivation, resume, release)
     _finish(lambda: run_command(options, Console()))
 
 
@@ -58,6 +62,41 @@ def status() -> None:
     from lms_assets.console.status import status_command
 
     _finish(lambda: status_command(Console()))
+
+
+@app.command()
+def why(
+    partner: Annotated[str, typer.Argument(help="A partner's name, or its id.")],
+    at: Annotated[str | None, typer.Option(help="As of this instant, ISO 8601; else as of the last counting.")] = None,
+    since: Annotated[str | None, typer.Option(help="Also what changed since this instant.")] = None,
+    names: Annotated[bool, typer.Option("--names", help="Show people's names instead of their ids.")] = False,
+) -> None:
+    """What a partner's counts are made of, and what is not counted and why."""
+    from lms_assets.console.environment import settings_from_environment
+    from lms_assets.console.why import WhyOptions, why_command
+    from lms_assets.resources import load_rules
+
+    options = WhyOptions(partner, at, since, names)
+    _finish(
+        lambda: why_command(options, Console(), rules=load_rules(settings_from_environment()), now=datetime.now(UTC))
+    )
+
+
+@report_app.command()
+def preview(
+    owner: Annotated[str | None, typer.Option(help="The account manager's; else the executives' report.")] = None,
+) -> None:
+    """Write this week's report as a file; sends nothing."""
+    from lms_assets.console.environment import settings_from_environment
+    from lms_assets.console.report_preview import PreviewOptions, preview_command
+    from lms_assets.resources import load_report_config, load_rules
+
+    def command() -> int:
+        settings = settings_from_environment()
+        rules, config = load_rules(settings), load_report_config(settings)
+        return preview_command(PreviewOptions(owner), Console(), rules=rules, config=config, now=datetime.now(UTC))
+
+    _finish(command)
 
 
 @app.command()

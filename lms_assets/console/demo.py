@@ -23,6 +23,7 @@ from rich.console import Console
 from lms_assets.console.run import RunOptions, run_command
 from lms_assets.warehouse.engine import Warehouse
 
+FAILED = 1
 UI_PORT = 3000
 START_SECONDS = 60
 STOP_SECONDS = 20
@@ -40,6 +41,9 @@ def demo_command(console: Console, *, exit_after_summary: bool, scale: float) ->
         Warehouse(os.environ["LMS_WAREHOUSE_URL"]).upgrade()
         console.print(f"Sandbox of both vendors on http://127.0.0.1:{port}\n", highlight=False)
         code = run_command(RunOptions("daily_full"), console)
+        if code != FAILED:
+            console.print("\nThe Monday reports:", highlight=False)
+            code = max(code, run_command(RunOptions("weekly_reports"), console))
         if exit_after_summary:
             return code
         _serve_ui(console)
@@ -146,9 +150,9 @@ def _serve_ui(console: Console) -> None:
         url = f"http://127.0.0.1:{port}"
         _wait_for(port, process, home / "dagster_dev.log")
         on = _start_schedules(dagster, home)
-        console.print(f"\nDagster's UI: [bold]{url}[/]  (lineage: {url}/asset-groups)", highlight=False)
+        console.print(f"\nDagster's UI: [bold]{url}[/] (lineage: {url}/asset-groups)", highlight=False, soft_wrap=True)
         schedules = "Schedules are on." if on else f"Schedules could not be switched on; see {home / 'schedules.log'}."
-        console.print(f"{schedules} Ctrl-C ends everything.", highlight=False)
+        console.print(f"{schedules} Ctrl-C ends everything.", highlight=False, soft_wrap=True)
         process.wait()
     except KeyboardInterrupt:
         console.print("\nEnding the UI and the sandbox ...", highlight=False)

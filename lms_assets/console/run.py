@@ -20,7 +20,7 @@ from lms_assets.console.streams import terminal_of_our_own
 from lms_assets.console.summary import print_summary
 from lms_assets.domain.chain import close, final_status
 from lms_assets.lineage import NOT_REQUIRED
-from lms_assets.run_tags import ALLOW_MASS_DEACTIVATION_TAG, AS_OF_TAG
+from lms_assets.run_tags import ALLOW_MASS_DEACTIVATION_TAG, AS_OF_TAG, RELEASE_REPORTS_TAG
 from lms_assets.settings import ConfigurationError
 from lms_assets.warehouse.engine import Warehouse
 
@@ -38,6 +38,7 @@ class RunOptions:
     last_days: int | None = None
     allow_mass_deactivation: bool = False
     resume: bool = False
+    release: bool = False
 
 
 def run_command(options: RunOptions, console: Console) -> int:
@@ -72,6 +73,8 @@ def _check_options(options: RunOptions) -> None:
         problems.append(f"{options.job} has no partitions; --partition and --last-days do not apply")
     if options.partition and options.last_days:
         problems.append("--partition and --last-days exclude each other")
+    if options.release and options.job != "weekly_reports":
+        problems.append("--release applies to weekly_reports only")
     if options.resume and options.job != CHAIN_NAME:
         problems.append(f"only {CHAIN_NAME} can be resumed")
     if problems:
@@ -97,6 +100,8 @@ def _new_order(options: RunOptions, now: datetime) -> RunOrder:
     tags = {AS_OF_TAG: now.isoformat()}
     if options.allow_mass_deactivation:
         tags[ALLOW_MASS_DEACTIVATION_TAG] = "1"
+    if options.release:
+        tags[RELEASE_REPORTS_TAG] = "1"
     if options.partition:
         try:
             tags |= partition_tags(options.partition, now)

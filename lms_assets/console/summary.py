@@ -49,6 +49,8 @@ def print_summary(
     console.print()
     console.print(table)
     _print_push(console, figures.get("pushed_partner_cert_counts"))
+    for report in ("pam_weekly_report", "executive_weekly_report"):
+        _print_report(console, report, figures.get(report))
     _print_failed_checks(console, instance, result.run_id)
     _print_errors(console, state)
     console.print(f"\n{job}: [bold {STATUS_STYLES[status]}]{status}[/]", highlight=False)
@@ -101,6 +103,16 @@ def _print_push(console: Console, push: dict[str, object] | None) -> None:
             f"\nPush: {push.get('sent')} partners sent, {push.get('confirmed')} confirmed, {push.get('failed')} failed",
             highlight=False,
         )
+
+
+def _print_report(console: Console, report: str, figures: dict[str, object] | None) -> None:
+    if figures is None:
+        return
+    counts = ", ".join(f"{figures.get(name, 0)} {name}" for name in ("sent", "skipped", "failed"))
+    console.print(f"\n{report}: {counts}", highlight=False)
+    names = figures.get("file_names")
+    for name in names if isinstance(names, list) else []:
+        console.print(f"  {figures.get('folder')}/{name}", highlight=False, soft_wrap=True)
 
 
 def _print_failed_checks(console: Console, instance: dg.DagsterInstance, run_id: str) -> None:
