@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from itertools import groupby
+from typing import Literal
 
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from lms_assets.console.environment import settings_from_environment
-from lms_assets.domain.certifications import PartnerCounts, Via
+from lms_assets.domain.certifications import Assessed, PartnerCounts, Via
 from lms_assets.domain.dates import parse_utc
 from lms_assets.domain.explanation import ChangedItem, Changes, Explanation, differences, explain, what_changed
 from lms_assets.domain.report_facts import PartnerFacts, Snapshot
@@ -121,15 +123,12 @@ def why_lines(answer: Answer) -> Iterator[RenderableType]:
     yield Text.assemble((answer.partner.name, "bold"), f"  #{answer.partner.id}{tier}")
     yield Text(f"As of {_time(found.at)}: {_counts(found.counts)}", style="bold")
     yield _verdict(answer)
-    yield Text()
-    yield _counted_table(answer)
-    if found.worth_a_look:
-        yield Text()
-        yield _not_counted_table(answer)
+    yield from _list(answer, "Counted", found.counted, "Held until")
+    yield from _list(answer, "Not counted", found.worth_a_look, "Why not")
     unfinished = len(found.not_counted) - len(found.worth_a_look)
     idle = len(found.people - {item.user_id for item in found.counted})
     yield Text(
-        f"\n{unfinished} enrollments are not completed. {idle} of {len(found.people)} people hold nothing.", "dim"
+        f"\nNot completed: {unfinished} enrollments. Holding nothing: {idle} of {len(found.people)} people.", "dim"
     )
     if answer.changes is not None:
         yield Text()
@@ -170,42 +169,49 @@ def _disagreement(answer: Answer) -> tuple[str, ...]:
     return differences(answer.explanation.counts, answer.stored.total_npcu, answer.stored.by_category)
 
 
-def _counted_table(answer: Answer) -> Table:
-    table = _table("Counted", ("Person", "Course", "Category", "NPCU", "Completed", "Expires", "Through"))
-    for item in answer.explanation.counted:
-        row = (
-            _person(answer, item.user_id),
-            item.course_name,
-            item.category or "no category",
-            str(item.npcu),
-            _time(item.completed_at),
-            _time(item.expires_at),
-            _through(answer, item.via),
-        )
-        table.add_row(*(Text(cell) for cell in row))
+def _list(answer: Answer, title: str, items: Sequence[Assessed], last: str) -> Iterator[RenderableType]:
+    """The items under their persons: who, through what, and then course by course."""
+    yield Text(f"\n{title}", style="bold")
+    if not items:
+        yield Text("  nothing", "dim")
+        return
+    heads = ("  Course", "Category", "NPCU", "Completed", last)
+    yield _table([heads], style="dim")
+    for user_id, group in groupby(items, key=lambda item: item.user_id):
+        own = list(group)
+        yield Text.assemble(_person(answer, user_id), ("  through " + _through(answer, own[0].via), "dim"))
+        yield _table([_row(item) for item in own])
+
+
+def _row(item: Assessed) -> tuple[str, ...]:
+    """A counted item says until when it is held, another one why it is not counted."""
+    said = _short(item.expires_at) if item.counted else item.reason
+    return f"  {item.course_name}", item.category or "–", str(item.npcu), _short(item.completed_at), said
+
+
+def _table(rows: Sequence[tuple[str, ...]], style: str = "") -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for width, justify in _COLUMNS:
+        table.add_column(width=width, justify=justify, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row), style=style)
     return table
 
 
-def _not_counted_table(answer: Answer) -> Table:
-    table = _table("Not counted", ("Person", "Course", "NPCU", "Completed", "Why not", "Through"))
-    for item in answer.explanation.worth_a_look:
-        row = (
-            _person(answer, item.user_id),
-            item.course_name,
-            str(item.npcu),
-            _time(item.completed_at),
-            item.reason,
-            _through(answer, item.via),
-        )
-        table.add_row(*(Text(cell) for cell in row))
-    return table
+_COLUMNS: tuple[tuple[int | None, Literal["left", "right"]], ...] = (
+    (34, "left"),
+    (17, "left"),
+    (4, "right"),
+    (19, "left"),
+    (None, "left"),
+)
 
 
-def _table(title: str, columns: Sequence[str]) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for name in columns:
-        table.add_column(name, justify="right" if name == "NPCU" else "left", overflow="fold")
-    return table
+def _short(moment: datetime | None) -> str:
+    """UTC; seconds only where they are not 0."""
+    if moment is None:
+        return "–"
+    return f"{moment:%Y-%m-%d %H:%M:%S}" if moment.second else f"{moment:%Y-%m-%d %H:%M}"
 
 
 def _person(answer: Answer, user_id: str) -> str:

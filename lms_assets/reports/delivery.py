@@ -136,6 +136,11 @@ def owners_for_preview(partners: Iterable[PartnerFacts], now: datetime, most: in
     )
 
 
+def executive_for_preview(now: datetime) -> Addressee:
+    """The executive report for a file only, where nobody is named to receive it."""
+    return Addressee(EXECUTIVE, "executive", period_of("weekly", now), "", "")
+
+
 def decide(state: KeyState | None) -> Verdict:
     """What to do about a message of which the log says this.
 

@@ -60,8 +60,9 @@ def _summary(report: ExecutiveReport) -> str:
     npcu, week = report.totals[0], report.totals[0].spans[0].change.difference
     soon, overall = report.expiring_within[0], report.overall
     versus = "" if week is None else f" ({words.signed(week)} in the week)"
+    hold = "holds" if report.partners == 1 else "hold"
     sentences = [
-        f"{words.plural(report.partners, 'partner').capitalize()} hold {words.number(npcu.now)} NPCU{versus} through "
+        f"{words.plural(report.partners, 'partner').capitalize()} {hold} {words.number(npcu.now)} NPCU{versus} through "
         f"{words.plural(report.people, 'person', 'people')}"
     ]
     if overall.asked:

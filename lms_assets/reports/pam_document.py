@@ -45,7 +45,8 @@ def pam_document(report: PamReport) -> Document:
 
 def _summary(report: PamReport) -> str:
     totals, soon = report.totals, report.expiring_within[0]
-    sentences = [f"Your {words.plural(totals.partners, 'partner')} hold {words.number(totals.npcu.now)} NPCU"]
+    hold = "holds" if totals.partners == 1 else "hold"
+    sentences = [f"Your {words.plural(totals.partners, 'partner')} {hold} {words.number(totals.npcu.now)} NPCU"]
     change = totals.npcu.difference
     if change is not None:
         more = "more" if change > 0 else "fewer"

@@ -20,7 +20,7 @@ from lms_assets.reports.files import write_files
 from lms_assets.reports.mailer import MailServerUnavailable, SmtpMailer
 from lms_assets.reports.material import Material
 from lms_assets.reports.message import UnusableAddress, ascii_address, build_message, sender
-from lms_assets.reports.pam import build_pam_report
+from lms_assets.reports.pam import build_pam_report, partners_of
 from lms_assets.reports.render import Rendered, Renderer
 
 FILE_SENDER = "reports@example.com"
@@ -86,16 +86,18 @@ def deliver_pam_reports(
     Raises:
         WarehouseError: what the log raises; run again, nobody gets a message twice.
     """
-    outcomes = _Outcomes(not_due)
+    owning = [each for each in addressees if partners_of(material.partners, each.owners)]
+    idle = [NotDue(each.reference, "owns no active partner") for each in addressees if each not in owning]
+    outcomes = _Outcomes([*not_due, *idle])
 
     def render(addressee: Addressee) -> Rendered:
         return post.renderer.render(build_pam_report(material, addressee.owners))
 
-    _deliver(addressees, render, post, outcomes)
+    _deliver(owning, render, post, outcomes)
     preview = None
-    if addressees:
+    if owning:
         nameless = without_names(material)
-        owners = [owner_without_name(material, owner) for owner in addressees[0].owners]
+        owners = [owner_without_name(material, owner) for owner in owning[0].owners]
         preview = post.renderer.render(build_pam_report(nameless, owners))
     everybody = sorted({partner.owner for partner in material.partners if partner.owner})
     return outcomes.summary(preview, _pam_figures(build_pam_report(material, everybody)))

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lms_assets.domain.holdings import CountingInputs
+from lms_assets.domain.report_facts import PartnerFacts
 from lms_assets.reports.delivery import pam_addressees
 from lms_assets.reports.mailer import SmtpMailer, SmtpServer
 from lms_assets.reports.render import Rendered, Renderer
@@ -51,7 +52,9 @@ def send(warehouse: Warehouse, smtp_url: str, log: EmailLogRows, *, now: datetim
     """Send to every PAM who is due."""
     with warehouse.read() as connection:
         addressees, not_due = pam_addressees(managers(connection), now)
-    world = material(CountingInputs((), (), {}), [])
+    owners = sorted({owner for addressee in addressees for owner in addressee.owners})
+    partners = [PartnerFacts(number, f"Partner {number}", owner=owner) for number, owner in enumerate(owners, 1)]
+    world = material(CountingInputs((), (), {}), partners)
     server = SmtpServer.from_url(smtp_url)
     with SmtpMailer(server, messages_per_minute=6000, wait_seconds=0.01, timeout_seconds=10) as mailer:
         post = Post(

@@ -12,6 +12,7 @@ from lms_assets.domain.report_facts import Executive, Manager
 from lms_assets.reports.delivery import (
     decide,
     executive_addressees,
+    executive_for_preview,
     owners_for_preview,
     pam_addressees,
     period_of,
@@ -143,6 +144,26 @@ def test_without_managers_the_largest_owners_are_shown_as_files(tmp_path):
     post = Post(renderer=Renderer(world.config), folder=tmp_path, clock=lambda: MONDAY)
     summary = deliver_pam_reports(world, found, (), post)
     assert [path.name for path in summary.files] == ["owner-1.html", "owner-1.eml", "owner-2.html", "owner-2.eml"]
+
+
+def test_a_pam_without_partners_gets_no_empty_report(tmp_path):
+    world = show_world(partners=3)
+    post = Post(renderer=Renderer(world.config), folder=tmp_path, clock=lambda: MONDAY)
+    addressees, _ = pam_addressees([manager(1), manager(2)], MONDAY)
+
+    summary = deliver_pam_reports(world, addressees, (), post)
+
+    assert [(each.reference, each.reason) for each in summary.skipped] == [("pam 2", "owns no active partner")]
+    assert len(summary.files) == 2
+
+
+def test_where_no_executive_is_named_the_report_becomes_a_file(tmp_path):
+    world = show_world(partners=3)
+    post = Post(renderer=Renderer(world.config), folder=tmp_path, clock=lambda: MONDAY)
+
+    summary = deliver_executive_report(world, [executive_for_preview(MONDAY)], (), post)
+
+    assert [path.name for path in summary.files] == ["executive.html", "executive.eml"]
 
 
 def test_a_sender_that_is_no_address_is_refused_before_anything_is_built(tmp_path):
