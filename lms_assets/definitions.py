@@ -10,10 +10,12 @@ from lms_assets.assets.tier_2_users_and_groups import groups, memberships, users
 from lms_assets.assets.tier_3_enrollments import enrollments
 from lms_assets.assets.tier_4_aggregation_and_push import partner_cert_counts, pushed_partner_cert_counts
 from lms_assets.assets.tier_5_reporting import executive_weekly_report, pam_weekly_report
+from lms_assets.automation.alerts import open_incidents_sensor
 from lms_assets.automation.executor import EXECUTOR
 from lms_assets.automation.jobs import JOBS
 from lms_assets.automation.schedules import SCHEDULES
 from lms_assets.automation.sensors import SENSORS
+from lms_assets.checks.incidents import open_incidents_check
 from lms_assets.checks.leads import LEADS_CHECKS
 from lms_assets.checks.tier_1_foundation import TIER_1_CHECKS
 from lms_assets.checks.tier_2_users_and_groups import TIER_2_CHECKS
@@ -39,10 +41,10 @@ defs = dg.Definitions(
         pam_weekly_report,
         executive_weekly_report,
     ],
-    asset_checks=[*TIER_1_CHECKS, *TIER_2_CHECKS, *TIER_3_CHECKS, *TIER_4_CHECKS, *LEADS_CHECKS],
+    asset_checks=[*TIER_1_CHECKS, *TIER_2_CHECKS, *TIER_3_CHECKS, *TIER_4_CHECKS, *LEADS_CHECKS, open_incidents_check],
     jobs=JOBS,
     schedules=SCHEDULES,
-    sensors=SENSORS,
+    sensors=[*SENSORS, open_incidents_sensor],
     resources={"lms": Connections()},
     executor=EXECUTOR,
 )

@@ -10,6 +10,8 @@ from datetime import timedelta
 
 import dagster as dg
 
+from lms_assets.domain import overdue
+
 OWNER = "team:partner_data"
 NORTHPASS_POOL = "northpass_api"
 IMPARTNER_POOL = "impartner_api"
@@ -176,6 +178,16 @@ TIERS_1_TO_4 = (
     PUSHED_PARTNER_CERT_COUNTS,
 )
 REPORTS = (PAM_WEEKLY_REPORT, EXECUTIVE_WEEKLY_REPORT)
+# By cadence (domain.overdue), for the alert about what is overdue; the freshness policies above show it in the UI.
+CADENCES = {
+    **dict.fromkeys((spec.key.to_user_string() for spec in TIERS_1_TO_4), overdue.NIGHTLY),
+    "enrollments": overdue.FOUR_HOURLY,
+    "partner_cert_counts": overdue.FOUR_HOURLY,
+    "leads": overdue.THRICE_DAILY,
+    "pam_weekly_report": overdue.MONDAYS,
+    "executive_weekly_report": overdue.MONDAYS,
+}
+
 SPECS = {spec.key.to_user_string(): spec for spec in (*TIERS_1_TO_4, LEADS_OF_PARTNERS, *REPORTS)}
 
 DAILY_FULL = tuple(spec.key.to_user_string() for spec in TIERS_1_TO_4)

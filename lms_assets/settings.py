@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 NORTHPASS_BASE_URL = "https://api.northpass.com/v2"
 IMPARTNER_BASE_URL = "https://prod.impartner.live/api/objects/v1"
+UI_URL = "http://127.0.0.1:3000"
 TRUE_WORDS = {"1", "true", "yes", "on"}
 FALSE_WORDS = {"", "0", "false", "no", "off"}
 
@@ -60,6 +61,7 @@ class Settings:
     mail_from: str | None = None
     heartbeat_url: str | None = field(default=None, repr=False)
     portal_url: str | None = None
+    ui_url: str = UI_URL
     rules_file: Path | None = None
     reports_dir: Path = Path("reports-out")
     state_dir: Path | None = None
@@ -100,6 +102,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         mail_from=reader.text("LMS_MAIL_FROM") or None,
         heartbeat_url=reader.web_url("LMS_HEARTBEAT_URL"),
         portal_url=reader.web_url("LMS_PORTAL_URL"),
+        ui_url=(reader.page_url("LMS_UI_URL") or UI_URL).rstrip("/"),
         rules_file=reader.rules_file(),
         reports_dir=Path(reader.text("LMS_REPORTS_DIR") or "reports-out"),
         state_dir=_state_dir(reader),
@@ -181,6 +184,11 @@ class _Reader:
         value = self.text(name)
         return self._url(name, value, self._base_url_problem) if value else None
 
+    def page_url(self, name: str) -> str | None:
+        """A page that people open: plain http is their own network's business."""
+        value = self.text(name)
+        return self._url(name, value, self._page_url_problem) if value else None
+
     def _url(self, name: str, value: str, problem_of: Callable[[str], str | None]) -> str:
         try:
             problem = problem_of(value)
@@ -201,6 +209,14 @@ class _Reader:
             return "must not hold a user or password"
         _ = parts.port
         return None
+
+    @staticmethod
+    def _page_url_problem(value: str) -> str | None:
+        parts = urlsplit(value)
+        _ = parts.port
+        return (
+            None if parts.scheme in {"https", "http"} and parts.hostname else "must be a full http:// or https:// URL"
+        )
 
     def warehouse_url(self) -> str:
         value = self.text("LMS_WAREHOUSE_URL")

@@ -35,6 +35,11 @@ class MassDeactivationStopped(SyncStopped):
         )
 
 
+def tells_of_mass_deactivation(message: str | None) -> bool:
+    """Whether a stored error message is that of a `MassDeactivationStopped`."""
+    return bool(message) and "active rows would leave, more than the" in str(message)
+
+
 class TooManyBadRecords(SyncStopped):
     """More records could not be read than the rules allow."""
 

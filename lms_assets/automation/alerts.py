@@ -1,0 +1,174 @@
+"""Tells people of incidents, once when they begin and once when they are over; calls the heartbeat after a good chain.
+
+Nothing here can fail a sync: whatever goes wrong is logged and tried again by the next look, a minute later.
+"""
+
+# No postponed annotations: Dagster reads the type of `context` from the function itself.
+
+import json
+import logging
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import blake2b
+from typing import Any
+
+import apprise
+import dagster as dg
+
+from lms_assets.automation.watch import Look, look
+from lms_assets.checks.incidents import incident_evaluations
+from lms_assets.domain.alert_text import Message, begun, over, without
+from lms_assets.domain.incidents import Kind, Trouble, find_troubles, patient
+from lms_assets.resources import Connections
+from lms_assets.settings import Settings
+from lms_assets.vendors.heartbeat import beat
+from lms_assets.warehouse.alert_outbox import Outgoing, give_back, lease_due, put_out, remove_sent
+from lms_assets.warehouse.chain_log import ChainRow
+from lms_assets.warehouse.engine import Connection, Warehouse
+from lms_assets.warehouse.incidents import (
+    Incident,
+    close_incident,
+    incidents_to_announce,
+    mark_announced,
+    open_incidents,
+    raise_incident,
+)
+from lms_assets.warehouse.scrub import scrub
+from lms_assets.warehouse.state import get_state, put_state
+
+_FIRST_SEEN = "troubles_first_seen"
+_HEARTBEAT = "heartbeat_for_chain"
+# A chain that is older was another watcher's business.
+HEARTBEAT_WITHIN = timedelta(hours=26)
+BODY_LENGTH = 4000
+
+
+@dataclass(frozen=True)
+class Watchman:
+    """Looks at the state of things and tells people. `log` gets what concerns the channels themselves."""
+
+    instance: dg.DagsterInstance
+    warehouse: Warehouse
+    settings: Settings
+    log: logging.Logger
+
+    def look_after(self, now: datetime) -> tuple[Incident, ...]:
+        """Compare what is wrong now with what was, tell people of the difference; gives the open incidents."""
+        seen = look(self.instance, self.warehouse, now)
+        self.warehouse.in_transaction(lambda connection: self._settle(connection, seen, now))
+        self._send(now)
+        self._call_heartbeat(seen.chain, now)
+        with self.warehouse.read() as connection:
+            return open_incidents(connection)
+
+    def _settle(self, connection: Connection, seen: Look, now: datetime) -> None:
+        """Open and close incidents, and write what people are to be told, in one transaction."""
+        first_seen = {key: datetime.fromisoformat(at) for key, at in (get_state(connection, _FIRST_SEEN) or {}).items()}
+        troubles, first_seen = patient(find_troubles(seen.facts), first_seen, now)
+        seen_as_text = {key: at.isoformat() for key, at in first_seen.items()}
+        put_state(connection, _FIRST_SEEN, seen_as_text, now=now)
+        update_incidents(connection, troubles, seen.undecided, now=now)
+        announced = incidents_to_announce(connection)
+        messages = [self._message(incident) for incident in announced]
+        if not self.settings.alert_urls:
+            for message in messages:
+                self.log.warning("%s (LMS_ALERT_URLS is empty: nobody was told)\n%s", message.title, message.body)
+        put_out(connection, self._outgoing(messages, now), now=now)
+        mark_announced(connection, announced, now=now)
+
+    def _message(self, incident: Incident) -> Message:
+        url = self.settings.ui_url
+        closed = incident.closed_at
+        text = begun(incident.details, url) if closed is None else over(incident.details, closed, url)
+        return Message(self._clean(text.title, 200), self._clean(text.body, BODY_LENGTH), text.good)
+
+    def _clean(self, text: str, limit: int) -> str:
+        return scrub(without(text, self.settings.secrets), limit)
+
+    def _outgoing(self, messages: Iterable[Message], now: datetime) -> Iterable[Outgoing]:
+        for message in messages:
+            for channel in self._channels():
+                at = now.isoformat()
+                yield Outgoing(uuid.uuid4().hex, channel, message.title, message.body, message.good, at, at)
+
+    def _channels(self) -> Mapping[str, str]:
+        """Digest to URL of every channel."""
+        return {blake2b(url.encode(), digest_size=8).hexdigest(): url for url in self.settings.alert_urls}
+
+    def _send(self, now: datetime) -> None:
+        channels = self._channels()
+        if not channels:
+            return
+        for message in self.warehouse.in_transaction(lambda connection: lease_due(connection, channels, now=now)):
+            sent = notify(channels[message.channel], message)
+            if not sent:
+                self.log.warning(
+                    "An alert channel did not take a message; it is tried again (attempt %d)", message.tries + 1
+                )
+            after = remove_sent if sent else give_back
+            self.warehouse.in_transaction(lambda c, after=after, message=message: after(c, message, now=now))  # type: ignore[misc]
+
+    def _call_heartbeat(self, chain: ChainRow | None, now: datetime) -> None:
+        url = self.settings.heartbeat_url
+        if url is None or chain is None or chain.status != "completed" or chain.completed_at is None:
+            return
+        with self.warehouse.read() as connection:
+            known = get_state(connection, _HEARTBEAT)
+        mark = f"{chain.run_id} {chain.completed_at.isoformat()}"
+        if known == mark or now - chain.completed_at > HEARTBEAT_WITHIN:
+            return
+        problem = beat(url)
+        if problem:
+            self.log.warning("%s; it is tried again", problem)
+            return
+        self.warehouse.in_transaction(lambda connection: put_state(connection, _HEARTBEAT, mark, now=now))
+
+
+def update_incidents(
+    connection: Connection, troubles: Iterable[Trouble], undecided: frozenset[Kind], *, now: datetime
+) -> None:
+    """Make the open incidents equal to the troubles; kinds that are undecided stay as they are."""
+    known = {incident.key: incident for incident in open_incidents(connection)}
+    wanted = {trouble.key: trouble for trouble in troubles if trouble.kind not in undecided}
+    for key, incident in known.items():
+        if key not in wanted and incident.kind not in undecided:
+            close_incident(connection, key, now=now)
+    for key, trouble in wanted.items():
+        before = known.get(key)
+        if before is not None and before.details.get("grade", "") != trouble.grade:
+            # Better or worse than what people were told: told anew, without calling the one before well again.
+            close_incident(connection, key, now=now)
+        raise_incident(connection, key, trouble.kind, now=now, details=trouble.as_details())
+
+
+def notify(url: str, message: Outgoing) -> bool:
+    """Send one message over one Apprise URL; False when it was not taken, for whatever reason."""
+    # Its own log lines would show the channels' URLs, which hold their passwords.
+    logging.getLogger("apprise").setLevel(logging.CRITICAL)
+    try:
+        channel = apprise.Apprise(asset=apprise.AppriseAsset(app_id="lms-assets", async_mode=False))
+        if not channel.add(url):
+            return False
+        kind = apprise.NotifyType.SUCCESS if message.good else apprise.NotifyType.FAILURE
+        return bool(channel.notify(title=message.title, body=message.body, notify_type=kind, body_format="text"))
+    except Exception:  # noqa: BLE001 - whatever a channel's plug-in does, the others and the syncs go on
+        return False
+
+
+@dg.sensor(
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Tells people of incidents, once each, and shows open ones as failing checks.",
+)
+def open_incidents_sensor(context: dg.SensorEvaluationContext, lms: Connections) -> dg.SensorResult | dg.SkipReason:
+    """Look after everything once, and bring the checks in the UI up to date."""
+    with lms.warehouse() as warehouse:
+        watchman = Watchman(context.instance, warehouse, lms.settings(), logging.getLogger(__name__))
+        incidents = watchman.look_after(lms.now())
+    shown: dict[str, Any] = json.loads(context.cursor or "{}")
+    evaluations, now_shown = incident_evaluations(incidents, shown)
+    if not evaluations:
+        return dg.SkipReason(f"{len(incidents)} open incidents, as before")
+    return dg.SensorResult(asset_events=list(evaluations), cursor=json.dumps(now_shown))

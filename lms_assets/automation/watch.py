@@ -1,0 +1,136 @@
+"""Looks at the state of things: runs, checks, logs of syncs, sensors and schedules. What it means is in domain.
+
+By state and not by events, so that a run started from a terminal, of which no sensor hears, is seen like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from lms_assets.automation.chain_events import chain_events
+from lms_assets.automation.chain_log import CHAIN_NAME, state_of
+from lms_assets.automation.gates import last_verdict
+from lms_assets.automation.jobs import JOBS, LANES
+from lms_assets.automation.runs import FINISHED, run_under_way
+from lms_assets.automation.ticks import silent_instigators
+from lms_assets.checks.catalogue import CHECKS, ancestors
+from lms_assets.domain.chain import fold
+from lms_assets.domain.deletions import tells_of_mass_deactivation
+from lms_assets.domain.incidents import Facts, FailedGate, FailedRun, Kind, RefusedRecords, Stopped
+from lms_assets.domain.overdue import find_overdue
+from lms_assets.lineage import CADENCES, SPECS, SYNC_TYPES
+from lms_assets.warehouse import sync_log
+from lms_assets.warehouse.chain_log import ChainRow, latest_chain
+from lms_assets.warehouse.engine import Connection, Warehouse
+from lms_assets.warehouse.push_memory import push_memory
+from lms_assets.warehouse.sync_log import SyncLogEntry
+
+WILL_RETRY_TAG = "dagster/will_retry"
+# The child run of an automatic retry comes within seconds; a daemon that is away must not keep a failure quiet.
+RETRY_COMES_WITHIN = timedelta(minutes=10)
+SAMPLE = 10
+_OF_LANES: dict[str, frozenset[Kind]] = {
+    "learning": frozenset({"chain", "check", "mass_deactivation", "push", "job", "overdue"}),
+    "leads": frozenset({"job", "overdue", "mass_deactivation"}),
+}
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was seen. Kinds in `undecided` are being worked on: nothing about them begins or ends now."""
+
+    facts: Facts
+    undecided: frozenset[Kind]
+    chain: ChainRow | None
+
+
+def look(instance: dg.DagsterInstance, warehouse: Warehouse, now: datetime) -> Look:
+    """Everything that may need a person, as it is now (UTC)."""
+    with warehouse.read() as connection:
+        chain = latest_chain(connection, CHAIN_NAME)
+        latest, completed = sync_log.latest(connection), sync_log.last_completed(connection)
+        refused = _refused(connection, latest)
+    done = {asset: entry.completed_at for asset, entry in _by_asset(completed) if entry.completed_at}
+    facts = Facts(
+        failed_runs=[*_failed_chain(chain), *_failed_jobs(instance)],
+        failed_gates=_failed_gates(instance),
+        stopped=_stopped(latest),
+        refused=refused,
+        overdue=find_overdue(done, CADENCES, now),
+        silent=silent_instigators(instance, now),
+        waits_for={asset: ancestors((asset,)) for asset in SPECS},
+    )
+    return Look(facts, _undecided(instance, now), chain)
+
+
+def _by_asset(entries: dict[str, SyncLogEntry]) -> Iterable[tuple[str, SyncLogEntry]]:
+    return ((asset, entries[name]) for asset, name in SYNC_TYPES.items() if name in entries)
+
+
+def _failed_chain(row: ChainRow | None) -> list[FailedRun]:
+    if row is None or row.status not in {"failed", "partial"}:
+        return []
+    status, ended = ("failed" if row.status == "failed" else "partial"), row.completed_at or row.started_at
+    steps = tuple(state_of(row).steps.values())
+    return [FailedRun(CHAIN_NAME, status, row.run_id, ended, steps, row.error_message)]  # type: ignore[arg-type]
+
+
+def _failed_jobs(instance: dg.DagsterInstance) -> list[FailedRun]:
+    """The last run of every other job, where it failed; a cancelled one was somebody's wish."""
+    failed = []
+    for job in (job.name for job in JOBS if job.name != CHAIN_NAME):
+        for record in instance.get_run_records(dg.RunsFilter(job_name=job, statuses=FINISHED), limit=1):
+            run = record.dagster_run
+            if run.status == dg.DagsterRunStatus.FAILURE:
+                steps = tuple(fold(chain_events(instance.all_logs(run.run_id))).steps.values())
+                ended = datetime.fromtimestamp(record.end_time or record.update_timestamp.timestamp(), UTC)
+                failed.append(FailedRun(job, "failed", run.run_id, ended, steps))
+    return failed
+
+
+def _failed_gates(instance: dg.DagsterInstance) -> list[FailedGate]:
+    verdicts = [last_verdict(instance, line) for line in CHECKS if line.blocking]
+    return [
+        FailedGate(each.line.asset, each.line.name, each.description, each.run_id, each.at)
+        for each in verdicts
+        if each is not None and not each.passed
+    ]
+
+
+def _stopped(latest: dict[str, SyncLogEntry]) -> list[Stopped]:
+    return [
+        Stopped(asset, entry.error_message or "", entry.completed_at or entry.started_at)
+        for asset, entry in _by_asset(latest)
+        if entry.status == "failed" and tells_of_mass_deactivation(entry.error_message)
+    ]
+
+
+def _refused(connection: Connection, latest: dict[str, SyncLogEntry]) -> RefusedRecords | None:
+    pushed = latest.get(SYNC_TYPES["pushed_partner_cert_counts"])
+    refused = sorted(each.impartner_id for each in push_memory(connection).values() if each.failed_attempts)
+    if pushed is None or not refused:
+        return None
+    return RefusedRecords(len(refused), tuple(refused[:SAMPLE]), pushed.started_at)
+
+
+def _undecided(instance: dg.DagsterInstance, now: datetime) -> frozenset[Kind]:
+    undecided: frozenset[Kind] = frozenset()
+    for lane, kinds in _OF_LANES.items():
+        jobs = tuple(job for job, its_lane in LANES.items() if its_lane == lane)
+        if run_under_way(instance, jobs) or any(_retry_is_coming(instance, job, now) for job in jobs):
+            undecided |= kinds
+    return undecided
+
+
+def _retry_is_coming(instance: dg.DagsterInstance, job: str, now: datetime) -> bool:
+    """Whether the last run of the job failed and Dagster is about to run it again by itself."""
+    for record in instance.get_run_records(dg.RunsFilter(job_name=job), limit=1):
+        ended = datetime.fromtimestamp(record.end_time or record.update_timestamp.timestamp(), UTC)
+        failed = record.dagster_run.status == dg.DagsterRunStatus.FAILURE
+        will = record.dagster_run.tags.get(WILL_RETRY_TAG) == "true"
+        return failed and will and now - ended < RETRY_COMES_WITHIN
+    return False

@@ -1,0 +1,71 @@
+"""How a person is told of an incident: what, since when, effect, what to do, and where to look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+TITLE_LENGTH = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message to people. `good` for the news that it is well again."""
+
+    title: str
+    body: str
+    good: bool = False
+
+
+def begun(details: Mapping[str, Any], ui_url: str) -> Message:
+    """The message about an incident that began; `details` as `Trouble.as_details` gives them."""
+    what = str(details.get("what", "Something needs a person."))
+    lines = [
+        f"What: {what}",
+        f"Since: {_moment(details.get('since'))}",
+        f"Effect: {details.get('effect', '')}",
+        f"What to do: {details.get('remedy', '')}",
+        f"Look here: {_link(details, ui_url)}",
+    ]
+    return Message(_title(what), "\n".join(lines))
+
+
+def over(details: Mapping[str, Any], closed_at: datetime, ui_url: str) -> Message:
+    """The message that an incident is over."""
+    what = str(details.get("what", "What needed a person."))
+    lines = [
+        f"Well again: {what}",
+        f"It began: {_moment(details.get('since'))}",
+        f"It ended: {closed_at:%Y-%m-%d %H:%M} UTC",
+        f"Look here: {ui_url}",
+    ]
+    return Message(_title(f"well again: {what}"), "\n".join(lines), good=True)
+
+
+def without(text: str, secrets: Iterable[str]) -> str:
+    """The text without any of these."""
+    for secret in secrets:
+        text = text.replace(secret, "<secret>")
+    return text
+
+
+def _title(what: str) -> str:
+    first = (what.splitlines() or [""])[0]
+    return "lms-assets: " + (first if len(first) <= TITLE_LENGTH else first[: TITLE_LENGTH - 1] + "…")
+
+
+def _moment(value: Any) -> str:
+    try:
+        return f"{datetime.fromisoformat(str(value)):%Y-%m-%d %H:%M} UTC"
+    except ValueError:
+        return "unknown"
+
+
+def _link(details: Mapping[str, Any], ui_url: str) -> str:
+    run_id = details.get("run_id")
+    assets = details.get("assets") or ()
+    if run_id:
+        return f"{ui_url}/runs/{run_id}"
+    return f"{ui_url}/assets/{assets[0]}" if assets else f"{ui_url}/overview"

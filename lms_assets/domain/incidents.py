@@ -1,0 +1,247 @@
+"""What needs a person: troubles found in the state of things, one for each cause, and how a person is told.
+
+Pure: facts in, troubles out. A failure is told once, by its most particular name: a chain that a check held back is the
+check's incident, and an asset that is overdue because its chain failed is the chain's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from lms_assets.domain.chain import StepRecord
+from lms_assets.domain.overdue import Overdue
+
+Kind = Literal["chain", "check", "mass_deactivation", "push", "job", "overdue", "sensor", "schedule"]
+PUSH_STEP = "pushed_partner_cert_counts"
+CHAIN = "daily_full"
+# A machine that was off catches up by itself: what is late is told when it stays late.
+PATIENCE: Mapping[Kind, timedelta] = {
+    "overdue": timedelta(minutes=30),
+    "schedule": timedelta(minutes=10),
+    "sensor": timedelta(minutes=5),
+}
+STAYS = "The last good data stay in place; nothing was deleted and the CRM was told nothing new."
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something that needs a person. `key` is the same for the same trouble; times are UTC.
+
+    Attributes:
+        grade: how bad; when it changes, people are told anew.
+        assets: where the UI shows it.
+        run_id: the run to look at; None when there is none.
+    """
+
+    key: str
+    kind: Kind
+    what: str
+    since: datetime
+    effect: str
+    remedy: str
+    grade: str = ""
+    assets: tuple[str, ...] = ()
+    run_id: str | None = None
+
+    def as_details(self) -> dict[str, Any]:
+        """What is kept of it, as JSON."""
+        return {
+            "what": self.what,
+            "since": self.since.isoformat(),
+            "effect": self.effect,
+            "remedy": self.remedy,
+            "grade": self.grade,
+            "assets": list(self.assets),
+            "run_id": self.run_id,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class FailedRun:
+    """A run of a job, or the chain, that ended badly: `steps` as they ended."""
+
+    job: str
+    status: Literal["failed", "partial"]
+    run_id: str | None
+    ended_at: datetime
+    steps: tuple[StepRecord, ...]
+    error: str | None = None
+
+    @property
+    def culprits(self) -> tuple[str, ...]:
+        """Steps that failed by themselves; those held back only suffered."""
+        return tuple(step.step for step in self.steps if step.status in {"failed", "degraded"})
+
+    @property
+    def held_back(self) -> tuple[str, ...]:
+        """Steps that never began."""
+        return tuple(step.step for step in self.steps if step.status == "held_back")
+
+
+@dataclass(frozen=True, slots=True)
+class FailedGate:
+    """A blocking check that did not pass the last time it was evaluated."""
+
+    asset: str
+    check: str
+    description: str
+    run_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """A sync that stopped before it deactivated too much; `message` says how many, and what to do."""
+
+    asset: str
+    message: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedRecords:
+    """Accounts whose values the CRM did not take at the last push."""
+
+    count: int
+    sample: tuple[int, ...]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """A sensor or schedule that errs, or a schedule that does not tick; `since` is the last time it was well."""
+
+    name: str
+    kind: Literal["sensor", "schedule"]
+    problem: str
+    since: datetime
+    assets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The state of things, as the warehouse and Dagster's storage hold it."""
+
+    failed_runs: Sequence[FailedRun] = ()
+    failed_gates: Sequence[FailedGate] = ()
+    stopped: Sequence[Stopped] = ()
+    refused: RefusedRecords | None = None
+    overdue: Sequence[Overdue] = ()
+    silent: Sequence[Silent] = ()
+    waits_for: Mapping[str, Collection[str]] = field(default_factory=dict)
+
+
+def find_troubles(facts: Facts) -> tuple[Trouble, ...]:
+    """Every trouble, each cause once."""
+    particular = [_gate(gate, facts) for gate in facts.failed_gates]
+    particular += [_stopped(each) for each in facts.stopped]
+    if facts.refused is not None and facts.refused.count:
+        particular.append(_refused(facts.refused))
+    told = {asset for trouble in particular for asset in trouble.assets}
+    runs = [_run(run) for run in facts.failed_runs if set(run.culprits) - told or not run.culprits]
+    troubled = told | {asset for trouble in runs for asset in trouble.assets}
+    late = [_overdue(each) for each in facts.overdue if not _explained(each, troubled, facts.waits_for)]
+    return (*particular, *runs, *late, *(_silent(each) for each in facts.silent))
+
+
+def _explained(late: Overdue, troubled: set[str], waits_for: Mapping[str, Collection[str]]) -> bool:
+    """Whether every late asset is in trouble already, or waits for one that is."""
+    return all(asset in troubled or troubled & set(waits_for.get(asset, ())) for asset in late.assets)
+
+
+def _gate(gate: FailedGate, facts: Facts) -> Trouble:
+    held = sorted({step for run in facts.failed_runs for step in run.held_back})
+    effect = f"Everything that builds on {gate.asset} is held back" + (f": {', '.join(held)}. " if held else ". ")
+    return Trouble(
+        key=f"check/{gate.asset}/{gate.check}",
+        kind="check",
+        what=f"Check {gate.check} on {gate.asset} did not pass: {gate.description}",
+        since=gate.at,
+        effect=effect + STAYS,
+        remedy="Open the check on the asset's page, it says what to do; then lms-assets run daily_full --resume.",
+        assets=(gate.asset,),
+        run_id=gate.run_id,
+    )
+
+
+def _stopped(stopped: Stopped) -> Trouble:
+    return Trouble(
+        key=f"mass_deactivation/{stopped.asset}",
+        kind="mass_deactivation",
+        what=f"The sync of {stopped.asset} stopped before a mass deactivation. {stopped.message}",
+        since=stopped.at,
+        effect=f"{stopped.asset} is not brought up to date, and what builds on it is held back. {STAYS}",
+        remedy="Look at the source. Only if they are really gone: lms-assets run daily_full --allow-mass-deactivation.",
+        assets=(stopped.asset,),
+    )
+
+
+def _refused(refused: RefusedRecords) -> Trouble:
+    sample = ", ".join(map(str, refused.sample))
+    return Trouble(
+        key="push/refused_records",
+        kind="push",
+        what=f"The CRM did not take the counts of {refused.count} accounts (Impartner ids: {sample}).",
+        since=refused.at,
+        effect="These accounts show old counts in the CRM; all others are right. They are tried again at every push.",
+        remedy="The reasons are in sync_failures, sync_type sync_to_impartner. Mend the accounts in the CRM.",
+        assets=(PUSH_STEP,),
+    )
+
+
+def _run(run: FailedRun) -> Trouble:
+    is_chain = run.job == CHAIN
+    why = run.error or "; ".join(f"{step.step}: {step.error}" for step in run.steps if step.status == "failed")
+    effect = f"Held back: {', '.join(run.held_back)}. {STAYS}" if run.held_back else STAYS
+    if run.status == "partial":
+        effect = f"The chain went on with the last good state of {', '.join(run.culprits)}; the rest is up to date."
+    remedy = "lms-assets status says more. Mend the cause, then " + (
+        "lms-assets run daily_full --resume." if is_chain else f"lms-assets run {run.job}."
+    )
+    return Trouble(
+        key=f"chain/{run.job}" if is_chain else f"job/{run.job}",
+        kind="chain" if is_chain else "job",
+        what=f"{run.job} {'ended partial' if run.status == 'partial' else 'failed'}: {why or 'without a word'}",
+        since=run.ended_at,
+        effect=effect,
+        remedy=remedy,
+        grade=run.status,
+        assets=run.culprits,
+        run_id=run.run_id,
+    )
+
+
+def _overdue(late: Overdue) -> Trouble:
+    return Trouble(
+        key=f"overdue/{late.job}",
+        kind="overdue",
+        what=f"Overdue: {', '.join(late.assets)}. {late.job} should have brought them up to date.",
+        since=late.since,
+        effect="Whoever reads these tables sees old data.",
+        remedy=f"Does the daemon run, and is the schedule on? See Overview > Schedules; or lms-assets run {late.job}.",
+        assets=late.assets,
+    )
+
+
+def _silent(silent: Silent) -> Trouble:
+    return Trouble(
+        key=f"{silent.kind}/{silent.name}",
+        kind=silent.kind,
+        what=f"The {silent.kind} {silent.name} {silent.problem}",
+        since=silent.since,
+        effect="What it starts or looks after does not happen by itself.",
+        remedy=f"Look at its ticks in the UI (Overview > {silent.kind.capitalize()}s), and at the daemon's log.",
+        assets=silent.assets,
+    )
+
+
+def patient(
+    troubles: Iterable[Trouble], first_seen: Mapping[str, datetime], now: datetime
+) -> tuple[list[Trouble], dict[str, datetime]]:
+    """Troubles that are to be told now, and when each that was seen now was first seen, for the next time."""
+    seen = {trouble.key: first_seen.get(trouble.key, now) for trouble in troubles}
+    due = [each for each in troubles if now - seen[each.key] >= PATIENCE.get(each.kind, timedelta(0))]
+    return due, seen
