@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lms_assets.sandbox.server import SandboxHandle, running_sandbox
-from lms_assets_tests.support.chain import SMALL, ChainRig
+from lms_assets_tests.support.chain import SMALL, ChainRig, Saved
 
 
 @pytest.fixture
@@ -24,10 +24,21 @@ def rig(sandbox: SandboxHandle, tmp_path: Path) -> Iterator[ChainRig]:
     made.close()
 
 
+@pytest.fixture(scope="session")
+def after_first_chain(tmp_path_factory: pytest.TempPathFactory) -> Saved:
+    """What one chain over the small world leaves behind."""
+    with running_sandbox(SMALL) as running:
+        made = ChainRig(tmp_path_factory.mktemp("first"), running)
+        result = made.run()
+        assert result.success, result.errors
+        saved = Saved.of(made)
+        made.close()
+        return saved
+
+
 @pytest.fixture
-def synced(rig: ChainRig) -> ChainRig:
+def synced(rig: ChainRig, after_first_chain: Saved) -> ChainRig:
     """A chain that has run once, four hours ago."""
-    first = rig.run()
-    assert first.success, first.errors
+    after_first_chain.restore(rig)
     rig.advance(hours=4)
     return rig

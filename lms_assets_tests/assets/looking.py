@@ -1,0 +1,53 @@
+"""Short questions to a rig's tables and its sandbox's world."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lms_assets_tests.support.chain import ChainRig
+
+
+def row_of(rig: ChainRig, table: str, **wanted: Any) -> dict[str, Any]:
+    """The one row with these values."""
+    (found,) = [row for row in rig.rows(table) if all(row[name] == value for name, value in wanted.items())]
+    return found
+
+
+def active_ids(rig: ChainRig, table: str) -> set[Any]:
+    """Ids of the rows that are active."""
+    return {row["id"] for row in rig.rows(table) if row["is_active"]}
+
+
+def pairs(rig: ChainRig) -> set[tuple[str, str]]:
+    """Every membership."""
+    return {(row["group_id"], row["user_id"]) for row in rig.rows("lms_group_members")}
+
+
+def a_partner_with_points(rig: ChainRig) -> dict[str, Any]:
+    """The active partner with fewest NPCU above 0: what becomes of it is no sudden fall of them all."""
+    holders = [row for row in rig.rows("partners") if row["is_active"] and row["total_npcu"]]
+    return min(holders, key=lambda row: (row["total_npcu"], row["id"]))
+
+
+def a_group_of_people(rig: ChainRig) -> tuple[str, list[str]]:
+    """A small group of a partner with three active members at least, and their ids."""
+    linked = {row["id"] for row in rig.rows("lms_groups") if row["partner_id"] and row["is_active"]}
+    known = {row["id"] for row in rig.rows("lms_users") if row["is_active"]}
+    members: dict[str, list[str]] = {}
+    for group_id, user_id in sorted(pairs(rig)):
+        if group_id in linked and user_id in known:
+            members.setdefault(group_id, []).append(user_id)
+    large = [item for item in members.items() if len(item[1]) >= 3]
+    return min(large, key=lambda item: (len(item[1]), item[0]))
+
+
+def the_state(rig: ChainRig) -> dict[str, set[Any]]:
+    """What people would miss if it were gone: active rows, memberships and enrollments."""
+    return {
+        "partners": active_ids(rig, "partners"),
+        "contacts": active_ids(rig, "contacts"),
+        "users": active_ids(rig, "lms_users"),
+        "groups": active_ids(rig, "lms_groups"),
+        "memberships": pairs(rig),
+        "enrollments": {row["id"] for row in rig.rows("lms_enrollments")},
+    }

@@ -1,0 +1,148 @@
+"""A bad answer costs nobody anything: what seems to be gone is asked for, what seems to have changed is read again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lms_assets_tests.assets.looking import a_group_of_people, row_of, the_state
+from lms_assets_tests.support.agreement import differences
+from lms_assets_tests.support.chain import ChainRig
+
+LISTS = {
+    "partners": "GET /Account",
+    "contacts": "GET /User",
+    "users": "GET /people",
+    "groups": "GET /groups",
+    "memberships": "GET /groups/{id}/memberships",
+    "courses": "GET /courses",
+    "course_npcu": "GET /properties/courses",
+}
+
+
+@pytest.mark.parametrize("asset", LISTS)
+@pytest.mark.parametrize("cut", ["half", "all", "all but one"])
+def test_a_list_that_ends_early_without_a_word_takes_nothing_away(synced: ChainRig, asset: str, cut: str) -> None:
+    """However little it lacks, and though the vendor's own count agrees with it."""
+    before = the_state(synced)
+    world = synced.sandbox.world
+    sizes = {
+        "GET /Account": len(world.accounts),
+        "GET /User": len(world.users),
+        "GET /people": len(world.people),
+        "GET /groups": len(world.groups),
+        "GET /courses": len(world.courses),
+        "GET /properties/courses": len(world.course_properties),
+    }
+    keep = {"half": None, "all": 0, "all but one": sizes.get(LISTS[asset], 2) - 1}[cut]
+    synced.sandbox.faults.add("cut_short", LISTS[asset], **({} if keep is None else {"keep": keep}))
+    synced.run(assets=(asset,))
+    assert the_state(synced) == before
+
+
+@pytest.mark.parametrize("asset", ["partners", "contacts"])
+def test_a_crm_list_that_ends_early_is_read_on_from_where_it_ended(rig: ChainRig, asset: str) -> None:
+    """At the first load nothing is stored that could show the gap."""
+    rig.sandbox.faults.add("cut_short", LISTS[asset], first=2)
+    result = rig.run()
+    assert result.success, result.errors
+    assert differences(rig) == []
+
+
+def test_people_whom_a_cut_list_lacks_are_found_as_members(rig: ChainRig) -> None:
+    """At the first load: their groups know them, and they answer when asked for."""
+    rig.sandbox.faults.add("cut_short", LISTS["users"], first=2)
+    result = rig.run()
+    members = {row["user_id"] for row in rig.rows("lms_group_members")} & set(rig.sandbox.world.people)
+    assert members <= {row["id"] for row in rig.rows("lms_users")}
+    assert result.metadata["memberships"]["people_missing_in_the_list_of_people"] > 0
+
+
+def test_a_404_for_members_of_a_group_that_counts_some_keeps_them(synced: ChainRig) -> None:
+    group, _ = a_group_of_people(synced)
+    synced.sandbox.faults.add("not_found", f"GET /groups/{group}/memberships")
+    before = the_state(synced)
+    result = synced.run(assets=("memberships",))
+    assert the_state(synced) == before
+    assert "memberships_are_current" in result.red
+
+
+def test_a_group_that_seems_empty_at_the_first_load_is_doubted_and_its_partner_not_pushed(rig: ChainRig) -> None:
+    """A count that is too low costs a tier; the CRM keeps what it had until the group was read whole."""
+    world = rig.sandbox.world
+    link = next(group for group in world.intended_links if len(world.memberships[group]) > 3)
+    number = rig.sandbox.faults.add("not_found", f"GET /groups/{link}/memberships")
+    result = rig.run()
+    partner = row_of(rig, "lms_groups", id=link)["partner_id"]
+    account = row_of(rig, "partners", id=partner)["impartner_id"]
+    assert account not in {row["impartner_id"] for row in rig.rows("pushed_partner_counts")}
+    assert result.metadata["pushed_partner_cert_counts"]["partners_withheld"] == 1
+    assert "memberships_are_current" in result.red
+    rig.sandbox.faults.remove(number)
+    assert rig.run().success
+    assert differences(rig) == []
+
+
+def test_a_404_for_the_transcript_of_somebody_who_is_there_loses_nothing_and_is_reported(synced: ChainRig) -> None:
+    person = next(row["user_id"] for row in synced.rows("lms_enrollments"))
+    synced.sandbox.faults.add("not_found", f"GET /transcripts/{person}")
+    before = the_state(synced)
+    result = synced.run(assets=("enrollments",))
+    assert the_state(synced) == before
+    assert "transcripts_were_all_read" in result.red
+
+
+@pytest.mark.parametrize(
+    ("asset", "kind", "options"),
+    [
+        ("partners", "missing_field", {"field": "partner_Tier__cf"}),
+        ("partners", "wrong_type", {"field": "account_Status__cf", "value": "Inactive"}),
+        ("contacts", "wrong_type", {"field": "isActive", "value": False}),
+        ("contacts", "null_field", {"field": "accountId"}),
+        ("contacts", "missing_field", {"field": "email"}),
+        ("users", "wrong_type", {"field": "attributes.disabled", "value": True}),
+        ("users", "null_field", {"field": "attributes.email"}),
+        ("groups", "wrong_type", {"field": "attributes.name", "value": "Internal test"}),
+        ("course_npcu", "null_field", {"field": "attributes.properties.npcu"}),
+    ],
+)
+def test_a_record_that_is_wrong_once_costs_nobody_anything(
+    synced: ChainRig, asset: str, kind: str, options: dict[str, Any]
+) -> None:
+    """Each record in turn comes damaged in the listing and right when it is asked for."""
+    world = synced.sandbox.world
+    before = synced.tables()
+    rows = {"partners": world.accounts, "contacts": world.users, "users": world.people}
+    places = range(0, min(100, len(rows.get(asset, world.groups))), 9)
+    for place in places:
+        synced.sandbox.faults.reset()
+        synced.sandbox.faults.add(kind, LISTS[asset], first=1, row=place, **options)
+        synced.run(assets=(asset,))
+    assert {name: synced.tables()[name] for name in before if name != "lms_courses"} == {
+        name: before[name] for name in before if name != "lms_courses"
+    }
+
+
+def test_a_completion_that_is_missing_once_is_not_taken_back(synced: ChainRig) -> None:
+    enrollment = next(row for row in synced.rows("lms_enrollments") if row["completed_at"])
+    for kind, field in (("null_field", "completed_at"), ("wrong_type", "progress_status")):
+        options = {"value": "enrolled"} if kind == "wrong_type" else {}
+        synced.sandbox.faults.add(
+            kind, f"GET /transcripts/{enrollment['user_id']}", first=1, field=f"attributes.{field}", **options
+        )
+        synced.run(assets=("enrollments",))
+        assert row_of(synced, "lms_enrollments", id=enrollment["id"])["completed_at"] == enrollment["completed_at"]
+        assert row_of(synced, "lms_enrollments", id=enrollment["id"])["status"] == "completed"
+
+
+def test_a_first_push_that_would_lower_the_crm_far_is_held_back_until_somebody_allows_it(rig: ChainRig) -> None:
+    """An older portal kept these counts; a first load that lacks half the people must not overwrite them."""
+    for number in list(rig.sandbox.world.accounts):
+        rig.sandbox.mutate("set_account", account=number, fields={"total_npcu": 40})
+    result = rig.run()
+    assert result.failed == ("pushed_partner_cert_counts",)
+    assert "--allow-mass-deactivation" in result.errors["pushed_partner_cert_counts"]
+    assert "PATCH /Account" not in rig.sandbox.stats()["impartner"]["by_endpoint"]
+    assert rig.run("push_to_impartner", allow_mass_deactivation=True).success
+    assert differences(rig) == []

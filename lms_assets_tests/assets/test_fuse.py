@@ -1,0 +1,101 @@
+"""Too much would go at once: nothing is written, somebody is told how much, and only an explicit word lets it pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from lms_assets_tests.assets.looking import the_state
+from lms_assets_tests.support.agreement import differences
+from lms_assets_tests.support.chain import ChainRig
+
+
+def _empty_the_crm_view(rig: ChainRig) -> None:
+    for row in [row for row in rig.rows("partners") if row["is_active"]][:20]:
+        rig.sandbox.mutate("set_account", account=row["impartner_id"], fields={"partner_tier": "Pending"})
+
+
+def _delete_accounts(rig: ChainRig) -> None:
+    for row in [row for row in rig.rows("partners") if row["is_active"]][:20]:
+        rig.sandbox.mutate("delete_account", account=row["impartner_id"])
+
+
+def _delete_contacts(rig: ChainRig) -> None:
+    for row in [row for row in rig.rows("contacts") if row["is_active"]][:20]:
+        rig.sandbox.mutate("delete_contact", contact=row["impartner_id"])
+
+
+def _delete_people(rig: ChainRig) -> None:
+    for row in [row for row in rig.rows("lms_users") if row["is_active"]][:20]:
+        rig.sandbox.mutate("delete_person", person=row["id"], keep_memberships=True)
+
+
+def _disable_people(rig: ChainRig) -> None:
+    for row in [row for row in rig.rows("lms_users") if row["is_active"]][:20]:
+        rig.sandbox.mutate("disable_person", person=row["id"])
+
+
+def _delete_groups(rig: ChainRig) -> None:
+    for row in [row for row in rig.rows("lms_groups") if row["is_active"]][:20]:
+        rig.sandbox.mutate("delete_group", group=row["id"])
+
+
+def _empty_one_group(rig: ChainRig) -> None:
+    everybody = next(row["id"] for row in rig.rows("lms_groups") if row["name"] == "All Partners")
+    for row in [row for row in rig.rows("lms_group_members") if row["group_id"] == everybody][:20]:
+        rig.sandbox.mutate("remove_member", group=everybody, person=row["user_id"])
+
+
+def _a_few_of_every_group(rig: ChainRig) -> None:
+    left: dict[str, int] = {}
+    for row in rig.rows("lms_group_members"):
+        if left.get(row["group_id"], 0) < 2:
+            rig.sandbox.mutate("remove_member", group=row["group_id"], person=row["user_id"])
+            left[row["group_id"]] = left.get(row["group_id"], 0) + 1
+
+
+def _remove_transcripts(rig: ChainRig) -> None:
+    for row in rig.rows("lms_enrollments")[:40]:
+        rig.sandbox.mutate("remove_transcript", transcript=row["id"])
+
+
+CASES: list[tuple[str, Callable[[ChainRig], None]]] = [
+    ("partners", _empty_the_crm_view),
+    ("partners", _delete_accounts),
+    ("contacts", _delete_contacts),
+    ("users", _delete_people),
+    ("users", _disable_people),
+    ("groups", _delete_groups),
+    ("memberships", _empty_one_group),
+    ("memberships", _a_few_of_every_group),
+    ("enrollments", _remove_transcripts),
+]
+
+
+@pytest.mark.parametrize(("asset", "change"), CASES, ids=[f"{asset}{change.__name__}" for asset, change in CASES])
+def test_more_than_the_fuse_allows_writes_nothing_says_how_much_and_passes_when_allowed(
+    synced: ChainRig, asset: str, change: Callable[[ChainRig], None]
+) -> None:
+    before = the_state(synced)
+    change(synced)
+    stopped = synced.run()
+    assert the_state(synced) == before
+    told = stopped.errors.get(asset) or stopped.metadata[asset]["reason"]
+    assert "would leave, more than the" in told
+    assert "Ids: " in told
+    assert "--allow-mass-deactivation" in told
+    (log,) = [row for row in synced.rows("sync_logs") if row["status"] == "failed"]
+    assert "would leave" in log["error_message"]
+    allowed = synced.run(allow_mass_deactivation=True)
+    assert allowed.success, allowed.errors
+    assert differences(synced) == []
+
+
+def test_a_chain_stopped_by_the_fuse_is_not_tried_again_by_itself(synced: ChainRig) -> None:
+    """Running again does not help before somebody has looked."""
+    _delete_contacts(synced)
+    stopped = synced.run()
+    tries = [event for event in stopped.events if event.is_step_start and event.step_key == "contacts"]
+    assert len(tries) == 1
+    assert not any(event.is_step_up_for_retry for event in stopped.events)
