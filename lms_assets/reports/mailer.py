@@ -267,8 +267,10 @@ class _Transaction:
             code, said = self._server.getreply()
         except (OSError, smtplib.SMTPException) as error:
             return SendResult("unknown", f"the mail server's answer was lost: {type(error).__name__}")
-        if code == 250:
+        if 200 <= code < 300:
             return SendResult("sent")
+        if not 400 <= code < 600:
+            return SendResult("unknown", f"the mail server's answer {code} cannot be understood")
         self._take_back()
         return _refused(code, said)
 

@@ -187,6 +187,19 @@ def test_a_lost_answer_is_named_and_never_sent_again(warehouse, mailbox, smtp, t
     assert "its answer is not known" in message
 
 
+@pytest.mark.parametrize(("answer", "outcome"), [("299 fine", "sent"), ("354 what", "unknown"), ("hello", "unknown")])
+def test_an_odd_answer_never_leads_to_a_second_message(warehouse, mailbox, smtp, answer, outcome):
+    add_managers(warehouse, FORTY[:1])
+    mailbox.after_data = lambda _: answer
+
+    summary = send(warehouse, smtp, EmailLogRows(warehouse))
+    again = send(warehouse, smtp, EmailLogRows(warehouse))
+
+    assert len(getattr(summary, outcome)) == 1
+    assert again.sent == ()
+    assert mailbox.received == {FORTY[0]: 1}
+
+
 def test_a_server_that_is_away_fails_all_and_a_later_run_sends_all(warehouse, mailbox):
     add_managers(warehouse, FORTY[:3])
     with running_mail_server(mailbox) as address:
