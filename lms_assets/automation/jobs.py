@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from lms_assets.automation.cleanup import cleanup
 from lms_assets.checks.catalogue import gates_of, lines_of
 from lms_assets.lineage import DAILY_FULL
 from lms_assets.run_tags import JOB_TAG, LANE_TAG, LEADS_TAG
@@ -50,11 +51,12 @@ def _job(name: str, description: str, *, tags: dict[str, str] | None = None) -> 
     return dg.define_asset_job(name, selection=selection, description=description, tags=all_tags)
 
 
-JOBS = [
+JOBS: list[Any] = [
     _job("daily_full", "The whole chain, tier 1 to 4, over all weeks.", tags=RETRIED),
     _job("enrollments_incremental", "Learning records of people who were active, and the counts that follow."),
     _job("push_to_impartner", "Counts anew and sends the CRM what changed."),
     _job("leads_incremental", "Leads that changed or were deleted since the last time, and each partner's number."),
     _job("weekly_reports", "Monday's mails to account managers and executives."),
     _job("leads_full", "All leads of partners; removes those that are gone or converted.", tags={LEADS_TAG: "full"}),
+    cleanup,
 ]

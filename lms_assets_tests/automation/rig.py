@@ -1,0 +1,73 @@
+"""A rig with everything that a daemon would have: an instance that writes the chain log, sensors that can be ticked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from lms_assets.sandbox import SandboxConfig, running_sandbox
+from lms_assets.sandbox.server import SandboxHandle
+from lms_assets_tests.support.chain import SMALL, ChainRig, QuickConnections
+
+CHAIN_LOG = {
+    "python_logs": {
+        "dagster_handler_config": {
+            "handlers": {"chain_log": {"class": "lms_assets.automation.chain_log.ChainLogHandler", "level": "DEBUG"}}
+        }
+    }
+}
+
+
+class WatchedRig(ChainRig):
+    """A ChainRig whose runs are written to the chain log and the task page, and whose sensors can be ticked."""
+
+    def __init__(self, folder: Path, sandbox: SandboxHandle, instance: dg.DagsterInstance, **more: str) -> None:
+        super().__init__(folder, sandbox, **more)
+        self.instance.dispose()
+        self.instance = instance
+        self._cursors: dict[str, str | None] = {}
+
+    def tick(self, sensor: dg.SensorDefinition, **environment: str) -> Any:
+        """What the sensor answers now; its cursor is kept."""
+        context = dg.build_sensor_context(
+            instance=self.instance, cursor=self._cursors.get(sensor.name), resources={"lms": QuickConnections()}
+        )
+        with self._surroundings(environment):
+            answer = sensor(context)
+        if isinstance(answer, dg.SensorResult):
+            self._cursors[sensor.name] = answer.cursor
+            for event in answer.asset_events:
+                self.instance.report_runless_asset_event(event)
+        return answer
+
+    def follow(self, answer: Any, job: str) -> Any:
+        """Run what a sensor asked for."""
+        assert isinstance(answer, dg.RunRequest), answer
+        return self.run(job, tags=answer.tags)
+
+
+@contextmanager
+def watched_rig(folder: Path, config: SandboxConfig = SMALL, **environment: str) -> Iterator[WatchedRig]:
+    """A rig in an empty folder with a sandbox of its own."""
+    home = folder / "home"
+    home.mkdir()
+    with (
+        running_sandbox(config) as sandbox,
+        dg.instance_for_test(temp_dir=str(home), overrides=CHAIN_LOG) as instance,
+    ):
+        rig = WatchedRig(folder, sandbox, instance, **environment)
+        try:
+            yield rig
+        finally:
+            rig.warehouse.close()
+
+
+def one_row(rig: ChainRig, table: str, **wanted: Any) -> Mapping[str, Any]:
+    """The newest row of a table that has these values."""
+    rows = [row for row in rig.rows(table) if all(row[name] == value for name, value in wanted.items())]
+    assert rows, f"no row of {table} has {wanted}"
+    return rows[-1]
