@@ -1,0 +1,110 @@
+"""What the data engineer sees in Dagster's UI after a chain, in a real browser."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from lms_assets.console.demo import free_port
+from lms_assets.sandbox.config import SandboxConfig
+from lms_assets.sandbox.server import running_sandbox
+from lms_assets_tests.support.chain import NOW
+from lms_assets_tests.support.commands import Commands, wait_until
+
+pytestmark = pytest.mark.slow
+
+TIERS = (
+    "tier_1_foundation",
+    "tier_2_users_and_groups",
+    "tier_3_enrollments",
+    "tier_4_aggregation_and_push",
+    "tier_5_reporting",
+)
+# Without these Chromium asks the network for updates, many at a time.
+OFFLINE = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PATIENCE = 60_000
+
+
+def answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.fixture(scope="module")
+def interface(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Dagster's UI over a home in which one chain has run twice."""
+    config = SandboxConfig(scale=0.005, now=NOW, northpass_rps=0, impartner_rps=0)
+    folder = tmp_path_factory.mktemp("interface") / "place"
+    with running_sandbox(config) as sandbox:
+        commands = Commands(folder, sandbox)
+        assert commands.run("db", "upgrade").returncode == 0
+        chain = commands.run("run", "daily_full")
+        assert chain.returncode == 0, chain.stdout + chain.stderr
+    port = free_port()
+    webserver = str(Path(sys.executable).with_name("dagster-webserver"))
+    command = [webserver, "-m", "lms_assets.definitions", "-h", "127.0.0.1", "-p", str(port)]
+    with (folder / "webserver.log").open("w") as log:
+        process = subprocess.Popen(command, env=commands.environment, stdout=log, stderr=log, start_new_session=True)
+    try:
+        assert wait_until(lambda: answers(port), process)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Page]:
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("Chromium is not installed")
+        pytest.skip("Chromium is not installed (apt-get install chromium): no page was opened")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=OFFLINE)
+        page = browser.new_page(viewport={"width": 1600, "height": 1400})
+        page.set_default_timeout(PATIENCE)
+        yield page
+        browser.close()
+
+
+def test_the_lineage_shows_the_five_tiers(interface: str, page: Page):
+    page.goto(f"{interface}/asset-groups")
+    for tier in TIERS:
+        expect(page.get_by_text(tier).first).to_be_visible(timeout=PATIENCE)
+
+
+def test_the_checks_that_hold_the_chain_back_are_green(interface: str, page: Page):
+    page.goto(f"{interface}/assets/users?view=checks")
+    for check in ("users_are_present", "users_are_recent", "users_listing_was_complete"):
+        expect(page.get_by_text(check).first).to_be_visible(timeout=PATIENCE)
+    page.goto(f"{interface}/assets/partners?view=overview")
+    expect(page.get_by_text("Row count").first).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text("Failed")).to_have_count(0)
+
+
+def test_an_asset_shows_its_figures_as_plots(interface: str, page: Page):
+    page.goto(f"{interface}/assets/partner_cert_counts?view=overview")
+    page.get_by_text("Plots", exact=True).first.click()
+    expect(page.get_by_text("total_npcu", exact=True).last).to_be_visible(timeout=PATIENCE)
+    expect(page.locator("canvas").first).to_be_visible(timeout=PATIENCE)
