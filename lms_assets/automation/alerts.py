@@ -157,6 +157,15 @@ def notify(url: str, message: Outgoing) -> bool:
         return False
 
 
+def look_after_quietly(instance: dg.DagsterInstance, warehouse: Warehouse, settings: Settings, now: datetime) -> None:
+    """One look after a run from a terminal, for machines without a daemon; trouble with it is logged, never raised."""
+    log = logging.getLogger(__name__)
+    try:
+        Watchman(instance, warehouse, settings, log).look_after(now)
+    except Exception as error:  # noqa: BLE001 - the run is over and has its own outcome
+        log.warning("Incidents could not be looked after: %s", scrub(without(str(error), settings.secrets), 500))
+
+
 @dg.sensor(
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,

@@ -163,4 +163,6 @@ def _serve_ui(console: Console) -> None:
 def _start_schedules(dagster: str, home: Path) -> bool:
     command = [dagster, "schedule", "start", "--start-all", "-m", "lms_assets.definitions"]
     with (home / "schedules.log").open("w") as log:
-        return subprocess.run(command, stdout=log, stderr=log, check=False).returncode == 0  # noqa: S603 - our own
+        started = subprocess.run(command, stdout=log, stderr=log, check=False).returncode == 0  # noqa: S603 - our own
+        command = [dagster, "sensor", "start", "push_after_enrollments_sensor", "-m", "lms_assets.definitions"]
+        return subprocess.run(command, stdout=log, stderr=log, check=False).returncode == 0 and started  # noqa: S603

@@ -10,6 +10,7 @@ from pathlib import Path
 import dagster as dg
 from rich.console import Console
 
+from lms_assets.automation.alerts import look_after_quietly
 from lms_assets.automation.chain_log import CHAIN_NAME, DEGRADING_CHECKS, reconcile_chains
 from lms_assets.automation.partitions import full_range_tags, partition_tags, trailing_days_tags
 from lms_assets.console.environment import settings_from_environment
@@ -57,7 +58,9 @@ def run_command(options: RunOptions, console: Console) -> int:
         warehouse.check_writable()
         with dg.DagsterInstance.get() as instance:
             reconcile_chains(instance, warehouse)
-            return _run(options, instance, warehouse, console)
+            code = _run(options, instance, warehouse, console)
+            look_after_quietly(instance, warehouse, settings, datetime.now(UTC))
+            return code
     except CannotRun as problem:
         console.print(f"[red]✗[/] {problem}", highlight=False, soft_wrap=True)
         return EXIT_CODES["failed"]
