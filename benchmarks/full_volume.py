@@ -47,6 +47,14 @@ def peak_memory(group: int, ended: threading.Event, peaks: dict[int, tuple[int, 
             peaks[int(entry.name)] = max(peaks.get(int(entry.name), (0, "")), (high // 1024, command))
 
 
+def go_first() -> None:
+    """Let the sandbox go before the chain, where we may: a vendor's own machine is not held up by its client's work."""
+    try:
+        os.nice(-10)
+    except OSError:
+        print("not root: the sandbox shares the processor with the chain", file=sys.stderr)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--scale", type=float, default=1.0)
@@ -59,6 +67,7 @@ def main() -> int:
             [command, "sandbox", "--port", str(port), "--scale", str(options.scale), "--latency-ms",
              str(options.latency_ms), "--northpass-rps", str(LIMIT)],
             stdout=subprocess.DEVNULL,
+            preexec_fn=go_first,
         )  # fmt: skip
         try:
             return measure(command, folder, port)
