@@ -37,6 +37,7 @@ def _schema(table: str) -> dg.TableSchema:
             dg.TableColumn(
                 column.name,
                 type=column.type,
+                description=column.note,
                 constraints=dg.TableColumnConstraints(nullable=column.nullable, unique=column.unique),
                 tags={"pii": ""} if column.personal else {},
             )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.dialects import mysql
 
+from lms_assets.warehouse.column_notes import NOTES
 from lms_assets.warehouse.tables import metadata
 
 __all__ = ["ColumnInfo", "table_columns"]
@@ -36,6 +37,7 @@ class ColumnInfo:
     nullable: bool
     unique: bool
     personal: bool
+    note: str | None = None
 
 
 def table_columns(table: str) -> tuple[ColumnInfo, ...]:
