@@ -108,7 +108,11 @@ def _tiles(report: ExecutiveReport) -> Tiles:
 
 def _stock_table(stocks: Sequence[StockLine]) -> Table:
     names = [SPAN_NAMES.get(span.key, span.key) for span in stocks[0].spans]
-    columns = (Column("Held"), *(Column(name, numeric=True, width=20) for name in ("Now", *names)))
+    columns = (
+        Column("Held"),
+        Column("Now", numeric=True, width=12),
+        *(Column(name, numeric=True, width=17) for name in names),
+    )
     rows = []
     for stock in stocks:
         label = {"npcu": "NPCU", "certifications": "Certifications"}.get(stock.key) or words.category(stock.key)
@@ -161,9 +165,9 @@ def _growing(report: ExecutiveReport) -> Section:
 
 
 def _rank_table(caption: str, lines: Sequence[RankLine], change: str) -> Table:
-    columns: tuple[Column, ...] = (Column("Partner"), Column("PAM", width=26), Column("NPCU", numeric=True, width=12))
+    columns: tuple[Column, ...] = (Column("Partner"), Column("PAM", width=26), Column("NPCU", numeric=True, width=14))
     if change:
-        columns = (*columns, Column(change, numeric=True, width=16))
+        columns = (*columns, Column(change, numeric=True, width=18))
     rows = []
     for line in lines:
         below = " · ".join(words.name(part) for part in (line.tier, line.region) if part)
@@ -179,10 +183,10 @@ def _rank_table(caption: str, lines: Sequence[RankLine], change: str) -> Table:
 def _tier_table(lines: Sequence[ShareLine]) -> Table:
     columns = (
         Column("Tier"),
-        Column("Partners", numeric=True, width=16),
+        Column("Partners", numeric=True, width=17),
         Column("Below", numeric=True, width=14),
-        Column("At risk", numeric=True, width=14),
-        Column("Compliance", numeric=True, width=20),
+        Column("At risk", numeric=True, width=15),
+        Column("Compliance", numeric=True, width=23),
     )
     rows = []
     for line in lines:
@@ -205,8 +209,8 @@ def _share_table(caption: str, what: str, lines: Sequence[ShareLine]) -> Table:
     columns = (
         Column(what),
         Column("NPCU", numeric=True, width=14),
-        Column("Week", numeric=True, width=14),
-        Column("Compliance", numeric=True, width=20),
+        Column("Week", numeric=True, width=15),
+        Column("Compliance", numeric=True, width=23),
         Column("Expire in 30 days", numeric=True, width=16),
     )
     rows = []

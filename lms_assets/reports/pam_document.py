@@ -133,7 +133,7 @@ def _section(title: str, rows: Sequence[Row], columns: tuple[Column, ...], tone:
 
 _FELL = (PARTNER, Column("Since", width=26), NPCU)
 _ABOUT = (PARTNER, Column("When", width=26), NPCU)
-_MOVED = (PARTNER, Column("Because", width=30), Column("Change", numeric=True, width=16))
+_MOVED = (PARTNER, Column("Because", width=30), Column("Change", numeric=True, width=18))
 
 
 def _partner(line: PartnerLine) -> Cell:
@@ -173,7 +173,7 @@ def _moved(line: PartnerLine) -> Row:
 
 
 def _certification_columns(when: str) -> tuple[Column, ...]:
-    return (Column(when, width=19), Column("Person", width=34), Column("Course"), Column("NPCU", numeric=True, width=9))
+    return (Column(when, width=23), Column("Person", width=31), Column("Course"), Column("NPCU", True, width=13))
 
 
 def _certification(line: CertificationLine) -> Row:
@@ -208,19 +208,18 @@ def _expiring(report: PamReport) -> Section:
 def _partners(report: PamReport) -> Section:
     columns = (
         PARTNER,
-        NPCU,
-        Column("Week", numeric=True, width=11),
-        Column("People", numeric=True, width=15),
-        Column("Leads", numeric=True, width=9),
+        Column("NPCU", numeric=True, width=17),
+        Column("Week", numeric=True, width=12),
+        Column("People", numeric=True, width=14),
+        Column("Leads", numeric=True, width=10),
     )
     if not report.partners:
         return Section("All your partners", (Paragraph("No active partner is yours in the CRM."),))
     table = Table("All your partners", columns, tuple(_partner_row(line) for line in report.partners))
     note = "NPCU: held, of what the tier asks for. Leads: of the last 30 days."
     if report.totals.uncategorised:
-        note += (
-            f" {words.number(report.totals.uncategorised)} held certifications have no category; they count in NPCU."
-        )
+        without = words.plural(report.totals.uncategorised, "held certification")
+        note += f" In no category, but counted in NPCU: {without}."
     return Section("All your partners", (table, Paragraph(note, "muted")))
 
 

@@ -19,6 +19,7 @@ from lms_assets.reports.material import Material
 AT = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
 WEEK_OF = date(2026, 11, 23)
 SCRIPT_NAME = "<script>alert(1)</script> & Söhne 株式会社"
+LONG_NAME = '=HYPERLINK("http://formula.example.com/without/any/blank/to/break/at","Click")'
 FORMULA_NAME = "=cmd|' /C calc'!A0 Example"
 
 
@@ -97,7 +98,7 @@ def show_world(
         facts.append(
             PartnerFacts(
                 id=number,
-                name=SCRIPT_NAME if number == 3 else name,
+                name={3: SCRIPT_NAME, 5: LONG_NAME}.get(number, name),
                 tier=chance.choice(_TIERS),
                 region=chance.choice(_REGIONS),
                 owner=f"Owner {number % owners + 1}",
