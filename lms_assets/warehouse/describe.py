@@ -30,7 +30,7 @@ _NAMES_OF_THINGS = {"lms_groups", "lms_courses"}
 
 @dataclass(frozen=True, slots=True)
 class ColumnInfo:
-    """One column; `type` as MySQL writes it, `personal` when it says something about a person."""
+    """One column; `type` as MySQL writes it, `personal` when it says something about a person, `note` what it means."""
 
     name: str
     type: str
@@ -52,6 +52,7 @@ def table_columns(table: str) -> tuple[ColumnInfo, ...]:
             bool(column.nullable),
             bool(column.unique) or (column.primary_key and single_key),
             column.name in _PERSONAL and table not in _NAMES_OF_THINGS,
+            NOTES.get(column.name),
         )
         for column in found.columns
     )
