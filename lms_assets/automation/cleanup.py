@@ -19,8 +19,8 @@ KEPT = timedelta(days=30)
 AT_ONCE = 100
 
 
-@dg.op(name="cleanup", retry_policy=dg.RetryPolicy(max_retries=2, delay=30))
-def cleanup_op(context: dg.OpExecutionContext, lms: Connections) -> None:
+@dg.op(retry_policy=dg.RetryPolicy(max_retries=2, delay=30))
+def remove_what_is_old(context: dg.OpExecutionContext, lms: Connections) -> None:
     """Remove old logs, runs and ticks, and say how many."""
     now = lms.now()
     before = now - KEPT
@@ -40,7 +40,7 @@ def cleanup_op(context: dg.OpExecutionContext, lms: Connections) -> None:
 )
 def cleanup() -> None:
     """One step."""
-    cleanup_op()
+    remove_what_is_old()
 
 
 def remove_old_runs(instance: dg.DagsterInstance, before: datetime) -> int:

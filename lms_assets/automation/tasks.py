@@ -57,7 +57,7 @@ TASKS = (
     Task("sync_leads", "Leads", "leads", (LEADS, LEADS_FULL)),
     Task("pam_weekly_report", "Weekly report to PAMs", "pam_weekly_report", (REPORTS,)),
     Task("executive_weekly_report", "Weekly executive report", "executive_weekly_report", (REPORTS,)),
-    Task("cleanup", "Cleanup of old logs", "cleanup", (CLEANUP,)),
+    Task("cleanup", "Cleanup of old logs", "remove_what_is_old", (CLEANUP,)),
 )
 TASK_OF_STEP = {task.asset: task.task_type for task in TASKS if task.asset}
 
