@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from lms_assets.reports import chart_words, words
 from lms_assets.reports.document import Block, Cell, Column, Document, Paragraph, Row, Section, Table, Tile, Tiles
@@ -31,7 +31,6 @@ def pam_document(report: PamReport) -> Document:
         Section("Trend", (chart_words.npcu_chart(report.npcu_by_week),)),
         _expiring(report),
         _partners(report),
-        *_below(report),
     ]
     return Document(
         title="Your partners this week",
@@ -242,18 +241,6 @@ def _partner_row(line: PartnerLine) -> Row:
             Cell(words.number(line.leads_last_30_days)),
         )
     )
-
-
-def _below(report: PamReport) -> Iterable[Section]:
-    if not report.below:
-        return
-    rows = []
-    for line in report.below:
-        since = line.standing.since
-        when = Cell(words.short_day(since)) if since else Cell("never met", tone="muted")
-        missing = f"{words.number(line.standing.missing)} missing"
-        rows.append(Row((_partner(line), when, Cell(_against(line), missing, below_tone="bad"))))
-    yield Section("Below for longer", (Table("Below for longer", _FELL, tuple(rows)),))
 
 
 def _footer(report: PamReport) -> tuple[str, ...]:

@@ -33,7 +33,7 @@ from lms_assets.reports.pam_document import pam_document, pam_subject
 MAX_HTML_BYTES = 100_000
 """Gmail cuts a longer message off and hides the rest."""
 TEXT_WIDTH = 78
-_ROW_STEPS = (400, 200, 120, 80, 60, 40, 30, 20, 12, 8, 5, 3, 1)
+_ROW_STEPS = (400, 200, 150, 120, 100, 90, 80, 70, 60, 50, 40, 30, 20, 12, 8, 5, 3, 1)
 
 
 @dataclass(frozen=True, slots=True)

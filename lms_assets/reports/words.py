@@ -118,7 +118,8 @@ def standing(found: Standing) -> tuple[str, Tone]:
     if found.status == "no requirement":
         return "", "muted"
     if found.status == "below":
-        return f"{number(found.missing)} missing", "bad"
+        since = f" since {short_day(found.since)}" if found.since else ""
+        return f"{number(found.missing)} missing{since}", "bad"
     if found.falls_at is not None:
         return f"falls {short_day(found.falls_at)}", "warn"
     return "meets", "good"
