@@ -33,6 +33,7 @@ app.add_typer(report_app, name="report")
 @app.command()
 def run(
     job: Annotated[str, typer.Argument(help="daily_full, enrollments_incremental, push_to_impartner, ...")],
+    *,
     partition: Annotated[str | None, typer.Option(help="One week, by its Monday: 2026-11-16.")] = None,
     last_days: Annotated[int | None, typer.Option(min=1, help="The weeks that the last N days touch.")] = None,
     allow_mass_deactivation: Annotated[
@@ -112,6 +113,7 @@ def demo(
 
 @app.command()
 def sandbox(
+    *,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8765,
     scale: Annotated[float, typer.Option(min=0.005, max=10.0, help="1.0 is the real volume.")] = 0.05,
     seed: Annotated[int, typer.Option(help="The same seed makes the same data.")] = 1,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,9 +10,7 @@ import dagster as dg
 
 from lms_assets.assets.step import Step, sync_step
 from lms_assets.domain.deletions import SyncStopped
-from lms_assets.domain.report_facts import Snapshot
 from lms_assets.domain.report_gate import GateVerdict, may_send
-from lms_assets.reports.assemble import Readings, assemble
 from lms_assets.reports.config import ReportConfig
 from lms_assets.reports.delivery import (
     EXECUTIVE,
@@ -23,6 +21,7 @@ from lms_assets.reports.delivery import (
     pam_addressees,
     period_of,
 )
+from lms_assets.reports.from_warehouse import material_from
 from lms_assets.reports.mailer import SmtpMailer, SmtpServer
 from lms_assets.reports.material import Material
 from lms_assets.reports.render import Renderer
@@ -35,13 +34,8 @@ from lms_assets.warehouse.counts import last_counted
 from lms_assets.warehouse.email_log import EmailLogRows
 from lms_assets.warehouse.failures import Failure
 from lms_assets.warehouse.reports_reading import (
-    counting_inputs,
     executives,
     managers,
-    partner_facts,
-    people_names,
-    snapshots,
-    store_snapshots,
 )
 from lms_assets.warehouse.sync import SyncCounts
 
@@ -76,7 +70,9 @@ class ReportDesk:
         config = load_report_config(settings)
         with sync_step(self._context, self._lms, self._key) as step:
             verdict = self._gate(step)
-            material = _material(step, config, verdict.banner)
+            material = material_from(
+                step.warehouse, rules=step.rules, config=config, now=step.now, banner=verdict.banner
+            )
             with _post(step, settings, config, self._lms) as post:
                 summary = deliver(material, step, post)
             failures = [Failure("report", each.reference, each.reason) for each in (*summary.failed, *summary.unknown)]
@@ -96,30 +92,6 @@ class ReportDesk:
         if not verdict.may_send:
             raise ReportsHeldBack(verdict.text)
         return verdict
-
-
-def _material(step: Step, config: ReportConfig, banner: str | None) -> Material:
-    """What the reports are made of; days of the past that nobody counted are computed and kept."""
-    rules = step.rules
-
-    def keep(found: Iterable[Snapshot]) -> object:
-        kept = list(found)
-        return step.warehouse.in_transaction(lambda writing: store_snapshots(writing, kept, now=step.now))
-
-    with step.warehouse.read() as connection:
-        counted = last_counted(connection)
-        if counted is None:
-            raise ReportsHeldBack("Nothing has been counted yet. Run `lms-assets run daily_full`.")
-        partners = partner_facts(connection, at=counted.as_of)
-        inputs = counting_inputs(connection, months=rules.certification_months, gtm_category=rules.gtm_category)
-        names = people_names(connection)
-
-    def stored(days: Iterable[Any]) -> Iterable[Snapshot]:
-        with step.warehouse.read() as connection:
-            return tuple(snapshots(connection, days))
-
-    readings = Readings(partners=partners, inputs=inputs, snapshots=stored, keep=keep, names=names)
-    return assemble(readings, as_of=counted.as_of, now=step.now, config=config, banner=banner)
 
 
 @contextmanager
@@ -162,5 +134,10 @@ def _described(summary: DeliverySummary, verdict: GateVerdict) -> dict[str, Any]
         metadata["folder"] = dg.MetadataValue.path(str(summary.files[0].parent))
         metadata["file_names"] = [path.name for path in summary.files][:50]
     if summary.preview_text:
-        metadata["preview"] = dg.MetadataValue.md("```text\n" + summary.preview_text[:PREVIEW_CHARACTERS] + "\n```")
+        metadata["preview"] = dg.MetadataValue.md(_as_code(summary.preview_text[:PREVIEW_CHARACTERS]))
     return metadata
+
+
+def _as_code(text: str) -> str:
+    """Markdown that shows the text as it is, whatever it holds: indented, since a fence could be in the text."""
+    return "\n".join(f"    {line}" for line in text.splitlines())

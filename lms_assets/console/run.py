@@ -95,7 +95,7 @@ def _run(options: RunOptions, instance: dg.DagsterInstance, warehouse: Warehouse
     reconcile_chains(instance, warehouse)
     state = close(result.state, shown, DEGRADING_CHECKS, None if result.success else "the run ended")
     status = final_status(state, NOT_REQUIRED)
-    print_summary(console, instance, options.job, result, state, status)
+    print_summary(console, instance, result, job=options.job, state=state, status=status)
     return EXIT_CODES[status]
 
 

@@ -10,42 +10,31 @@ from rich.table import Table
 from lms_assets.console.progress import MARKS
 from lms_assets.console.runner import RunResult
 from lms_assets.console.wording import seconds_text
-from lms_assets.domain.chain import ChainState, ChainStatus
+from lms_assets.domain.chain import ChainState, ChainStatus, StepRecord
 
 STATUS_STYLES = {"completed": "green", "partial": "yellow", "failed": "red", "running": "cyan"}
 CHANGES = ("created", "updated", "deactivated", "reactivated", "removed")
 
 
 def print_summary(
-    console: Console, instance: dg.DagsterInstance, job: str, result: RunResult, state: ChainState, status: ChainStatus
+    console: Console,
+    instance: dg.DagsterInstance,
+    result: RunResult,
+    *,
+    job: str,
+    state: ChainState,
+    status: ChainStatus,
 ) -> None:
     """Print the run's outcome, step by step."""
     figures = _figures(instance, result.run_id)
+    evaluations = _evaluations(instance, result.run_id)
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column("")
     table.add_column("step", no_wrap=True)
-    for name in ("rows", "new", "changed", "gone", "calls", "time"):
+    for name in ("rows", "new", "changed", "gone", "calls", "time", "checks"):
         table.add_column(name, justify="right")
-    table.add_column("checks", justify="right")
-    evaluations = _evaluations(instance, result.run_id)
     for record in state.steps.values():
-        metadata = figures.get(record.step, {})
-        seconds = None
-        if record.started_at and record.completed_at:
-            seconds = (record.completed_at - record.started_at).total_seconds()
-        passed, total = evaluations.get(record.step, (0, 0))
-        style = "" if passed == total else "yellow"
-        table.add_row(
-            MARKS[record.status],
-            record.step,
-            f"{record.rows:,}" if record.rows is not None else "–",
-            _count(metadata, "created"),
-            _count(metadata, "updated", "reactivated"),
-            _count(metadata, "deactivated", "removed"),
-            _count(metadata, "api_calls"),
-            seconds_text(seconds),
-            f"[{style}]{passed}/{total}[/]" if style else f"{passed}/{total}",
-        )
+        table.add_row(*_cells(record, figures.get(record.step, {}), evaluations.get(record.step, (0, 0))))
     console.print()
     console.print(table)
     _print_push(console, figures.get("pushed_partner_cert_counts"))
@@ -56,6 +45,29 @@ def print_summary(
     console.print(f"\n{job}: [bold {STATUS_STYLES[status]}]{status}[/]", highlight=False)
     if status != "completed" and job == "daily_full":
         console.print("What to do: mend the cause, then lms-assets run daily_full --resume", highlight=False)
+
+
+def _cells(record: StepRecord, figures: dict[str, object], checks: tuple[int, int]) -> tuple[str, ...]:
+    seconds = None
+    if record.started_at and record.completed_at:
+        seconds = (record.completed_at - record.started_at).total_seconds()
+    return (
+        MARKS[record.status],
+        record.step,
+        f"{record.rows:,}" if record.rows is not None else "–",
+        _count(figures, "created"),
+        _count(figures, "updated", "reactivated"),
+        _count(figures, "deactivated", "removed"),
+        _count(figures, "api_calls"),
+        seconds_text(seconds),
+        _passed(*checks),
+    )
+
+
+def _passed(passed: int, total: int) -> str:
+    if not total:
+        return "–"
+    return f"{passed}/{total}" if passed == total else f"[yellow]{passed}/{total}[/]"
 
 
 def _figures(instance: dg.DagsterInstance, run_id: str) -> dict[str, dict[str, object]]:

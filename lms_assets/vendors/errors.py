@@ -47,6 +47,7 @@ class Throttled(TransientVendorError):
         status: int | None,
         problem: str,
         remedy: str,
+        *,
         retry_after: float | None = None,
     ) -> None:
         super().__init__(vendor, endpoint, status, problem, remedy)
