@@ -31,6 +31,8 @@ STOP_SECONDS = 20
 
 def demo_command(console: Console, *, exit_after_summary: bool, scale: float) -> int:
     """Run the chain against the sandbox; returns the chain's exit code."""
+    # Ended like by Ctrl-C, so that what the demo has started ends with it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = Path(".demo").resolve()
     folder.mkdir(exist_ok=True)
     if not (folder / "warehouse.db").exists():
