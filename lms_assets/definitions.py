@@ -5,6 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from lms_assets.assets.leads import leads
+from lms_assets.assets.offboarding import lms_offboarding_plan
 from lms_assets.assets.tier_1_foundation import contacts, course_npcu, courses, partners
 from lms_assets.assets.tier_2_users_and_groups import groups, memberships, users
 from lms_assets.assets.tier_3_enrollments import enrollments
@@ -38,6 +39,7 @@ defs = dg.Definitions(
         partner_cert_counts,
         pushed_partner_cert_counts,
         leads,
+        lms_offboarding_plan,
         pam_weekly_report,
         executive_weekly_report,
     ],

@@ -22,6 +22,7 @@ TIER_3 = "tier_3_enrollments"
 TIER_4 = "tier_4_aggregation_and_push"
 TIER_5 = "tier_5_reporting"
 LEADS = "leads"
+OFFBOARDING = "offboarding"
 
 # Overdue: the cadence has passed without a materialisation, with three hours for the nightly chain itself.
 NIGHTLY = dg.FreshnessPolicy.cron(deadline_cron="0 5 * * *", lower_bound_delta=timedelta(hours=3), timezone="UTC")
@@ -55,7 +56,7 @@ def _spec(
     deps: tuple[str, ...],
     description: str,
     *,
-    cadence: dg.FreshnessPolicy = NIGHTLY,
+    cadence: dg.FreshnessPolicy | None = NIGHTLY,
     kinds: tuple[str, ...] = ("python", "mysql"),
     personal_data: bool = False,
     partitions: dg.PartitionsDefinition[str] | None = None,
@@ -165,6 +166,15 @@ EXECUTIVE_WEEKLY_REPORT = _spec(
     kinds=("python", "email"),
 )
 
+OFFBOARDING_PLAN = _spec(
+    "lms_offboarding_plan",
+    OFFBOARDING,
+    ("partners", "contacts", "users", "groups", "memberships"),
+    "Who should leave which LMS group because a partner or contact went inactive: a plan to review, nothing is sent.",
+    cadence=None,
+    personal_data=True,
+)
+
 TIERS_1_TO_4 = (
     COURSES,
     COURSE_NPCU,
@@ -188,7 +198,7 @@ CADENCES = {
     "executive_weekly_report": overdue.MONDAYS,
 }
 
-SPECS = {spec.key.to_user_string(): spec for spec in (*TIERS_1_TO_4, LEADS_OF_PARTNERS, *REPORTS)}
+SPECS = {spec.key.to_user_string(): spec for spec in (*TIERS_1_TO_4, LEADS_OF_PARTNERS, OFFBOARDING_PLAN, *REPORTS)}
 
 DAILY_FULL = tuple(spec.key.to_user_string() for spec in TIERS_1_TO_4)
 # A failure here leaves the last good state in place: the chain goes on and ends `partial` (domain rules, the chain).
@@ -207,6 +217,7 @@ SYNC_TYPES = {
     "partner_cert_counts": "partner_cert_counts",
     "pushed_partner_cert_counts": "sync_to_impartner",
     "leads": "sync_leads",
+    "lms_offboarding_plan": "offboarding_plan",
     "pam_weekly_report": "pam_weekly_report",
     "executive_weekly_report": "executive_weekly_report",
 }

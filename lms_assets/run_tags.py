@@ -15,6 +15,9 @@ LANE_TAG = "lms/lane"
 LEADS_TAG = "lms/leads"
 """`full`: read all leads and remove those that are over, instead of what changed since the last time."""
 
+OFFBOARDING_PLAN_TAG = "lms/offboarding_plan"
+"""The id of the reviewed plan that `offboarding_apply` is to carry out."""
+
 PEOPLE_TAG = "lms/people"
 """`queued`: read the transcripts of the people in the queue only (those whose completion a webhook told of)."""
 

@@ -46,6 +46,7 @@ class GroupSync:
             stored_partners = reading.stored_partners(connection)
             self._overrides = group_overrides(connection)
         self._partners = [LinkablePartner(row.id, row.account_name, row.is_active) for row in stored_partners]
+        self._inactive = {row.id for row in stored_partners if not row.is_active}
         active = {row.id for row in self._stored.values() if row.is_active}
         source = LmsSource(client, client.group, lambda record: group_from_record(record, step.rules), len(active))
         self.intake = take_in(step, client.groups, source.convert, "groups", again=not self._stored)
@@ -69,12 +70,16 @@ class GroupSync:
         return counts
 
     def _row(self, group: LmsGroup) -> dict[str, Any]:
-        link = self.links[group.id]
+        link, stored = self.links[group.id], self._stored.get(group.id)
+        partner_id, method, score = link.partner_id, str(link.method), link.score
+        if method == "none" and stored is not None and stored.partner_id in self._inactive:
+            # Still the group of a partner that left: that is where people have to be taken out of.
+            partner_id, method, score = stored.partner_id, stored.link_method or method, stored.link_score or score
         return {
             **asdict(group),
-            "partner_id": link.partner_id,
-            "link_method": link.method,
-            "link_score": link.score,
+            "partner_id": partner_id,
+            "link_method": method,
+            "link_score": score,
             "is_active": True,
             "deleted_at": None,
             "deletion_reason": None,

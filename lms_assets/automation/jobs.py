@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 from lms_assets.automation.cleanup import cleanup
+from lms_assets.automation.offboarding import offboarding_apply
 from lms_assets.checks.catalogue import gates_of, lines_of
 from lms_assets.lineage import DAILY_FULL
 from lms_assets.run_tags import JOB_TAG, LANE_TAG, LEADS_TAG
@@ -24,6 +25,7 @@ ASSETS_OF_JOBS: dict[str, tuple[str, ...]] = {
     "push_to_impartner": ("partner_cert_counts", "pushed_partner_cert_counts"),
     "leads_incremental": ("leads",),
     "leads_full": ("leads",),
+    "offboarding_plan": ("lms_offboarding_plan",),
     "weekly_reports": ("pam_weekly_report", "executive_weekly_report"),
 }
 
@@ -35,6 +37,7 @@ LANES = {
     "daily_full": "learning",
     "enrollments_incremental": "learning",
     "push_to_impartner": "learning",
+    "offboarding_plan": "learning",
     "leads_incremental": "leads",
     "leads_full": "leads",
 }
@@ -58,5 +61,7 @@ JOBS: list[Any] = [
     _job("leads_incremental", "Leads that changed or were deleted since the last time, and each partner's number."),
     _job("weekly_reports", "Monday's mails to account managers and executives."),
     _job("leads_full", "All leads of partners; removes those that are gone or converted.", tags={LEADS_TAG: "full"}),
+    _job("offboarding_plan", "Who should leave which LMS group: a plan to review. Sends nothing."),
+    offboarding_apply,
     cleanup,
 ]

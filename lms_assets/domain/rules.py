@@ -49,6 +49,7 @@ class Rules:
     mass_deactivation_minimum: int = 10
     bad_record_share: float = 0.05
     bad_record_minimum: int = 5
+    offboarding_removals_per_day: int = 0
     category_rules: tuple[CategoryRule, ...] = tuple(CategoryRule(*row) for row in default.CATEGORY_RULES)
     gtm_category: str = "go_to_market"
     crm_count_fields: Mapping[str, str] = field(default_factory=lambda: default.CRM_COUNT_FIELDS)
@@ -183,5 +184,6 @@ _BOUNDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "mass_deactivation_minimum": _COUNT,
     "bad_record_share": _SHARE,
     "bad_record_minimum": _COUNT,
+    "offboarding_removals_per_day": _COUNT,
     "crm_count_fields": _SOME,
 }

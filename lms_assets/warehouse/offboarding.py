@@ -1,0 +1,135 @@
+"""Offboarding plans (`lms_offboarding_plans`) and their removals: written, reviewed, applied item by item."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from lms_assets.domain.offboarding import Removal
+from lms_assets.warehouse.scrub import scrub
+from lms_assets.warehouse.sync import delete_rows
+from lms_assets.warehouse.sync_plan import chunks
+from lms_assets.warehouse.tables import lms_group_members, lms_offboarding_items, lms_offboarding_plans
+
+__all__ = [
+    "OPEN_ITEMS",
+    "Plan",
+    "PlanItem",
+    "finish_plan",
+    "items_of",
+    "note_answers",
+    "note_failure",
+    "note_sending",
+    "plan_row",
+    "removals_sent_since",
+    "write_plan",
+]
+
+OPEN_ITEMS = ("planned", "sent", "failed")
+"""Items that still have to be carried out: `sent` ones were interrupted before their answer came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One plan. `status`: proposed, superseded, reviewed, applying, applied."""
+
+    id: int
+    created_at: datetime
+    status: str
+    reviewed_by: str | None
+    reviewed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanItem:
+    """One removal of a plan; `status`: planned, sent, failed, removed, absent, group_gone."""
+
+    id: int
+    removal: Removal
+    status: str
+    sent_at: datetime | None
+
+
+def write_plan(
+    connection: Connection, removals: Sequence[Removal], *, digest: str, summary: Mapping[str, Any], now: datetime
+) -> int:
+    """Write a new plan and give its id; plans that nobody has reviewed are superseded by it."""
+    c = lms_offboarding_plans.c
+    connection.execute(update(lms_offboarding_plans).where(c.status == "proposed").values(status="superseded"))
+    values = {"created_at": now, "status": "proposed", "facts_digest": digest, "summary": dict(summary)}
+    result = connection.execute(insert(lms_offboarding_plans).values(values))
+    plan_id = int((result.inserted_primary_key or (0,))[0])
+    for part in chunks(removals):
+        rows = [
+            {
+                "plan_id": plan_id,
+                "group_id": each.group_id,
+                "user_id": each.user_id,
+                "partner_id": each.partner_id,
+                "reason": each.reason[:255],
+                "status": "planned",
+            }
+            for each in part
+        ]
+        connection.execute(insert(lms_offboarding_items), rows)
+    return plan_id
+
+
+def plan_row(connection: Connection, plan_id: int) -> Plan | None:
+    """A plan by its id."""
+    c = lms_offboarding_plans.c
+    row = connection.execute(
+        select(c.id, c.created_at, c.status, c.reviewed_by, c.reviewed_at).where(c.id == plan_id)
+    ).one_or_none()
+    return None if row is None else Plan(*row)
+
+
+def items_of(connection: Connection, plan_id: int) -> tuple[PlanItem, ...]:
+    """Every removal of a plan, group by group."""
+    c = lms_offboarding_items.c
+    query = select(c.id, c.group_id, c.user_id, c.partner_id, c.reason, c.status, c.sent_at)
+    rows = connection.execute(query.where(c.plan_id == plan_id).order_by(c.group_id, c.user_id))
+    return tuple(PlanItem(row[0], Removal(*row[1:5]), row[5], row[6]) for row in rows)
+
+
+def removals_sent_since(connection: Connection, since: datetime) -> int:
+    """How many removals of any plan were sent since an instant."""
+    c = lms_offboarding_items.c
+    return int(connection.execute(select(func.count()).where(c.sent_at >= since)).scalar_one())
+
+
+def note_sending(connection: Connection, plan_id: int, items: Iterable[PlanItem], *, now: datetime) -> None:
+    """Note, before it happens, that these are sent now."""
+    c = lms_offboarding_items.c
+    ids = [each.id for each in items]
+    connection.execute(update(lms_offboarding_items).where(c.id.in_(ids)).values(status="sent", sent_at=now))
+    plan = lms_offboarding_plans.c.id == plan_id
+    connection.execute(update(lms_offboarding_plans).where(plan).values(status="applying"))
+
+
+def note_answers(connection: Connection, answers: Mapping[PlanItem, str], *, now: datetime) -> None:
+    """Note what became of removals that were sent, and take the memberships out of the portal."""
+    c = lms_offboarding_items.c
+    for item, outcome in answers.items():
+        values = {"status": outcome, "answered_at": now, "error": None, "http_status": None}
+        connection.execute(update(lms_offboarding_items).where(c.id == item.id).values(values))
+    delete_rows(connection, lms_group_members, [(each.removal.group_id, each.removal.user_id) for each in answers])
+
+
+def note_failure(
+    connection: Connection, items: Iterable[PlanItem], error: str, http_status: int | None, *, now: datetime
+) -> None:
+    """Note that these could not be carried out; they are tried again when the plan is applied again."""
+    values = {"status": "failed", "answered_at": now, "error": scrub(error, 1000), "http_status": http_status}
+    ids = [each.id for each in items]
+    connection.execute(update(lms_offboarding_items).where(lms_offboarding_items.c.id.in_(ids)).values(values))
+
+
+def finish_plan(connection: Connection, plan_id: int, *, now: datetime) -> None:
+    """Nothing of the plan is left to do."""
+    plan = lms_offboarding_plans.c.id == plan_id
+    connection.execute(update(lms_offboarding_plans).where(plan).values(status="applied", applied_at=now))
