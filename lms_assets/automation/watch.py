@@ -62,6 +62,7 @@ def look(instance: dg.DagsterInstance, warehouse: Warehouse, now: datetime) -> L
         refused=refused,
         overdue=find_overdue(done, CADENCES, now),
         silent=silent_instigators(instance, now),
+        completed=done,
         waits_for={asset: ancestors((asset,)) for asset in SPECS},
     )
     return Look(facts, _undecided(instance, now), chain)

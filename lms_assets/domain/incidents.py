@@ -123,7 +123,12 @@ class Silent:
 
 @dataclass(frozen=True)
 class Facts:
-    """The state of things, as the warehouse and Dagster's storage hold it."""
+    """The state of things, as the warehouse and Dagster's storage hold it.
+
+    Attributes:
+        completed: when each asset last came through (UTC).
+        waits_for: what each asset builds on, directly or not.
+    """
 
     failed_runs: Sequence[FailedRun] = ()
     failed_gates: Sequence[FailedGate] = ()
@@ -131,6 +136,7 @@ class Facts:
     refused: RefusedRecords | None = None
     overdue: Sequence[Overdue] = ()
     silent: Sequence[Silent] = ()
+    completed: Mapping[str, datetime] = field(default_factory=dict)
     waits_for: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 
@@ -141,10 +147,17 @@ def find_troubles(facts: Facts) -> tuple[Trouble, ...]:
     if facts.refused is not None and facts.refused.count:
         particular.append(_refused(facts.refused))
     told = {asset for trouble in particular for asset in trouble.assets}
-    runs = [_run(run) for run in facts.failed_runs if set(run.culprits) - told or not run.culprits]
+    failed = [run for run in facts.failed_runs if not _made_good(run, facts.completed)]
+    runs = [_run(run) for run in failed if set(run.culprits) - told or not run.culprits]
     troubled = told | {asset for trouble in runs for asset in trouble.assets}
     late = [_overdue(each) for each in facts.overdue if not _explained(each, troubled, facts.waits_for)]
     return (*particular, *runs, *late, *(_silent(each) for each in facts.silent))
+
+
+def _made_good(run: FailedRun, completed: Mapping[str, datetime]) -> bool:
+    """Whether everything that a run left undone has come through since, in other runs."""
+    undone = (*run.culprits, *run.held_back)
+    return bool(undone) and all(step in completed and completed[step] > run.ended_at for step in undone)
 
 
 def _explained(late: Overdue, troubled: set[str], waits_for: Mapping[str, Collection[str]]) -> bool:

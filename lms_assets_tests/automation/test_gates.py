@@ -37,8 +37,9 @@ DAMAGES: dict[str, tuple[str, ...]] = {
     "certifications_did_not_vanish": (state("certifications_when_last_counted", "5000"),),
     "partners_are_present": ("UPDATE partners SET is_active = 0",),
     "partner_crm_ids_are_unique": (
-        "INSERT INTO partners (account_name, impartner_id, is_active) "
-        "SELECT 'Again ' || (SELECT count(*) FROM partners), impartner_id, 1 FROM partners WHERE is_active = 1 AND impartner_id IS NOT NULL LIMIT 1",
+        "INSERT INTO partners (account_name, impartner_id, is_active) SELECT "
+        "'Again ' || (SELECT count(*) FROM partners), impartner_id, 1 FROM partners "
+        "WHERE is_active = 1 AND impartner_id IS NOT NULL LIMIT 1",
     ),
     "contacts_are_present": ("UPDATE contacts SET is_active = 0",),
     "users_are_present": ("UPDATE lms_users SET is_active = 0",),

@@ -1,0 +1,217 @@
+"""One alert for each incident, over HTTP and by mail, once when it begins and once when it is over."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from lms_assets.automation.alerts import open_incidents_sensor
+from lms_assets_tests.automation.receiver import Receiver, receiving
+from lms_assets_tests.automation.rig import WatchedRig, watched_rig
+from lms_assets_tests.reports.mail_server import Mailbox, running_mail_server
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as made:
+        yield made
+
+
+@pytest.fixture
+def told(quick_folder: Path, receiver: Receiver) -> Iterator[WatchedRig]:
+    """A rig after one good chain; alerts and heartbeats go to the receiver."""
+    urls = {"LMS_ALERT_URLS": receiver.alert_url, "LMS_HEARTBEAT_URL": receiver.heartbeat_url}
+    with watched_rig(quick_folder, **urls) as rig:
+        assert rig.run().success
+        yield rig
+
+
+def look(rig: WatchedRig, times: int = 1) -> None:
+    for _ in range(times):
+        rig.tick(open_incidents_sensor)
+
+
+def next_night(rig: WatchedRig) -> None:
+    rig.advance(days=1)
+
+
+def test_good_chains_are_silent_and_each_beats_once(told: WatchedRig, receiver: Receiver):
+    look(told, times=3)
+    next_night(told)
+    assert told.run().success
+    look(told, times=3)
+    assert receiver.posts == []
+    assert receiver.gets == ["/beat/s3cret-token"] * 2
+
+
+def test_a_chain_that_fails_again_and_again_is_one_alert_until_it_is_well(told: WatchedRig, receiver: Receiver):
+    look(told)
+    beats = len(receiver.gets)
+    told.sandbox.faults.add("forbidden", "GET /people")
+    for _ in range(3):
+        next_night(told)
+        assert not told.run().success
+        look(told, times=2)
+    (alert,) = receiver.posts
+    assert "daily_full failed: users" in alert["title"]
+    for part in ("What:", "Since:", "Effect: Held back: memberships, enrollments", "What to do:", "/runs/"):
+        assert part in alert["message"]
+    assert len(receiver.gets) == beats, "no heartbeat for a failed chain"
+    told.sandbox.faults.reset()
+    next_night(told)
+    assert told.run().success
+    look(told, times=2)
+    assert len(receiver.posts) == 2
+    assert "well again" in receiver.titles[1]
+    assert len(receiver.gets) == beats + 1
+
+
+def test_a_check_that_holds_the_chain_back_is_told_by_its_own_name_and_only_once(told: WatchedRig, receiver: Receiver):
+    with sqlite3.connect(told.folder / "warehouse.db") as connection:
+        connection.execute("UPDATE sync_state SET value = '5000' WHERE name = 'certifications_when_last_counted'")
+    next_night(told)
+    assert not told.run().success
+    look(told, times=3)
+    (title,) = receiver.titles
+    assert "certifications_did_not_vanish" in title
+    assert "enrollments" in receiver.posts[0]["message"]
+
+
+def test_a_mass_deactivation_that_was_stopped_says_how_it_can_be_allowed(told: WatchedRig, receiver: Receiver):
+    for row in told.rows("lms_users")[:60]:
+        if row["is_active"]:
+            told.sandbox.mutate("disable_person", person=row["id"])
+    next_night(told)
+    assert not told.run().success
+    look(told, times=2)
+    (alert,) = receiver.posts
+    assert "stopped before a mass deactivation" in alert["title"]
+    assert "--allow-mass-deactivation" in alert["message"]
+
+
+def test_accounts_that_the_crm_refuses_are_one_alert_naming_them(told: WatchedRig, receiver: Receiver):
+    account = next(row["impartner_id"] for row in told.rows("partners") if row["is_active"] and row["total_npcu"])
+    told.sandbox.mutate("reject_account", account=account)
+    with sqlite3.connect(told.folder / "warehouse.db") as connection:
+        connection.execute("DELETE FROM pushed_partner_counts WHERE impartner_id = ?", [account])
+    next_night(told)
+    told.run()
+    with sqlite3.connect(told.folder / "warehouse.db") as connection:
+        # The chain log has the time of this machine, everything else that of the world.
+        connection.execute("UPDATE task_chain_logs SET completed_at = ?", [str(told.now.replace(tzinfo=None))])
+    look(told, times=2)
+    (alert,) = receiver.posts
+    assert f"Impartner ids: {account}" in alert["message"]
+    told.sandbox.mutate("reject_account", account=account, reject=False)
+    told.advance(hours=6)
+    assert told.run("push_to_impartner").success
+    look(told)
+    assert [title for title in receiver.titles if "well again" in title] == receiver.titles[1:]
+    assert len(receiver.titles) == 2
+
+
+def test_assets_that_nobody_brings_up_to_date_are_overdue_together(told: WatchedRig, receiver: Receiver):
+    told.advance(days=2)
+    look(told)
+    assert receiver.posts == [], "a machine that was off may catch up by itself"
+    told.advance(minutes=31)
+    look(told, times=3)
+    assert sorted(title.split(":")[1].strip() for title in receiver.titles) == ["Overdue", "Overdue"]
+    assert told.run().success
+    look(told)
+    assert len([title for title in receiver.titles if "well again" in title]) == 2
+
+
+def test_a_dead_channel_loses_nothing_and_does_not_trouble_the_living_one(quick_folder: Path):
+    with receiving() as living, receiving() as dying:
+        urls = f"{living.alert_url} {dying.alert_url} nonsense://"
+        with watched_rig(quick_folder, LMS_ALERT_URLS=urls) as rig:
+            dying.dead = True
+            rig.sandbox.faults.add("forbidden", "GET /courses")
+            assert not rig.run().success
+            for _ in range(4):
+                look(rig)
+                rig.advance(minutes=5)
+            assert (len(living.posts), len(dying.posts)) == (1, 0)
+            dying.dead = False
+            for _ in range(4):
+                rig.advance(minutes=20)
+                look(rig)
+            assert (len(living.posts), len(dying.posts)) == (1, 1)
+            assert living.titles == dying.titles
+
+
+def test_alerts_arrive_by_mail_without_secrets_and_without_learners_addresses(quick_folder: Path):
+    mailbox = Mailbox()
+    with running_mail_server(mailbox) as address:
+        host, port = address.split(":")
+        url = f"mailto://{host}:{port}?from=lms@example.com&to=oncall@example.com&mode=insecure"
+        with watched_rig(quick_folder, LMS_ALERT_URLS=url) as rig:
+            learner = next(iter(rig.sandbox.world.people.values())).email
+            fault = {"status": 500}
+            rig.sandbox.faults.add("server_error", "GET /people", **fault)
+            assert not rig.run().success
+            with sqlite3.connect(rig.folder / "warehouse.db") as connection:
+                text = f"users: 500 for {learner} with sandbox-northpass-key"
+                connection.execute("UPDATE task_chain_logs SET error_message = ?", [text])
+            look(rig, times=3)
+        (received,) = mailbox.messages
+        message = mailbox.message_to("oncall@example.com")
+    assert "daily_full failed" in str(message["subject"])
+    text = received[1].decode()
+    assert "sandbox-northpass-key" not in text
+    assert str(learner) not in text
+
+
+def test_an_open_incident_is_a_failing_check_in_the_ui(told: WatchedRig):
+    def shown(asset: str) -> bool:
+        key = dg.AssetCheckKey(dg.AssetKey(asset), "no_incident_is_open")
+        (record,) = told.instance.event_log_storage.get_asset_check_execution_history(key, limit=1)
+        assert record.event is not None
+        assert record.event.dagster_event is not None
+        return record.event.dagster_event.event_specific_data.passed
+
+    look(told)
+    assert shown("users")
+    told.sandbox.faults.add("forbidden", "GET /people")
+    next_night(told)
+    told.run()
+    look(told)
+    assert not shown("users")
+    assert shown("courses")
+    told.sandbox.faults.reset()
+    next_night(told)
+    told.run()
+    look(told)
+    assert shown("users")
+
+
+def test_nothing_is_told_while_the_chain_is_being_tried_again(told: WatchedRig, receiver: Receiver):
+    told.sandbox.faults.add("forbidden", "GET /people")
+    next_night(told)
+    failed = told.run()
+    told.instance.add_run_tags(failed.run_id, {"dagster/will_retry": "true"})
+    look(told, times=2)
+    assert receiver.posts == []
+    # The daemon that should have tried again is away, and a failure must not stay quiet for that.
+    told.advance(days=(365 * 2))
+    look(told)
+    assert any("daily_full failed" in title for title in receiver.titles)
+
+
+def test_news_of_one_look_is_not_told_by_another_at_the_same_time(told: WatchedRig, receiver: Receiver):
+    """The sensor and a run from a terminal may look at the same moment."""
+    from lms_assets.warehouse.alert_outbox import Outgoing, lease_due, put_out
+
+    now = told.now
+    message = Outgoing("1", "channel", "title", "body", False, now.isoformat(), now.isoformat())
+    told.warehouse.in_transaction(lambda c: put_out(c, [message], now=now))
+    first = told.warehouse.in_transaction(lambda c: lease_due(c, ["channel"], now=now))
+    second = told.warehouse.in_transaction(lambda c: lease_due(c, ["channel"], now=now + timedelta(seconds=1)))
+    assert [each.id for each in first] == ["1"]
+    assert second == []
