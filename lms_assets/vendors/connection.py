@@ -70,6 +70,10 @@ class Gate:
             current.end()
             self._here.exchange = None
 
+    def refused(self) -> None:
+        """The vendor refused a request for there being too many."""
+        self._limiter.refused()
+
     def pass_through(self, connected: socket.socket | None, send: Callable[[], None]) -> None:
         """Wait for a slot, then send."""
         current: Exchange = self._here.exchange

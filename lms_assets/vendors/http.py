@@ -170,6 +170,7 @@ class VendorHttp:
             raise self._no_slot(endpoint) from None
         except Throttled:
             self._count(throttled=1)
+            self._gate.refused()
             raise
         except VendorError as error:
             # A cut connection can look like a short answer.

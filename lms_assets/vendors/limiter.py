@@ -27,6 +27,12 @@ WINDOW = 1.015
 """Seconds in which at most the configured number is sent. The vendor counts in windows of one second at its own
 door: 15 ms is what two requests may differ in their way there, and leaves 98.5 % of the rate."""
 
+WIDER = 0.02
+WIDEST = 0.2
+CALM = 200
+"""After a refusal (429) the window grows by WIDER seconds, to WIDEST more at most: the way to the vendor is less even
+than WINDOW allows for. After CALM requests without one it shrinks by as much, back to WINDOW in the end."""
+
 SPREAD = 0.5
 """A burst is spread over this part of a second, so that answers do not all have to be read at once."""
 
@@ -64,7 +70,9 @@ class RateLimiter:
         if not requests_per_second > 0:
             raise ValueError("requests_per_second must be above 0")
         self.requests_per_second = requests_per_second
-        self._bucket = InMemoryBucket(_rates(requests_per_second))
+        self._bucket = InMemoryBucket(_rates(requests_per_second, WINDOW))
+        self._wider = 0.0
+        self._since_refusal = 0
         self._ledger = None if state_file is None else _Ledger(state_file)
         self._turn = threading.Lock()
         self._state = threading.Lock()
@@ -107,6 +115,16 @@ class RateLimiter:
                     break
             items.sort(key=_timestamp)
 
+    def refused(self) -> None:
+        """The vendor said that there were too many requests: keep more distance for a while."""
+        with self._state:
+            self._widen(min(WIDEST, self._wider + WIDER))
+
+    def _widen(self, seconds: float) -> None:
+        self._wider = seconds
+        self._since_refusal = 0
+        self._bucket.rates = _rates(self.requests_per_second, WINDOW + seconds)
+
     def _try(self, give_up_at: int) -> tuple[int, int]:
         """(moment of admission, 0), or (now, microseconds to wait before asking again)."""
         with self._shared_state(give_up_at):
@@ -114,6 +132,9 @@ class RateLimiter:
             self._bucket.leak(now)
             item = RateItem("", now)
             if self._bucket.put(item):
+                self._since_refusal += 1
+                if self._wider and self._since_refusal >= CALM:
+                    self._widen(max(0.0, self._wider - WIDER))
                 return now, 0
             wait = self._bucket.waiting(item)
             assert isinstance(wait, int)
@@ -183,12 +204,12 @@ def _timestamp(item: RateItem) -> int:
     return item.timestamp
 
 
-def _rates(requests_per_second: float) -> list[Rate]:
+def _rates(requests_per_second: float, window: float) -> list[Rate]:
     if requests_per_second < 1:
-        return [Rate(1, ceil(SECOND * WINDOW / requests_per_second))]
+        return [Rate(1, ceil(SECOND * window / requests_per_second))]
     limit = int(requests_per_second)
-    window = Rate(limit, ceil(SECOND * WINDOW))
-    return [window] if limit == 1 else [Rate(1, ceil(SECOND * SPREAD / limit)), window]
+    whole = Rate(limit, ceil(SECOND * window))
+    return [whole] if limit == 1 else [Rate(1, ceil(SECOND * SPREAD / limit)), whole]
 
 
 _limiters: dict[tuple[str, str, float, Path | None], RateLimiter] = {}

@@ -6,6 +6,7 @@ How calls travel lives in `http`, paging and answers' shapes in `northpass_pages
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar, overload
@@ -26,6 +27,10 @@ K = TypeVar("K")
 T = TypeVar("T")
 
 VENDOR = "Northpass"
+
+
+def _otherwise(endpoint: Endpoint) -> Endpoint:
+    return replace(endpoint, page_size=endpoint.page_size - 3)
 
 
 class NorthpassClient:
@@ -103,14 +108,22 @@ class NorthpassClient:
         """Every group."""
         return self._listing(Endpoints.GROUPS)
 
-    def memberships(self, group_id: str) -> Listing:
-        """Memberships of a group. A 404 gives an empty listing with `not_found`: no members, or no such group."""
-        return self._listing(Endpoints.MEMBERSHIPS, id=group_id)
+    def memberships(self, group_id: str, *, otherwise: bool = False) -> Listing:
+        """Memberships of a group. A 404 gives an empty listing with `not_found`: no members, or no such group.
 
-    def transcript(self, person_id: str, *, courses_only: bool = True) -> Listing:
-        """A person's transcripts. Reading it raises RecordNotFound when the person no longer exists."""
-        filters = {"filter[resource_type][eq]": "course"} if courses_only else {}
-        return self._listing(Endpoints.TRANSCRIPT, filters, id=person_id)
+        `otherwise`: with other page boundaries, so that a row that paging loses is not the same one again.
+        """
+        return self._listing(_otherwise(Endpoints.MEMBERSHIPS) if otherwise else Endpoints.MEMBERSHIPS, id=group_id)
+
+    def transcript(self, person_id: str, *, otherwise: bool = False) -> Listing:
+        """A person's transcripts of courses. Reading it raises RecordNotFound when the person no longer exists.
+
+        `otherwise`: everything that the person learned, without a filter and with other page boundaries, so that
+        neither a filter gone wrong nor a row lost in paging can say the same thing twice.
+        """
+        if otherwise:
+            return self._listing(_otherwise(Endpoints.TRANSCRIPT), id=person_id)
+        return self._listing(Endpoints.TRANSCRIPT, {"filter[resource_type][eq]": "course"}, id=person_id)
 
     def webhooks(self, types: Sequence[str], since: datetime | None = None) -> Listing:
         """Messages of the types given, of the last three months or since a moment (aware).

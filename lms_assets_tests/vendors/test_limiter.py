@@ -172,3 +172,27 @@ def test_threads_of_several_processes_share_the_rate(tmp_path: Path) -> None:
     moments = sorted(moment for process in running for moment in json.loads(process.communicate(timeout=60)[0]))
     assert len(moments) == 80
     assert most_in_a_second(moments) <= 40
+
+
+def longest_gap_of_eleven(moments: list[float]) -> float:
+    return max(later - first for first, later in zip(moments, moments[10:], strict=False))
+
+
+def test_after_a_refusal_more_distance_is_kept_and_given_up_again_when_all_is_calm() -> None:
+    """A way to the vendor that is less even than the window allows for shows as a 429: it must not become the rule."""
+    time = Time()
+    limited = limiter(10, time)
+    before = longest_gap_of_eleven(send(limited, time, 40))
+    limited.refused()
+    after = longest_gap_of_eleven(send(limited, time, 60)[20:])
+    assert after >= before + 0.019
+    send(limited, time, 400)
+    assert longest_gap_of_eleven(send(limited, time, 40)) == pytest.approx(before, abs=0.001)
+
+
+def test_distance_does_not_grow_without_bound() -> None:
+    time = Time()
+    limited = limiter(10, time)
+    for _ in range(100):
+        limited.refused()
+    assert longest_gap_of_eleven(send(limited, time, 40)) < 1.25

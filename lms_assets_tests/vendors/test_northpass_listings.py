@@ -248,7 +248,7 @@ def test_nobody_changed_may_be_a_404(server: ScriptedServer) -> None:
 def test_transcripts_are_asked_for_by_course_unless_all_are_wanted(server: ScriptedServer) -> None:
     client = northpass(server)
     list(client.transcript("p1"))
-    list(client.transcript("p1", courses_only=False))
+    list(client.transcript("p1", otherwise=True))
     assert server.seen[0].path == "/v2/transcripts/p1"
     assert server.seen[0].query["filter[resource_type][eq]"] == "course"
     assert set(server.seen[1].query) == {"page", "limit"}
