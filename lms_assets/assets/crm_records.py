@@ -7,8 +7,9 @@ known to be there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
@@ -16,8 +17,9 @@ from lms_assets.assets.intake import Intake, take_in
 from lms_assets.assets.step import Step
 from lms_assets.domain.findings import Rejected
 from lms_assets.vendors.impartner import ImpartnerClient
-from lms_assets.vendors.impartner_filter import compare
-from lms_assets.vendors.listing import Record
+from lms_assets.vendors.impartner_filter import Condition, compare
+from lms_assets.vendors.listing import Listing, Record
+from lms_assets.vendors.settle import as_it_is, read_settled
 
 T = TypeVar("T")
 CONTINUATIONS = 20
@@ -35,6 +37,17 @@ class CrmSource(Generic[T]):
     fields: tuple[str, ...]
     convert: Callable[[Record], T | Rejected]
     id_of: Callable[[T], int]
+    condition: Condition | None = None
+    """Only records that fulfil it are listed; `fits` says the same of one record."""
+    fits: Callable[[Record], bool] | None = None
+
+    def listing(self, first: int | None = None) -> Listing:
+        """Every record, or those from the id `first` on."""
+        condition = self.condition
+        if first is not None:
+            beyond = compare("Id", ">=", first)
+            condition = beyond if condition is None else condition & beyond
+        return self.client.list(self.object_name, self.fields, condition, passes_filter=self.fits)
 
     def ids(self, intake: Intake[T]) -> set[int]:
         """Ids of every record that came, whatever the rule made of it."""
@@ -43,7 +56,7 @@ class CrmSource(Generic[T]):
 
 
 def take_in_all(step: Step, source: CrmSource[T], noun: str, *, first_load: bool) -> Intake[T]:
-    """Read an object to the end, and ask what comes after its last row until nothing does.
+    """Read an object to the end, and ask from its last rows on until nothing comes but these rows themselves.
 
     Args:
         first_load: nothing is stored that could show a gap, so the list is read twice.
@@ -51,14 +64,16 @@ def take_in_all(step: Step, source: CrmSource[T], noun: str, *, first_load: bool
     Raises:
         VendorError: the listing could not be read.
     """
-    client, name, fields = source.client, source.object_name, source.fields
-    intake = take_in(step, lambda: client.list(name, fields), source.convert, noun, again=first_load)
+    intake = take_in(step, source.listing, source.convert, noun, again=first_load)
     for _ in range(CONTINUATIONS):
         known = source.ids(intake)
         if not known:
             return intake
-        beyond = compare("Id", ">", max(known))
-        rest = take_in(step, lambda beyond=beyond: client.list(name, fields, beyond), source.convert, noun)  # type: ignore[misc]
+        last = sorted(known)[-CONTROLS:]
+        rest = take_in(step, partial(source.listing, last[0]), source.convert, noun)
+        if not set(last) <= source.ids(rest):
+            intake.proven_incomplete("the last records that were listed are not there when asked for again")
+            return intake
         fresh = source.ids(rest) - known
         if not fresh:
             return intake
@@ -121,3 +136,30 @@ def _asked(
         if controls - set(found):
             intake.proven_incomplete("an answer by id lacks records that were listed a moment ago")
         yield from ((number, found[number]) for number in part if number in found)
+
+
+class Lookup(Mapping[int, str]):
+    """Names of one of the CRM's lookup tables by id; one that the list lacks is asked for when somebody needs it."""
+
+    def __init__(self, client: ImpartnerClient, object_name: str) -> None:
+        self._client = client
+        self._object = object_name
+        listed = read_settled(lambda: client.list(object_name, ["Name"]), convert=as_it_is).records
+        self._names: dict[int, str | None] = {
+            row["Id"]: row["Name"] for row in listed if isinstance(row["Id"], int) and isinstance(row["Name"], str)
+        }
+
+    def __getitem__(self, number: int) -> str:
+        if number not in self._names:
+            found = self._client.by_ids(self._object, [number], ["Name"]).get(number, {}).get("Name")
+            self._names[number] = found if isinstance(found, str) else None
+        name = self._names[number]
+        if name is None:
+            raise KeyError(number)
+        return name
+
+    def __iter__(self) -> Iterator[int]:
+        return (number for number, name in self._names.items() if name is not None)
+
+    def __len__(self) -> int:
+        return sum(name is not None for name in self._names.values())

@@ -1,15 +1,13 @@
-"""What the contacts' sync knows of partners, and the regions' names: whom a contact belongs to, and its row."""
+"""What the contacts' sync knows of partners: whom a contact belongs to, and its row."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from lms_assets.domain.contacts import Contact, is_primary, partner_of_contact
 from lms_assets.domain.partners import rows_by_name
-from lms_assets.vendors.impartner import ImpartnerClient
-from lms_assets.vendors.settle import as_it_is, read_settled
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Connection
 
@@ -77,29 +75,3 @@ class Employers:
             "deleted_at": None,
             "crm_last_modified": contact.crm_last_modified,
         }
-
-
-class Regions(Mapping[int, str]):
-    """Names of the CRM's regions by id; one that the list lacks is asked for when somebody needs it."""
-
-    def __init__(self, client: ImpartnerClient) -> None:
-        self._client = client
-        listed = read_settled(lambda: client.list("Region", ["Name"]), convert=as_it_is).records
-        self._names: dict[int, str | None] = {
-            row["Id"]: row["Name"] for row in listed if isinstance(row["Id"], int) and isinstance(row["Name"], str)
-        }
-
-    def __getitem__(self, number: int) -> str:
-        if number not in self._names:
-            found = self._client.by_ids("Region", [number], ["Name"]).get(number, {}).get("Name")
-            self._names[number] = found if isinstance(found, str) else None
-        name = self._names[number]
-        if name is None:
-            raise KeyError(number)
-        return name
-
-    def __iter__(self) -> Iterator[int]:
-        return (number for number, name in self._names.items() if name is not None)
-
-    def __len__(self) -> int:
-        return sum(name is not None for name in self._names.values())

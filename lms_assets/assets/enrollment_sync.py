@@ -15,6 +15,7 @@ from lms_assets.assets.transcripts import (
     KnownEnrollments,
     TranscriptTour,
     read_transcripts,
+    refuse_if_nobody_is_found,
     staged_reads,
     too_many_unread,
 )
@@ -55,8 +56,10 @@ class EnrollmentSync:
             completed = reading.completed_ids(connection, people)
             known = KnownEnrollments(reading.known_course_ids(connection), stored, completed)
             total = reading.row_count(connection, lms_enrollments)
+            others = sorted(reading.active_ids(connection, lms_users) - set(people))
         self._due = len(people)
         self._tour = read_transcripts(step, client, people, known, self._staging_key)
+        refuse_if_nobody_is_found(client, self._tour, others)
         problem = too_many_unread(len(self._tour.unread), len(people), step.rules.bad_record_share)
         if problem:
             raise problem
@@ -84,7 +87,7 @@ class EnrollmentSync:
             "people_read": self._tour.read,
             "people_resumed": self._tour.resumed,
             "people_unread": len(self._tour.unread),
-            "people_gone": sum(read.outcome == "gone" for read in self.reads),
+            "people_gone": len(self._tour.gone),
             "transcripts_not_sure": sum(read.outcome == "partial" for read in self.reads),
             "transcripts_of_unknown_courses": kinds.count("unknown_course"),
             "unreadable_records": kinds.count("bad"),

@@ -11,16 +11,18 @@ import dagster as dg
 
 from lms_assets.assets.absences import stop_if_too_many
 from lms_assets.assets.crm_fields import LEAD_FIELDS
+from lms_assets.assets.crm_records import CrmSource, Lookup, take_in_all
 from lms_assets.assets.define import asset_of
-from lms_assets.assets.intake import Intake, describe, refuse_too_many_bad, take_in
+from lms_assets.assets.intake import Intake, describe, refuse_too_many_bad
 from lms_assets.assets.step import Step, sync_step
 from lms_assets.domain.dates import harmless_date
+from lms_assets.domain.findings import Rejected
 from lms_assets.domain.leads import LeadPlan, LeadRecord, lead_from_record, plan_leads
 from lms_assets.resources import Connections
 from lms_assets.run_tags import LEADS_TAG
 from lms_assets.vendors.impartner import ImpartnerClient
 from lms_assets.vendors.impartner_filter import compare, differs
-from lms_assets.vendors.listing import Listing, Record
+from lms_assets.vendors.listing import Record
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.counts import write_lead_counts
 from lms_assets.warehouse.engine import Connection
@@ -80,8 +82,9 @@ class _Fetch:
 
     def run(self) -> _Found:
         """Read the listing, and find out which stored leads are gone."""
-        statuses = {row["Id"]: row["Name"] for row in self.client.list("LeadStatus", ["Id", "Name"]) if row["Name"]}
-        intake = take_in(self.step, self._listing(), lambda record: lead_from_record(record, statuses), "leads")
+        statuses = Lookup(self.client, "LeadStatus")
+        source = self._source(lambda record: lead_from_record(record, statuses))
+        intake = take_in_all(self.step, source, "leads", first_load=not self.stored)
         refuse_too_many_bad(self.step, intake, self.step.rules)
         plan = plan_leads(intake.accepted, self.stored, intake.bad_ids, full=self.since is None)
         deleted: set[int] = set()
@@ -90,11 +93,13 @@ class _Fetch:
         gone = self._confirmed(intake, plan.absent) | self._confirmed_deleted(deleted)
         return _Found(intake, plan, frozenset(plan.over | gone))
 
-    def _listing(self) -> Callable[[], Listing]:
+    def _source(self, convert: Callable[[Record], LeadRecord | Rejected]) -> CrmSource[LeadRecord]:
         since = self.since
         condition = differs("PartnerAccountId", None) if since is None else compare("Updated", ">", since)
         fits = _has_partner if since is None else _changed_after(since)
-        return lambda: self.client.list("Lead", LEAD_FIELDS, condition, passes_filter=fits)
+        return CrmSource(
+            self.client, "Lead", LEAD_FIELDS, convert, lambda record: record.lead.impartner_id, condition, fits
+        )
 
     def _confirmed(self, intake: Intake[LeadRecord], absent: frozenset[int]) -> set[int]:
         """Of leads that a listing of everything lacks, those that no longer exist or lost their partner; none when

@@ -115,7 +115,7 @@ class _Judge:
             record = self.client.group(group.id)
             if record is None:
                 return "the group is gone; its members go with it at the next sync of groups"
-            second, bad = _members_of(list(self.client.memberships(group.id)))
+            second, bad = _members_of(list(self.client.memberships(group.id, otherwise=True)))
         except VendorError as error:
             return f"it could not be read a second time: {error.problem}"
         if bad:

@@ -8,8 +8,7 @@ from typing import TypeVar
 
 from lms_assets.assets.absences import stop_if_too_many
 from lms_assets.assets.crm_fields import ACCOUNT_FIELDS
-from lms_assets.assets.crm_records import CrmSource, confirm_absences, confirm_exclusions, take_in_all
-from lms_assets.assets.employers import Regions
+from lms_assets.assets.crm_records import CrmSource, Lookup, confirm_absences, confirm_exclusions, take_in_all
 from lms_assets.assets.intake import Intake, refuse_too_many_bad
 from lms_assets.assets.step import Step
 from lms_assets.domain.contact_rows import StoredContact
@@ -42,7 +41,7 @@ class PartnerSync:
         with step.warehouse.read() as connection:
             stored = reading.stored_partners(connection)
         active = rows_by_crm_id(stored)
-        regions = Regions(client)
+        regions = Lookup(client, "Region")
         source = CrmSource(
             client,
             "Account",

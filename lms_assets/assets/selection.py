@@ -100,7 +100,8 @@ def _changed_since_last_listing(
         )
     step.metadata["time_filter_ignored"] = listing.filter_ignored
     step.metadata["people_listed"] = listing.rows
-    if listing.complete:
+    # Not found may be an empty list or a wrong answer: the next time asks for the same span again.
+    if listing.complete and not listing.not_found:
         until = step.chain_started_at
         step.on_commit(lambda connection: put_state(connection, LISTED_UNTIL, until.isoformat(), now=step.now))
     return changed

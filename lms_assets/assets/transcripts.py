@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -16,14 +16,19 @@ from lms_assets.warehouse.failures import Failure
 from lms_assets.warehouse.staging import Staged, put_staged, staged_ids, staged_transcripts
 
 KEPT_AT_ONCE = 50
+CONTROLS = 3
 
 
 @dataclass
 class TranscriptTour:
-    """What reading came to. `unread` people keep their stored enrollments; each is named in `failures`."""
+    """What reading came to. `unread` people keep their stored enrollments; each is named in `failures`.
+
+    `gone`: not found twice over, as transcript and as person; the sync of people will say so too.
+    """
 
     resumed: int = 0
     read: int = 0
+    gone: list[str] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
 
@@ -60,6 +65,9 @@ def read_transcripts(
                 _note_unread(tour, person_id, result)
                 continue
             tour.read += 1
+            if result.outcome == "gone":
+                tour.gone.append(person_id)
+                continue
             buffer.append(result)
             if len(buffer) >= KEPT_AT_ONCE:
                 _keep(step, staging_key, buffer)
@@ -76,8 +84,8 @@ def _reader(client: NorthpassClient, known: KnownEnrollments) -> Callable[[str],
             first = _read_once(client, person_id, known)
             if first.outcome != "complete" or not _loses_something(first, known):
                 return first
-            # The whole record this time, so that a filter gone wrong cannot say the same twice.
-            second = _read_once(client, person_id, known, courses_only=False)
+            # In another way this time, so that what went wrong does not say the same thing twice.
+            second = _read_once(client, person_id, known, otherwise=True)
         except RecordNotFound as error:
             if client.person(person_id) is None:
                 return TranscriptRead(person_id, "gone")
@@ -93,9 +101,9 @@ def _reader(client: NorthpassClient, known: KnownEnrollments) -> Callable[[str],
 
 
 def _read_once(
-    client: NorthpassClient, person_id: str, known: KnownEnrollments, *, courses_only: bool = True
+    client: NorthpassClient, person_id: str, known: KnownEnrollments, *, otherwise: bool = False
 ) -> TranscriptRead:
-    reading = read_settled(lambda: client.transcript(person_id, courses_only=courses_only), convert=as_it_is)
+    reading = read_settled(lambda: client.transcript(person_id, otherwise=otherwise), convert=as_it_is)
     return read_transcript(person_id, reading.records, known.course_ids, complete=reading.complete)
 
 
@@ -132,6 +140,20 @@ def _keep(step: Step, staging_key: str, buffer: list[TranscriptRead]) -> None:
     staged = [Staged(each.person_id, each.outcome, to_json(each)) for each in buffer]
     step.warehouse.in_transaction(lambda connection: put_staged(connection, staging_key, staged, now=step.clock()))
     buffer.clear()
+
+
+def refuse_if_nobody_is_found(client: NorthpassClient, tour: TranscriptTour, others: Sequence[str]) -> None:
+    """When everybody who was read is said to be gone, ask for some others; if those are not found either, stop.
+
+    Raises:
+        TransientVendorError: the vendor finds nobody at all.
+    """
+    if not tour.gone or tour.read > len(tour.gone) or not others:
+        return
+    if all(client.person(person_id) is None for person_id in others[:CONTROLS]):
+        problem = "everybody asked for is not found"
+        remedy = "Nothing was concluded from it; try again later, and if it stays, ask the vendor"
+        raise TransientVendorError("Northpass", "GET /people/{id}", 404, problem, remedy)
 
 
 def staged_reads(step: Step, staging_key: str) -> Iterator[TranscriptRead]:
