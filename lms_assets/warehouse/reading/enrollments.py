@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, select
 
 from lms_assets.domain.transcripts import Enrollment
 from lms_assets.warehouse.sync_plan import chunks
-from lms_assets.warehouse.tables import lms_enrollments, lms_group_members, lms_groups, lms_users
+from lms_assets.warehouse.tables import lms_enrollments, lms_group_members, lms_groups, lms_users, sync_logs
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,8 @@ class TranscriptState:
 
     Attributes:
         last_active_at, updated_at_lms: as the LMS lists them.
-        joined_at: when the person was last first seen in a partner's group; None when in none.
+        joined_at: when the person was last first seen in a partner's group, if that was not before the reading of
+            `read_at` had begun; None otherwise, and when in none.
         read_at: when the transcript was last read completely; None when never.
     """
 
@@ -39,9 +40,28 @@ def transcript_states(connection: Connection) -> dict[str, TranscriptState]:
         if group_id in linked and added_at is not None and (user_id not in joined or added_at > joined[user_id]):
             joined[user_id] = added_at
     query = select(u.id, u.last_active_at, u.updated_at_lms, u.enrollment_synced_at).where(u.is_active.is_(True))
-    return {
-        row[0]: TranscriptState(row[0], row[1], row[2], joined.get(row[0]), row[3]) for row in connection.execute(query)
-    }
+    rows = connection.execute(query).all()
+    begun = _readings_begun(connection, {row[3] for row in rows if row[3] is not None})
+    states = {}
+    for user_id, last_active_at, updated_at, read_at in rows:
+        joined_at = joined.get(user_id)
+        if joined_at is not None and read_at is not None and joined_at <= begun[read_at]:
+            joined_at = None
+        states[user_id] = TranscriptState(user_id, last_active_at, updated_at, joined_at, read_at)
+    return states
+
+
+def _readings_begun(connection: Connection, chains: Collection[datetime]) -> dict[datetime, datetime]:
+    """When the reading of transcripts began in the chains that started at these instants.
+
+    People are stamped with their chain's start, and the same chain finds new members of groups before it reads them.
+    """
+    c = sync_logs.c
+    begun = {}
+    for chain in chains:
+        query = select(func.min(c.started_at)).where(c.sync_type == "enrollments", c.started_at >= chain)
+        begun[chain] = connection.execute(query).scalar_one_or_none() or chain
+    return begun
 
 
 def enrollments(connection: Connection, user_ids: Collection[str] | None = None) -> Iterator[Enrollment]:

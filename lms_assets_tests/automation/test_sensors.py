@@ -1,0 +1,137 @@
+"""The push after a sync, and the webhook log: nothing missed, nothing twice, nothing on bad data."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from lms_assets.automation.sensors import completed_courses_sensor, push_after_enrollments_sensor
+from lms_assets.run_tags import PEOPLE_TAG
+from lms_assets_tests.automation.rig import WatchedRig
+
+
+def learners(rig: WatchedRig, count: int) -> list[str]:
+    """Partner people with a completed enrollment."""
+    found = {row["user_id"] for row in rig.rows("lms_enrollments") if row["status"] == "completed"}
+    return sorted(found)[:count]
+
+
+def live_certification(rig: WatchedRig) -> str:
+    return next(row["id"] for row in rig.rows("lms_courses") if row["npcu_value"] and row["status"] == "live")
+
+
+def complete(rig: WatchedRig, people: list[str]) -> None:
+    course = live_certification(rig)
+    for person in people:
+        rig.sandbox.mutate("complete_course", person=person, course=course)
+
+
+def calls(rig: WatchedRig) -> dict[str, int]:
+    return dict(rig.sandbox.stats()["northpass"]["by_endpoint"])
+
+
+def drained(rig: WatchedRig) -> None:
+    """After a full chain: what the log told before is read."""
+    answer = rig.tick(completed_courses_sensor)
+    if isinstance(answer, dg.RunRequest):
+        assert rig.follow(answer, "enrollments_incremental").success
+    assert isinstance(rig.tick(completed_courses_sensor), dg.SkipReason)
+    rig.advance(minutes=20)
+
+
+def test_a_completed_course_refreshes_just_that_person_and_once(rig: WatchedRig):
+    assert rig.run().success
+    drained(rig)
+    people = learners(rig, 3)
+    complete(rig, people)
+    rig.sandbox.reset_stats()
+    answer = rig.tick(completed_courses_sensor)
+    assert answer.tags[PEOPLE_TAG] == "queued"
+    before = {(row["user_id"], row["course_id"]) for row in rig.rows("lms_enrollments") if row["status"] == "completed"}
+    assert rig.follow(answer, "enrollments_incremental").success
+    assert calls(rig)["GET /transcripts/{id}"] == len(people)
+    after = {(row["user_id"], row["course_id"]) for row in rig.rows("lms_enrollments") if row["status"] == "completed"}
+    assert after - before == {(person, live_certification(rig)) for person in people} - before
+    assert isinstance(rig.tick(completed_courses_sensor), dg.SkipReason)
+
+
+def test_events_survive_a_run_that_fails_and_a_sensor_that_forgets(rig: WatchedRig):
+    assert rig.run().success
+    drained(rig)
+    people = learners(rig, 8)
+    complete(rig, people)
+    first = rig.tick(completed_courses_sensor)
+    rig.sandbox.faults.add("server_error", "GET /transcripts/{id}")
+    assert not rig.follow(first, "enrollments_incremental").success
+    rig.sandbox.faults.reset()
+    rig._cursors.clear()
+    assert rig.tick(completed_courses_sensor).run_key == first.run_key, "within the hour it is the same run"
+    rig.advance(hours=1)
+    again = rig.tick(completed_courses_sensor)
+    assert again.run_key != first.run_key
+    rig.sandbox.reset_stats()
+    assert rig.follow(again, "enrollments_incremental").success
+    assert calls(rig)["GET /transcripts/{id}"] == len(people)
+    assert isinstance(rig.tick(completed_courses_sensor), dg.SkipReason)
+
+
+def test_a_vendor_that_ignores_the_filter_of_the_log_changes_nothing(rig: WatchedRig):
+    assert rig.run().success
+    drained(rig)
+    rig.sandbox.faults.add("ignored_filter", "GET /webhooks")
+    complete(rig, learners(rig, 1))
+    assert rig.follow(rig.tick(completed_courses_sensor), "enrollments_incremental").success
+    assert isinstance(rig.tick(completed_courses_sensor), dg.SkipReason)
+
+
+def test_whoever_belongs_to_no_partner_starts_no_run(rig: WatchedRig):
+    assert rig.run().success
+    drained(rig)
+    stranger = rig.sandbox.mutate("add_person", email="somebody@stranger.example.com")
+    complete(rig, [str(stranger)])
+    assert isinstance(rig.tick(completed_courses_sensor), dg.SkipReason)
+
+
+def test_a_push_follows_a_sync_that_changed_counts_at_most_every_six_hours(rig: WatchedRig):
+    assert rig.run().success
+    rig.advance(hours=4)
+    complete(rig, learners(rig, 4))
+    assert rig.run("enrollments_incremental").success
+    assert "at least 6 hours" in rig.tick(push_after_enrollments_sensor).skip_message
+    rig.advance(hours=2)
+    due = rig.tick(push_after_enrollments_sensor)
+    assert "LMS_PUSH_DRY_RUN" in rig.tick(push_after_enrollments_sensor, LMS_PUSH_DRY_RUN="1").skip_message
+    patched = rig.sandbox.stats()["patch_records"]
+    assert rig.follow(due, "push_to_impartner").success
+    assert rig.sandbox.stats()["patch_records"] > patched
+    assert "since the last push" in rig.tick(push_after_enrollments_sensor).skip_message
+    rig.advance(hours=7)
+    assert rig.run("enrollments_incremental").success
+    assert "no partner's counts differ" in rig.tick(push_after_enrollments_sensor).skip_message
+
+
+def test_an_incremental_run_costs_little_more_than_the_least_it_can(rig: WatchedRig):
+    """The listing that finds the changed people, and one transcript for each: at most 1.2 times that."""
+    assert rig.run().success
+    rig.advance(hours=4)
+    people = learners(rig, 20)
+    complete(rig, people)
+    rig.sandbox.reset_stats()
+    result = rig.run("enrollments_incremental")
+    assert result.success
+    made = sum(calls(rig).values())
+    least = len(people) + 1
+    assert made <= 1.2 * least, f"{calls(rig)} for {len(people)} changed people"
+    assert result.metadata["enrollments"]["people_read"] == len(people)
+
+
+def test_a_time_filter_that_is_ignored_is_noticed_and_costs_no_transcripts(rig: WatchedRig):
+    assert rig.run().success
+    rig.advance(hours=4)
+    people = learners(rig, 5)
+    complete(rig, people)
+    rig.sandbox.faults.add("ignored_filter", "GET /people")
+    rig.sandbox.reset_stats()
+    result = rig.run("enrollments_incremental")
+    assert result.success
+    assert calls(rig)["GET /transcripts/{id}"] == len(people)
+    assert result.metadata["enrollments"]["time_filter_ignored"] is True
