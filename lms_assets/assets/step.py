@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import dagster as dg
 
+from lms_assets.automation.run_locks import home_of, is_alive
 from lms_assets.domain.deletions import SyncStopped
 from lms_assets.domain.progress import Progress
 from lms_assets.domain.rules import Rules
@@ -125,7 +126,11 @@ class Step:
             OrphanedStep: the run was killed, cancelled or marked as failed.
         """
         run = self.context.instance.get_run_by_id(self.context.run.run_id)
-        if os.getppid() != self._parent or run is None or run.is_finished:
+        # With the fork server the parent lives on when the run's worker is killed; the worker's lock does not.
+        orphaned = (
+            os.getppid() != self._parent or is_alive(home_of(self.context.instance), self.context.run_id) is False
+        )
+        if orphaned or run is None or run.is_finished:
             raise OrphanedStep(f"The run of {self.key} is over; nothing was written")
 
     def write(
@@ -260,9 +265,10 @@ def or_keep_last_good(
     """
     try:
         return work()
-    except OrphanedStep:
-        raise
     except Exception as error:
+        if isinstance(error.__cause__, OrphanedStep):
+            # Not this asset failed, its run is over: to call that a success would end the chain without it.
+            raise
         permanent = isinstance(error, dg.Failure) and not error.allow_retries
         if not permanent and context.retry_number < STEP_RETRIES.max_retries:
             raise

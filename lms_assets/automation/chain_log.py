@@ -21,7 +21,7 @@ import dagster as dg
 from filelock import Timeout
 
 from lms_assets.automation.chain_events import chain_event, chain_events
-from lms_assets.automation.run_locks import fail_dead_runs, hold_run, release_run
+from lms_assets.automation.run_locks import fail_dead_runs, hold_run, is_alive, release_run
 from lms_assets.automation.tasks import Write, chain_task_begins, chain_task_ends, refresh_tasks, task_write
 from lms_assets.checks.catalogue import ancestors
 from lms_assets.domain.chain import ChainEvent, ChainState, StepRecord, apply_event, close, final_status, fold
@@ -87,6 +87,9 @@ class ChainLogHandler(logging.Handler):
         kind = event.event_type_value
         if kind == "PIPELINE_START":
             _hold_lock(run_id)
+        elif is_alive(_home(), run_id) is False:
+            # A step that outlived its run's worker: what it says is no longer about this chain.
+            return
         at = datetime.fromtimestamp(record.created, UTC)
         try:
             if meta.get("job_name") == CHAIN_NAME:

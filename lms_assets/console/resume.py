@@ -43,8 +43,10 @@ def resumed_order(instance: dg.DagsterInstance, warehouse: Warehouse) -> RunOrde
 
 
 def steps_left(row: ChainRow) -> list[str]:
-    """Steps that did not come through, everything after them, and the checks of both."""
+    """Steps that did not come through, everything after them, and the checks of all: a process may have been killed
+    between an asset and its checks, and then nothing has said yet that the rest may build on it.
+    """
     records = state_of(row).steps
     open_assets = {name for name in DAILY_FULL if name not in records or records[name].status != "completed"}
     left = [name for name in DAILY_FULL if name in open_assets or ancestors((name,)) & open_assets]
-    return left + [name + CHECKS_SUFFIX for name in left]
+    return left + [name + CHECKS_SUFFIX for name in DAILY_FULL]
