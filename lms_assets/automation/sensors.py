@@ -17,6 +17,7 @@ from lms_assets.automation.chain_log import reconcile_chains
 from lms_assets.automation.gates import closed_gates
 from lms_assets.automation.jobs import ASSETS_OF_JOBS, LANES
 from lms_assets.automation.partitions import trailing_days_tags
+from lms_assets.automation.pools import ensure_pool_limits
 from lms_assets.automation.runs import run_under_way
 from lms_assets.domain.webhook_events import COURSE_COMPLETED, completion_from_message, recent_messages
 from lms_assets.lineage import SYNC_TYPES
@@ -128,6 +129,7 @@ def _note_completions(lms: Connections, warehouse: Warehouse, now: datetime) -> 
 )
 def chains_without_process_sensor(context: dg.SensorEvaluationContext, lms: Connections) -> dg.SkipReason:
     """Close what nobody else will close."""
+    ensure_pool_limits(context.instance)
     with lms.warehouse() as warehouse:
         mended = reconcile_chains(context.instance, warehouse)
     return dg.SkipReason(f"closed {len(mended)} chains" if mended else "nothing to put right")

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import dagster as dg
 
-from lms_assets.automation.sensors import completed_courses_sensor, push_after_enrollments_sensor
+from lms_assets.automation.sensors import (
+    chains_without_process_sensor,
+    completed_courses_sensor,
+    push_after_enrollments_sensor,
+)
 from lms_assets.run_tags import PEOPLE_TAG
 from lms_assets_tests.automation.rig import WatchedRig
 
@@ -135,3 +139,11 @@ def test_a_time_filter_that_is_ignored_is_noticed_and_costs_no_transcripts(rig: 
     assert result.success
     assert calls(rig)["GET /transcripts/{id}"] == len(people)
     assert result.metadata["enrollments"]["time_filter_ignored"] is True
+
+
+def test_pools_get_their_limit_before_their_first_use_and_keep_what_somebody_set(rig: WatchedRig):
+    storage = rig.instance.event_log_storage
+    storage.set_concurrency_slots("northpass_api", 3)
+    rig.tick(chains_without_process_sensor)
+    rig.tick(chains_without_process_sensor)
+    assert {each.name: each.limit for each in storage.get_pool_limits()} == {"northpass_api": 3, "impartner_api": 1}

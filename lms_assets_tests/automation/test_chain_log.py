@@ -1,0 +1,122 @@
+"""The chain's row and the portal's task page: true for every job, while it runs, when it fails, when it is resumed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from lms_assets.automation.chain_log import reconcile_chains
+from lms_assets.automation.tasks import TASKS, refresh_tasks
+from lms_assets.domain.chain import ChainEvent, ChainState, close, fold
+from lms_assets.lineage import DAILY_FULL, SYNC_TYPES
+from lms_assets.warehouse.tasks import begin_run, open_runs
+from lms_assets_tests.automation.rig import WatchedRig, one_row
+
+AT = datetime(2026, 3, 2, 2, tzinfo=UTC)
+
+
+def test_every_step_of_a_chain_has_its_task_with_its_place_and_its_runs(rig: WatchedRig):
+    assert rig.run().success
+    refresh_tasks(rig.instance, rig.warehouse, rig.now)
+    for place, asset in enumerate(DAILY_FULL, start=1):
+        task = one_row(rig, "scheduled_tasks", task_type=SYNC_TYPES[asset])
+        assert (task["task_chain"], task["chain_order"]) == ("daily_full", place)
+        assert (task["last_status"], task["run_count"], task["fail_count"]) == ("success", 1, 0)
+        history = one_row(rig, "task_run_history", task_type=SYNC_TYPES[asset])
+        assert history["status"] == "success"
+        assert history["records_processed"] is not None
+    whole = one_row(rig, "scheduled_tasks", task_type="daily_sync_chain")
+    assert (whole["last_status"], whole["next_run_at"]) == ("success", None), "its schedule is off"
+
+
+def test_the_next_runs_are_those_of_the_schedules_that_are_on():
+    enrollments = next(task for task in TASKS if task.task_type == "enrollments")
+    night = datetime(2026, 12, 31, 22, 30, tzinfo=UTC)
+    on = frozenset({"daily_full_at_2", "enrollments_every_4_hours"})
+    assert enrollments.cron == "0 2,6,10,14,18,22 * * *"
+    assert enrollments.next_run(night, on) == datetime(2027, 1, 1, 2, tzinfo=UTC)
+    assert enrollments.next_run(night, on - {"daily_full_at_2"}) == datetime(2027, 1, 1, 6, tzinfo=UTC)
+    assert enrollments.next_run(night, frozenset()) is None
+
+
+def test_a_task_that_was_held_back_says_by_what(rig: WatchedRig):
+    rig.sandbox.faults.add("forbidden", "GET /people")
+    assert not rig.run().success
+    refresh_tasks(rig.instance, rig.warehouse, datetime.now(UTC))
+    refresh_tasks(rig.instance, rig.warehouse, datetime.now(UTC))
+    failed = one_row(rig, "scheduled_tasks", task_type="users")
+    assert (failed["last_status"], failed["fail_count"]) == ("failed", 1)
+    held = one_row(rig, "scheduled_tasks", task_type="enrollments")
+    assert (held["last_status"], held["last_error"]) == ("skipped", "held back by users")
+    assert len([row for row in rig.rows("task_run_history") if row["task_type"] == "enrollments"]) == 1
+    row = one_row(rig, "task_chain_logs")
+    assert row["status"] == "failed"
+    assert row["error_message"].startswith("users: Northpass, GET /people")
+
+
+def test_a_partial_job_behind_a_closed_gate_says_which_check_held_it_back(rig: WatchedRig):
+    assert not rig.run("enrollments_incremental").success
+    refresh_tasks(rig.instance, rig.warehouse, datetime.now(UTC))
+    held = one_row(rig, "scheduled_tasks", task_type="enrollments")
+    assert held["last_status"] == "skipped"
+    assert "users_are_present" in held["last_error"]
+
+
+def test_what_a_killed_process_left_running_is_closed(rig: WatchedRig):
+    rig.warehouse.in_transaction(lambda c: begin_run(c, "users", "a-run-nobody-knows", job="daily_full", at=AT))
+    reconcile_chains(rig.instance, rig.warehouse)
+    with rig.warehouse.read() as connection:
+        assert open_runs(connection) == ()
+    assert "killed" in one_row(rig, "scheduled_tasks", task_type="users")["last_error"]
+
+
+def test_what_people_chose_in_an_adopted_portal_stays(rig: WatchedRig):
+    rig.warehouse.in_transaction(lambda c: begin_run(c, "users", "run", job="daily_full", at=AT))
+    with rig.warehouse.transaction() as connection:
+        connection.exec_driver_sql(
+            "UPDATE scheduled_tasks SET enabled = 0, task_name = 'Our people' WHERE task_type = 'users'"
+        )
+    refresh_tasks(rig.instance, rig.warehouse, rig.now)
+    task = one_row(rig, "scheduled_tasks", task_type="users")
+    assert (task["enabled"], task["task_name"], task["chain_order"]) == (False, "Our people", 5)
+
+
+def test_a_step_is_held_back_by_what_it_waits_for_and_by_nothing_else():
+    events = [
+        ChainEvent("started", "memberships", AT),
+        ChainEvent("succeeded", "memberships", AT),
+        ChainEvent("started", "users", AT),
+        ChainEvent("succeeded", "users", AT),
+        ChainEvent("check", "users_checks", AT, "none", check="users_are_present", passed=False, blocking=True),
+        ChainEvent("started", "groups", AT),
+        ChainEvent("failed", "groups", AT, "no answer"),
+    ]
+    planned = ("users", "groups", "memberships", "enrollments", "leads")
+    waits = {"enrollments": ("users", "memberships"), "leads": ("partners",)}
+    state = close(fold(events), planned, frozenset(), None, upstream=lambda step: waits.get(step, ()))
+    assert state.steps["enrollments"].error == "held back by users (users_are_present)"
+    assert state.steps["leads"].error == "was not reached"
+
+
+def test_a_check_that_passes_in_a_resumed_run_takes_its_failure_back():
+    step = [ChainEvent("started", "users", AT), ChainEvent("succeeded", "users", AT)]
+    bad = ChainEvent("check", "users_checks", AT, "none", check="users_are_present", passed=False, blocking=True)
+    good = ChainEvent("check", "users_checks", AT, "some", check="users_are_present", passed=True, blocking=True)
+    failed = fold([*step, bad])
+    assert failed.steps["users"].status == "failed"
+    assert fold([good], failed).steps["users"].status == "completed"
+    assert fold([good], ChainState()).steps["users"].failed_checks == ()
+
+
+def test_a_row_that_says_running_though_its_run_is_over_is_put_right(rig: WatchedRig):
+    assert rig.run().success
+    with rig.warehouse.transaction() as connection:
+        connection.exec_driver_sql(
+            "UPDATE task_chain_logs SET status = 'running', completed_at = NULL, steps_completed = '[]'"
+        )
+    assert reconcile_chains(rig.instance, rig.warehouse) == [rig.instance.get_runs()[0].run_id]
+    row = one_row(rig, "task_chain_logs")
+    assert row["status"] == "completed"
+    assert [step["step"] for step in row["steps_completed"]] == list(DAILY_FULL)
+    assert rig.instance.get_runs()[0].status == dg.DagsterRunStatus.SUCCESS

@@ -1,0 +1,104 @@
+"""One trouble for each cause, and what is overdue by which cadence."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from lms_assets.domain.alert_text import begun, over
+from lms_assets.domain.chain import StepRecord
+from lms_assets.domain.incidents import Facts, FailedGate, FailedRun, Stopped, find_troubles, patient
+from lms_assets.domain.overdue import FOUR_HOURLY, MONDAYS, NIGHTLY, Overdue, find_overdue
+
+NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)  # a Monday
+WAITS = {"enrollments": ("users",), "users": ("contacts",)}
+
+
+def chain(*steps: StepRecord, status: str = "failed") -> FailedRun:
+    return FailedRun("daily_full", status, "run-1", NOW, steps)  # type: ignore[arg-type]
+
+
+FAILED_USERS = StepRecord("users", "failed", error="users: no answer")
+HELD = StepRecord("enrollments", "held_back", error="held back by users")
+
+
+def test_what_failed_because_of_a_check_is_told_by_the_check():
+    gate = FailedGate("users", "users_are_present", "0 active LMS users", "run-1", NOW)
+    (trouble,) = find_troubles(Facts(failed_runs=[chain(FAILED_USERS, HELD)], failed_gates=[gate]))
+    assert trouble.key == "check/users/users_are_present"
+    assert "enrollments" in trouble.effect
+
+
+def test_a_second_cause_is_told_beside_the_first():
+    gate = FailedGate("users", "users_are_present", "0 active LMS users", "run-1", NOW)
+    other = StepRecord("courses", "failed", error="no answer")
+    troubles = find_troubles(Facts(failed_runs=[chain(FAILED_USERS, other)], failed_gates=[gate]))
+    assert [trouble.kind for trouble in troubles] == ["check", "chain"]
+
+
+def test_a_chain_without_any_step_is_told_too():
+    (trouble,) = find_troubles(Facts(failed_runs=[chain()]))
+    assert trouble.kind == "chain"
+
+
+def test_what_is_overdue_because_its_chain_failed_is_not_told_again():
+    late = Overdue("daily_full", ("users", "enrollments"), NOW)
+    facts = Facts(failed_runs=[chain(FAILED_USERS, HELD)], overdue=[late], waits_for=WAITS)
+    assert [trouble.kind for trouble in find_troubles(facts)] == ["chain"]
+    unrelated = Overdue("leads_incremental", ("leads",), NOW)
+    facts = Facts(failed_runs=[chain(FAILED_USERS, HELD)], overdue=[late, unrelated], waits_for=WAITS)
+    assert [trouble.key for trouble in find_troubles(facts)] == ["chain/daily_full", "overdue/leads_incremental"]
+
+
+def test_a_failed_run_is_over_when_everything_it_left_has_come_through_since():
+    later = {"users": NOW + timedelta(hours=1), "enrollments": NOW + timedelta(hours=1)}
+    assert find_troubles(Facts(failed_runs=[chain(FAILED_USERS, HELD)], completed=later)) == ()
+    some = {"users": NOW + timedelta(hours=1)}
+    assert len(find_troubles(Facts(failed_runs=[chain(FAILED_USERS, HELD)], completed=some))) == 1
+
+
+def test_late_things_wait_before_they_are_told_and_failures_do_not():
+    stopped = Stopped("users", "60 of 160 active rows would leave, more than the 10 allowed", NOW)
+    troubles = find_troubles(Facts(stopped=[stopped], overdue=[Overdue("leads_incremental", ("leads",), NOW)]))
+    due, seen = patient(troubles, {}, NOW)
+    assert [trouble.kind for trouble in due] == ["mass_deactivation"]
+    due, _ = patient(troubles, seen, NOW + timedelta(minutes=31))
+    assert [trouble.kind for trouble in due] == ["mass_deactivation", "overdue"]
+    _, forgotten = patient([], seen, NOW)
+    assert forgotten == {}
+
+
+@pytest.mark.parametrize(
+    ("cadence", "completed", "overdue"),
+    [
+        (NIGHTLY, NOW.replace(hour=2, minute=12), None),
+        (NIGHTLY, NOW.replace(hour=1, minute=59), NOW.replace(hour=5)),
+        (FOUR_HOURLY, NOW - timedelta(hours=10), None),
+        (FOUR_HOURLY, NOW - timedelta(hours=11), NOW - timedelta(hours=1)),
+        (MONDAYS, NOW - timedelta(hours=4), None),
+        (MONDAYS, NOW - timedelta(days=7), NOW.replace(hour=10)),
+    ],
+)
+def test_overdue_by_cadence(cadence, completed, overdue):
+    assert cadence.overdue_since(completed, NOW) == overdue
+
+
+def test_what_never_came_through_is_not_overdue():
+    assert find_overdue({}, {"users": NIGHTLY}, NOW) == ()
+
+
+def test_a_message_says_what_since_when_effect_what_to_do_and_where():
+    (trouble,) = find_troubles(Facts(failed_runs=[chain(FAILED_USERS, HELD)]))
+    first = begun(trouble.as_details(), "https://dagster.example.com")
+    for part in (
+        "What: daily_full failed",
+        "Since: 2026-03-02 12:00 UTC",
+        "Effect: Held back: enrollments",
+        "What to do:",
+    ):
+        assert part in first.body
+    assert "https://dagster.example.com/runs/run-1" in first.body
+    last = over(trouble.as_details(), NOW + timedelta(hours=2), "https://dagster.example.com")
+    assert last.good
+    assert "It ended: 2026-03-02 14:00 UTC" in last.body
