@@ -100,8 +100,9 @@ def _changed_since_last_listing(
         )
     step.metadata["time_filter_ignored"] = listing.filter_ignored
     step.metadata["people_listed"] = listing.rows
-    # Not found may be an empty list or a wrong answer: the next time asks for the same span again.
-    if listing.complete and not listing.not_found:
+    # Not found may be an empty list or a wrong answer, and a filter may hold on one page and not on the next: then
+    # the next time asks for the same span again. A vendor that always ignores the filter lists everybody anyway.
+    if listing.complete and not listing.not_found and not listing.filter_ignored:
         until = step.chain_started_at
         step.on_commit(lambda connection: put_state(connection, LISTED_UNTIL, until.isoformat(), now=step.now))
     return changed

@@ -80,6 +80,15 @@ class QuickConnections(Connections):
         return _clocks[-1]()
 
     @contextmanager
+    def warehouse(self) -> Iterator[Warehouse]:
+        warehouse = Warehouse(self.settings().warehouse_url, lock_wait_seconds=1)
+        try:
+            warehouse.require_current_schema()
+            yield warehouse
+        finally:
+            warehouse.close()
+
+    @contextmanager
     def northpass(self) -> Iterator[NorthpassClient]:
         vendor = self.settings().northpass
         with NorthpassClient(vendor.base_url, vendor.api_key, vendor.requests_per_second, limits=QUICK) as client:

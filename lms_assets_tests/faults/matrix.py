@@ -1,0 +1,268 @@
+"""Every kind of fault against everything that it can hit: what becomes of the data. Says, judges nothing.
+
+A cell is one asset's sync over a world that has changed since the last chain, with one fault on the calls it makes:
+on the first such call (`once`), or on all of them (`always`). Beside it stands the same sync undisturbed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from lms_assets.sandbox.fault_kinds import KINDS
+from lms_assets.sandbox.server import SandboxHandle, running_sandbox
+from lms_assets_tests.support.chain import SMALL, ChainResult, ChainRig, Saved
+
+Exposure = Literal["once", "always"]
+Outcome = Literal["same", "old", "kept", "late", "untouched"]
+"""same: as without the fault. old: nothing written, a clear error. kept: what could be read is written, nothing taken
+away, and a check or a failure says so. late: nothing shows what is missing, and a later sync asks for it again.
+untouched: the asset makes no call that the fault can hit.
+"""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A sync that can be hit: by which job, which asset of it, and the calls that count as its own."""
+
+    name: str
+    job: str
+    asset: str
+    calls: str
+    stage: Literal["start", "counted"] = "start"
+
+
+TARGETS = (
+    Target("courses", "daily_full", "courses", "GET /courses"),
+    Target("course_npcu", "daily_full", "course_npcu", "GET /properties/courses"),
+    Target("partners", "daily_full", "partners", "GET /Account"),
+    Target("contacts", "daily_full", "contacts", "GET /User"),
+    Target("users", "daily_full", "users", "GET /people"),
+    Target("groups", "daily_full", "groups", "GET /groups"),
+    Target("memberships", "daily_full", "memberships", "GET /groups/*/memberships"),
+    Target("enrollments", "daily_full", "enrollments", "GET /transcripts/*"),
+    Target("enrollments, incremental", "enrollments_incremental", "enrollments", "northpass GET /*"),
+    Target("push", "daily_full", "pushed_partner_cert_counts", "impartner *", "counted"),
+    Target("leads, full", "leads_full", "leads", "GET /Lead"),
+    Target("leads, incremental", "leads_incremental", "leads", "impartner GET /Lead*"),
+)
+
+# Options that make a fault do its worst within a test's time; what is not here takes the kind's defaults.
+OPTIONS: Mapping[str, Mapping[str, Any]] = {
+    "slow": {"seconds": 1.5},
+    "big_record": {"bytes": 5_000_000},
+    "clock_skew": {"seconds": -7200},
+}
+LATE = frozenset(
+    {
+        ("cut_short", "leads, incremental"),
+        ("cut_short", "enrollments, incremental"),
+        ("not_found", "enrollments, incremental"),
+        ("ignored_filter", "enrollments, incremental"),
+    }
+)
+"""What a list of changes hides, nothing shows: Sunday's full sync of leads and the nightly chain bring it. After a 404
+for the people who changed, which may be an empty list, or with the filter ignored, the next run asks from there again.
+"""
+LEFT_OUT = frozenset({"mutate"})
+ALWAYS_IS_NO_FAULT = frozenset({"slow"})
+"""Always late by more than the client waits is the same as not reachable, which other kinds show."""
+
+
+def kinds() -> tuple[str, ...]:
+    """Every kind of fault, in the catalogue's order."""
+    return tuple(kind for kind in KINDS if kind not in LEFT_OUT)
+
+
+def change_the_world(rig: ChainRig) -> None:
+    """What happened since the last chain: something new, changed and gone for every asset."""
+    sandbox, world = rig.sandbox, rig.sandbox.world
+    members = {group: [each for each in people if each in world.people] for group, people in world.memberships.items()}
+    groups = sorted((g for g in world.intended_links if len(members.get(g, ())) >= 3), key=lambda g: len(members[g]))
+    people = members[groups[0]]
+    sandbox.mutate("remove_member", group=groups[0], person=people[0])
+    sandbox.mutate("disable_person", person=people[1])
+    sandbox.mutate("delete_person", person=members[groups[1]][0])
+    sandbox.mutate("add_member", group=groups[0], person=str(sandbox.mutate("add_person", email="late@example.com")))
+    active = [row for row in rig.rows("contacts") if row["is_active"]]
+    sandbox.mutate("delete_contact", contact=active[0]["impartner_id"])
+    sandbox.mutate("set_contact", contact=active[1]["impartner_id"], fields={"contact_status": "Inactive"})
+    poor = [row["impartner_id"] for row in rig.rows("partners") if row["is_active"] and not row["total_npcu"]]
+    sandbox.mutate("delete_account", account=poor[0])
+    sandbox.mutate("set_account", account=poor[1], fields={"partner_tier": "Pending"})
+    sandbox.mutate("add_account", name="Quiet Meadow Systems")
+    sandbox.mutate("delete_group", group=next(g for g in world.groups if not members.get(g)))
+    stored = [row for row in rig.rows("lms_enrollments") if row["user_id"] in world.people]
+    sandbox.mutate("remove_transcript", transcript=stored[0]["id"])
+    sandbox.mutate("touch_person", person=stored[0]["user_id"])
+    certification = next(row["id"] for row in rig.rows("lms_courses") if row["is_certification"])
+    sandbox.mutate("complete_course", person=people[2], course=certification)
+    sandbox.mutate("set_course", course=next(iter(world.courses)), fields={"name": "A better name"})
+    sandbox.mutate("set_npcu", course=next(iter(world.courses)), npcu=1)
+    leads = rig.rows("leads")
+    sandbox.mutate("delete_lead", lead=leads[0]["impartner_id"])
+    sandbox.mutate("convert_lead", lead=leads[1]["impartner_id"])
+    sandbox.mutate("add_lead", email="interested@example.com", account=poor[2])
+    rig.advance(minutes=20)
+
+
+class Matrix:
+    """One sandbox, one warehouse, put back to its start before every cell."""
+
+    def __init__(self, rig: ChainRig, stages: Mapping[str, Saved]) -> None:
+        self.rig = rig
+        self._stages = stages
+
+    @cache  # noqa: B019  as many as there are targets, for the life of the matrix
+    def undisturbed(self, target: Target) -> State:
+        """Where the sync ends without a fault."""
+        self._reset(target)
+        result = self._run(target)
+        assert result.success, (target.name, result.errors)
+        return State.of(self.rig)
+
+    @cache  # noqa: B019  two stages
+    def _before(self, stage: Literal["start", "counted"]) -> State:
+        self._stages[stage].restore(self.rig)
+        return State.of(self.rig)
+
+    def cell(self, kind: str, target: Target, exposure: Exposure) -> tuple[Outcome, str]:
+        """The outcome, and what went wrong in words ("" when nothing did).
+
+        Raises:
+            AssertionError: something was taken away that the undisturbed sync leaves, or nobody was told.
+        """
+        right, where = self.undisturbed(target), f"{kind} {exposure} on {target.name}"
+        before = self._before(target.stage)
+        self._reset(target)
+        limit = {"first": 1} if exposure == "once" else {}
+        number = self.rig.sandbox.faults.add(kind, target.calls, **limit, options=dict(OPTIONS.get(kind, {})))
+        result = self._run(target)
+        hits = next(each["hits"] for each in self.rig.sandbox.faults.listing() if each["number"] == number)
+        after = State.of(self.rig)
+        if not hits:
+            return "untouched", ""
+        wrong = before.lost_in(after) - before.lost_in(right)
+        assert not wrong, f"{where}: wrongly taken away: {sorted(wrong)[:5]}"
+        if (kind, target.name) in LATE and after.data != right.data and result.success:
+            return "late", ""
+        return _outcome(where, before, right, after, result)
+
+    def _reset(self, target: Target) -> None:
+        self.rig.sandbox.faults.reset()
+        self._stages[target.stage].restore(self.rig)
+
+    def _run(self, target: Target) -> ChainResult:
+        return self.rig.run(target.job, assets=(target.asset,))
+
+
+@dataclass(frozen=True)
+class State:
+    """What the tables hold, and which rows people would miss; `told` are the open failures and the syncs' verdicts."""
+
+    tables: Mapping[str, Any]
+    there: frozenset[tuple[str, Any]]
+    told: Mapping[str, Any]
+    crm: Mapping[int, Any]
+
+    @classmethod
+    def of(cls, rig: ChainRig) -> State:
+        """As it is now."""
+        there: set[tuple[str, Any]] = set()
+        for table in ("partners", "contacts", "lms_users", "lms_groups"):
+            there |= {(table, row["id"]) for row in rig.rows(table) if row["is_active"]}
+        there |= {("lms_group_members", (row["group_id"], row["user_id"])) for row in rig.rows("lms_group_members")}
+        there |= {("lms_enrollments", row["id"]) for row in rig.rows("lms_enrollments")}
+        there |= {("leads", row["impartner_id"]) for row in rig.rows("leads")}
+        failures = [row for row in rig.rows("sync_failures") if row["resolved_at"] is None]
+        logs = [
+            (row["status"], bool((row["details"] or {}).get("listing_complete", True))) for row in rig.rows("sync_logs")
+        ]
+        crm = {number: account.total_npcu for number, account in rig.sandbox.world.accounts.items()}
+        tables = {name: sorted((_what_counts(row) for row in rows), key=repr) for name, rows in rig.tables().items()}
+        # What was sent and when is the push's own memory; what the CRM holds is compared instead.
+        tables.pop("pushed_partner_counts")
+        tables.pop("transcript_staging")
+        return cls(tables, frozenset(there), {"failures": len(failures), "last": logs[-1] if logs else None}, crm)
+
+    def lost_in(self, later: State) -> set[tuple[str, Any]]:
+        """What is there now and not there any more then."""
+        return set(self.there - later.there)
+
+    @property
+    def data(self) -> tuple[Any, Any]:
+        """All that counts."""
+        return self.tables, self.crm
+
+
+# What a vendor says of its own records, and nobody counts by.
+OF_NO_CONSEQUENCE = frozenset(
+    {"updated_at_lms", "crm_last_modified", "lead_updated_at", "lead_created_at", "description", "property_data"}
+)
+
+
+def _what_counts(row: Any) -> Any:
+    return tuple((name, value) for name, value in row if name not in OF_NO_CONSEQUENCE)
+
+
+def _outcome(where: str, before: State, right: State, after: State, result: ChainResult) -> tuple[Outcome, str]:
+    failed = bool(result.failed) or any(each.get("kept_last_good_rows") for each in result.metadata.values())
+    said = "; ".join(result.errors.values()) or "; ".join(
+        str(each["reason"]) for each in result.metadata.values() if each.get("kept_last_good_rows")
+    )
+    if after.data == right.data and not failed:
+        return "same", ""
+    if failed:
+        assert said, f"{where}: it failed without a word"
+        assert after.tables == before.tables, f"{where}: failed, and wrote {_differing(before, after)}"
+        return "old", said
+    told = after.told["failures"] > right.told["failures"] or after.told["last"] != ("completed", True)
+    assert told, f"{where}: the end state differs from the right one, and nobody was told: {_differing(right, after)}"
+    return "kept", str(after.told)
+
+
+def _differing(one: State, other: State) -> list[str]:
+    return [name for name in one.tables if one.tables[name] != other.tables[name]] + (
+        ["crm"] if one.crm != other.crm else []
+    )
+
+
+@contextmanager
+def matrix(folder: Path) -> Iterator[Matrix]:
+    """A world, a chain that ran over it, what happened since, and the two stages from which cells start."""
+    with running_sandbox(SMALL) as sandbox:
+        rig = ChainRig(folder, sandbox)
+        for job in ("daily_full", "leads_full"):
+            result = rig.run(job)
+            assert result.success, result.errors
+        rig.advance(hours=4)
+        change_the_world(rig)
+        start = Saved.of(rig)
+        upstream = ("courses", "course_npcu", "partners", "contacts", "users", "groups", "memberships", "enrollments")
+        result = rig.run(assets=(*upstream, "partner_cert_counts"))
+        assert result.success, result.errors
+        counted = Saved.of(rig)
+        yield Matrix(rig, {"start": start, "counted": counted})
+        rig.close()
+
+
+def marks(found: Mapping[Exposure, Outcome]) -> str:
+    """A cell of the table: once, then always; one word when both came to the same."""
+    shown = [each for each in found.values() if each != "untouched"]
+    if not shown:
+        return "–"
+    return shown[0] if len(set(shown)) == 1 else " / ".join(shown)
+
+
+def exposures(kind: str) -> tuple[Exposure, ...]:
+    """How a kind is tried."""
+    return ("once",) if kind in ALWAYS_IS_NO_FAULT else ("once", "always")
+
+
+def sandbox_of(made: Matrix) -> SandboxHandle:
+    """Its sandbox."""
+    return made.rig.sandbox

@@ -1,0 +1,204 @@
+"""The database goes away, is full, or is somebody else's for a while: the old state or the new, and never a mixture."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from lms_assets.sandbox.server import SandboxHandle, running_sandbox
+from lms_assets_tests.faults.matrix import change_the_world
+from lms_assets_tests.support.agreement import differences
+from lms_assets_tests.support.chain import SMALL, ChainRig
+from lms_assets_tests.support.mariadb import MariaDbServer
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(280)]
+
+# The first write into each of these is in the middle of that asset's transaction.
+PHASES = (
+    "lms_courses", "course_properties", "partners", "contacts", "lms_users", "lms_groups", "lms_group_members",
+    "transcript_staging", "lms_enrollments", "partner_cert_history", "pushed_partner_counts",
+)  # fmt: skip
+
+
+@pytest.fixture
+def sandbox() -> Iterator[SandboxHandle]:
+    with running_sandbox(SMALL) as running:
+        yield running
+
+
+@contextmanager
+def at_first_write(tables: tuple[str, ...], do: Any) -> Iterator[list[str]]:
+    """Call `do` just before the first write into each of the tables; gives the tables that came by."""
+    seen: list[str] = []
+
+    def look(_: Any, __: Any, statement: str, *___: Any) -> None:
+        words = statement.replace("`", "").replace('"', "").split()
+        table = words[1] if words[:1] == ["UPDATE"] else words[2] if words[:1] in (["INSERT"], ["DELETE"]) else ""
+        if table in tables and table not in seen:
+            seen.append(table)
+            do()
+
+    event.listen(Engine, "before_cursor_execute", look)
+    try:
+        yield seen
+    finally:
+        event.remove(Engine, "before_cursor_execute", look)
+
+
+def test_a_server_that_dies_in_every_write_phase_and_comes_back_ends_in_the_right_state(
+    sandbox: SandboxHandle, tmp_path: Path, mariadb: MariaDbServer, mariadb_url: str
+) -> None:
+    rig = ChainRig(tmp_path, sandbox, mariadb_url)
+
+    def die_and_come_back() -> None:
+        mariadb.kill()
+        mariadb.start()
+
+    with at_first_write(PHASES, die_and_come_back) as seen:
+        result = rig.run()
+    assert set(seen) == set(PHASES)
+    assert result.success, result.errors
+    assert differences(rig) == []
+    rig.close()
+
+
+@pytest.mark.parametrize("phase", ["partners", "lms_enrollments"])
+def test_a_server_that_stays_down_leaves_the_old_state_and_says_so(
+    sandbox: SandboxHandle, tmp_path: Path, mariadb: MariaDbServer, mariadb_url: str, phase: str
+) -> None:
+    rig = ChainRig(tmp_path, sandbox, mariadb_url)
+    assert rig.run().success
+    rig.run("leads_full")
+    rig.advance(hours=1)
+    change_the_world(rig)
+    before = rig.tables()[phase]
+    try:
+        with at_first_write((phase,), mariadb.stop):
+            result = rig.run()
+    finally:
+        mariadb.start()
+    assert not result.success
+    assert any(
+        ("warehouse mysql" in text and "run it again" in text) or "check host" in text
+        for text in result.errors.values()
+    )
+    assert rig.tables()[phase] == before
+    again = rig.run()
+    assert again.success, again.errors
+    assert differences(rig) == []
+    rig.close()
+
+
+@contextmanager
+def small_disk(folder: Path, size: str) -> Iterator[None]:
+    """A file system in memory with so much room."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small disk needs root: nothing was tried on one")
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        pytest.skip(f"this machine mounts nothing ({done.stderr.strip()}): nothing was tried on a small disk")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_full_disk_stops_the_chain_with_a_clear_error_and_room_puts_it_right(
+    sandbox: SandboxHandle, tmp_path: Path
+) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    with small_disk(disk, "1m"):
+        rig = ChainRig(tmp_path, sandbox, f"sqlite:///{disk}/warehouse.db")
+        result = rig.run()
+        assert not result.success
+        assert any("full" in text for text in result.errors.values()), result.errors
+        with closing(sqlite3.connect(disk / "warehouse.db")) as file:
+            assert file.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
+        again = rig.run()
+        assert again.success, again.errors
+        assert differences(rig) == []
+        rig.close()
+
+
+def test_a_sqlite_file_that_somebody_else_locks_for_a_moment_is_waited_for(
+    sandbox: SandboxHandle, tmp_path: Path
+) -> None:
+    rig = ChainRig(tmp_path, sandbox)
+    other = sqlite3.connect(tmp_path / "warehouse.db", check_same_thread=False, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    release = threading.Timer(1.0, lambda: other.execute("ROLLBACK"))
+    release.start()
+    result = rig.run()
+    release.join()
+    other.close()
+    assert result.success, result.errors
+    assert differences(rig) == []
+    rig.close()
+
+
+def test_a_sqlite_file_that_stays_locked_is_a_clear_error_and_the_old_state(
+    sandbox: SandboxHandle, tmp_path: Path
+) -> None:
+    rig = ChainRig(tmp_path, sandbox)
+    assert rig.run().success
+    before = rig.tables()
+    with closing(sqlite3.connect(tmp_path / "warehouse.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        result = rig.run(assets=("courses",))
+        other.execute("ROLLBACK")
+    assert "locked by another process" in result.errors["courses"]
+    assert rig.tables() == before
+    rig.close()
+
+
+def _elsewhere(rig: ChainRig, job: str) -> subprocess.Popen[str]:
+    """The same job in a process of its own, on the same warehouse."""
+    import json
+
+    order = {
+        "job": job, "at": 10**9, "now": rig.now.isoformat(), "folder": str(rig.folder), "url": rig.url,
+        "northpass": rig.sandbox.northpass_url, "impartner": rig.sandbox.impartner_url,
+    }  # fmt: skip
+    command = [sys.executable, "-W", "ignore", "-m", "lms_assets_tests.faults.killed_run", json.dumps(order)]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize("other", ["daily_full", "enrollments_incremental"])
+@pytest.mark.parametrize("kind", ["sqlite", "mariadb"])
+def test_two_runs_at_once_that_nobody_kept_apart_still_end_in_the_right_state(
+    sandbox: SandboxHandle, tmp_path: Path, request: pytest.FixtureRequest, other: str, kind: str
+) -> None:
+    """Schedules and commands keep them apart; two machines on one database know nothing of each other."""
+    url = request.getfixturevalue("mariadb_url") if kind == "mariadb" else f"sqlite:///{tmp_path}/warehouse.db"
+    rig = ChainRig(tmp_path, sandbox, url)
+    assert rig.run().success
+    rig.run("leads_full")
+    rig.advance(hours=1)
+    change_the_world(rig)
+    beside = _elsewhere(rig, other)
+    rig.run()
+    rig.run()
+    _, said = beside.communicate(timeout=120)
+    assert beside.returncode in (0, 1), said[-1500:]
+    settled = rig.run()
+    assert settled.success, settled.errors
+    assert differences(rig) == []
+    rig.close()
