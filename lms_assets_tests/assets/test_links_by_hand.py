@@ -1,0 +1,65 @@
+"""What somebody has set by hand wins, stays, and shows when it points to nothing; what was lost by renaming is told."""
+
+from __future__ import annotations
+
+import pytest
+
+from lms_assets.warehouse.links import remove_override, set_override
+from lms_assets_tests.assets.looking import a_group_of_people, row_of
+from lms_assets_tests.support.agreement import differences
+from lms_assets_tests.support.chain import ChainRig
+
+
+def override(rig: ChainRig, group: str, partner: int | None) -> None:
+    """Set a link by hand."""
+    with rig.warehouse.transaction() as connection:
+        set_override(connection, group, partner, note="by hand", now=rig.now)
+
+
+def test_a_group_given_to_another_partner_by_hand_counts_there_chain_after_chain(synced: ChainRig) -> None:
+    group, _ = a_group_of_people(synced)
+    other = next(row for row in synced.rows("partners") if row["is_active"] and not row["total_npcu"])
+    override(synced, group, other["id"])
+    for _ in range(2):
+        assert synced.run(allow_mass_deactivation=True).success
+        row = row_of(synced, "lms_groups", id=group)
+        assert (row["partner_id"], row["link_method"]) == (other["id"], "override")
+        assert differences(synced, {group: other["impartner_id"]}) == []
+
+
+def test_a_group_said_to_be_nobodys_is_nobodys_until_the_override_goes(synced: ChainRig) -> None:
+    group, _ = a_group_of_people(synced)
+    before = row_of(synced, "lms_groups", id=group)["partner_id"]
+    override(synced, group, None)
+    assert synced.run(allow_mass_deactivation=True).success
+    assert row_of(synced, "lms_groups", id=group)["partner_id"] is None
+    assert differences(synced, {group: None}) == []
+    with synced.warehouse.transaction() as connection:
+        assert remove_override(connection, group)
+    assert synced.run(allow_mass_deactivation=True).success
+    assert row_of(synced, "lms_groups", id=group)["partner_id"] == before
+    assert differences(synced) == []
+
+
+@pytest.mark.parametrize("what", ["group", "partner"])
+def test_an_override_that_points_to_nothing_shows_in_a_check(synced: ChainRig, what: str) -> None:
+    group, _ = a_group_of_people(synced)
+    partner = row_of(synced, "lms_groups", id=group)["partner_id"]
+    override(synced, "no-such-group" if what == "group" else group, 99_999 if what == "partner" else partner)
+    result = synced.run(assets=("groups",))
+    assert "group_overrides_point_to_something" in result.red
+    assert result.metadata["groups"]["overrides_that_point_to_nothing"] == 1
+
+
+def test_a_group_that_lost_its_partner_by_a_rename_is_listed_with_what_to_do(synced: ChainRig) -> None:
+    group, _ = a_group_of_people(synced)
+    partner = row_of(synced, "partners", id=row_of(synced, "lms_groups", id=group)["partner_id"])
+    synced.sandbox.mutate("rename_account", account=partner["impartner_id"], name="Something Else Entirely")
+    result = synced.run(allow_mass_deactivation=True)
+    (told,) = [line for line in result.metadata["groups"]["links_lost"] if group in line]
+    assert f"partner {partner['id']}" in told
+    assert "group_partner_overrides" in told
+    assert differences(synced) == []
+    override(synced, group, partner["id"])
+    assert synced.run(allow_mass_deactivation=True).success
+    assert differences(synced, {group: partner["impartner_id"]}) == []
