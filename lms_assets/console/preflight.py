@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import apprise
 from rich.console import Console
 from rich.markup import escape
 
@@ -39,6 +40,7 @@ def checks(settings: Settings) -> Iterator[Line]:
         yield _line("Impartner fields", lambda: _target_fields(settings))
     else:
         yield Line("Impartner fields", "", "not looked at, as Impartner could not be asked")
+    yield _line("alerts", lambda: _alerts(settings))
     yield _line("DAGSTER_HOME", _dagster_home)
 
 
@@ -94,6 +96,16 @@ def _target_fields(settings: Settings) -> str:
         problems += [f"read-only on Account: {', '.join(locked)}"] if locked else []
         raise NotAsNeeded("; ".join(problems) + ". Ask the CRM's administrator, or change the mapping in the rules.")
     return f"all {len(wanted)} target fields can be written"
+
+
+def _alerts(settings: Settings) -> str:
+    if not settings.alert_urls:
+        return "LMS_ALERT_URLS is not set: alerts are only logged"
+    # The URLs hold secrets, so they are named by their place.
+    strange = [str(place) for place, url in enumerate(settings.alert_urls, 1) if not apprise.Apprise().add(url)]
+    if strange:
+        raise NotAsNeeded(f"LMS_ALERT_URLS: no. {', '.join(strange)} is no Apprise URL, so nobody would be told")
+    return f"{len(settings.alert_urls)} channels"
 
 
 def _dagster_home() -> str:

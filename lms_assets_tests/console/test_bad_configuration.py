@@ -136,6 +136,7 @@ def test_preflight_names_each_thing_that_is_wrong(commands: Commands):
         "preflight",
         NORTHPASS_API_KEY="wrong",
         IMPARTNER_BASE_URL="http://127.0.0.1:9/api/objects/v1",
+        LMS_ALERT_URLS="json://127.0.0.1 nonsense",
         DAGSTER_HOME=None,
     )
     assert result.returncode == 2
@@ -144,6 +145,9 @@ def test_preflight_names_each_thing_that_is_wrong(commands: Commands):
     assert marks["Northpass"] == "✗"
     assert marks["Impartner"] == "✗"
     assert marks["DAGSTER_HOME"] == "✗"
+    assert marks["alerts"] == "✗"
+    assert "no. 2 is no Apprise URL" in result.stdout
+    assert "nonsense" not in result.stdout + result.stderr
 
 
 def test_preflight_is_content_with_what_is_right(commands: Commands):
