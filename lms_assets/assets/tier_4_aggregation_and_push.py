@@ -9,6 +9,7 @@ import dagster as dg
 from lms_assets.assets.counting import Counting
 from lms_assets.assets.define import asset_of
 from lms_assets.assets.push import Push
+from lms_assets.assets.red_gates import stop_at_red_gates
 from lms_assets.assets.step import sync_step
 from lms_assets.resources import Connections
 from lms_assets.warehouse.plausibility import remember_pushed_total
@@ -34,6 +35,7 @@ def pushed_partner_cert_counts(context: dg.AssetExecutionContext, lms: Connectio
         if settings.push_dry_run:
             step.write(lambda _: SyncCounts(), details={"dry_run": True, "differing": len(items)})
             return step.result(push.partners, dry_run=True, differing=len(items), differences=push.as_table(items))
+        stop_at_red_gates(step)
         with lms.impartner() as client:
             push.refuse_sudden_fall(client, items)
             push.send(client, items)

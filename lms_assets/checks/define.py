@@ -2,14 +2,14 @@
 
 # No postponed annotations: Dagster reads the type of `context` from the function itself.
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import dagster as dg
 
-from lms_assets.checks.catalogue import CheckLine, lines_of
+from lms_assets.checks.catalogue import CHECKS, CheckLine, lines_of
 from lms_assets.domain.chain import CHECKS_SUFFIX
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.verdicts import Verdict, none_of, recent
@@ -51,6 +51,17 @@ class Look:
 
 Finder = Callable[[Look], Verdict]
 
+_finders: dict[str, Finder] = {}
+
+
+def red_gates(look: Look, assets: Collection[str]) -> dict[str, str]:
+    """Blocking checks of these assets that do not hold now, by name, with what they say.
+
+    For a step that must not rely on having been started behind its gates: a person can select any asset by itself.
+    """
+    verdicts = {line.name: _finders[line.name](look) for line in CHECKS if line.blocking and line.asset in assets}
+    return {name: verdict.description for name, verdict in verdicts.items() if not verdict.passed}
+
 
 def checks_of(asset: str, finders: Mapping[str, Finder]) -> dg.AssetChecksDefinition:
     """All checks of one asset as one step named `<asset>_checks`.
@@ -61,6 +72,7 @@ def checks_of(asset: str, finders: Mapping[str, Finder]) -> dg.AssetChecksDefini
     lines = {line.name: line for line in lines_of(asset)}
     if set(lines) != set(finders):
         raise KeyError(f"checks of {asset}: catalogue and finders differ in {set(lines) ^ set(finders)}")
+    _finders.update(finders)
 
     @dg.multi_asset_check(name=f"{asset}{CHECKS_SUFFIX}", specs=[line.spec for line in lines.values()], can_subset=True)
     def run_checks(context: dg.AssetCheckExecutionContext, lms: Connections) -> Iterator[dg.AssetCheckResult]:
