@@ -117,6 +117,8 @@ class _Judge:
                 return "the group is gone; its members go with it at the next sync of groups"
             second, bad = _members_of(list(self.client.memberships(group.id, otherwise=True)))
         except VendorError as error:
+            if error.stops_everything:
+                raise
             return f"it could not be read a second time: {error.problem}"
         if bad:
             return bad[0].reason

@@ -13,9 +13,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from sqlalchemy import Select, select
+
 from lms_assets.sandbox.fault_kinds import KINDS
 from lms_assets.sandbox.server import SandboxHandle, running_sandbox
-from lms_assets_tests.support.chain import SMALL, ChainResult, ChainRig, Saved
+from lms_assets.warehouse.tables import metadata, sync_failures, sync_logs
+from lms_assets_tests.support.chain import DIARIES, SMALL, STAMPS, ChainResult, ChainRig, Saved
 
 Exposure = Literal["once", "always"]
 Outcome = Literal["same", "old", "kept", "late", "untouched"]
@@ -34,6 +37,8 @@ class Target:
     asset: str
     calls: str
     stage: Literal["start", "counted"] = "start"
+    side_by_side: bool = False
+    """Its calls go out several at once, so that which is the first differs from run to run."""
 
 
 TARGETS = (
@@ -43,8 +48,8 @@ TARGETS = (
     Target("contacts", "daily_full", "contacts", "GET /User"),
     Target("users", "daily_full", "users", "GET /people"),
     Target("groups", "daily_full", "groups", "GET /groups"),
-    Target("memberships", "daily_full", "memberships", "GET /groups/*/memberships"),
-    Target("enrollments", "daily_full", "enrollments", "GET /transcripts/*"),
+    Target("memberships", "daily_full", "memberships", "GET /groups/*/memberships", side_by_side=True),
+    Target("enrollments", "daily_full", "enrollments", "GET /transcripts/*", side_by_side=True),
     Target("enrollments, incremental", "enrollments_incremental", "enrollments", "northpass GET /*"),
     Target("push", "daily_full", "pushed_partner_cert_counts", "impartner *", "counted"),
     Target("leads, full", "leads_full", "leads", "GET /Lead"),
@@ -139,8 +144,10 @@ class Matrix:
         right, where = self.undisturbed(target), f"{kind} {exposure} on {target.name}"
         before = self._before(target.stage)
         self._reset(target)
-        limit = {"first": 1} if exposure == "once" else {}
-        number = self.rig.sandbox.faults.add(kind, target.calls, **limit, options=dict(OPTIONS.get(kind, {})))
+        once = exposure == "once"
+        limit = {"first": 1} if once else {}
+        calls = self._one_of(target) if once else target.calls
+        number = self.rig.sandbox.faults.add(kind, calls, **limit, options=dict(OPTIONS.get(kind, {})))
         result = self._run(target)
         hits = next(each["hits"] for each in self.rig.sandbox.faults.listing() if each["number"] == number)
         after = State.of(self.rig)
@@ -152,12 +159,24 @@ class Matrix:
             return "late", ""
         return _outcome(where, before, right, after, result)
 
+    def _one_of(self, target: Target) -> str:
+        """The calls of which one is hit: always the same one."""
+        if not target.side_by_side:
+            return target.calls
+        # Late in the list, when answers have proved that the key is good.
+        world = self.rig.sandbox.world
+        if target.asset == "memberships":
+            linked = {row["id"] for row in self.rig.rows("lms_groups") if row["partner_id"] and row["is_active"]}
+            return f"GET /groups/{max(each for each in linked if len(world.memberships.get(each, ())) > 1)}/memberships"
+        stored = {row["user_id"] for row in self.rig.rows("lms_enrollments")} & set(world.people)
+        return f"GET /transcripts/{max(each for each in stored if not world.people[each].disabled)}"
+
     def _reset(self, target: Target) -> None:
         self.rig.sandbox.faults.reset()
         self._stages[target.stage].restore(self.rig)
 
     def _run(self, target: Target) -> ChainResult:
-        return self.rig.run(target.job, assets=(target.asset,))
+        return self.rig.run(target.job, assets=(target.asset,), alone=True)
 
 
 @dataclass(frozen=True)
@@ -172,22 +191,19 @@ class State:
     @classmethod
     def of(cls, rig: ChainRig) -> State:
         """As it is now."""
+        with rig.warehouse.read() as connection:
+            tables = {name: connection.execute(query).all() for name, query in _queries().items()}
+            failures = connection.execute(_OPEN_FAILURES).all()
+            last = connection.execute(_LAST_SYNC).first()
         there: set[tuple[str, Any]] = set()
         for table in ("partners", "contacts", "lms_users", "lms_groups"):
-            there |= {(table, row["id"]) for row in rig.rows(table) if row["is_active"]}
-        there |= {("lms_group_members", (row["group_id"], row["user_id"])) for row in rig.rows("lms_group_members")}
-        there |= {("lms_enrollments", row["id"]) for row in rig.rows("lms_enrollments")}
-        there |= {("leads", row["impartner_id"]) for row in rig.rows("leads")}
-        failures = [row for row in rig.rows("sync_failures") if row["resolved_at"] is None]
-        logs = [
-            (row["status"], bool((row["details"] or {}).get("listing_complete", True))) for row in rig.rows("sync_logs")
-        ]
+            there |= {(table, row.id) for row in tables[table] if row.is_active}
+        there |= {("lms_group_members", (row.group_id, row.user_id)) for row in tables["lms_group_members"]}
+        there |= {("lms_enrollments", row.id) for row in tables["lms_enrollments"]}
+        there |= {("leads", row.impartner_id) for row in tables["leads"]}
+        verdict = (last.status, bool((last.details or {}).get("listing_complete", True))) if last else None
         crm = {number: account.total_npcu for number, account in rig.sandbox.world.accounts.items()}
-        tables = {name: sorted((_what_counts(row) for row in rows), key=repr) for name, rows in rig.tables().items()}
-        # What was sent and when is the push's own memory; what the CRM holds is compared instead.
-        tables.pop("pushed_partner_counts")
-        tables.pop("transcript_staging")
-        return cls(tables, frozenset(there), {"failures": len(failures), "last": logs[-1] if logs else None}, crm)
+        return cls(tables, frozenset(there), {"failures": len(failures), "last": verdict}, crm)
 
     def lost_in(self, later: State) -> set[tuple[str, Any]]:
         """What is there now and not there any more then."""
@@ -205,8 +221,21 @@ OF_NO_CONSEQUENCE = frozenset(
 )
 
 
-def _what_counts(row: Any) -> Any:
-    return tuple((name, value) for name, value in row if name not in OF_NO_CONSEQUENCE)
+# What was sent and when is the push's own memory; what the CRM holds is compared instead.
+NOT_COMPARED = DIARIES | {"pushed_partner_counts", "transcript_staging"}
+_OPEN_FAILURES = select(sync_failures.c.id).where(sync_failures.c.resolved_at.is_(None))
+_LAST_SYNC = select(sync_logs.c.status, sync_logs.c.details).order_by(sync_logs.c.id.desc()).limit(1)
+
+
+@cache
+def _queries() -> dict[str, Select[Any]]:
+    """For each table its rows by primary key, without stamps and what is of no consequence."""
+    left_out = STAMPS | OF_NO_CONSEQUENCE
+    return {
+        name: select(*(column for column in table.c if column.name not in left_out)).order_by(*table.primary_key)
+        for name, table in metadata.tables.items()
+        if name not in NOT_COMPARED
+    }
 
 
 def _outcome(where: str, before: State, right: State, after: State, result: ChainResult) -> tuple[Outcome, str]:
