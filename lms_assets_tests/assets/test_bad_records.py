@@ -11,6 +11,8 @@ from lms_assets_tests.assets.looking import row_of, the_state
 from lms_assets_tests.support.agreement import differences
 from lms_assets_tests.support.chain import ChainRig
 
+pytestmark = pytest.mark.slow
+
 ODD = [
     ("users", "GET /people", {"field": "attributes.disabled", "row": 4}),
     ("groups", "GET /groups", {"field": "attributes.name", "row": 4}),

@@ -8,6 +8,8 @@ from lms_assets_tests.assets.looking import a_group_of_people, a_partner_with_po
 from lms_assets_tests.support.agreement import differences
 from lms_assets_tests.support.chain import ChainRig
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_deleted_account_is_deactivated_keeps_its_row_and_is_told_nothing_any_more(synced: ChainRig) -> None:
     partner = a_partner_with_points(synced)

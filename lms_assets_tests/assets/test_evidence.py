@@ -10,6 +10,8 @@ from lms_assets_tests.assets.looking import a_group_of_people, row_of, the_state
 from lms_assets_tests.support.agreement import differences
 from lms_assets_tests.support.chain import ChainRig
 
+pytestmark = pytest.mark.slow
+
 LISTS = {
     "partners": "GET /Account",
     "contacts": "GET /User",
@@ -114,7 +116,7 @@ def test_a_record_that_is_wrong_once_costs_nobody_anything(
     world = synced.sandbox.world
     before = _what_counts(synced)
     rows = {"partners": world.accounts, "contacts": world.users, "users": world.people, "groups": world.groups}
-    for place in range(0, min(100, len(rows.get(asset, world.course_properties))), 7):
+    for place in range(0, min(100, len(rows.get(asset, world.course_properties))), 13):
         synced.sandbox.faults.reset()
         synced.sandbox.faults.add(kind, LISTS[asset], first=1, row=place, **options)
         synced.run(assets=(asset,))

@@ -9,6 +9,8 @@ from lms_assets_tests.assets.looking import a_group_of_people, row_of
 from lms_assets_tests.support.agreement import differences
 from lms_assets_tests.support.chain import ChainRig
 
+pytestmark = pytest.mark.slow
+
 
 def override(rig: ChainRig, group: str, partner: int | None) -> None:
     """Set a link by hand."""

@@ -12,6 +12,8 @@ from lms_assets.warehouse.tables import lms_offboarding_plans
 from lms_assets_tests.assets.looking import a_group_of_people, pairs, row_of
 from lms_assets_tests.support.chain import ChainResult, ChainRig
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def left(synced: ChainRig) -> tuple[ChainRig, str, int]:
