@@ -10,6 +10,7 @@ from lms_assets.assets.absences import LmsSource, confirm_absences, confirm_chan
 from lms_assets.assets.intake import Intake, refuse_too_many_bad, take_in
 from lms_assets.assets.step import Step
 from lms_assets.domain.contact_links import link_contacts
+from lms_assets.domain.deletions import fuse_limit
 from lms_assets.domain.people import LmsUser, user_from_person
 from lms_assets.vendors.northpass import NorthpassClient
 from lms_assets.warehouse import reading
@@ -64,7 +65,9 @@ class UserSync:
         absent = {key for key, row in stored.items() if row.status != "deleted"} - listed - self.intake.bad_ids
         control = next(iter(sorted(listed)), None)
         gone: set[str] = set()
-        for ids in (sorted(absent & self._active), sorted(absent - self._active)):
+        # No fuse judges rows that are inactive already, so each is asked for, and what is over its limit waits a night.
+        inactive = sorted(absent - self._active)[: fuse_limit(len(self._active), self._step.rules)]
+        for ids in (sorted(absent & self._active), inactive):
             gone |= confirm_absences(self._step, self.intake, source, ids, control)
         return gone if self.intake.complete else set()
 

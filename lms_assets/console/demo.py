@@ -24,6 +24,20 @@ from lms_assets.console.run import RunOptions, run_command
 from lms_assets.warehouse.engine import Warehouse
 
 FAILED = 1
+# Set and empty, so that neither the shell's nor a production .env beside it counts: a demo that told real people, or
+# called the real heartbeat, would hide that the real chain is dead.
+NOT_OF_THE_DEMO = (
+    "NORTHPASS_REQUESTS_PER_SECOND",
+    "IMPARTNER_REQUESTS_PER_SECOND",
+    "LMS_PUSH_DRY_RUN",
+    "LMS_ALERT_URLS",
+    "LMS_HEARTBEAT_URL",
+    "LMS_SMTP_URL",
+    "LMS_MAIL_FROM",
+    "LMS_RULES_FILE",
+    "LMS_STATE_DIR",
+    "LMS_UI_URL",
+)
 UI_PORT = 3000
 START_SECONDS = 60
 STOP_SECONDS = 20
@@ -38,7 +52,7 @@ def demo_command(console: Console, *, exit_after_summary: bool, scale: float) ->
     if not (folder / "warehouse.db").exists():
         console.print("First run: making up two vendors and an empty warehouse in .demo/", highlight=False)
     with _sandbox(folder, scale) as port:
-        _set_environment(folder, port)
+        set_environment(folder, port)
         _prepare_home(folder)
         Warehouse(os.environ["LMS_WAREHOUSE_URL"]).upgrade()
         console.print(f"Sandbox of both vendors on http://127.0.0.1:{port}\n", highlight=False)
@@ -52,7 +66,8 @@ def demo_command(console: Console, *, exit_after_summary: bool, scale: float) ->
         return code
 
 
-def _set_environment(folder: Path, port: int) -> None:
+def set_environment(folder: Path, port: int) -> None:
+    """Make this process's environment the demo's, whatever was set before: both vendors are the sandbox on `port`."""
     os.environ |= {
         "NORTHPASS_BASE_URL": f"http://127.0.0.1:{port}/v2",
         "NORTHPASS_API_KEY": "sandbox-northpass-key",
@@ -64,8 +79,8 @@ def _set_environment(folder: Path, port: int) -> None:
         "LMS_REPORTS_DIR": str(folder / "reports"),
         "DAGSTER_HOME": str(folder / "dagster_home"),
     }
-    for name in ("NORTHPASS_REQUESTS_PER_SECOND", "IMPARTNER_REQUESTS_PER_SECOND", "LMS_PUSH_DRY_RUN"):
-        os.environ.pop(name, None)
+    for name in NOT_OF_THE_DEMO:
+        os.environ[name] = ""
 
 
 def _prepare_home(folder: Path) -> None:
