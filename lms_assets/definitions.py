@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
+from lms_assets.assets.crm_departures import crm_departures
 from lms_assets.assets.leads import leads
 from lms_assets.assets.offboarding import lms_offboarding_plan
 from lms_assets.assets.tier_1_foundation import contacts, course_npcu, courses, partners
@@ -39,6 +40,7 @@ defs = dg.Definitions(
         partner_cert_counts,
         pushed_partner_cert_counts,
         leads,
+        crm_departures,
         lms_offboarding_plan,
         pam_weekly_report,
         executive_weekly_report,

@@ -47,6 +47,7 @@ POOLS = {
     "enrollments": NORTHPASS_POOL,
     "pushed_partner_cert_counts": IMPARTNER_POOL,
     "leads": IMPARTNER_POOL,
+    "crm_departures": IMPARTNER_POOL,
 }
 
 
@@ -124,10 +125,28 @@ ENROLLMENTS = _spec(
     personal_data=True,
     partitions=WEEKLY,
 )
+CRM_DEPARTURES = _spec(
+    "crm_departures",
+    OFFBOARDING,
+    ("impartner", "partners", "contacts"),
+    "Partners and contacts that left the CRM since the last look: deleted, inactive, or out by a rule. Deactivated "
+    "within hours; who comes back is linked by the nightly chain.",
+    cadence=None,
+)
 PARTNER_CERT_COUNTS = _spec(
     "partner_cert_counts",
     TIER_4,
-    ("courses", "course_npcu", "partners", "contacts", "users", "groups", "memberships", "enrollments"),
+    (
+        "courses",
+        "course_npcu",
+        "partners",
+        "contacts",
+        "users",
+        "groups",
+        "memberships",
+        "enrollments",
+        "crm_departures",
+    ),
     "What each partner's people hold at the chain's start: certifications by category and NPCU.",
     cadence=FOUR_HOURLY,
 )
@@ -198,7 +217,10 @@ CADENCES = {
     "executive_weekly_report": overdue.MONDAYS,
 }
 
-SPECS = {spec.key.to_user_string(): spec for spec in (*TIERS_1_TO_4, LEADS_OF_PARTNERS, OFFBOARDING_PLAN, *REPORTS)}
+SPECS = {
+    spec.key.to_user_string(): spec
+    for spec in (*TIERS_1_TO_4, LEADS_OF_PARTNERS, CRM_DEPARTURES, OFFBOARDING_PLAN, *REPORTS)
+}
 
 DAILY_FULL = tuple(spec.key.to_user_string() for spec in TIERS_1_TO_4)
 # A failure here leaves the last good state in place: the chain goes on and ends `partial` (domain rules, the chain).
@@ -217,6 +239,7 @@ SYNC_TYPES = {
     "partner_cert_counts": "partner_cert_counts",
     "pushed_partner_cert_counts": "sync_to_impartner",
     "leads": "sync_leads",
+    "crm_departures": "crm_departures",
     "lms_offboarding_plan": "offboarding_plan",
     "pam_weekly_report": "pam_weekly_report",
     "executive_weekly_report": "executive_weekly_report",

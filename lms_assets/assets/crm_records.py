@@ -7,7 +7,7 @@ known to be there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -111,6 +111,23 @@ def confirm_exclusions(intake: Intake[T], source: CrmSource[T], excluded: Iterab
     return set(wanted) if intake.complete else set()
 
 
+def confirm_deletions(
+    intake: Intake[T], source: CrmSource[T], deleted: Iterable[int], known: Iterable[int]
+) -> set[int]:
+    """Of the stored records that the CRM calls deleted, those that are not there when asked for by id.
+
+    Args:
+        known: ids of other stored records; some are asked for with each part, to see that the answer shows them.
+    """
+    wanted = sorted(set(deleted))
+    if not wanted:
+        return set()
+    there = sorted(set(known))
+    controls = {*there[:CONTROLS], *there[-CONTROLS:]}
+    found = {number for number, _ in _asked(intake, source, wanted, ["Id"], controls)}
+    return set(wanted) - found if intake.complete else set()
+
+
 def ask_again(intake: Intake[T], source: CrmSource[T], doubted: Iterable[int]) -> None:
     """Read these accepted records once more and take what they say now, since what they said would cost a link."""
     wanted = sorted(set(doubted))
@@ -125,15 +142,24 @@ def ask_again(intake: Intake[T], source: CrmSource[T], doubted: Iterable[int]) -
 
 
 def _asked(
-    intake: Intake[T], source: CrmSource[T], wanted: list[int], fields: Iterable[str]
+    intake: Intake[T],
+    source: CrmSource[T],
+    wanted: list[int],
+    fields: Iterable[str],
+    controls: Collection[int] | None = None,
 ) -> Iterator[tuple[int, Record]]:
-    """(id, record) of those that answer; an answer without the known records among them proves nothing."""
-    listed = sorted(source.ids(intake) - set(wanted))
-    controls = {*listed[:CONTROLS], *listed[-CONTROLS:]}
+    """(id, record) of those that answer; an answer without the known records among them proves nothing.
+
+    Args:
+        controls: the known records; None for the ends of what was listed.
+    """
+    if controls is None:
+        listed = sorted(source.ids(intake) - set(wanted))
+        controls = {*listed[:CONTROLS], *listed[-CONTROLS:]}
     remaining = iter(wanted)
     while part := list(islice(remaining, ASKED_AT_ONCE)):
         found: dict[int, Any] = source.client.by_ids(source.object_name, sorted({*part, *controls}), list(fields))
-        if controls - set(found):
+        if set(controls) - set(found):
             intake.proven_incomplete("an answer by id lacks records that were listed a moment ago")
         yield from ((number, found[number]) for number in part if number in found)
 

@@ -15,7 +15,7 @@ from lms_assets.assets.crm_records import CrmSource, Lookup, take_in_all
 from lms_assets.assets.define import asset_of
 from lms_assets.assets.intake import Intake, describe, refuse_too_many_bad
 from lms_assets.assets.step import Step, sync_step
-from lms_assets.domain.dates import harmless_date
+from lms_assets.domain.dates import changed_since
 from lms_assets.domain.findings import Rejected
 from lms_assets.domain.leads import LeadPlan, LeadRecord, lead_from_record, plan_leads
 from lms_assets.resources import Connections
@@ -96,7 +96,7 @@ class _Fetch:
     def _source(self, convert: Callable[[Record], LeadRecord | Rejected]) -> CrmSource[LeadRecord]:
         since = self.since
         condition = differs("PartnerAccountId", None) if since is None else compare("Updated", ">", since)
-        fits = _has_partner if since is None else _changed_after(since)
+        fits = _has_partner if since is None else changed_since(since)
         return CrmSource(
             self.client, "Lead", LEAD_FIELDS, convert, lambda record: record.lead.impartner_id, condition, fits
         )
@@ -120,16 +120,6 @@ class _Fetch:
 
 def _has_partner(record: Record) -> bool:
     return bool(record.get("PartnerAccountId"))
-
-
-def _changed_after(since: datetime) -> Callable[[Record], bool]:
-    whole_second = since.replace(microsecond=0)
-
-    def fits(record: Record) -> bool:
-        changed = harmless_date(record.get("Updated"))
-        return changed is None or changed >= whole_second
-
-    return fits
 
 
 def _writing(step: Step, found: _Found) -> Callable[[Connection], SyncCounts]:

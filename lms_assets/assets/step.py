@@ -128,7 +128,7 @@ class Step:
         run = self.context.instance.get_run_by_id(self.context.run.run_id)
         # With the fork server the parent lives on when the run's worker is killed; the worker's lock does not.
         orphaned = (
-            os.getppid() != self._parent or is_alive(home_of(self.context.instance), self.context.run_id) is False
+            os.getppid() != self._parent or is_alive(home_of(self.context.instance), self.context.run.run_id) is False
         )
         if orphaned or run is None or run.is_finished:
             raise OrphanedStep(f"The run of {self.key} is over; nothing was written")

@@ -21,7 +21,7 @@ RETRIED = {
 
 ASSETS_OF_JOBS: dict[str, tuple[str, ...]] = {
     "daily_full": DAILY_FULL,
-    "enrollments_incremental": ("enrollments", "partner_cert_counts"),
+    "enrollments_incremental": ("crm_departures", "enrollments", "partner_cert_counts"),
     "push_to_impartner": ("partner_cert_counts", "pushed_partner_cert_counts"),
     "leads_incremental": ("leads",),
     "leads_full": ("leads",),
@@ -56,7 +56,10 @@ def _job(name: str, description: str, *, tags: dict[str, str] | None = None) -> 
 
 JOBS: list[Any] = [
     _job("daily_full", "The whole chain, tier 1 to 4, over all weeks.", tags=RETRIED),
-    _job("enrollments_incremental", "Learning records of people who were active, and the counts that follow."),
+    _job(
+        "enrollments_incremental",
+        "Who left the CRM, learning records of people who were active, and the counts that follow.",
+    ),
     _job("push_to_impartner", "Counts anew and sends the CRM what changed."),
     _job("leads_incremental", "Leads that changed or were deleted since the last time, and each partner's number."),
     _job("weekly_reports", "Monday's mails to account managers and executives."),

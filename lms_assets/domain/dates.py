@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -57,6 +58,20 @@ def harmless_date(value: Any) -> datetime | None:
         return parse_utc(value)
     except ValueError:
         return None
+
+
+def changed_since(since: datetime) -> Callable[[Mapping[str, Any]], bool]:
+    """Whether a CRM record fits the filter `Updated > since`; one without a readable `Updated` does.
+
+    To the whole second, since the CRM's filter knows no fraction.
+    """
+    whole_second = since.replace(microsecond=0)
+
+    def fits(record: Mapping[str, Any]) -> bool:
+        changed = harmless_date(record.get("Updated"))
+        return changed is None or changed >= whole_second
+
+    return fits
 
 
 def months_after(moment: datetime, months: int) -> datetime:

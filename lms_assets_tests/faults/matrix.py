@@ -51,6 +51,7 @@ TARGETS = (
     Target("memberships", "daily_full", "memberships", "GET /groups/*/memberships", side_by_side=True),
     Target("enrollments", "daily_full", "enrollments", "GET /transcripts/*", side_by_side=True),
     Target("enrollments, incremental", "enrollments_incremental", "enrollments", "northpass GET /*"),
+    Target("departures", "enrollments_incremental", "crm_departures", "impartner GET /*"),
     Target("push", "daily_full", "pushed_partner_cert_counts", "impartner *", "counted"),
     Target("leads, full", "leads_full", "leads", "GET /Lead"),
     Target("leads, incremental", "leads_incremental", "leads", "impartner GET /Lead*"),

@@ -1,0 +1,213 @@
+"""One look for who left the CRM: what changed and what was deleted since the last look, each confirmed by its id.
+
+Source: domain rules, deletions; Impartner API, `_deleted` (which does not list who merely became inactive or fell out
+of a filter, so changed records are read too). Arrivals and other changes are left to the full sync: a partner that
+comes back has to be linked to its groups before its counts mean anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from lms_assets.assets.absences import stop_if_too_many
+from lms_assets.assets.crm_fields import ACCOUNT_FIELDS, CONTACT_FIELDS
+from lms_assets.assets.crm_records import CrmSource, confirm_deletions, confirm_exclusions, take_in_all
+from lms_assets.assets.intake import Intake, refuse_too_many_bad
+from lms_assets.assets.partner_sync import rows_by_crm_id
+from lms_assets.assets.step import Step
+from lms_assets.domain.contact_rows import StoredContact, assign_contact_rows
+from lms_assets.domain.contacts import Contact, contact_from_user
+from lms_assets.domain.dates import changed_since
+from lms_assets.domain.findings import Rejected
+from lms_assets.domain.partner_rows import StoredPartner
+from lms_assets.domain.partners import Partner, assign_partner_rows, partner_from_account
+from lms_assets.lineage import SYNC_TYPES
+from lms_assets.run_tags import PEOPLE_TAG
+from lms_assets.vendors.impartner import ImpartnerClient
+from lms_assets.vendors.impartner_filter import compare
+from lms_assets.warehouse import reading, sync_log
+from lms_assets.warehouse.engine import Connection
+from lms_assets.warehouse.failures import open_failures
+from lms_assets.warehouse.state import get_state, put_state
+from lms_assets.warehouse.sync import SyncCounts, deactivate
+from lms_assets.warehouse.tables import contacts, partners
+
+LOOKED_UNTIL = "crm_departures_looked_until"
+# A change may show in the list a little after its own time, and clocks differ.
+OVERLAP = timedelta(minutes=10)
+SHOWN = 20
+
+T = TypeVar("T")
+Stored = StoredPartner | StoredContact
+
+
+@dataclass
+class _Look:
+    """What one object of the CRM said: ids of rows of ours that leave, and how the reading went."""
+
+    entity: str
+    leaving: set[int] = field(default_factory=set)
+    changed: int = 0
+    deleted: int = 0
+    reasons: list[str] = field(default_factory=list)
+    complete: bool = True
+
+
+class DepartureSync:
+    """`read` first; then `departed` and `figures` say what was found, and `write` does all the writing.
+
+    Raises (from `read`):
+        VendorError: the CRM could not be read.
+        SyncStopped: too many would leave, or too much is unreadable.
+    """
+
+    def __init__(self, step: Step) -> None:
+        self._step = step
+        self._partners = _Look("partner")
+        self._contacts = _Look("contact")
+        self._since: datetime | None = None
+
+    def read(self, client: ImpartnerClient) -> None:
+        """Find out who left since the last look; without a full sync before it there is nobody who could leave.
+
+        A run for the people of a webhook does not look: it must not wait for another vendor.
+        """
+        step = self._step
+        if step.context.run.tags.get(PEOPLE_TAG) == "queued":
+            return
+        with step.warehouse.read() as connection:
+            self._since = _since(connection)
+            stored_partners = reading.stored_partners(connection)
+            stored_contacts = reading.stored_contacts(connection)
+            doubles = _left_aside(connection)
+        if self._since is None:
+            return
+        accounts = CrmSource(
+            client,
+            "Account",
+            ACCOUNT_FIELDS,
+            lambda record: partner_from_account(record, step.rules, {}),
+            lambda partner: partner.impartner_id,
+            *self._changed(),
+        )
+        self._partners = self._look("partner", accounts, stored_partners, _same_partners)
+        users = CrmSource(
+            client,
+            "User",
+            CONTACT_FIELDS,
+            lambda record: contact_from_user(record, step.rules),
+            lambda contact: contact.impartner_id,
+            *self._changed(),
+        )
+        self._contacts = self._look("contact", users, stored_contacts, _same_contacts, doubles)
+
+    def _changed(self) -> tuple[Any, Callable[[Any], bool]]:
+        assert self._since is not None
+        return compare("Updated", ">", self._since), changed_since(self._since)
+
+    def _look(
+        self,
+        entity: str,
+        source: CrmSource[T],
+        stored: Iterable[Stored],
+        same: Callable[[list[T], Any], set[int]],
+        doubles: frozenset[int] = frozenset(),
+    ) -> _Look:
+        step, stored = self._step, list(stored)
+        assert self._since is not None
+        active = rows_by_crm_id(stored)
+        intake: Intake[T] = take_in_all(step, source, f"changed {entity}s", first_load=False)
+        refuse_too_many_bad(step, intake, step.rules)
+        excluded = {crm_id for crm_id in active if str(crm_id) in intake.excluded_ids}
+        left = confirm_exclusions(intake, source, excluded)
+        told = source.client.deleted_ids(source.object_name, self._since, step.now)
+        left |= confirm_deletions(intake, source, told & set(active), known=set(active) - told)
+        leaving = {row_id for crm_id in left for row_id in active[crm_id]}
+        if leaving:
+            # Made anew under another id, or there twice: the row is still somebody's, and the full sync hands it over.
+            leaving -= same([*intake.accepted, *_read_now(source, doubles)], stored)
+        stop_if_too_many(step, entity, sum(row.is_active for row in stored), leaving)
+        return _Look(entity, leaving, intake.rows, len(told), intake.reasons, intake.complete)
+
+    def write(self, connection: Connection) -> SyncCounts:
+        """Deactivate who left, and remember until when was looked."""
+        now = self._step.now
+        left = 0
+        looks: tuple[tuple[Any, _Look, dict[str, Any]], ...] = (
+            (partners, self._partners, {"account_status": "Inactive"}),
+            (contacts, self._contacts, {}),
+        )
+        for table, look, values in looks:
+            left += deactivate(connection, table, sorted(look.leaving), now=now, values=values)
+        if self._since is not None and self.complete:
+            put_state(connection, LOOKED_UNTIL, now.isoformat(), now=now)
+        return SyncCounts(deactivated=left)
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything that changed was read; else the next look covers the same span again."""
+        return self._partners.complete and self._contacts.complete
+
+    @property
+    def departed(self) -> int:
+        """How many rows leave."""
+        return len(self._partners.leaving) + len(self._contacts.leaving)
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """What the sync's log keeps."""
+        reasons = [*self._partners.reasons, *self._contacts.reasons]
+        return {
+            "since": self._since.isoformat() if self._since else None,
+            "listing_complete": self.complete,
+            "listing_reasons": reasons[:10],
+        }
+
+    def figures(self) -> dict[str, Any]:
+        """Who left, by our own ids, and how much was looked at."""
+        found: dict[str, Any] = {"looked_since": self._since.isoformat() if self._since else "did not look"}
+        for look in (self._partners, self._contacts):
+            found |= {
+                f"{look.entity}s_departed": len(look.leaving),
+                f"{look.entity}_ids": sorted(look.leaving)[:SHOWN],
+                f"{look.entity}s_changed": look.changed,
+                f"{look.entity}s_deleted_in_the_crm": look.deleted,
+            }
+        found["reading"] = "complete" if self.complete else "incomplete: " + "; ".join(self.details["listing_reasons"])
+        return found
+
+
+def _since(connection: Connection) -> datetime | None:
+    """From when on: where the last look ended, else the start of the older of the two last full syncs."""
+    known = get_state(connection, LOOKED_UNTIL)
+    if known is not None:
+        return datetime.fromisoformat(known) - OVERLAP
+    completed = sync_log.last_completed(connection)
+    full = [completed.get(SYNC_TYPES[asset]) for asset in ("partners", "contacts")]
+    starts = [entry.started_at for entry in full if entry is not None]
+    return min(starts) - OVERLAP if len(starts) == len(full) else None
+
+
+def _left_aside(connection: Connection) -> frozenset[int]:
+    """CRM ids of contacts that the full sync set aside, for having somebody's e-mail for example."""
+    failures = open_failures(connection, SYNC_TYPES["contacts"], "contact")
+    return frozenset(int(each.entity_id) for each in failures if each.entity_id.isdigit())
+
+
+def _read_now(source: CrmSource[T], ids: Iterable[int]) -> list[T]:
+    """These records as they are now, those that count."""
+    found = source.client.by_ids(source.object_name, sorted(ids), list(source.fields))
+    rows = map(source.convert, found.values())
+    return [row for row in rows if not isinstance(row, Rejected)]
+
+
+def _same_partners(accepted: list[Partner], stored: list[StoredPartner]) -> set[int]:
+    return {row_id for row_id, _ in assign_partner_rows(accepted, stored).rows if row_id is not None}
+
+
+def _same_contacts(accepted: list[Contact], stored: list[StoredContact]) -> set[int]:
+    pairs = {each.email: (each.impartner_id, each.email) for each in accepted}
+    return {row_id for row_id in assign_contact_rows(list(pairs.values()), stored).rows if row_id is not None}

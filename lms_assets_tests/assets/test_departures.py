@@ -1,0 +1,160 @@
+"""Who left the CRM is followed by the incremental job, within hours; nobody is taken for gone on one bad answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lms_assets_tests.assets.looking import a_partner_with_points, active_ids, row_of
+from lms_assets_tests.support.agreement import differences
+from lms_assets_tests.support.chain import ChainResult, ChainRig
+
+pytestmark = pytest.mark.slow
+
+
+def look(rig: ChainRig, **options: Any) -> ChainResult:
+    """One look by the incremental job, without the rest of it."""
+    return rig.run("enrollments_incremental", assets=("crm_departures",), **options)
+
+
+def a_contact(rig: ChainRig) -> dict[str, Any]:
+    """A contact who counts for a partner by being its contact."""
+    return next(row for row in rig.rows("contacts") if row["is_active"] and row["partner_id"] and row["lms_user_id"])
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [None, {"partner_tier": "Pending"}, {"account_status": "Inactive"}],
+    ids=["deleted", "tier", "status"],
+)
+def test_a_partner_that_left_is_inactive_after_the_incremental_job_and_counts_no_more(
+    synced: ChainRig, fields: dict[str, str] | None
+) -> None:
+    partner = a_partner_with_points(synced)
+    if fields is None:
+        synced.sandbox.mutate("delete_account", account=partner["impartner_id"])
+    else:
+        synced.sandbox.mutate("set_account", account=partner["impartner_id"], fields=fields)
+    before = active_ids(synced, "partners")
+    result = synced.run("enrollments_incremental")
+    assert result.success, result.errors
+    assert before - active_ids(synced, "partners") == {partner["id"]}
+    row = row_of(synced, "partners", id=partner["id"])
+    assert (row["account_status"], row["deleted_at"] is not None) == ("Inactive", True)
+    assert result.metadata["crm_departures"]["partner_ids"] == [partner["id"]]
+    assert synced.run("push_to_impartner").success
+    assert differences(synced) == []
+
+
+@pytest.mark.parametrize("how", ["deleted", "terminated", "inactive", "domain"])
+def test_a_contact_who_left_is_inactive_after_the_incremental_job(synced: ChainRig, how: str) -> None:
+    contact = a_contact(synced)
+    number = contact["impartner_id"]
+    fields = {
+        "terminated": {"contact_status": "Terminated"},
+        "inactive": {"is_active": False},
+        "domain": {"email": "somebody@nintex.com"},
+    }
+    if how == "deleted":
+        synced.sandbox.mutate("delete_contact", contact=number)
+    else:
+        synced.sandbox.mutate("set_contact", contact=number, fields=fields[how])
+    before = active_ids(synced, "contacts")
+    assert look(synced).success
+    assert before - active_ids(synced, "contacts") == {contact["id"]}
+    assert row_of(synced, "contacts", id=contact["id"])["deleted_at"] is not None
+
+
+def test_the_night_agrees_with_what_the_day_took_away_and_brings_back_who_returned(synced: ChainRig) -> None:
+    partner, contact = a_partner_with_points(synced), a_contact(synced)
+    account = synced.sandbox.world.accounts[partner["impartner_id"]]
+    tier = account.partner_tier
+    synced.sandbox.mutate("set_account", account=account.id, fields={"partner_tier": "Pending"})
+    synced.sandbox.mutate("delete_contact", contact=contact["impartner_id"])
+    assert look(synced).metadata["crm_departures"]["dagster/row_count"] == 2
+    synced.advance(hours=4)
+    again = look(synced)
+    assert again.metadata["crm_departures"]["dagster/row_count"] == 0
+    synced.sandbox.mutate("set_account", account=account.id, fields={"partner_tier": tier})
+    synced.advance(hours=4)
+    assert look(synced).metadata["crm_departures"]["partners_changed"] >= 1
+    assert not row_of(synced, "partners", id=partner["id"])["is_active"], "arrivals are the nightly chain's"
+    night = synced.run()
+    assert night.success, night.errors
+    assert row_of(synced, "partners", id=partner["id"])["is_active"]
+    assert differences(synced) == []
+
+
+def test_a_quiet_day_costs_six_calls_and_writes_no_row_of_partners_or_contacts(synced: ChainRig) -> None:
+    synced.run("enrollments_incremental")
+    synced.advance(hours=4)
+    before = synced.rows("partners"), synced.rows("contacts")
+    result = look(synced)
+    assert result.success, result.errors
+    assert result.metadata["crm_departures"]["api_calls"] <= 6
+    assert (synced.rows("partners"), synced.rows("contacts")) == before
+
+
+def test_an_account_made_anew_under_another_id_keeps_its_row_until_the_night_hands_it_over(synced: ChainRig) -> None:
+    partner = a_partner_with_points(synced)
+    world = synced.sandbox.world
+    twin = int(synced.sandbox.mutate("add_account", name="To be replaced"))
+    old = world.accounts[partner["impartner_id"]]
+    fields = {name: getattr(old, name) for name in ("name", "crm_id", "partner_tier", "account_status")}
+    synced.sandbox.mutate("set_account", account=twin, fields=fields)
+    synced.sandbox.mutate("delete_account", account=old.id)
+    assert look(synced).success
+    assert row_of(synced, "partners", id=partner["id"])["is_active"]
+    assert synced.run("daily_full", assets=("partners",)).success
+    row = row_of(synced, "partners", id=partner["id"])
+    assert (row["is_active"], row["impartner_id"]) == (True, twin)
+
+
+def test_a_contact_whose_address_another_crm_user_has_too_stays_until_the_night_hands_it_over(
+    synced: ChainRig,
+) -> None:
+    contact = a_contact(synced)
+    twin = int(synced.sandbox.mutate("add_contact", email="twin@example.com", account=None))
+    synced.sandbox.mutate("set_contact", contact=twin, fields={"email": contact["email"]})
+    assert synced.run("daily_full", assets=("contacts",)).success
+    assert row_of(synced, "contacts", email=contact["email"])["impartner_id"] == contact["impartner_id"]
+    synced.advance(hours=4)
+    synced.sandbox.mutate("delete_contact", contact=contact["impartner_id"])
+    assert look(synced).success
+    assert row_of(synced, "contacts", email=contact["email"])["is_active"]
+
+
+def test_more_than_the_fuse_allows_stops_before_any_write_until_somebody_allows_it(synced: ChainRig) -> None:
+    active = [row for row in synced.rows("partners") if row["is_active"]]
+    for row in active[: len(active) // 2]:
+        synced.sandbox.mutate("set_account", account=row["impartner_id"], fields={"partner_tier": "Pending"})
+    before = synced.tables()
+    stopped = synced.run("enrollments_incremental")
+    assert not stopped.success
+    assert "active rows would leave, more than the" in stopped.errors["crm_departures"]
+    assert "partner_cert_counts" not in stopped.metadata, "nothing is counted over a state that somebody has to judge"
+    after = synced.tables()
+    assert (after["partners"], after["contacts"]) == (before["partners"], before["contacts"])
+    assert look(synced, allow_mass_deactivation=True).success
+    assert len(active_ids(synced, "partners")) == len(active) - len(active) // 2
+
+
+def test_before_the_first_full_sync_there_is_nobody_who_could_leave(rig: ChainRig) -> None:
+    result = look(rig)
+    assert result.success, result.errors
+    assert result.metadata["crm_departures"]["looked_since"] == "did not look"
+
+
+@pytest.mark.parametrize("kind", ["none", "server_error", "cut_short", "ignored_filter", "not_found", "empty_is_404"])
+def test_an_id_that_the_crm_wrongly_calls_deleted_stays(synced: ChainRig, kind: str) -> None:
+    """`_deleted` tells of an account that is still there, while the answers by id are disturbed too."""
+    partner = a_partner_with_points(synced)
+    account = synced.sandbox.world.accounts[partner["impartner_id"]]
+    synced.sandbox.mutate("delete_account", account=account.id)
+    synced.sandbox.world.accounts[account.id] = account
+    synced.sandbox.world.touched("accounts")
+    if kind != "none":
+        synced.sandbox.faults.add(kind, "GET /Account")
+    look(synced)
+    assert row_of(synced, "partners", id=partner["id"])["is_active"]
