@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -119,3 +120,12 @@ def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Wareho
 def now() -> datetime:
     """The instant at which a test plays; whole seconds, as the database keeps them."""
     return datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def quick_folder() -> Iterator[Path]:
+    """An empty folder, in memory where there is one: SQLite waits for the disk at every event otherwise."""
+    shared = Path("/dev/shm")
+    folder = Path(tempfile.mkdtemp(prefix="lms-orch-", dir=shared if shared.is_dir() else None))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)

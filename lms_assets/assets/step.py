@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import dagster as dg
 
 from lms_assets.automation.run_locks import home_of, is_alive
+from lms_assets.automation.run_retries import FINAL
 from lms_assets.domain.deletions import SyncStopped
 from lms_assets.domain.progress import Progress
 from lms_assets.domain.rules import Rules
@@ -241,7 +242,7 @@ def sync_step(context: dg.AssetExecutionContext, lms: Connections, key: str) -> 
     """One asset's sync from its first line in the log to its last.
 
     Raises:
-        dagster.Failure: something that running again does not mend; it is not retried.
+        dagster.Failure: something that running again does not mend; neither step nor run is retried for it.
     """
     rules = lms.rules()
     with lms.warehouse() as warehouse:
@@ -250,7 +251,9 @@ def sync_step(context: dg.AssetExecutionContext, lms: Connections, key: str) -> 
             yield step
         except NO_USE_RETRYING as error:
             step.failed(error)
-            raise dg.Failure(str(error), allow_retries=False) from error
+            # A run that was killed is to be continued, whatever its orphaned steps say.
+            final = {} if isinstance(error, OrphanedStep) else FINAL
+            raise dg.Failure(str(error), metadata=final, allow_retries=False) from error
         except BaseException as error:
             step.failed(error)
             raise

@@ -8,16 +8,10 @@ import dagster as dg
 
 from lms_assets.automation.cleanup import cleanup
 from lms_assets.automation.offboarding import offboarding_apply
+from lms_assets.automation.run_retries import RETRIED, retried_only_where_it_helps
 from lms_assets.checks.catalogue import gates_of, lines_of
 from lms_assets.lineage import DAILY_FULL
 from lms_assets.run_tags import JOB_TAG, LANE_TAG, LEADS_TAG
-
-# Twice at most, and from the failed asset: a failed blocking check then fetches its data again.
-RETRIED = {
-    "dagster/max_retries": "2",
-    "dagster/retry_strategy": "FROM_ASSET_FAILURE",
-    "dagster/retry_on_asset_or_op_failure": "true",
-}
 
 ASSETS_OF_JOBS: dict[str, tuple[str, ...]] = {
     "daily_full": DAILY_FULL,
@@ -51,7 +45,8 @@ def _job(name: str, description: str, *, tags: dict[str, str] | None = None) -> 
     gates = () if name in UNGATED else gates_of(assets)
     selection = selection | dg.AssetSelection.checks(*own, *gates)
     all_tags = {JOB_TAG: name, LANE_TAG: LANES.get(name, name), **(tags or {})}
-    return dg.define_asset_job(name, selection=selection, description=description, tags=all_tags)
+    hooks = {retried_only_where_it_helps} if tags == RETRIED else set()
+    return dg.define_asset_job(name, selection=selection, description=description, tags=all_tags, hooks=hooks)
 
 
 JOBS: list[Any] = [

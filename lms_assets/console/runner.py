@@ -16,6 +16,7 @@ import dagster as dg
 from lms_assets.automation.chain_events import chain_events
 from lms_assets.automation.jobs import JOBS
 from lms_assets.automation.run_locks import fail_dead_runs
+from lms_assets.automation.run_retries import NEVER_RETRIED
 from lms_assets.definitions import defs
 from lms_assets.domain.chain import ChainState, fold
 from lms_assets.lineage import IMPARTNER_POOL, NORTHPASS_POOL, SYNC_TYPES
@@ -101,7 +102,7 @@ def execute(
     """Run to the end. `on_progress` is handed new events about twice a second, from a thread of its own."""
     set_pool_limits(instance)
     marker = uuid.uuid4().hex
-    tags = {**order.tags, CLI_RUN_TAG: marker}
+    tags = {**order.tags, CLI_RUN_TAG: marker, **NEVER_RETRIED}
     job = dg.build_reconstructable_job(__name__, load_job.__name__, (order.job,))
     options = None
     if order.parent_run_id:

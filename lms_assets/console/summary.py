@@ -44,7 +44,8 @@ def print_summary(
     _print_errors(console, state)
     console.print(f"\n{job}: [bold {STATUS_STYLES[status]}]{status}[/]", highlight=False)
     if status != "completed" and job == "daily_full":
-        console.print("What to do: mend the cause, then lms-assets run daily_full --resume", highlight=False)
+        again = "A run from a terminal is not tried again by itself: mend the cause, then "
+        console.print(f"{again}lms-assets run daily_full --resume", highlight=False, soft_wrap=True)
 
 
 def _cells(record: StepRecord, figures: dict[str, object], checks: tuple[int, int]) -> tuple[str, ...]:

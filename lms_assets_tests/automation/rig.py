@@ -51,13 +51,15 @@ class WatchedRig(ChainRig):
 
 
 @contextmanager
-def watched_rig(folder: Path, config: SandboxConfig = SMALL, **environment: str) -> Iterator[WatchedRig]:
+def watched_rig(
+    folder: Path, config: SandboxConfig = SMALL, *, dagster_yaml: Mapping[str, Any] = CHAIN_LOG, **environment: str
+) -> Iterator[WatchedRig]:
     """A rig in an empty folder with a sandbox of its own."""
     home = folder / "home"
     home.mkdir()
     with (
         running_sandbox(config) as sandbox,
-        dg.instance_for_test(temp_dir=str(home), overrides=CHAIN_LOG) as instance,
+        dg.instance_for_test(temp_dir=str(home), overrides=dict(dagster_yaml)) as instance,
     ):
         rig = WatchedRig(folder, sandbox, instance, **environment)
         try:

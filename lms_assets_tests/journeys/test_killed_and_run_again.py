@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from lms_assets.run_tags import AS_OF_TAG
@@ -44,8 +45,8 @@ def _as_of(warehouse: Warehouse) -> datetime:
     return row.as_of
 
 
-def test_killed_in_one_step_after_the_other_and_run_again(sandbox: SandboxHandle, tmp_path: Path):
-    commands = Commands(tmp_path / "killed", sandbox)
+def test_killed_in_one_step_after_the_other_and_run_again(sandbox: SandboxHandle, quick_folder: Path):
+    commands = Commands(quick_folder / "killed", sandbox)
     assert commands.run("db", "upgrade").returncode == 0
     warehouse = Warehouse(commands.url)
     killed = []
@@ -59,7 +60,7 @@ def test_killed_in_one_step_after_the_other_and_run_again(sandbox: SandboxHandle
     assert len(killed) >= 3, f"only killed in {killed}"
     same_instant = {AS_OF_TAG: _as_of(warehouse).isoformat()}
     with running_sandbox(CONFIG) as untouched:
-        rig = ChainRig(tmp_path, untouched)
+        rig = ChainRig(quick_folder, untouched)
         assert rig.run(tags=same_instant).success
         assert data_of(warehouse) == data_of(rig.warehouse)
         assert sandbox.world.state()["accounts"] == untouched.world.state()["accounts"]
@@ -67,8 +68,8 @@ def test_killed_in_one_step_after_the_other_and_run_again(sandbox: SandboxHandle
     warehouse.close()
 
 
-def test_the_next_run_says_how_the_killed_chain_ended(sandbox: SandboxHandle, tmp_path: Path):
-    commands = Commands(tmp_path / "killed", sandbox)
+def test_the_next_run_says_how_the_killed_chain_ended(sandbox: SandboxHandle, quick_folder: Path):
+    commands = Commands(quick_folder / "killed", sandbox)
     assert commands.run("db", "upgrade").returncode == 0
     warehouse = Warehouse(commands.url)
     process = commands.start("run", "daily_full")
@@ -80,6 +81,9 @@ def test_the_next_run_says_how_the_killed_chain_ended(sandbox: SandboxHandle, tm
     assert "failed" in told.stdout
     assert "contacts: the process ended without a word (killed, or the machine stopped)" in told.stdout
     assert re.search(r"users: held back by .*contacts", told.stdout)
+    with dg.DagsterInstance.from_config(str(commands.home)) as instance:
+        (run,) = instance.get_runs()
+    assert run.tags["dagster/will_retry"] == "false", "no daemon can, so nobody is to wait for it with an alert"
     resumed = commands.run("run", "daily_full", "--resume")
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr
     assert not re.search(r"^✓ courses\b", resumed.stdout, re.MULTILINE), "a step that was done is not done again"

@@ -1,0 +1,100 @@
+"""A failed chain is run again by itself where that may help, and only there: asked of the daemon's own function."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+import yaml
+
+from lms_assets.automation.run_retries import RETRY_ON_FAILURE_TAG, settle_retry
+from lms_assets_tests.automation.rig import CHAIN_LOG, WatchedRig, watched_rig
+from lms_assets_tests.house import source
+from lms_assets_tests.support.chain import ChainResult
+
+PRODUCTION: dict[str, Any] = yaml.safe_load((source.ROOT / "dagster.yaml").read_text(encoding="utf-8"))
+# The daemon hands every ended run to this function; it is not public, and nothing public says what the daemon decides.
+_should_retry = importlib.import_module(
+    "dagster._daemon.auto_run_reexecution.auto_run_reexecution"
+).filter_runs_to_should_retry
+
+
+@pytest.fixture(scope="module")
+def after_a_chain() -> Iterator[WatchedRig]:
+    """A rig after one good chain, whose instance retries as production's does."""
+    shared = Path("/dev/shm")
+    folder = Path(tempfile.mkdtemp(prefix="lms-retries-", dir=shared if shared.is_dir() else None))
+    with watched_rig(folder, dagster_yaml={**CHAIN_LOG, "run_retries": PRODUCTION["run_retries"]}) as rig:
+        assert rig.run().success
+        rig.advance(hours=4)
+        for row in [row for row in rig.rows("contacts") if row["is_active"]][:20]:
+            rig.sandbox.mutate("delete_contact", contact=row["impartner_id"])
+        yield rig
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def rig(after_a_chain: WatchedRig) -> Iterator[WatchedRig]:
+    """20 contacts are gone at the source, which the fuse does not let pass."""
+    yield after_a_chain
+    after_a_chain.sandbox.faults.reset()
+
+
+def retried(rig: WatchedRig, result: ChainResult) -> bool:
+    run = rig.instance.get_run_by_id(result.run_id)
+    assert run is not None
+    assert run.status == dg.DagsterRunStatus.FAILURE
+    return list(_should_retry([run], rig.instance)) == [run]
+
+
+def test_a_chain_stopped_by_the_fuse_is_not_run_again(rig: WatchedRig):
+    result = rig.run(assets=("contacts",))
+    assert "would leave, more than the" in result.errors["contacts"]
+    assert not retried(rig, result)
+
+
+def test_a_chain_whose_key_was_refused_is_not_run_again(rig: WatchedRig):
+    rig.sandbox.faults.add("forbidden", "GET /courses")
+    assert not retried(rig, rig.run(assets=("courses",)))
+
+
+def test_a_chain_that_a_vendor_failed_is_run_again(rig: WatchedRig):
+    rig.sandbox.faults.add("server_error", "GET /courses")
+    assert retried(rig, rig.run(assets=("courses",)))
+
+
+def test_one_failure_that_may_be_over_is_enough_to_run_again(rig: WatchedRig):
+    rig.sandbox.faults.add("server_error", "GET /courses")
+    result = rig.run(assets=("courses", "contacts"))
+    assert set(result.failed) == {"courses", "contacts"}
+    assert retried(rig, result)
+
+
+def test_what_the_run_before_was_told_does_not_hold_for_the_one_that_continues_it(rig: WatchedRig):
+    """Somebody mended the cause and re-executes in the UI, which hands the tags on; then the vendor fails."""
+    rig.sandbox.faults.add("server_error", "GET /courses")
+    assert retried(rig, rig.run(assets=("courses",), tags={RETRY_ON_FAILURE_TAG: "false"}))
+
+
+def test_a_check_that_did_not_pass_is_run_again_as_its_data_are_then_fetched_again(rig: WatchedRig):
+    with sqlite3.connect(rig.folder / "warehouse.db") as connection:
+        connection.execute("UPDATE sync_state SET value = '5000' WHERE name = 'certifications_when_last_counted'")
+    result = rig.run(allow_mass_deactivation=False)
+    assert set(result.failed) == {"course_npcu_checks", "contacts"}
+    assert retried(rig, result)
+
+
+def test_a_step_that_outlived_its_run_changes_nothing_about_it(rig: WatchedRig):
+    result = rig.run(assets=("contacts",))
+    rig.instance.add_run_tags(result.run_id, {RETRY_ON_FAILURE_TAG: "as it was"})
+    settle_retry(rig.instance, result.run_id)
+    run = rig.instance.get_run_by_id(result.run_id)
+    assert run is not None
+    assert run.tags[RETRY_ON_FAILURE_TAG] == "as it was"
