@@ -8,6 +8,7 @@ import dagster as dg
 
 from lms_assets.assets.define import asset_of
 from lms_assets.assets.enrollment_sync import EnrollmentSync
+from lms_assets.assets.red_gates import stop_at_red_gates
 from lms_assets.assets.step import sync_step
 from lms_assets.resources import Connections
 
@@ -21,6 +22,7 @@ def enrollments(context: dg.AssetExecutionContext, lms: Connections) -> dg.Mater
     """
     weeks = list(context.partition_keys)
     with sync_step(context, lms, "enrollments") as step:
+        stop_at_red_gates(step)
         sync = EnrollmentSync(step, weeks)
         with lms.northpass() as client:
             sync.read(client)

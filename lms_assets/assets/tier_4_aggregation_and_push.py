@@ -20,6 +20,7 @@ from lms_assets.warehouse.sync import SyncCounts
 def partner_cert_counts(context: dg.AssetExecutionContext, lms: Connections) -> dg.MaterializeResult[Any]:
     """Count every active partner at one instant, the chain's start, and keep the day's counts for the reports."""
     with sync_step(context, lms, "partner_cert_counts") as step:
+        stop_at_red_gates(step)
         counting = Counting(step, step.chain_started_at)
         step.write(counting.write, details={"as_of": counting.at.isoformat()})
         return step.result(len(counting.counts), **counting.figures())

@@ -1,0 +1,62 @@
+"""One asset started by itself, as the UI's button does: no gate runs before it, so it looks at them itself."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import update
+
+from lms_assets.warehouse.tables import lms_users
+from lms_assets_tests.support.chain import STAMPS, ChainRig
+
+IN_JOBS = [
+    ("enrollments_incremental", "enrollments"),
+    ("enrollments_incremental", "partner_cert_counts"),
+    ("push_to_impartner", "pushed_partner_cert_counts"),
+]
+
+
+@pytest.mark.parametrize(("job", "asset"), IN_JOBS)
+def test_it_goes_through_on_good_data(synced: ChainRig, job: str, asset: str) -> None:
+    result = synced.run(job, assets=(asset,), alone=True)
+    assert result.success, result.errors
+
+
+@pytest.mark.parametrize(("job", "asset"), IN_JOBS)
+def test_it_writes_and_sends_nothing_on_data_that_a_gate_would_refuse(synced: ChainRig, job: str, asset: str) -> None:
+    person = next(row["user_id"] for row in synced.rows("lms_enrollments") if row["status"] == "completed")
+    course = next(row["id"] for row in synced.rows("lms_courses") if row["npcu_value"] and row["status"] == "live")
+    synced.sandbox.mutate("complete_course", person=person, course=course)
+    with synced.warehouse.transaction() as connection:
+        connection.execute(update(lms_users).values(is_active=False, status="deactivated"))
+    before, stamps = synced.tables(), _stamps(synced)
+    synced.sandbox.reset_stats()
+    result = synced.run(job, assets=(asset,), alone=True)
+    assert "users_are_present" in result.errors[asset]
+    assert "was held back" in result.errors[asset]
+    assert synced.tables() == before
+    assert _stamps(synced) == stamps
+    asked = synced.sandbox.stats()
+    assert not asked["northpass"]["by_endpoint"]
+    assert not asked["impartner"]["by_endpoint"]
+
+
+def _stamps(rig: ChainRig) -> list[tuple[object, ...]]:
+    """When each row of the counts and enrollments was written: the same again when nothing was."""
+    return [
+        tuple(row[name] for name in sorted(STAMPS & set(row)))
+        for table in ("partners", "partner_cert_history", "lms_enrollments", "pushed_partner_counts")
+        for row in rig.rows(table)
+    ]
+
+
+def test_it_goes_through_where_the_person_who_starts_it_allows_the_fall(synced: ChainRig) -> None:
+    with synced.warehouse.transaction() as connection:
+        connection.exec_driver_sql(
+            "UPDATE sync_state SET value = '5000' WHERE name = 'certifications_when_last_counted'"
+        )
+    refused = synced.run("enrollments_incremental", assets=("partner_cert_counts",), alone=True)
+    assert "certifications_did_not_vanish" in refused.errors["partner_cert_counts"]
+    allowed = synced.run(
+        "enrollments_incremental", assets=("partner_cert_counts",), alone=True, allow_mass_deactivation=True
+    )
+    assert allowed.success, allowed.errors
