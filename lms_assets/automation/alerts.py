@@ -20,7 +20,8 @@ import dagster as dg
 from lms_assets.automation.watch import Look, look
 from lms_assets.checks.incidents import incident_evaluations
 from lms_assets.domain.alert_text import Message, begun, over, without
-from lms_assets.domain.incidents import Kind, Trouble, find_troubles, patient
+from lms_assets.domain.incidents import find_troubles, patient
+from lms_assets.domain.trouble import Kind, Trouble
 from lms_assets.resources import Connections
 from lms_assets.settings import Settings
 from lms_assets.vendors.heartbeat import beat
@@ -131,9 +132,10 @@ def update_incidents(
 ) -> None:
     """Make the open incidents equal to the troubles; kinds that are undecided stay as they are."""
     known = {incident.key: incident for incident in open_incidents(connection)}
-    wanted = {trouble.key: trouble for trouble in troubles if trouble.kind not in undecided}
+    found = {trouble.key: trouble for trouble in troubles}
+    wanted = {key: trouble for key, trouble in found.items() if trouble.kind not in undecided}
     for key, incident in known.items():
-        if key not in wanted and incident.kind not in undecided:
+        if key not in found and incident.kind not in undecided:
             close_incident(connection, key, now=now)
     for key, trouble in wanted.items():
         before = known.get(key)

@@ -13,6 +13,8 @@ from lms_assets.checks.catalogue import gates_of, lines_of
 from lms_assets.lineage import DAILY_FULL
 from lms_assets.run_tags import JOB_TAG, LANE_TAG, LEADS_TAG
 
+REPORTS_JOB = "weekly_reports"
+
 ASSETS_OF_JOBS: dict[str, tuple[str, ...]] = {
     "daily_full": DAILY_FULL,
     "enrollments_incremental": ("crm_departures", "enrollments", "partner_cert_counts"),
@@ -20,11 +22,11 @@ ASSETS_OF_JOBS: dict[str, tuple[str, ...]] = {
     "leads_incremental": ("leads",),
     "leads_full": ("leads",),
     "offboarding_plan": ("lms_offboarding_plan",),
-    "weekly_reports": ("pam_weekly_report", "executive_weekly_report"),
+    REPORTS_JOB: ("pam_weekly_report", "executive_weekly_report"),
 }
 
 # The reports judge the data themselves (domain/report_gate): a person can release them, which no gate could be told.
-UNGATED = frozenset({"weekly_reports"})
+UNGATED = frozenset({REPORTS_JOB})
 
 # Jobs of one lane write the same rows: they take turns.
 LANES = {
@@ -34,6 +36,7 @@ LANES = {
     "offboarding_plan": "learning",
     "leads_incremental": "leads",
     "leads_full": "leads",
+    REPORTS_JOB: "reports",
 }
 
 

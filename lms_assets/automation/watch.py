@@ -14,17 +14,20 @@ import dagster as dg
 from lms_assets.automation.chain_events import chain_events
 from lms_assets.automation.chain_log import CHAIN_NAME, state_of
 from lms_assets.automation.gates import last_verdict
-from lms_assets.automation.jobs import JOBS, LANES
+from lms_assets.automation.jobs import ASSETS_OF_JOBS, JOBS, LANES, REPORTS_JOB
 from lms_assets.automation.runs import FINISHED, run_under_way
 from lms_assets.automation.ticks import silent_instigators
 from lms_assets.checks.catalogue import CHECKS, ancestors
 from lms_assets.domain.chain import fold
 from lms_assets.domain.deletions import tells_of_mass_deactivation
-from lms_assets.domain.incidents import Facts, FailedGate, FailedRun, Kind, RefusedRecords, Stopped
+from lms_assets.domain.incidents import Facts, FailedGate, FailedRun, RefusedRecords, Stopped
 from lms_assets.domain.overdue import find_overdue
+from lms_assets.domain.report_trouble import HeldReports, UnknownMails, held_back
+from lms_assets.domain.trouble import Kind
 from lms_assets.lineage import CADENCES, SPECS, SYNC_TYPES
 from lms_assets.warehouse import sync_log
 from lms_assets.warehouse.chain_log import ChainRow, latest_chain
+from lms_assets.warehouse.email_log import unknown_outcomes
 from lms_assets.warehouse.engine import Connection, Warehouse
 from lms_assets.warehouse.push_memory import push_memory
 from lms_assets.warehouse.sync_log import SyncLogEntry
@@ -36,6 +39,7 @@ SAMPLE = 10
 _OF_LANES: dict[str, frozenset[Kind]] = {
     "learning": frozenset({"chain", "check", "mass_deactivation", "push", "job", "overdue"}),
     "leads": frozenset({"job", "overdue", "mass_deactivation"}),
+    "reports": frozenset({"mail"}),
 }
 
 
@@ -54,12 +58,15 @@ def look(instance: dg.DagsterInstance, warehouse: Warehouse, now: datetime) -> L
         chain = latest_chain(connection, CHAIN_NAME)
         latest, completed = sync_log.latest(connection), sync_log.last_completed(connection)
         refused = _refused(connection, latest)
+        held, unknown = _held_reports(connection), _unknown_mails(connection)
     done = {asset: entry.completed_at for asset, entry in _by_asset(completed) if entry.completed_at}
     facts = Facts(
         failed_runs=[*_failed_chain(chain), *_failed_jobs(instance)],
         failed_gates=_failed_gates(instance),
         stopped=_stopped(latest),
         refused=refused,
+        held_reports=held,
+        unknown_mails=unknown,
         overdue=find_overdue(done, CADENCES, now),
         silent=silent_instigators(instance, now),
         completed=done,
@@ -116,6 +123,23 @@ def _refused(connection: Connection, latest: dict[str, SyncLogEntry]) -> Refused
     if pushed is None or not refused:
         return None
     return RefusedRecords(len(refused), tuple(refused[:SAMPLE]), pushed.started_at)
+
+
+def _held_reports(connection: Connection) -> HeldReports | None:
+    failures = {}
+    for report in ASSETS_OF_JOBS[REPORTS_JOB]:
+        failed = sync_log.failures_since_completed(connection, SYNC_TYPES[report])
+        failures[report] = [(each.completed_at or each.started_at, each.error_message or "") for each in failed]
+    return held_back(REPORTS_JOB, failures)
+
+
+def _unknown_mails(connection: Connection) -> UnknownMails | None:
+    found = unknown_outcomes(connection)
+    if not found:
+        return None
+    reports = tuple(dict.fromkeys(each.report for each in found))
+    times = [each.handed_over_at for each in found]
+    return UnknownMails(reports, tuple(each.reference for each in found), min(times), max(times))
 
 
 def _undecided(instance: dg.DagsterInstance, now: datetime) -> frozenset[Kind]:

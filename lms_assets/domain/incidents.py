@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Literal
 
 from lms_assets.domain.chain import StepRecord
 from lms_assets.domain.overdue import Overdue
+from lms_assets.domain.report_trouble import HeldReports, UnknownMails, held_reports, unknown_mails
+from lms_assets.domain.trouble import STAYS, Kind, Trouble
 
-Kind = Literal["chain", "check", "mass_deactivation", "push", "job", "overdue", "sensor", "schedule"]
 PUSH_STEP = "pushed_partner_cert_counts"
 CHAIN = "daily_full"
 # A machine that was off catches up by itself: what is late is told when it stays late.
@@ -22,41 +23,9 @@ PATIENCE: Mapping[Kind, timedelta] = {
     "overdue": timedelta(minutes=30),
     "schedule": timedelta(minutes=10),
     "sensor": timedelta(minutes=5),
+    # A message that is being sent at this moment has no answer yet either.
+    "mail": timedelta(minutes=10),
 }
-STAYS = "The last good data stay in place; nothing was deleted and the CRM was told nothing new."
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """Something that needs a person. `key` is the same for the same trouble; times are UTC.
-
-    Attributes:
-        grade: how bad; when it changes, people are told anew.
-        assets: where the UI shows it.
-        run_id: the run to look at; None when there is none.
-    """
-
-    key: str
-    kind: Kind
-    what: str
-    since: datetime
-    effect: str
-    remedy: str
-    grade: str = ""
-    assets: tuple[str, ...] = ()
-    run_id: str | None = None
-
-    def as_details(self) -> dict[str, Any]:
-        """What is kept of it, as JSON."""
-        return {
-            "what": self.what,
-            "since": self.since.isoformat(),
-            "effect": self.effect,
-            "remedy": self.remedy,
-            "grade": self.grade,
-            "assets": list(self.assets),
-            "run_id": self.run_id,
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +103,8 @@ class Facts:
     failed_gates: Sequence[FailedGate] = ()
     stopped: Sequence[Stopped] = ()
     refused: RefusedRecords | None = None
+    held_reports: HeldReports | None = None
+    unknown_mails: UnknownMails | None = None
     overdue: Sequence[Overdue] = ()
     silent: Sequence[Silent] = ()
     completed: Mapping[str, datetime] = field(default_factory=dict)
@@ -146,12 +117,21 @@ def find_troubles(facts: Facts) -> tuple[Trouble, ...]:
     particular += [_stopped(each) for each in facts.stopped]
     if facts.refused is not None and facts.refused.count:
         particular.append(_refused(facts.refused))
+    if facts.held_reports is not None:
+        particular.append(held_reports(facts.held_reports, _run_of(facts.held_reports.job, facts)))
     told = {asset for trouble in particular for asset in trouble.assets}
     failed = [run for run in facts.failed_runs if not _made_good(run, facts.completed)]
     runs = [_run(run) for run in failed if set(run.culprits) - told or not run.culprits]
     troubled = told | {asset for trouble in runs for asset in trouble.assets}
     late = [_overdue(each) for each in facts.overdue if not _explained(each, troubled, facts.waits_for)]
-    return (*particular, *runs, *late, *(_silent(each) for each in facts.silent))
+    mails = [unknown_mails(facts.unknown_mails)] if facts.unknown_mails is not None else []
+    found = (*particular, *runs, *late, *mails, *(_silent(each) for each in facts.silent))
+    # Where one report was held back and the other failed, the run's error tells of both.
+    return tuple({trouble.key: trouble for trouble in found}.values())
+
+
+def _run_of(job: str, facts: Facts) -> str | None:
+    return next((run.run_id for run in facts.failed_runs if run.job == job), None)
 
 
 def _made_good(run: FailedRun, completed: Mapping[str, datetime]) -> bool:

@@ -7,6 +7,9 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 MAX_AGE = timedelta(hours=36)
+HELD_BACK = "Reports held back: "
+WHAT_TO_DO = " What to do: "
+SEND = "lms-assets run weekly_reports"
 
 Reason = Literal["good", "partial", "never counted", "failed", "running", "stale", "released"]
 
@@ -46,9 +49,7 @@ def may_send(
         max_age: counts older than this are stale; exactly as old is not.
     """
     if counts_as_of is None:
-        return GateVerdict(
-            False, "never counted", "Reports held back: no counts exist yet. Run `lms-assets run daily_full`."
-        )
+        return _held("never counted", "no counts exist yet.", f"lms-assets run daily_full, then {SEND}.")
     reason, problem, banner = _problem(last_chain_status, counts_as_of, now, max_age)
     if reason == "good":
         return GateVerdict(True, "good", f"Counts as of {_time(counts_as_of)}.")
@@ -56,8 +57,20 @@ def may_send(
         return GateVerdict(True, "partial", f"Reports go out with a notice: {problem}", banner)
     if released:
         return GateVerdict(True, "released", f"Released by hand although {problem}", banner)
-    remedy = "Look at `lms-assets status`, mend it and run `lms-assets run daily_full`, or release the reports by hand."
-    return GateVerdict(False, reason, f"Reports held back: {problem} {remedy}", banner)
+    first = "Wait for the chain's end" if reason == "running" else "lms-assets status says more; once a chain went well"
+    return _held(reason, problem, f"{first}, {SEND}. To let them out on this data: {SEND} --release.", banner)
+
+
+def why_held_back(message: str) -> tuple[str, str] | None:
+    """What a stored message of `may_send` says: (why the reports are held back, what to do); None for any other."""
+    if not message.startswith(HELD_BACK):
+        return None
+    why, _, remedy = message.removeprefix(HELD_BACK).partition(WHAT_TO_DO)
+    return why, remedy
+
+
+def _held(reason: Reason, problem: str, remedy: str, banner: str | None = None) -> GateVerdict:
+    return GateVerdict(False, reason, f"{HELD_BACK}{problem}{WHAT_TO_DO}{remedy}", banner)
 
 
 def _problem(

@@ -6,21 +6,32 @@ goes to the mail server, then `sent` or `failed`. Each step is a transaction of 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Literal
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
 
 from sqlalchemy import Connection, and_, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.elements import ColumnElement
 
+from lms_assets.domain.emails import normalise_email
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.scrub import scrub
-from lms_assets.warehouse.tables import email_log, partner_managers
+from lms_assets.warehouse.tables import email_log, executive_report_recipients, partner_managers
 
-__all__ = ["EmailLogRows", "unknown_outcomes"]
+__all__ = ["EmailLogRows", "UnknownOutcome", "settle_as_sent", "settle_for_sending_again", "unknown_outcomes"]
 
 HANDED_OVER = "handed to the mail server at {now:%Y-%m-%d %H:%M:%S} UTC; its answer is not known"
+PAM_REPORT = "pam_weekly_report"
+_HANDED_OVER_AT = re.compile(r"handed to the mail server at (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) UTC")
+# Rows without a key are the portal's own.
+_UNKNOWN = (
+    email_log.c.status == "pending",
+    email_log.c.error_message.is_not(None),
+    email_log.c.message_key.is_not(None),
+)
 
 State = Literal["reserved", "handed over", "sent", "failed"]
 
@@ -110,13 +121,87 @@ class EmailLogRows:
         self._warehouse.in_transaction(lambda connection: connection.execute(statement))
 
 
-def unknown_outcomes(connection: Connection) -> tuple[tuple[int, str, datetime | None], ...]:
-    """(log id, type, when reserved) of messages that were handed over and whose answer is not known."""
+@dataclass(frozen=True, slots=True)
+class UnknownOutcome:
+    """A message that was handed over and whose answer is not known.
+
+    Attributes:
+        report: its type, which is the name of the report's asset.
+        period: the day, week or month it stands for: `2026-W10`.
+        reference: whose it is, `pam 12` or `executive 3`; without a number when that person has no row any more.
+        handed_over_at: UTC.
+    """
+
+    id: int
+    report: str
+    period: str
+    reference: str
+    handed_over_at: datetime
+
+
+def unknown_outcomes(connection: Connection) -> tuple[UnknownOutcome, ...]:
+    """Every message whose outcome nobody knows, the oldest row first."""
     c = email_log.c
-    query = select(c.id, c.email_type, c.created_at).where(
-        c.status == "pending", c.error_message.is_not(None), c.message_key.is_not(None)
-    )
-    return tuple((row[0], row[1], row[2]) for row in connection.execute(query.order_by(c.id)))
+    of_executives = executive_report_recipients.c
+    stored = connection.execute(select(of_executives.email, of_executives.id))
+    executives = {_folded(address): number for address, number in stored}
+    query = select(c.id, c.email_type, c.message_key, c.pam_id, c.recipient_email, c.error_message, c.created_at)
+    found = []
+    for row in connection.execute(query.where(*_UNKNOWN).order_by(c.id)):
+        number = row.pam_id if row.pam_id is not None else executives.get(_folded(row.recipient_email))
+        kind = "pam" if row.email_type.startswith("pam") else "executive"
+        reference = f"{kind} {number}" if number is not None else kind
+        period = row.message_key.split(":")[1]
+        handed_over_at = _handed_over_at(row.error_message) or row.created_at
+        found.append(UnknownOutcome(row.id, row.email_type, period, reference, handed_over_at))
+    return tuple(found)
+
+
+def settle_as_sent(connection: Connection, message: UnknownOutcome, *, by: str, now: datetime) -> bool:
+    """Note that a person found it delivered; `last_report_sent` of the PAMs it was for moves as if it had been known.
+
+    False when its outcome is known by now.
+    """
+    at = message.handed_over_at
+    values = {"status": "sent", "sent_at": at, "error_message": _settled("it had arrived", by, now)}
+    if not _settle(connection, message.id, values):
+        return False
+    c = partner_managers.c
+    address = connection.execute(select(email_log.c.recipient_email).where(email_log.c.id == message.id)).scalar_one()
+    rows = connection.execute(select(c.id, c.email, c.last_report_sent).where(c.email.is_not(None)))
+    its = [
+        row.id
+        for row in rows
+        if message.report == PAM_REPORT
+        and _folded(row.email) == _folded(address)
+        and (row.last_report_sent is None or row.last_report_sent < at)
+    ]
+    connection.execute(update(partner_managers).where(c.id.in_(its)).values(last_report_sent=at))
+    return True
+
+
+def settle_for_sending_again(connection: Connection, message: UnknownOutcome, *, by: str, now: datetime) -> bool:
+    """Note that a person found it not delivered: the next run of its period sends it. False as in `settle_as_sent`."""
+    values = {"status": "failed", "error_message": _settled("it had not arrived; to be sent again", by, now)}
+    return _settle(connection, message.id, values)
+
+
+def _settle(connection: Connection, message_id: int, values: dict[str, Any]) -> bool:
+    statement = update(email_log).where(email_log.c.id == message_id, *_UNKNOWN).values(values)
+    return connection.execute(statement).rowcount == 1
+
+
+def _settled(what: str, by: str, now: datetime) -> str:
+    return scrub(f"settled by {by[:100]} at {now:%Y-%m-%d %H:%M:%S} UTC: {what}", 1000)
+
+
+def _handed_over_at(message: str) -> datetime | None:
+    found = _HANDED_OVER_AT.match(message)
+    return datetime.fromisoformat(found[1]).replace(tzinfo=UTC) if found else None
+
+
+def _folded(address: str) -> str:
+    return normalise_email(address) or address.strip().casefold()
 
 
 def _state(connection: Connection, message_key: str) -> State | None:

@@ -19,7 +19,7 @@ from lms_assets.warehouse.scrub import scrub
 from lms_assets.warehouse.sync_counts import SyncCounts
 from lms_assets.warehouse.tables import sync_logs
 
-__all__ = ["SyncLogEntry", "complete", "fail", "last_completed", "latest", "start"]
+__all__ = ["SyncLogEntry", "complete", "fail", "failures_since_completed", "last_completed", "latest", "start"]
 
 _ORPHANED = "did not finish: its process ended before it could say so"
 
@@ -112,6 +112,14 @@ def last_completed(connection: Connection) -> dict[str, SyncLogEntry]:
 def latest(connection: Connection) -> dict[str, SyncLogEntry]:
     """The newest sync of each type whatever its status, by type."""
     return _newest(connection, only_completed=False)
+
+
+def failures_since_completed(connection: Connection, sync_type: str) -> tuple[SyncLogEntry, ...]:
+    """Every sync of this type that failed after the last one that completed, oldest first."""
+    c = sync_logs.c
+    completed = select(func.coalesce(func.max(c.id), 0)).where(c.sync_type == sync_type, c.status == "completed")
+    failed = c.sync_type == sync_type, c.status == "failed", c.id > completed.scalar_subquery()
+    return tuple(_entry(row) for row in connection.execute(select(sync_logs).where(*failed).order_by(c.id)))
 
 
 def _newest(connection: Connection, *, only_completed: bool) -> dict[str, SyncLogEntry]:

@@ -10,6 +10,8 @@ from lms_assets.domain.alert_text import begun, over
 from lms_assets.domain.chain import StepRecord
 from lms_assets.domain.incidents import Facts, FailedGate, FailedRun, Stopped, find_troubles, patient
 from lms_assets.domain.overdue import FOUR_HOURLY, MONDAYS, NIGHTLY, Overdue, find_overdue
+from lms_assets.domain.report_gate import may_send
+from lms_assets.domain.report_trouble import UnknownMails, held_back
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)  # a Monday
 WAITS = {"enrollments": ("users",), "users": ("contacts",)}
@@ -56,6 +58,57 @@ def test_a_failed_run_is_over_when_everything_it_left_has_come_through_since():
     assert find_troubles(Facts(failed_runs=[chain(FAILED_USERS, HELD)], completed=later)) == ()
     some = {"users": NOW + timedelta(hours=1)}
     assert len(find_troubles(Facts(failed_runs=[chain(FAILED_USERS, HELD)], completed=some))) == 1
+
+
+HELD_BACK = may_send("failed", NOW, NOW).text
+BOTH = ("pam_weekly_report", "executive_weekly_report")
+
+
+def reports_run(*steps: StepRecord) -> FailedRun:
+    return FailedRun("weekly_reports", "failed", "run-2", NOW, steps)
+
+
+def test_reports_that_are_held_back_are_no_failed_job_as_well():
+    earlier = NOW - timedelta(hours=4)
+    held = held_back(
+        "weekly_reports",
+        {BOTH[0]: [(earlier, HELD_BACK), (NOW, HELD_BACK)], BOTH[1]: [(NOW, HELD_BACK)]},
+    )
+    run = reports_run(*(StepRecord(each, "failed", error=HELD_BACK) for each in BOTH))
+    late = Overdue("weekly_reports", BOTH, NOW)
+    (trouble,) = find_troubles(Facts(failed_runs=[run], held_reports=held, overdue=[late]))
+    assert trouble.kind == "reports_held_back"
+    assert "the last chain failed" in trouble.what
+    assert "lms-assets run weekly_reports --release" in trouble.remedy
+    assert (trouble.since, trouble.run_id, trouble.assets) == (earlier, "run-2", BOTH)
+
+
+def test_reports_that_were_held_back_and_then_could_not_be_sent_are_a_failed_job_under_the_same_key():
+    error = "the mail server refused user or password"
+    failures = {BOTH[0]: [(NOW, HELD_BACK), (NOW, error)], BOTH[1]: [(NOW, HELD_BACK), (NOW, error)]}
+    assert held_back("weekly_reports", failures) is None
+    (before,) = find_troubles(Facts(held_reports=held_back("weekly_reports", {BOTH[0]: [(NOW, HELD_BACK)]})))
+    run = reports_run(*(StepRecord(each, "failed", error=error) for each in BOTH))
+    (after,) = find_troubles(Facts(failed_runs=[run]))
+    assert (before.key, before.grade != after.grade) == (after.key, True)
+
+
+def test_one_report_held_back_and_one_that_failed_are_told_together():
+    held = held_back("weekly_reports", {BOTH[0]: [], BOTH[1]: [(NOW, HELD_BACK)]})
+    steps = StepRecord(BOTH[0], "failed", error="no answer"), StepRecord(BOTH[1], "failed", error=HELD_BACK)
+    (trouble,) = find_troubles(Facts(failed_runs=[reports_run(*steps)], held_reports=held))
+    assert "no answer" in trouble.what
+    assert "the last chain failed" in trouble.what
+
+
+def test_mails_whose_outcome_is_not_known_are_one_trouble_that_counts_and_names_them():
+    mails = UnknownMails(BOTH[:1], ("pam 12", "pam 14"), NOW - timedelta(days=7), NOW)
+    (trouble,) = find_troubles(Facts(unknown_mails=mails))
+    assert trouble.what.startswith("2 report messages")
+    assert "pam 12, pam 14" in trouble.what
+    assert "lms-assets report settle" in trouble.remedy
+    one = UnknownMails(BOTH[:1], ("pam 12",), NOW, NOW)
+    assert "1 report message was" in find_troubles(Facts(unknown_mails=one))[0].what
 
 
 def test_late_things_wait_before_they_are_told_and_failures_do_not():

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lms_assets.domain.report_gate import may_send
+from lms_assets.domain.report_gate import may_send, why_held_back
 
 NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
 FRESH = NOW - timedelta(hours=6)
@@ -40,7 +40,11 @@ def test_failed_running_and_stale_data_are_held_back_and_can_be_released_by_hand
     released = may_send(status, as_of, NOW, released=True)
 
     assert (held.may_send, held.reason) == (False, reason)
-    assert "release" in held.text
+    assert "--release" in held.text
+    why, remedy = why_held_back(held.text)
+    assert why
+    assert "lms-assets run weekly_reports" in remedy
+    assert "What to do" not in why + remedy
     assert released.may_send
     assert released.banner
 
@@ -50,4 +54,10 @@ def test_counts_of_exactly_36_hours_are_not_stale():
 
 
 def test_without_any_counts_there_is_nothing_to_release():
-    assert not may_send(None, None, NOW, released=True).may_send
+    held = may_send(None, None, NOW, released=True)
+    assert not held.may_send
+    assert "--release" not in held.text
+
+
+def test_another_error_is_not_taken_for_the_gates():
+    assert why_held_back("MailServerUnavailable: it refused user or password") is None

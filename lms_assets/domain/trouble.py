@@ -1,0 +1,45 @@
+"""What a trouble is: something that needs a person, with the words in which that person is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+Kind = Literal[
+    "chain", "check", "mass_deactivation", "push", "job", "reports_held_back", "mail", "overdue", "sensor", "schedule"
+]
+STAYS = "The last good data stay in place; nothing was deleted and the CRM was told nothing new."
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something that needs a person. `key` is the same for the same trouble; times are UTC.
+
+    Attributes:
+        grade: how bad; when it changes, people are told anew.
+        assets: where the UI shows it.
+        run_id: the run to look at; None when there is none.
+    """
+
+    key: str
+    kind: Kind
+    what: str
+    since: datetime
+    effect: str
+    remedy: str
+    grade: str = ""
+    assets: tuple[str, ...] = ()
+    run_id: str | None = None
+
+    def as_details(self) -> dict[str, Any]:
+        """What is kept of it, as JSON."""
+        return {
+            "what": self.what,
+            "since": self.since.isoformat(),
+            "effect": self.effect,
+            "remedy": self.remedy,
+            "grade": self.grade,
+            "assets": list(self.assets),
+            "run_id": self.run_id,
+        }

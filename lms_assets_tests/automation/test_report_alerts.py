@@ -1,0 +1,117 @@
+"""Alerts about the reports: held back, and mails of which nobody knows whether they arrived."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from lms_assets.automation.alerts import open_incidents_sensor, update_incidents
+from lms_assets.domain.incidents import Facts, FailedRun, find_troubles
+from lms_assets.domain.report_gate import may_send
+from lms_assets.domain.report_trouble import held_back
+from lms_assets.run_tags import RELEASE_REPORTS_TAG
+from lms_assets.warehouse.email_log import EmailLogRows, settle_as_sent, unknown_outcomes
+from lms_assets.warehouse.engine import Warehouse
+from lms_assets.warehouse.incidents import incidents_to_announce, mark_announced
+from lms_assets_tests.automation.receiver import Receiver, receiving
+from lms_assets_tests.automation.rig import WatchedRig, watched_rig
+
+ADDRESS = "olga@example.com"
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as made:
+        yield made
+
+
+@pytest.fixture
+def told(quick_folder: Path, receiver: Receiver) -> Iterator[WatchedRig]:
+    """A rig in which nothing has run; alerts go to the receiver."""
+    with watched_rig(quick_folder, LMS_ALERT_URLS=receiver.alert_url) as rig:
+        yield rig
+
+
+def look(rig: WatchedRig, times: int = 1) -> None:
+    for _ in range(times):
+        rig.tick(open_incidents_sensor)
+
+
+@pytest.mark.slow
+def test_held_back_reports_are_one_alert_of_their_own_until_they_went_out(told: WatchedRig, receiver: Receiver):
+    assert told.run().success
+    held_at = told.advance(hours=40)
+    for _ in range(2):
+        assert not told.run("weekly_reports").success
+        look(told, times=2)
+    (alert,) = receiver.posts
+    assert "Reports are held back (pam_weekly_report, executive_weekly_report)" in alert["title"]
+    for part in ("the counts are 40 hours old", f"Since: {held_at:%Y-%m-%d %H:%M} UTC", "weekly_reports --release"):
+        assert part in alert["message"]
+    assert "weekly_reports failed" not in receiver.texts
+    assert told.run("weekly_reports", tags={RELEASE_REPORTS_TAG: "1"}).success
+    look(told, times=2)
+    assert [title for title in receiver.titles[1:] if "well again: Reports are held back" in title] == receiver.titles[
+        1:
+    ]
+    assert len(receiver.titles) == 2
+
+
+def test_reports_held_back_that_then_cannot_be_sent_are_told_anew_and_not_called_well(
+    warehouse: Warehouse, now: datetime
+):
+    held = held_back("weekly_reports", {"pam_weekly_report": [(now, may_send("failed", now, now).text)]})
+    failed = FailedRun("weekly_reports", "failed", None, now, (), "the mail server refused user or password")
+    told = []
+    for facts in (Facts(held_reports=held), Facts(held_reports=held), Facts(failed_runs=[failed]), Facts()):
+        with warehouse.transaction() as connection:
+            update_incidents(connection, find_troubles(facts), frozenset(), now=now)
+            news = incidents_to_announce(connection)
+            mark_announced(connection, news, now=now)
+        told.append([(each.kind, each.is_open) for each in news])
+    assert told == [[("reports_held_back", True)], [], [("job", True)], [("job", False)]]
+
+
+def test_a_trouble_that_became_one_of_an_undecided_kind_is_not_called_well_meanwhile(
+    warehouse: Warehouse, now: datetime
+):
+    """While a chain runs nothing is decided about failed jobs; the reports are still not out."""
+    held = held_back("weekly_reports", {"pam_weekly_report": [(now, may_send("failed", now, now).text)]})
+    failed = FailedRun("weekly_reports", "failed", None, now, (), "no answer")
+    with warehouse.transaction() as connection:
+        update_incidents(connection, find_troubles(Facts(held_reports=held)), frozenset(), now=now)
+        mark_announced(connection, incidents_to_announce(connection), now=now)
+        update_incidents(connection, find_troubles(Facts(failed_runs=[failed])), frozenset({"job"}), now=now)
+        assert incidents_to_announce(connection) == ()
+
+
+def test_mails_of_unknown_outcome_are_one_alert_without_addresses_until_they_are_settled(
+    told: WatchedRig, receiver: Receiver
+):
+    log = EmailLogRows(told.warehouse)
+    for number in (12, 14):
+        key = f"pam_weekly_report:2026-W10:{number}"
+        values = {"address": ADDRESS, "name": "Olga", "subject": "Your partners", "pam_id": number}
+        log.reserve(key, email_type="pam_weekly_report", now=told.now, **values)
+        assert log.hand_over(key, told.now)
+    look(told)
+    assert receiver.posts == [], "a message that is being sent has no answer yet either"
+    told.advance(minutes=11)
+    look(told, times=2)
+    (alert,) = receiver.posts
+    assert "2 report messages" in alert["title"]
+    assert "pam 12, pam 14" in alert["message"]
+    assert "lms-assets report settle" in alert["message"]
+    assert ADDRESS not in receiver.texts
+    for left in (1, 0):
+        with told.warehouse.transaction() as connection:
+            first, *_ = unknown_outcomes(connection)
+            assert settle_as_sent(connection, first, by="anna", now=told.now)
+            assert not settle_as_sent(connection, replace(first), by="anna", now=told.now)
+        look(told)
+        assert len(receiver.posts) == (1 if left else 2)
+    assert "well again" in receiver.titles[1]
