@@ -100,6 +100,20 @@ def preview(
     _finish(command)
 
 
+@report_app.command()
+def settle(
+    sent: Annotated[list[int] | None, typer.Option(help="This message arrived; may be given several times.")] = None,
+    resend: Annotated[list[int] | None, typer.Option(help="This one did not: the next run sends it again.")] = None,
+    by: Annotated[str | None, typer.Option(help="Who looked; else the name of this machine's user.")] = None,
+) -> None:
+    """List report mails of which nobody knows whether they arrived, or note what you found out."""
+    from lms_assets.console.environment import terminal_user
+    from lms_assets.console.report_settle import SettleOptions, settle_command
+
+    options = SettleOptions(sent or (), resend or (), by or terminal_user())
+    _finish(lambda: settle_command(options, Console(), now=datetime.now(UTC)))
+
+
 @app.command()
 def demo(
     exit_after_summary: Annotated[bool, typer.Option("--exit", help="End after the summary; no UI.")] = False,

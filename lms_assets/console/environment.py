@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 from pathlib import Path
 
 from dotenv import dotenv_values
 
 from lms_assets.settings import ConfigurationError, Settings, load_settings, readable_by_others
+
+
+def terminal_user() -> str:
+    """The name of the person at the terminal, as this machine knows it; `unknown` where it knows none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
 
 
 def load_dotenv_file(folder: Path) -> None:

@@ -55,10 +55,8 @@ def test_held_back_reports_are_one_alert_of_their_own_until_they_went_out(told: 
     assert "weekly_reports failed" not in receiver.texts
     assert told.run("weekly_reports", tags={RELEASE_REPORTS_TAG: "1"}).success
     look(told, times=2)
-    assert [title for title in receiver.titles[1:] if "well again: Reports are held back" in title] == receiver.titles[
-        1:
-    ]
-    assert len(receiver.titles) == 2
+    (_, last) = receiver.titles
+    assert "well again: Reports are held back" in last
 
 
 def test_reports_held_back_that_then_cannot_be_sent_are_told_anew_and_not_called_well(
