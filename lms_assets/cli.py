@@ -26,6 +26,8 @@ app = typer.Typer(
 )
 db_app = typer.Typer(help="The warehouse: the portal's database.", no_args_is_help=True)
 app.add_typer(db_app, name="db")
+offboarding_app = typer.Typer(help="Plans of who leaves which LMS group.", no_args_is_help=True)
+app.add_typer(offboarding_app, name="offboarding")
 report_app = typer.Typer(help="The Monday reports.", no_args_is_help=True)
 app.add_typer(report_app, name="report")
 
@@ -41,11 +43,12 @@ def run(
     ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the last failed chain where it failed.")] = False,
     release: Annotated[bool, typer.Option("--release", help="Let held-back reports go out all the same.")] = False,
+    plan: Annotated[int | None, typer.Option(min=1, help="The reviewed plan for offboarding_apply.")] = None,
 ) -> None:
     """Run one job in the foreground, with progress and a summary."""
     from lms_assets.console.run import RunOptions, run_command
 
-    options = RunOptions(job, partition, last_days, allow_mass_deactivation, resume, release)
+    options = RunOptions(job, partition, last_days, allow_mass_deactivation, resume, release, plan)
     _finish(lambda: run_command(options, Console()))
 
 
@@ -112,6 +115,27 @@ def settle(
 
     options = SettleOptions(sent or (), resend or (), by or terminal_user())
     _finish(lambda: settle_command(options, Console(), now=datetime.now(UTC)))
+
+
+@offboarding_app.command()
+def show(
+    plan: Annotated[int | None, typer.Argument(help="Its id; without, the newest plans are listed.")] = None,
+) -> None:
+    """Show a plan with every removal and its reason, or list the newest plans."""
+    from lms_assets.console.offboarding import show_command
+
+    _finish(lambda: show_command(plan, Console()))
+
+
+@offboarding_app.command()
+def review(
+    plan: Annotated[int, typer.Argument(help="The id of a proposed plan.")],
+    by: Annotated[str, typer.Option(help="Who has looked at it and agrees.")],
+) -> None:
+    """Note that somebody has reviewed a plan; sends nothing."""
+    from lms_assets.console.offboarding import review_command
+
+    _finish(lambda: review_command(plan, by, Console(), now=datetime.now(UTC)))
 
 
 @app.command()

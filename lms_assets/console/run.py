@@ -14,6 +14,7 @@ from lms_assets.automation.alerts import look_after_quietly
 from lms_assets.automation.chain_log import CHAIN_NAME, DEGRADING_CHECKS, reconcile_chains
 from lms_assets.automation.partitions import full_range_tags, partition_tags, trailing_days_tags
 from lms_assets.console.environment import settings_from_environment
+from lms_assets.console.offboarding import print_outcome
 from lms_assets.console.progress import StepsView
 from lms_assets.console.resume import resumed_order
 from lms_assets.console.runner import CannotRun, RunOrder, execute, job_names, refuse_if_running, steps_of
@@ -21,12 +22,13 @@ from lms_assets.console.streams import terminal_of_our_own
 from lms_assets.console.summary import print_summary
 from lms_assets.domain.chain import close, final_status
 from lms_assets.lineage import NOT_REQUIRED
-from lms_assets.run_tags import ALLOW_MASS_DEACTIVATION_TAG, AS_OF_TAG, RELEASE_REPORTS_TAG
+from lms_assets.run_tags import ALLOW_MASS_DEACTIVATION_TAG, AS_OF_TAG, OFFBOARDING_PLAN_TAG, RELEASE_REPORTS_TAG
 from lms_assets.settings import ConfigurationError
 from lms_assets.warehouse.engine import Warehouse
 
 EXIT_CODES = {"completed": 0, "failed": 1, "partial": 3}
 PARTITIONED = {"daily_full", "enrollments_incremental"}
+OFFBOARDING_JOB = "offboarding_apply"
 DEFAULT_DAYS = 7
 
 
@@ -40,6 +42,7 @@ class RunOptions:
     allow_mass_deactivation: bool = False
     resume: bool = False
     release: bool = False
+    plan: int | None = None
 
 
 def run_command(options: RunOptions, console: Console) -> int:
@@ -78,6 +81,12 @@ def _check_options(options: RunOptions) -> None:
         problems.append("--partition and --last-days exclude each other")
     if options.release and options.job != "weekly_reports":
         problems.append("--release applies to weekly_reports only")
+    if options.plan is not None and options.job != OFFBOARDING_JOB:
+        problems.append(f"--plan applies to {OFFBOARDING_JOB} only")
+    if options.plan is None and options.job == OFFBOARDING_JOB:
+        problems.append(
+            f"{OFFBOARDING_JOB} needs --plan ID, of a reviewed plan; lms-assets offboarding show lists them"
+        )
     if options.resume and options.job != CHAIN_NAME:
         problems.append(f"only {CHAIN_NAME} can be resumed")
     if problems:
@@ -96,6 +105,8 @@ def _run(options: RunOptions, instance: dg.DagsterInstance, warehouse: Warehouse
     state = close(result.state, shown, DEGRADING_CHECKS, None if result.success else "the run ended")
     status = final_status(state, NOT_REQUIRED)
     print_summary(console, instance, result, job=options.job, state=state, status=status)
+    if options.plan is not None:
+        print_outcome(console, warehouse, options.plan)
     return EXIT_CODES[status]
 
 
@@ -105,6 +116,8 @@ def _new_order(options: RunOptions, now: datetime) -> RunOrder:
         tags[ALLOW_MASS_DEACTIVATION_TAG] = "1"
     if options.release:
         tags[RELEASE_REPORTS_TAG] = "1"
+    if options.plan is not None:
+        tags[OFFBOARDING_PLAN_TAG] = str(options.plan)
     if options.partition:
         try:
             tags |= partition_tags(options.partition, now)

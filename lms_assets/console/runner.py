@@ -71,7 +71,7 @@ def job_names() -> list[str]:
 def steps_of(job: str) -> list[str]:
     """The job's assets, in the order of the lineage."""
     nodes = {node.name for node in load_job(job).nodes}
-    return [key for key in (*SYNC_TYPES, "remove_what_is_old") if key in nodes]
+    return [key for key in (*SYNC_TYPES, "remove_what_is_old", "apply_offboarding_plan") if key in nodes]
 
 
 def set_pool_limits(instance: dg.DagsterInstance) -> None:

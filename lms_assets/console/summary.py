@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from lms_assets.console.offboarding import how_to_review
 from lms_assets.console.progress import MARKS
 from lms_assets.console.runner import RunResult
 from lms_assets.console.wording import seconds_text
@@ -40,6 +41,7 @@ def print_summary(
     _print_push(console, figures.get("pushed_partner_cert_counts"))
     for report in ("pam_weekly_report", "executive_weekly_report"):
         _print_report(console, report, figures.get(report))
+    _print_plan(console, figures.get("lms_offboarding_plan"))
     _print_failed_checks(console, instance, result.run_id)
     _print_errors(console, state)
     console.print(f"\n{job}: [bold {STATUS_STYLES[status]}]{status}[/]", highlight=False)
@@ -126,6 +128,16 @@ def _print_report(console: Console, report: str, figures: dict[str, object] | No
     names = figures.get("file_names")
     for name in names if isinstance(names, list) else []:
         console.print(f"  {figures.get('folder')}/{name}", highlight=False, soft_wrap=True)
+
+
+def _print_plan(console: Console, figures: dict[str, object] | None) -> None:
+    if figures is None:
+        return
+    plan_id = int(str(figures["plan"]))
+    size = f"{figures.get('dagster/row_count')} removals of {figures.get('people')} people"
+    console.print(f"\nPlan {plan_id}: {size}. Nothing was sent.", highlight=False)
+    if figures.get("dagster/row_count"):
+        console.print(how_to_review(plan_id), highlight=False, soft_wrap=True)
 
 
 def _print_failed_checks(console: Console, instance: dg.DagsterInstance, run_id: str) -> None:

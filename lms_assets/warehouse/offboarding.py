@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, true, update
+from sqlalchemy.sql.elements import ColumnElement
 
 from lms_assets.domain.offboarding import Removal
 from lms_assets.warehouse.scrub import scrub
@@ -21,8 +22,10 @@ __all__ = [
     "PlanItem",
     "finish_plan",
     "items_of",
+    "newest_plans",
     "note_answers",
     "note_failure",
+    "note_review",
     "note_sending",
     "plan_row",
     "removals_sent_since",
@@ -35,13 +38,14 @@ OPEN_ITEMS = ("planned", "sent", "failed")
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One plan. `status`: proposed, superseded, reviewed, applying, applied."""
+    """One plan. `status`: proposed, superseded, reviewed, applying, applied. `summary`: removals and people in it."""
 
     id: int
     created_at: datetime
     status: str
     reviewed_by: str | None
     reviewed_at: datetime | None
+    summary: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +85,27 @@ def write_plan(
 
 def plan_row(connection: Connection, plan_id: int) -> Plan | None:
     """A plan by its id."""
+    return next(iter(_plans(connection, lms_offboarding_plans.c.id == plan_id)), None)
+
+
+def newest_plans(connection: Connection, limit: int = 20) -> tuple[Plan, ...]:
+    """The newest plans, newest first."""
+    return _plans(connection, true())[:limit]
+
+
+def _plans(connection: Connection, which: ColumnElement[bool]) -> tuple[Plan, ...]:
     c = lms_offboarding_plans.c
-    row = connection.execute(
-        select(c.id, c.created_at, c.status, c.reviewed_by, c.reviewed_at).where(c.id == plan_id)
-    ).one_or_none()
-    return None if row is None else Plan(*row)
+    query = select(c.id, c.created_at, c.status, c.reviewed_by, c.reviewed_at, c.summary)
+    rows = connection.execute(query.where(which).order_by(c.id.desc()))
+    return tuple(Plan(*row[:5], row[5] or {}) for row in rows)
+
+
+def note_review(connection: Connection, plan_id: int, *, by: str, now: datetime) -> bool:
+    """Note that a person has looked at a proposed plan and agrees; False when it is not, or no longer, proposed."""
+    c = lms_offboarding_plans.c
+    reviewed = {"status": "reviewed", "reviewed_by": by[:255], "reviewed_at": now}
+    statement = update(lms_offboarding_plans).where(c.id == plan_id, c.status == "proposed").values(reviewed)
+    return connection.execute(statement).rowcount == 1
 
 
 def items_of(connection: Connection, plan_id: int) -> tuple[PlanItem, ...]:

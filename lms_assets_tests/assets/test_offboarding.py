@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lms_assets.console import offboarding
 from lms_assets.run_tags import OFFBOARDING_PLAN_TAG
 from lms_assets.warehouse.tables import lms_offboarding_plans
 from lms_assets_tests.assets.looking import a_group_of_people, pairs, row_of
@@ -28,11 +29,9 @@ def left(synced: ChainRig) -> tuple[ChainRig, str, int]:
 
 
 def review(rig: ChainRig, plan: int) -> None:
-    """What a person does in SQL."""
+    """What `lms-assets offboarding review` does."""
     with rig.warehouse.transaction() as connection:
-        values = {"status": "reviewed", "reviewed_by": "reviewer", "reviewed_at": rig.now}
-        plans = lms_offboarding_plans
-        connection.execute(plans.update().where(plans.c.id == plan).values(values))
+        offboarding.review(connection, plan, "reviewer", now=rig.now)
 
 
 def apply(rig: ChainRig, plan: int, tmp_path: Path, *, limit: int = 1000) -> ChainResult:
