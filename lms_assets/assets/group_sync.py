@@ -11,18 +11,17 @@ import dagster as dg
 from lms_assets.assets.absences import LmsSource, confirm_absences, confirm_changes, stop_if_too_many
 from lms_assets.assets.intake import Intake, is_excluded, refuse_too_many_bad, take_in
 from lms_assets.assets.step import Step
-from lms_assets.domain.group_links import GroupLink, LinkablePartner, dangling_overrides, link_groups
+from lms_assets.domain.group_links import GroupLink, LinkablePartner, dangling_overrides, link_groups, lost_links
 from lms_assets.domain.groups import LmsGroup, group_from_record
 from lms_assets.vendors.northpass import NorthpassClient
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Connection
-from lms_assets.warehouse.links import group_overrides
+from lms_assets.warehouse.links import group_overrides, remember_lost_links, stored_lost_links
 from lms_assets.warehouse.sync import SyncCounts, deactivate, upsert
 from lms_assets.warehouse.tables import lms_groups
 
 _COLUMNS = {"group": "string", "group_id": "string", "partner_id": "int", "method": "string", "score": "float"}
 SHOWN = 50
-LOST_SHOWN = 20
 
 
 class GroupSync:
@@ -45,6 +44,7 @@ class GroupSync:
             self._stored = {row.id: row for row in reading.groups(connection)}
             stored_partners = reading.stored_partners(connection)
             self._overrides = group_overrides(connection)
+            lost_before = stored_lost_links(connection)
         self._partners = [LinkablePartner(row.id, row.account_name, row.is_active) for row in stored_partners]
         self._inactive = {row.id for row in stored_partners if not row.is_active}
         active = {row.id for row in self._stored.values() if row.is_active}
@@ -59,6 +59,9 @@ class GroupSync:
         stop_if_too_many(step, "group", len(active), self._gone | self._excluded)
         links = link_groups(self.intake.accepted, self._partners, self._overrides, step.rules)
         self.links = {link.group_id: link for link in links}
+        linked = {key: row.partner_id for key, row in self._stored.items() if row.is_active and row.partner_id}
+        present = {partner.id for partner in self._partners if partner.is_active}
+        self._lost = lost_links(links, linked, lost_before, present, self._gone | self._excluded)
 
     def write(self, connection: Connection) -> SyncCounts:
         """Write who is listed, deactivate who is gone or left out."""
@@ -67,6 +70,7 @@ class GroupSync:
         for ids, reason in ((self._gone, "gone from the LMS"), (self._excluded - self._gone, "left out by name")):
             left = deactivate(connection, lms_groups, sorted(ids), now=now, values={"deletion_reason": reason})
             counts += SyncCounts(deactivated=left)
+        remember_lost_links(connection, self._lost, now=now)
         return counts
 
     def _row(self, group: LmsGroup) -> dict[str, Any]:
@@ -90,22 +94,10 @@ class GroupSync:
         dangling = dangling_overrides(self.intake.accepted, self._partners, self._overrides, self._step.rules)
         return {
             "linked": sum(link.partner_id is not None for link in self.links.values()),
-            "links_lost": self._links_lost(),
+            "links_lost": len(self._lost),
             "links_not_exact": self._links_table(),
             "overrides_that_point_to_nothing": len(dangling),
         }
-
-    def _links_lost(self) -> list[str]:
-        """Groups that were an active partner's and are nobody's now: was one of the two renamed?"""
-        active = {partner.id for partner in self._partners if partner.is_active}
-        before = {
-            key: row.partner_id for key, row in self._stored.items() if row.is_active and row.partner_id in active
-        }
-        return [
-            f"group {key}: was partner {before[key]}'s; to keep it, add a row to group_partner_overrides"
-            for key, link in sorted(self.links.items())
-            if link.partner_id is None and key in before and link.method != "override"
-        ][:LOST_SHOWN]
 
     def _links_table(self) -> dg.TableMetadataValue:
         """Links that somebody should look at, lowest score first: fuzzy ones, and those with several candidates."""

@@ -81,6 +81,7 @@ CHECKS = (
     _gate("groups", "groups_are_linked", "Groups are linked to partners, and not suddenly far fewer than before."),
     _recent("groups"),
     _odd("groups", "group_links_are_unambiguous", "No group's name fits several partners."),
+    _odd("groups", "group_links_were_kept", "No group that was an active partner's is nobody's now."),
     _odd("groups", "group_overrides_point_to_something", "Every link set by hand names rows that exist."),
     _complete("groups"),
     _gate("memberships", "memberships_are_present", "Partners' groups have members; without, counts would fall to 0."),
@@ -99,6 +100,7 @@ CHECKS = (
     _readable("leads"),
     _odd("leads", "leads_belong_to_known_partners", "Every lead's account is a partner of ours."),
     CheckLine("pushed_partner_cert_counts", "push_is_confirmed", "The CRM confirmed every value that was sent."),
+    _odd("pushed_partner_cert_counts", "no_partner_is_withheld", "Every active partner's groups were read whole once."),
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lms_assets.checks.define import Look, allowed, are_readable, checks_of, is_recent, listing_was_complete
 from lms_assets.domain.verdicts import Verdict, at_least, no_sudden_fall, none_of
 from lms_assets.warehouse import reading
-from lms_assets.warehouse.links import group_overrides
+from lms_assets.warehouse.links import group_overrides, stored_lost_links
 from lms_assets.warehouse.plausibility import groups_linked_before
 
 RUN_IT = "Run daily_full and read why this table is empty: lms-assets status."
@@ -41,6 +41,19 @@ def _links_unambiguous(look: Look) -> Verdict:
     unsure = [f"{group.id}: {group.name}" for group in groups if group.link_method == "ambiguous"]
     remedy = "They are linked to nobody; say whose they are in group_partner_overrides."
     return none_of(unsure, "groups whose name fits several partners", remedy)
+
+
+def _links_kept(look: Look) -> Verdict:
+    names = {group.id: group.name for group in reading.groups(look.connection, active_only=True)}
+    lost = [
+        f"group {group_id}: {names.get(group_id, 'gone')}, was partner {partner_id}'s"
+        for group_id, partner_id in stored_lost_links(look.connection).items()
+    ]
+    remedy = (
+        "Was one of the two renamed? Their people count for nobody. Rename the group in the LMS, or say whose it is in "
+        "group_partner_overrides (partner_id NULL: nobody's); then run daily_full."
+    )
+    return none_of(lost, "groups that were an active partner's and are nobody's", remedy)
 
 
 def _overrides_point_to_something(look: Look) -> Verdict:
@@ -98,6 +111,7 @@ TIER_2_CHECKS = [
             "groups_are_linked": _groups_linked,
             "groups_are_recent": is_recent("groups"),
             "group_links_are_unambiguous": _links_unambiguous,
+            "group_links_were_kept": _links_kept,
             "group_overrides_point_to_something": _overrides_point_to_something,
             "groups_listing_was_complete": listing_was_complete("groups"),
         },

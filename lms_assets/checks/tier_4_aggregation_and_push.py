@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lms_assets.checks.define import TOO_OLD, Look, allowed, checks_of
 from lms_assets.domain.verdicts import Verdict, no_sudden_fall, none_of, recent
+from lms_assets.warehouse import reading
 from lms_assets.warehouse.counts import last_counted, stored_counts
 from lms_assets.warehouse.plausibility import npcu_pushed_before
 from lms_assets.warehouse.push_memory import push_memory
@@ -44,7 +45,23 @@ def _confirmed(look: Look) -> Verdict:
     return none_of(refused, "accounts whose values the CRM did not take", remedy)
 
 
+def _none_withheld(look: Look) -> Verdict:
+    active = reading.partner_names(look.connection)
+    withheld = [
+        f"partner {partner_id}: group {', '.join(groups)}"
+        for partner_id, groups in reading.groups_never_read_whole(look.connection).items()
+        if partner_id in active
+    ]
+    remedy = (
+        "Their counts may be too low and are not sent; the CRM keeps what it has. memberships_are_current says why a "
+        "group could not be read. They are sent by the first run that reads it."
+    )
+    return none_of(withheld, "partners not pushed, with a group whose members were never read whole", remedy)
+
+
 TIER_4_CHECKS = [
     checks_of("partner_cert_counts", {"counts_are_plausible": _plausible, "counts_are_recent": _recent}),
-    checks_of("pushed_partner_cert_counts", {"push_is_confirmed": _confirmed}),
+    checks_of(
+        "pushed_partner_cert_counts", {"push_is_confirmed": _confirmed, "no_partner_is_withheld": _none_withheld}
+    ),
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -20,6 +20,7 @@ __all__ = [
     "dangling_overrides",
     "key_of",
     "link_groups",
+    "lost_links",
     "naming_groups",
     "normalise_name",
 ]
@@ -106,6 +107,34 @@ def dangling_overrides(
         elif partner_id is not None and partner_id not in ids:
             findings.append(Finding("group", group_id, f"an override to partner {partner_id}, which does not exist"))
     return tuple(findings)
+
+
+def lost_links(
+    links: Iterable[GroupLink],
+    linked_before: Mapping[str, int],
+    lost_before: Mapping[str, int],
+    active_partners: Container[int],
+    left: Container[str] = frozenset(),
+) -> dict[str, int]:
+    """Groups that were an active partner's and are nobody's now, each with that partner: one of the two was renamed.
+
+    A group stays lost until it is somebody's again, an override says that it is nobody's, its partner leaves, or it
+    is in `left` itself; one that was not listed this time says nothing new.
+
+    Args:
+        linked_before: group to partner as stored before this sync. lost_before: what this gave at the last sync.
+    """
+    was = {**lost_before, **linked_before}
+    found = {link.group_id: link for link in links}
+    lost = {}
+    for group_id, partner_id in sorted(was.items()):
+        link = found.get(group_id)
+        nobodys = group_id in lost_before and group_id not in left
+        if link is not None:
+            nobodys = link.partner_id is None and link.method != "override"
+        if nobodys and partner_id in active_partners:
+            lost[group_id] = partner_id
+    return lost
 
 
 def naming_groups(links: Iterable[GroupLink], groups: Iterable[LmsGroup]) -> dict[int, LmsGroup]:

@@ -9,17 +9,22 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, insert, select
 
 from lms_assets.domain.group_links import GroupLink
+from lms_assets.warehouse.state import get_state, put_state
 from lms_assets.warehouse.sync import SyncCounts, update_existing
 from lms_assets.warehouse.tables import contacts, group_partner_overrides, lms_groups, lms_users
 
 __all__ = [
     "ContactLinkCounts",
     "group_overrides",
+    "remember_lost_links",
     "remove_override",
     "set_override",
+    "stored_lost_links",
     "write_contact_links",
     "write_group_links",
 ]
+
+_LOST = "group_links_lost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,16 @@ def group_overrides(connection: Connection) -> dict[str, int | None]:
     """Links set by hand: group id to partner id, or to None for 'is no partner's'."""
     c = group_partner_overrides.c
     return {row.group_id: row.partner_id for row in connection.execute(select(c.group_id, c.partner_id))}
+
+
+def stored_lost_links(connection: Connection) -> dict[str, int]:
+    """Groups that were an active partner's and are nobody's since, each with that partner's id."""
+    return dict(get_state(connection, _LOST) or {})
+
+
+def remember_lost_links(connection: Connection, lost: Mapping[str, int], *, now: datetime) -> None:
+    """Keep them for the check and the next sync."""
+    put_state(connection, _LOST, dict(lost), now=now)
 
 
 def set_override(

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from lms_assets_tests.support.chain import ChainRig
+from lms_assets_tests.support.chain import ChainResult, ChainRig
 
 
 def row_of(rig: ChainRig, table: str, **wanted: Any) -> dict[str, Any]:
     """The one row with these values."""
     (found,) = [row for row in rig.rows(table) if all(row[name] == value for name, value in wanted.items())]
     return found
+
+
+def sample_of(result: ChainResult, check: str) -> list[Any]:
+    """What a check of this run shows of what is wrong."""
+    of_checks = [each for each in result.events if each.event_type_value == "ASSET_CHECK_EVALUATION"]
+    evaluations = [each.event_specific_data for each in of_checks]
+    (found,) = [each for each in evaluations if each.check_name == check]
+    return list(found.metadata["sample"].value)
 
 
 def active_ids(rig: ChainRig, table: str) -> set[Any]:

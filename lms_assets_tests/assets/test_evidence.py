@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lms_assets_tests.assets.looking import a_group_of_people, row_of, the_state
+from lms_assets_tests.assets.looking import a_group_of_people, row_of, sample_of, the_state
 from lms_assets_tests.support.agreement import differences
 from lms_assets_tests.support.chain import ChainRig
 
@@ -80,9 +80,12 @@ def test_a_group_that_seems_empty_at_the_first_load_is_doubted_and_its_partner_n
     account = row_of(rig, "partners", id=partner)["impartner_id"]
     assert account not in {row["impartner_id"] for row in rig.rows("pushed_partner_counts")}
     assert result.metadata["pushed_partner_cert_counts"]["partners_withheld"] == 1
-    assert "memberships_are_current" in result.red
+    assert {"memberships_are_current", "no_partner_is_withheld"} <= result.red
+    (told,) = sample_of(result, "no_partner_is_withheld")
+    assert told == f"partner {partner}: group {link}"
     rig.sandbox.faults.remove(number)
-    assert rig.run().success
+    mended = rig.run()
+    assert (mended.success, "no_partner_is_withheld" in mended.red) == (True, False)
     assert differences(rig) == []
 
 

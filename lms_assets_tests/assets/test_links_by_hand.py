@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lms_assets.warehouse.links import remove_override, set_override
-from lms_assets_tests.assets.looking import a_group_of_people, row_of
+from lms_assets_tests.assets.looking import a_group_of_people, row_of, sample_of
 from lms_assets_tests.support.agreement import differences
 from lms_assets_tests.support.chain import ChainRig
 
@@ -53,15 +53,21 @@ def test_an_override_that_points_to_nothing_shows_in_a_check(synced: ChainRig, w
     assert result.metadata["groups"]["overrides_that_point_to_nothing"] == 1
 
 
-def test_a_group_that_lost_its_partner_by_a_rename_is_listed_with_what_to_do(synced: ChainRig) -> None:
+def test_a_group_that_lost_its_partner_by_a_rename_is_a_red_check_until_somebody_acts(synced: ChainRig) -> None:
     group, _ = a_group_of_people(synced)
     partner = row_of(synced, "partners", id=row_of(synced, "lms_groups", id=group)["partner_id"])
     synced.sandbox.mutate("rename_account", account=partner["impartner_id"], name="Something Else Entirely")
     result = synced.run(allow_mass_deactivation=True)
-    (told,) = [line for line in result.metadata["groups"]["links_lost"] if group in line]
-    assert f"partner {partner['id']}" in told
-    assert "group_partner_overrides" in told
+    assert result.success, "odd, and no reason to stop"
+    assert "group_links_were_kept" in result.red
+    (told,) = sample_of(result, "group_links_were_kept")
+    assert group in told
+    assert f"was partner {partner['id']}'s" in told
     assert differences(synced) == []
+    again = synced.run(assets=("groups",))
+    assert "group_links_were_kept" in again.red, "nobody has done anything about it"
     override(synced, group, partner["id"])
-    assert synced.run(allow_mass_deactivation=True).success
+    mended = synced.run(allow_mass_deactivation=True)
+    assert mended.success
+    assert "group_links_were_kept" not in mended.red
     assert differences(synced, {group: partner["impartner_id"]}) == []

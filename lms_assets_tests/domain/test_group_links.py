@@ -8,10 +8,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lms_assets.domain.group_links import (
+    GroupLink,
     LinkablePartner,
     dangling_overrides,
     key_of,
     link_groups,
+    lost_links,
     naming_groups,
     normalise_name,
 )
@@ -214,3 +216,38 @@ def test_the_order_of_partners_never_decides(partner_names, name, random):
     shuffled = list(partner_names)
     random.shuffle(shuffled)
     assert linked(shuffled) == linked(partner_names)
+
+
+NOBODYS = GroupLink("g", None, "none")
+
+
+@pytest.mark.parametrize("link", [NOBODYS, GroupLink("g", None, "ambiguous", 100.0)])
+def test_a_group_that_was_an_active_partners_and_is_nobodys_is_lost_until_somebody_acts(link):
+    lost = lost_links([link], {"g": 1}, {}, {1})
+    assert lost == {"g": 1}
+    again = lost_links([link], {}, lost, {1})
+    assert again == lost, "the stored link is gone after the first sync, the loss is not"
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        GroupLink("g", 1, "exact", 100.0),
+        GroupLink("g", 2, "fuzzy", 95.0),
+        GroupLink("g", 1, "override", 100.0),
+        GroupLink("g", None, "override", 100.0),
+    ],
+)
+def test_a_group_that_is_somebodys_or_decided_by_hand_is_not_lost(now):
+    assert lost_links([now], {}, {"g": 1}, {1, 2}) == {}
+    assert lost_links([now], {"g": 1}, {}, {1, 2}) == {}
+
+
+def test_a_group_whose_partner_left_or_that_left_itself_is_not_lost():
+    assert lost_links([NOBODYS], {"g": 1}, {}, set()) == {}
+    assert lost_links([], {}, {"g": 1}, {1}, left={"g"}) == {}
+
+
+def test_a_group_that_was_not_listed_this_time_says_nothing_new():
+    assert lost_links([], {}, {"g": 1}, {1}) == {"g": 1}
+    assert lost_links([], {"g": 1}, {}, {1}) == {}
