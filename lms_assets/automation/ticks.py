@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
 
 import dagster as dg
 
@@ -25,14 +26,14 @@ def silent_instigators(instance: dg.DagsterInstance, now: datetime) -> list[Sile
             continue
         is_schedule = state.instigator_type.value == "SCHEDULE"
         count = 1 if is_schedule else FAILED_IN_A_ROW
-        ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=count)
-        kind = "schedule" if is_schedule else "sensor"
-        failed = [tick for tick in ticks if tick.status.value == "FAILURE"]
+        ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=count + 1)
+        # One that is under way says nothing yet: to read it as well would close and open an incident at each look.
+        ended = [tick for tick in ticks if tick.status.value != "STARTED"][:count]
+        failed = [tick for tick in ended if tick.status.value == "FAILURE"]
         if len(failed) == count:
-            error = failed[0].error
-            message = scrub((error.message if error else "").strip().splitlines()[0] if error else "", ERROR_LENGTH)
+            kind: Literal["schedule", "sensor"] = "schedule" if is_schedule else "sensor"
             since = datetime.fromtimestamp(failed[-1].timestamp, UTC)
-            found.append(Silent(state.instigator_name, kind, f"errs: {message}", since))  # type: ignore[arg-type]
+            found.append(Silent(state.instigator_name, kind, f"errs: {_problem(failed[0].error)}", since))
         elif is_schedule:
             started = getattr(state.instigator_data, "start_timestamp", None)
             latest = ticks[0].timestamp if ticks else None
@@ -40,6 +41,14 @@ def silent_instigators(instance: dg.DagsterInstance, now: datetime) -> list[Sile
             if missing is not None:
                 found.append(Silent(state.instigator_name, "schedule", "did not tick when it was due", missing))
     return found
+
+
+def _problem(error: Any) -> str:
+    """The first line of the innermost message: the outer ones only say that a sensor or a schedule failed."""
+    while error is not None and error.cause is not None:
+        error = error.cause
+    said = error.message.strip() if error is not None else ""
+    return scrub(said.splitlines()[0], ERROR_LENGTH) if said else "without a word"
 
 
 def _missing_tick(name: str, started: float | None, latest: float | None, now: datetime) -> datetime | None:
