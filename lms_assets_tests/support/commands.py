@@ -58,11 +58,11 @@ class Commands:
             check=False,
         )
 
-    def start(self, *words: str) -> subprocess.Popen[bytes]:
+    def start(self, *words: str, program: str = COMMAND) -> subprocess.Popen[bytes]:
         """Start in a process group of its own; end it with `kill_all`."""
         with (self.folder / "started.log").open("ab") as log:
             return subprocess.Popen(
-                [COMMAND, *words],
+                [program, *words],
                 env=self.environment,
                 cwd=self.folder,
                 stdout=log,

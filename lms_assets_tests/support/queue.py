@@ -1,0 +1,44 @@
+"""Runs put into Dagster's queue as `dagster job launch` does, by one code server for all of them.
+
+That command starts a code server of its own for every run. What it then calls is not public, hence by name and in
+this one place.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import dagster as dg
+
+
+class Queue:
+    """Puts jobs of one workspace into an instance's queue."""
+
+    def __init__(self, workspace: Any) -> None:
+        self._workspace = workspace
+        self._create = importlib.import_module("dagster._cli.job")._create_run
+
+    def submit(self, job: str, tags: Mapping[str, str]) -> str:
+        """The id of the run, which is queued."""
+        context = self._workspace.create_request_context()
+        (location,) = (entry.code_location for entry in context.get_code_location_entries().values())
+        (repository,) = location.get_repositories().values()
+        instance: dg.DagsterInstance = self._workspace.instance
+        remote = repository.get_full_job(job)
+        run = self._create(instance, location, repository, remote, {}, tags, None, None)
+        instance.submit_run(run.run_id, context)
+        return str(run.run_id)
+
+
+@contextmanager
+def queue_of(module: str, location: str, instance: dg.DagsterInstance) -> Iterator[Queue]:
+    """The queue for a module's jobs; `location` is its name in workspace.yaml, by which the daemon finds it."""
+    target = importlib.import_module("dagster._core.workspace.load_target").ModuleTarget(
+        module_name=module, attribute=None, working_directory=None, location_name=location
+    )
+    context = importlib.import_module("dagster._core.test_utils").create_test_daemon_workspace_context
+    with context(target, instance) as workspace:
+        yield Queue(workspace)
