@@ -8,15 +8,17 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from anyascii import anyascii
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from lms_assets.reports import chart_words, words
 from lms_assets.reports.document import Chart
 from lms_assets.reports.figures import ExecutiveReport, PamReport, WeekPoint
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 SCALE = 2
 """Pixels of the picture for each pixel of the page, for sharp screens."""
@@ -62,6 +64,10 @@ def draw(chart: Chart, report: PamReport | ExecutiveReport, palette: Palette) ->
 
 
 def _canvas(chart: Chart, palette: Palette) -> tuple[Figure, Axes]:
+    # Loading matplotlib takes as long as loading Dagster; only the two steps that draw wait for it.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(chart.width / 100, chart.height / 100), dpi=100 * SCALE, facecolor=palette.ground)
     FigureCanvasAgg(figure)
     left = 0.26 if chart.name == chart_words.REGION_CHART else 0.075
