@@ -105,8 +105,36 @@ class _Server(uvicorn.Server):
         self._ready()
 
 
-def _server(sandbox: Sandbox, ready: Callable[[], None] = lambda: None) -> uvicorn.Server:
-    settings = uvicorn.Config(
+class _InThread(_Server):
+    """Ends at once when it is told to: uvicorn looks every tenth of a second, and lets calls under way finish."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config, lambda: None)
+        self._told_to_end = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def main_loop(self) -> None:
+        """Serve until `end`."""
+        self._loop = asyncio.get_running_loop()
+        self.server_state.default_headers = self.config.encoded_headers
+        await self._told_to_end.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more calls and drop those that nobody waits for any more."""
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+
+    def end(self) -> None:
+        """Called from another thread, also before it serves and after it failed."""
+        self.should_exit = True
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._told_to_end.set)
+
+
+def _config(sandbox: Sandbox) -> uvicorn.Config:
+    return uvicorn.Config(
         app_of(sandbox),
         http=_StampingProtocol,
         ws="none",
@@ -119,7 +147,6 @@ def _server(sandbox: Sandbox, ready: Callable[[], None] = lambda: None) -> uvico
         timeout_graceful_shutdown=1,
         backlog=2048,
     )
-    return _Server(settings, ready)
 
 
 @contextmanager
@@ -128,7 +155,7 @@ def running_sandbox(config: SandboxConfig | None = None, *, port: int = 0) -> It
     settings = config or SandboxConfig()
     sandbox = Sandbox(settings, build_world(settings))
     listener = socket.create_server(("127.0.0.1", port), backlog=2048)
-    server = _server(sandbox)
+    server = _InThread(_config(sandbox))
     runner = asyncio.Runner(loop_factory=server.config.get_loop_factory())
     thread = threading.Thread(target=_run, args=(runner, server, listener), name="sandbox", daemon=True)
     thread.start()
@@ -136,7 +163,7 @@ def running_sandbox(config: SandboxConfig | None = None, *, port: int = 0) -> It
         _wait_until_started(server, thread)
         yield SandboxHandle(f"http://127.0.0.1:{listener.getsockname()[1]}", sandbox, runner.get_loop())
     finally:
-        server.should_exit = True
+        server.end()
         thread.join(timeout=_START_SECONDS)
         listener.close()
 
@@ -170,7 +197,7 @@ def serve(
     gc.collect()
     gc.freeze()
     url = f"http://{host}:{listener.getsockname()[1]}"
-    _server(sandbox, lambda: ready(url) if ready else None).run([listener])
+    _Server(_config(sandbox), lambda: ready(url) if ready else None).run([listener])
 
 
 def introduction(config: SandboxConfig, url: str) -> str:
