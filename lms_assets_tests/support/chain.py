@@ -34,6 +34,7 @@ from lms_assets.vendors.northpass import NorthpassClient
 from lms_assets.vendors.retries import RetryPolicy
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.tables import metadata
+from lms_assets_tests.support.quick_instance import BATCHES, quick_instance
 
 NOW = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 SMALL = SandboxConfig(scale=0.005, now=NOW, northpass_rps=0, impartner_rps=0)
@@ -157,9 +158,10 @@ class ChainRig:
             "LMS_PORTAL_URL": "https://portal.example.com",
             "LMS_REPORTS_DIR": str(folder / "reports"),
             "DAGSTER_HOME": str(folder),
+            **BATCHES,
             **more,
         }
-        self.instance = dg.DagsterInstance.ephemeral(tempdir=str(folder))
+        self.instance = quick_instance(folder)
         self.warehouse = Warehouse(self.url, lock_wait_seconds=5)
         if self.warehouse.is_sqlite and not (folder / "warehouse.db").exists() and warehouse_url is None:
             (folder / "warehouse.db").write_bytes(_empty_sqlite())
