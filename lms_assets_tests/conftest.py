@@ -17,8 +17,28 @@ from lms_assets.warehouse.migrations.seeds import seed_category_rules
 from lms_assets.warehouse.tables import metadata
 from lms_assets_tests.support.mariadb import MariaDbServer, find_programs
 
+# One worker gets the whole of a module; these take longest, and whoever begins one last keeps the other waiting.
+LONGEST = (
+    "faults/test_matrix_of_answers.py",
+    "automation/test_recovery.py",
+    "journeys/test_chain_equals_the_oracle.py",
+    "faults/test_matrix_of_lists_and_records.py",
+    "faults/test_chaos.py",
+    "automation/test_gates.py",
+    "faults/test_database.py",
+    "automation/test_timetable.py",
+    "console/test_bad_configuration.py",
+)
 _NO_MARIADB = "MariaDB's server is not installed (apt-get install mariadb-server): nothing was tried on it"
 _names = (f"test_{number}" for number in itertools.count(1))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Modules with whole chains before the others, the longest before all; within a module as it is written."""
+    here = Path(__file__).parent
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    place = {here / name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: (place.get(item.path, len(LONGEST)), item.path not in slow))
 
 
 def require_mariadb() -> None:

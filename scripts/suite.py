@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,7 @@ import xml.etree.ElementTree as ET
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import audit
 import prepare
 import system_packages
 
@@ -33,10 +35,13 @@ LINT: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 
 PARTS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("fast tests", ("-m", "not slow", "-n", WORKERS)),
-    # A module's expensive fixtures (a whole chain, a database) are made once if one worker gets it all.
-    ("slow tests", ("-m", "slow", "-n", WORKERS, "--dist", "loadfile")),
+    # A module's expensive fixtures (a whole chain, a database) are made once if one worker gets it all. The longest
+    # modules come first (lms_assets_tests/conftest.py), so that no worker is left alone with one at the end.
+    ("tests", ("-n", WORKERS, "--dist", "loadfile", "--no-loadscope-reorder")),
 )
+
+ROOM_IN_MEMORY = 3 * 2**30
+"""Bytes that must be free before tests write into memory what they would write to the disk: SQLite waits for a disk."""
 
 NO_TESTS = 5
 """pytest's exit code when nothing was selected."""
@@ -50,6 +55,8 @@ class Tally:
     failed: int = 0
     broken: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    not_asked: list[str] = field(default_factory=list)
+    """What the world outside did not answer; no fault of the code, and it fails nothing."""
 
 
 def main() -> int:
@@ -65,19 +72,23 @@ def main() -> int:
     except prepare.PreparationError as problem:
         print(problem, file=sys.stderr)
         return 2
+    holes = None if lint_only else audit.Audit(BIN)
     for name, command in LINT:
         if _run(name, [str(BIN / command[0]), *command[1:]]) != 0:
             tally.broken.append(name)
     if not lint_only:
         for name, options in PARTS:
             _run_tests(name, options, tally)
+    if holes is not None:
+        _note_holes(holes.outcome(), tally)
     return _conclude(tally, lint_only=lint_only)
 
 
-def _run(name: str, command: list[str]) -> int:
+def _run(name: str, command: list[str], environment: dict[str, str] | None = None) -> int:
     print(f"\n== {name}: {Path(command[0]).name} {' '.join(command[1:])}", flush=True)
     started = time.monotonic()
-    env = {**os.environ, "PATH": os.pathsep.join([str(BIN), os.environ.get("PATH", os.defpath)])}
+    path = os.pathsep.join([str(BIN), os.environ.get("PATH", os.defpath)])
+    env = {**os.environ, "PATH": path, **(environment or {})}
     code = subprocess.run(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, check=False).returncode
     print(
         f"== {name}: {'ok' if code == 0 else f'exit code {code}'}, {time.monotonic() - started:.0f} s",
@@ -87,13 +98,30 @@ def _run(name: str, command: list[str]) -> int:
 
 
 def _run_tests(name: str, options: tuple[str, ...], tally: Tally) -> None:
-    with tempfile.TemporaryDirectory() as directory:
+    with tempfile.TemporaryDirectory(prefix="lms-tests-", dir=_in_memory()) as directory:
         report = Path(directory) / "report.xml"
-        code = _run(name, [str(BIN / "pytest"), *options, f"--junitxml={report}"])
+        code = _run(name, [str(BIN / "pytest"), *options, f"--junitxml={report}"], {"TMPDIR": directory})
         if report.exists():
             _count(report, tally)
     if code not in (0, NO_TESTS):
         tally.broken.append(name)
+
+
+def _in_memory() -> str | None:
+    """The folder in memory when there is one with room; None leaves the choice to the system."""
+    shared = Path("/dev/shm")  # noqa: S108 - everything is in a folder of its own name
+    if shared.is_dir() and os.access(shared, os.W_OK) and shutil.disk_usage(shared).free > ROOM_IN_MEMORY:
+        return str(shared)
+    return None
+
+
+def _note_holes(found: audit.Outcome, tally: Tally) -> None:
+    if found.holes:
+        print("\nKnown holes in installed packages (what to do: docs/security.md):")
+        print("\n".join(f"  {line}" for line in found.holes))
+        tally.broken.append("audit of dependencies")
+    if found.not_asked:
+        tally.not_asked.append(f"audit of dependencies: {found.not_asked}")
 
 
 def _count(report: Path, tally: Tally) -> None:
@@ -115,6 +143,9 @@ def _conclude(tally: Tally, *, lint_only: bool) -> int:
         verdict = "which CI does not allow" if in_ci else "CI=true would fail"
         print(f"Left out ({verdict}):")
         print("\n".join(f"  {line}" for line in sorted(tally.left_out)))
+    if tally.not_asked:
+        print("Left out, as nobody answered (fails nothing):")
+        print("\n".join(f"  {line}" for line in tally.not_asked))
     if tally.broken:
         print(f"Not in order: {', '.join(tally.broken)}")
     if lint_only:

@@ -26,10 +26,10 @@ def test_known(): assert False
 @pytest.fixture
 def script(monkeypatch):
     monkeypatch.syspath_prepend(str(source.ROOT / "scripts"))
-    for name in ("suite", "prepare", "system_packages"):
+    for name in ("suite", "audit", "prepare", "system_packages"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     yield importlib.import_module("suite")
-    for name in ("suite", "prepare", "system_packages"):
+    for name in ("suite", "audit", "prepare", "system_packages"):
         sys.modules.pop(name, None)
 
 
