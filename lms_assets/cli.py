@@ -46,10 +46,17 @@ def run(
     plan: Annotated[int | None, typer.Option(min=1, help="The reviewed plan for offboarding_apply.")] = None,
 ) -> None:
     """Run one job in the foreground, with progress and a summary."""
-    from lms_assets.console.run import RunOptions, run_command
+    from lms_assets.console.environment import settings_from_environment
 
-    options = RunOptions(job, partition, last_days, allow_mass_deactivation, resume, release, plan)
-    _finish(lambda: run_command(options, Console()))
+    def command() -> int:
+        # A wrong variable is said at once: loading Dagster and the graph takes two seconds.
+        settings_from_environment()
+        from lms_assets.console.run import RunOptions, run_command
+
+        options = RunOptions(job, partition, last_days, allow_mass_deactivation, resume, release, plan)
+        return run_command(options, Console())
+
+    _finish(command)
 
 
 @app.command()

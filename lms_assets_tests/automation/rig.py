@@ -12,6 +12,7 @@ import dagster as dg
 from lms_assets.sandbox import SandboxConfig, running_sandbox
 from lms_assets.sandbox.server import SandboxHandle
 from lms_assets_tests.support.chain import SMALL, ChainRig, QuickConnections
+from lms_assets_tests.support.quick_instance import QUICK_EVENTS
 
 CHAIN_LOG = {
     "python_logs": {
@@ -26,9 +27,7 @@ class WatchedRig(ChainRig):
     """A ChainRig whose runs are written to the chain log and the task page, and whose sensors can be ticked."""
 
     def __init__(self, folder: Path, sandbox: SandboxHandle, instance: dg.DagsterInstance, **more: str) -> None:
-        super().__init__(folder, sandbox, **more)
-        self.instance.dispose()
-        self.instance = instance
+        super().__init__(folder, sandbox, instance=instance, **more)
         self._cursors: dict[str, str | None] = {}
 
     def tick(self, sensor: dg.SensorDefinition, **environment: str) -> Any:
@@ -52,14 +51,23 @@ class WatchedRig(ChainRig):
 
 @contextmanager
 def watched_rig(
-    folder: Path, config: SandboxConfig = SMALL, *, dagster_yaml: Mapping[str, Any] = CHAIN_LOG, **environment: str
+    folder: Path,
+    config: SandboxConfig = SMALL,
+    *,
+    dagster_yaml: Mapping[str, Any] = CHAIN_LOG,
+    events_on_disk: bool = False,
+    **environment: str,
 ) -> Iterator[WatchedRig]:
-    """A rig in an empty folder with a sandbox of its own."""
+    """A rig in an empty folder with a sandbox of its own.
+
+    `events_on_disk`: Dagster's own log of events, for what looks at its files or at the pools' limits.
+    """
     home = folder / "home"
     home.mkdir()
+    overrides = dict(dagster_yaml) | ({} if events_on_disk else QUICK_EVENTS)
     with (
         running_sandbox(config) as sandbox,
-        dg.instance_for_test(temp_dir=str(home), overrides=dict(dagster_yaml)) as instance,
+        dg.instance_for_test(temp_dir=str(home), overrides=overrides) as instance,
     ):
         rig = WatchedRig(folder, sandbox, instance, **environment)
         try:

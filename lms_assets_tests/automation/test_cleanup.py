@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
+import pytest
 
 from lms_assets.warehouse.tasks import begin_run
-from lms_assets_tests.automation.rig import WatchedRig
+from lms_assets_tests.automation.rig import WatchedRig, watched_rig
+
+
+@pytest.fixture
+def rig(quick_folder: Path) -> Iterator[WatchedRig]:
+    """Dagster's own storage, as it lies on disk: that is what is cleaned up here."""
+    with watched_rig(quick_folder, events_on_disk=True) as made:
+        yield made
 
 
 def test_old_logs_and_runs_go_and_every_last_materialisation_stays(rig: WatchedRig):

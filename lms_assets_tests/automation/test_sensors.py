@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import dagster as dg
 
 from lms_assets.automation.sensors import (
@@ -10,7 +12,7 @@ from lms_assets.automation.sensors import (
     push_after_enrollments_sensor,
 )
 from lms_assets.run_tags import PEOPLE_TAG
-from lms_assets_tests.automation.rig import WatchedRig
+from lms_assets_tests.automation.rig import WatchedRig, watched_rig
 
 
 def learners(rig: WatchedRig, count: int) -> list[str]:
@@ -141,9 +143,11 @@ def test_a_time_filter_that_is_ignored_is_noticed_and_costs_no_transcripts(rig: 
     assert result.metadata["enrollments"]["time_filter_ignored"] is True
 
 
-def test_pools_get_their_limit_before_their_first_use_and_keep_what_somebody_set(rig: WatchedRig):
-    storage = rig.instance.event_log_storage
-    storage.set_concurrency_slots("northpass_api", 3)
-    rig.tick(chains_without_process_sensor)
-    rig.tick(chains_without_process_sensor)
-    assert {each.name: each.limit for each in storage.get_pool_limits()} == {"northpass_api": 3, "impartner_api": 1}
+def test_pools_get_their_limit_before_their_first_use_and_keep_what_somebody_set(quick_folder: Path):
+    with watched_rig(quick_folder, events_on_disk=True) as rig:
+        storage = rig.instance.event_log_storage
+        storage.set_concurrency_slots("northpass_api", 3)
+        rig.tick(chains_without_process_sensor)
+        rig.tick(chains_without_process_sensor)
+        limits = {each.name: each.limit for each in storage.get_pool_limits()}
+    assert limits == {"northpass_api": 3, "impartner_api": 1}

@@ -28,12 +28,11 @@ from lms_assets.resources import Connections
 from lms_assets.run_tags import ALLOW_MASS_DEACTIVATION_TAG, AS_OF_TAG
 from lms_assets.sandbox import IMPARTNER_KEY, NORTHPASS_KEY, SandboxConfig
 from lms_assets.sandbox.server import SandboxHandle
-from lms_assets.vendors.http import HttpLimits
 from lms_assets.vendors.impartner import ImpartnerClient
 from lms_assets.vendors.northpass import NorthpassClient
-from lms_assets.vendors.retries import RetryPolicy
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.tables import metadata
+from lms_assets_tests.support.limits import QUICK
 from lms_assets_tests.support.quick_instance import BATCHES, quick_instance
 
 NOW = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
@@ -52,25 +51,6 @@ DIARIES = {
     "email_log", "webhook_events_seen", "sync_state", "alembic_version", "lms_offboarding_plans",
     "lms_offboarding_items", "enrollment_weeks", "partner_cert_history",
 }  # fmt: skip
-
-QUICK = HttpLimits(
-    connect_seconds=2,
-    read_seconds=1,
-    answer_seconds=3,
-    slot_seconds=10,
-    retry=RetryPolicy(
-        attempts=3,
-        total_seconds=6,
-        wait_initial=0.005,
-        wait_max=0.01,
-        wait_jitter=0.005,
-        retry_after_max=0.01,
-        hiccup_attempts=2,
-        hiccup_wait=0.005,
-    ),
-)
-"""Every bound of the product's clients, only shorter: three attempts within six seconds."""
-
 
 _clocks: list[Callable[[], datetime]] = []
 
@@ -143,7 +123,14 @@ class ChainResult:
 class ChainRig:
     """One warehouse and one Dagster instance in memory against one sandbox."""
 
-    def __init__(self, folder: Path, sandbox: SandboxHandle, warehouse_url: str | None = None, **more: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        sandbox: SandboxHandle,
+        warehouse_url: str | None = None,
+        instance: dg.DagsterInstance | None = None,
+        **more: str,
+    ) -> None:
         self.sandbox = sandbox
         self.folder = folder
         self.url = warehouse_url or f"sqlite:///{folder / 'warehouse.db'}"
@@ -161,7 +148,7 @@ class ChainRig:
             **BATCHES,
             **more,
         }
-        self.instance = quick_instance(folder)
+        self.instance = instance or quick_instance(folder)
         self.warehouse = Warehouse(self.url, lock_wait_seconds=5)
         if self.warehouse.is_sqlite and not (folder / "warehouse.db").exists() and warehouse_url is None:
             (folder / "warehouse.db").write_bytes(_empty_sqlite())

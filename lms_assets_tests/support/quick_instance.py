@@ -26,13 +26,16 @@ _copy = importlib.import_module("dagster_shared.record").copy
 
 BATCHES = {"DAGSTER_EVENT_BATCH_SIZE": "1000"}
 """Has Dagster hand over the events of one range of weeks together."""
+QUICK_EVENTS = {"event_log_storage": {"module": __name__, "class": "QuickEvents"}}
+"""What `dagster.yaml` would say to use them in an instance that keeps the rest on disk."""
 
 
 class QuickEvents(_EVENTS.InMemoryEventLogStorage):
     """The log of events of one instance, written by the thread that made it on one connection."""
 
-    def __init__(self, **arguments: Any) -> None:
-        super().__init__(**arguments)
+    def __init__(self, inst_data: Any = None, preload: Any = None) -> None:
+        with mock.patch.object(_EVENTS, "stamp_alembic_rev"):
+            super().__init__(inst_data, preload)
         self._thread = threading.get_ident()
 
     @contextmanager
@@ -82,7 +85,6 @@ class QuickEvents(_EVENTS.InMemoryEventLogStorage):
 def quick_instance(folder: Path) -> dg.DagsterInstance:
     """An instance in memory; `folder` is for what steps leave as files. Use it with `BATCHES` in the environment."""
     with (
-        mock.patch.object(_EVENTS, "stamp_alembic_rev"),
         mock.patch.object(_RUNS, "stamp_alembic_rev"),
         mock.patch.object(_LOG, "InMemoryEventLogStorage", QuickEvents),
     ):

@@ -17,26 +17,10 @@ from urllib.parse import parse_qsl, urlsplit
 from lms_assets.vendors.http import HttpLimits
 from lms_assets.vendors.impartner import ImpartnerClient
 from lms_assets.vendors.northpass import NorthpassClient
-from lms_assets.vendors.retries import RetryPolicy
+from lms_assets_tests.support.limits import QUICK
 
 NORTHPASS_KEY = "np-secret-key-4711"
 IMPARTNER_KEY = "prm-secret-key-0815"
-
-QUICK = HttpLimits(
-    connect_seconds=2,
-    read_seconds=2,
-    answer_seconds=2,
-    slot_seconds=5,
-    retry=RetryPolicy(
-        attempts=4,
-        total_seconds=10,
-        wait_initial=0.001,
-        wait_max=0.002,
-        wait_jitter=0,
-        retry_after_max=0.01,
-        hiccup_wait=0.001,
-    ),
-)
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ from lms_assets.vendors.errors import (
     VendorUnavailable,
 )
 from lms_assets.vendors.northpass import NorthpassClient
+from lms_assets_tests.support.limits import QUICK
 from lms_assets_tests.vendors.scripted import (
     NORTHPASS_KEY,
-    QUICK,
     Raw,
     Reply,
     ScriptedServer,

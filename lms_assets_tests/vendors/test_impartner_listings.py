@@ -18,6 +18,7 @@ from lms_assets.vendors.errors import (
 )
 from lms_assets.vendors.impartner_filter import differs, equals
 from lms_assets.vendors.listing import Verdict
+from lms_assets_tests.support.limits import QUICK
 from lms_assets_tests.vendors.scripted import Reply, ScriptedServer, Seen, first_then, impartner
 
 
@@ -134,8 +135,8 @@ def test_an_answer_without_results_is_an_error_and_never_empty(server: ScriptedS
     [
         ("Unauthorized", "", AuthenticationFailed, 1),
         ("X", "Access denied", AuthenticationFailed, 1),
-        ("RateLimitExceeded", "", Throttled, 4),
-        ("InternalServerError", "", VendorUnavailable, 4),
+        ("RateLimitExceeded", "", Throttled, QUICK.retry.attempts),
+        ("InternalServerError", "", VendorUnavailable, QUICK.retry.attempts),
         ("NotFound", "", RecordNotFound, 1),
         ("InvalidField", "Field 'Tier__cf' is not known", RequestRejected, 1),
     ],

@@ -12,7 +12,8 @@ import pytest
 
 from lms_assets.vendors.errors import UntrustedServer
 from lms_assets.vendors.northpass import NorthpassClient
-from lms_assets_tests.vendors.scripted import NORTHPASS_KEY, QUICK, Reply, ScriptedServer, resource
+from lms_assets_tests.support.limits import QUICK
+from lms_assets_tests.vendors.scripted import NORTHPASS_KEY, Reply, ScriptedServer, resource
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the openssl command")
 
