@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.migrations.seeds import seed_category_rules
@@ -118,6 +119,20 @@ def _mariadb_reused(_mariadb_of_session: Callable[[], MariaDbServer]) -> Callabl
     return url
 
 
+@pytest.fixture
+def ready_mariadb_url(mariadb: MariaDbServer, _mariadb_reused: Callable[[], str]) -> str:
+    """A MariaDB warehouse with its tables and nothing in them but the seeds; one test at a time has it."""
+    made = Warehouse(_mariadb_reused(), lock_wait_seconds=5)
+    with made.transaction() as connection:
+        connection.execute(text("SET FOREIGN_KEY_CHECKS = 0"))
+        for table in reversed(metadata.sorted_tables):
+            connection.execute(table.delete())
+        connection.execute(text("SET FOREIGN_KEY_CHECKS = 1"))
+        seed_category_rules(connection)
+    made.close()
+    return _mariadb_reused()
+
+
 @pytest.fixture(params=["sqlite", "mariadb"])
 def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Warehouse]:
     """A warehouse of each kind with its tables and nothing in them but the seeds."""
@@ -126,12 +141,7 @@ def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Wareho
         shutil.copyfile(request.getfixturevalue("_sqlite_template"), path)
         made = Warehouse(f"sqlite:///{path}", lock_wait_seconds=5)
     else:
-        require_mariadb()
-        made = Warehouse(request.getfixturevalue("_mariadb_reused")(), lock_wait_seconds=5)
-        with made.transaction() as connection:
-            for table in reversed(metadata.sorted_tables):
-                connection.execute(table.delete())
-            seed_category_rules(connection)
+        made = Warehouse(request.getfixturevalue("ready_mariadb_url"), lock_wait_seconds=5)
     yield made
     made.close()
 

@@ -57,9 +57,9 @@ def at_first_write(tables: tuple[str, ...], do: Any) -> Iterator[list[str]]:
 
 
 def test_a_server_that_dies_in_every_write_phase_and_comes_back_ends_in_the_right_state(
-    sandbox: SandboxHandle, tmp_path: Path, mariadb: MariaDbServer, mariadb_url: str
+    sandbox: SandboxHandle, tmp_path: Path, mariadb: MariaDbServer, ready_mariadb_url: str
 ) -> None:
-    rig = ChainRig(tmp_path, sandbox, mariadb_url)
+    rig = ChainRig(tmp_path, sandbox, ready_mariadb_url)
 
     def die_and_come_back() -> None:
         mariadb.kill()
@@ -75,9 +75,9 @@ def test_a_server_that_dies_in_every_write_phase_and_comes_back_ends_in_the_righ
 
 @pytest.mark.parametrize("phase", ["partners", "lms_enrollments"])
 def test_a_server_that_stays_down_leaves_the_old_state_and_says_so(
-    sandbox: SandboxHandle, tmp_path: Path, mariadb: MariaDbServer, mariadb_url: str, phase: str
+    sandbox: SandboxHandle, tmp_path: Path, mariadb: MariaDbServer, ready_mariadb_url: str, phase: str
 ) -> None:
-    rig = ChainRig(tmp_path, sandbox, mariadb_url)
+    rig = ChainRig(tmp_path, sandbox, ready_mariadb_url)
     assert rig.run().success
     rig.run("leads_full")
     rig.advance(hours=1)
@@ -187,7 +187,7 @@ def test_two_runs_at_once_that_nobody_kept_apart_still_end_in_the_right_state(
     sandbox: SandboxHandle, tmp_path: Path, request: pytest.FixtureRequest, other: str, kind: str
 ) -> None:
     """Schedules and commands keep them apart; two machines on one database know nothing of each other."""
-    url = request.getfixturevalue("mariadb_url") if kind == "mariadb" else f"sqlite:///{tmp_path}/warehouse.db"
+    url = request.getfixturevalue("ready_mariadb_url") if kind == "mariadb" else f"sqlite:///{tmp_path}/warehouse.db"
     rig = ChainRig(tmp_path, sandbox, url)
     assert rig.run().success
     rig.run("leads_full")

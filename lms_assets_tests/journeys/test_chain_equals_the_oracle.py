@@ -28,7 +28,7 @@ def make_url(request: pytest.FixtureRequest) -> Callable[[], str | None]:
     """Gives a warehouse's URL; None lets the rig make a SQLite file of its own."""
     if request.param == "sqlite":
         return lambda: None
-    return lambda: request.getfixturevalue("mariadb_url")
+    return lambda: request.getfixturevalue("ready_mariadb_url")
 
 
 @pytest.mark.parametrize("seed", range(1, 11))
