@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from lms_assets.sandbox.server import SandboxHandle, running_sandbox
-from lms_assets_tests.support.chain import SMALL, ChainRig, Saved
+from lms_assets_tests.support.chain import SMALL, ChainRig
+from lms_assets_tests.support.saved import Saved
 
 
 @pytest.fixture

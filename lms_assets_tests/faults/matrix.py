@@ -18,7 +18,8 @@ from sqlalchemy import Select, select
 from lms_assets.sandbox.fault_kinds import KINDS
 from lms_assets.sandbox.server import SandboxHandle, running_sandbox
 from lms_assets.warehouse.tables import metadata, sync_failures, sync_logs
-from lms_assets_tests.support.chain import DIARIES, SMALL, STAMPS, ChainResult, ChainRig, Saved
+from lms_assets_tests.support.chain import DIARIES, SMALL, STAMPS, ChainResult, ChainRig
+from lms_assets_tests.support.saved import Saved
 
 Exposure = Literal["once", "always"]
 Outcome = Literal["same", "old", "kept", "late", "untouched"]

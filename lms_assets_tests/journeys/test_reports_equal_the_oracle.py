@@ -19,7 +19,7 @@ from lms_assets.reports.material import Material
 from lms_assets.reports.pam import build_pam_report
 from lms_assets.sandbox.config import SandboxConfig
 from lms_assets.sandbox.server import running_sandbox
-from lms_assets_tests.oracle.holding import CATEGORIES, months_later
+from lms_assets_tests.journeys.report_figures import busy, expiring, overall_figures, pam_figures, share_figures, weeks
 from lms_assets_tests.oracle.records import trimmed
 from lms_assets_tests.oracle.reports import WEEK, Figures, ReportOracle
 from lms_assets_tests.support.agreement import links_taken_over
@@ -101,90 +101,8 @@ def test_every_figure_of_every_pam_report(world: World):
             each for each in world.oracle.partners if trimmed(world.oracle.accounts[each]["account_owner"]) == folded
         ]
         report = build_pam_report(world.material, [owner])
-        compare(report, _pam_figures(world, mine))
+        compare(report, pam_figures(world.oracle, world.row, mine))
         _compare_lists(world, report, mine)
-
-
-def _pam_figures(world: World, mine: list[int]) -> Figures:
-    oracle, at, since = world.oracle, world.oracle.at, world.oracle.at - WEEK
-    right: Figures = {}
-    for each in mine:
-        right |= {f"partners.{world.row[each]}.{name}": value for name, value in _partner_figures(oracle, each).items()}
-    statuses = [oracle.standing(each)[0] for each in mine]
-    right |= {
-        "totals.partners": len(mine),
-        "totals.npcu.now": oracle.npcu(mine, at),
-        "totals.npcu.before": oracle.npcu(mine, since) if mine else None,
-        "totals.certifications": oracle.number(mine, at),
-        "totals.uncategorised": _without_category(oracle, mine),
-        "totals.people": oracle.people(mine),
-        "totals.gained": sum(held.npcu for each in mine for held in oracle.gained(each, since, at)),
-        "totals.lost": sum(held.npcu for each in mine for held in oracle.gained(each, at, since)),
-        "totals.below": statuses.count("below"),
-        "totals.about_to_fall": statuses.count("about to fall below"),
-        "totals.people_in_no_group": sum(map(oracle.people_in_no_group, mine)),
-        "totals.contacts_not_in_lms": sum(map(oracle.contacts_not_in_lms, mine)),
-        "totals.leads_last_30_days": sum(map(oracle.leads, mine)),
-        **_by_category("totals", oracle, mine),
-        **_expiring(oracle, mine, (30, 60, 90)),
-        **_weeks(oracle, mine),
-    }
-    return right
-
-
-def _partner_figures(oracle: ReportOracle, each: int) -> Figures:
-    at, since = oracle.at, oracle.at - WEEK
-    status, fell, falls = oracle.standing(each)
-    left = [held.npcu for held in oracle.held(each, at).values() if falls is not None and held.expires > falls]
-    return {
-        "npcu.now": oracle.npcu([each], at),
-        "npcu.before": oracle.npcu([each], since),
-        "standing.status": status,
-        "standing.requirement": oracle.required(each),
-        "standing.npcu": oracle.npcu([each], at),
-        "standing.since": fell,
-        "standing.falls_at": falls,
-        "standing.falls_to": sum(left) if falls else None,
-        "certifications": oracle.number([each], at),
-        "people": len(oracle.partners[each].user_ids),
-        "people_in_no_group": oracle.people_in_no_group(each),
-        "contacts_not_in_lms": oracle.contacts_not_in_lms(each),
-        "leads_last_30_days": oracle.leads(each),
-        "gained": sum(held.npcu for held in oracle.gained(each, since, at)),
-        "lost": sum(held.npcu for held in oracle.gained(each, at, since)),
-        "expiring_90": len(oracle.expiring([each], 90)),
-        **{name.removeprefix("."): value for name, value in _by_category("", oracle, [each]).items()},
-    }
-
-
-def _by_category(prefix: str, oracle: ReportOracle, mine: list[int]) -> Figures:
-    numbers = {category: oracle.number(mine, oracle.at, category) for category in CATEGORIES}
-    return {f"{prefix}.by_category.{category}": number for category, number in numbers.items() if number}
-
-
-def _without_category(oracle: ReportOracle, mine: list[int]) -> int:
-    return sum(held.category is None for each in mine for held in oracle.held(each, oracle.at).values())
-
-
-def _expiring(oracle: ReportOracle, mine: list[int], windows: tuple[int, ...]) -> Figures:
-    right: Figures = {}
-    for days in windows:
-        found = oracle.expiring(mine, days)
-        right[f"expiring_within.{days}.certifications"] = len(found)
-        right[f"expiring_within.{days}.npcu"] = sum(held.npcu for held in found)
-    return right
-
-
-def _weeks(oracle: ReportOracle, mine: list[int]) -> Figures:
-    back = {
-        f"npcu_by_week.{(oracle.at - WEEK * k).date()}.value": oracle.npcu(mine, oracle.at - WEEK * k)
-        for k in range(26)
-    }
-    ahead = {
-        f"expiries_by_week.{(oracle.at + WEEK * k).date()}.value": len(oracle.expiring(mine, 7 * k + 7, 7 * k))
-        for k in range(13)
-    }
-    return back | ahead
 
 
 def _compare_lists(world: World, report: Any, mine: list[int]) -> None:
@@ -219,8 +137,8 @@ def test_every_figure_of_the_executive_report(world: World):
     everybody = list(oracle.partners)
     report = build_executive_report(world.material)
     regions = {row["id"]: row["name"] for row in oracle.state["regions"]}
-    right = _overall_figures(oracle, everybody) | _expiring(oracle, everybody, (30, 90)) | _weeks(oracle, everybody)
-    right |= _share_figures(oracle, "overall", everybody)
+    right = overall_figures(oracle, everybody) | expiring(oracle, everybody, (30, 90)) | weeks(oracle, everybody)
+    right |= share_figures(oracle, "overall", everybody)
     for prefix, shown, name_of in (
         ("tiers", report.tiers, lambda row: row["partner_tier"]),
         ("regions", report.regions, lambda row: regions.get(row["region_id"])),
@@ -229,78 +147,9 @@ def test_every_figure_of_the_executive_report(world: World):
         for line in shown:
             wanted = "" if line.key == "(not set)" else trimmed(line.key)
             members = [each for each in everybody if trimmed(name_of(oracle.accounts[each])) == wanted]
-            right |= _share_figures(oracle, f"{prefix}.{line.key}", members, tier=prefix == "tiers")
+            right |= share_figures(oracle, f"{prefix}.{line.key}", members, tier=prefix == "tiers")
         assert sum(line.partners for line in shown) == len(everybody)
     compare(report, right)
-
-
-def _overall_figures(oracle: ReportOracle, everybody: list[int]) -> Figures:
-    people = [person for each in everybody for person in oracle.partners[each].user_ids]
-    quiet = [each for each in everybody if not _busy(oracle, each)]
-    right: Figures = {
-        "partners": len(everybody),
-        "people": len(set(people)),
-        "people_of_several": len({person for person in people if people.count(person) > 1}),
-        "certifications": oracle.number(everybody, oracle.at),
-        "uncategorised": _without_category(oracle, everybody),
-        "quiet_partners": len(quiet),
-    }
-    stocks = {"totals.npcu": oracle.npcu, "totals.certifications": oracle.number}
-    held = {category: oracle.number(everybody, oracle.at, category) for category in CATEGORIES}
-    for name, figure in stocks.items():
-        right |= _stock(oracle, name, lambda at, figure=figure: figure(everybody, at))
-    for category in (each for each, number in held.items() if number):
-        right |= _stock(
-            oracle, f"categories.{category}", lambda at, category=category: oracle.number(everybody, at, category)
-        )
-    for name, start in oracle.spans().items():
-        gained = [one for each in everybody for one in oracle.gained(each, start, oracle.at)]
-        begin, end = months_later(start, -12), months_later(oracle.at, -12)
-        before = [one for each in everybody for one in oracle.gained(each, begin, end)]
-        right |= {
-            f"earned.{name}.certifications": len(gained),
-            f"earned.{name}.npcu": sum(one.npcu for one in gained),
-            f"earned.{name}.certifications_last_year": len(before),
-            f"earned.{name}.npcu_last_year": sum(one.npcu for one in before),
-        }
-    return right
-
-
-def _busy(oracle: ReportOracle, each: int) -> bool:
-    since = oracle.at - 90 * WEEK / 7
-    held = oracle.held(each, oracle.at).values()
-    return bool(oracle.gained(each, since, oracle.at)) or any(one.completed > since for one in held)
-
-
-def _stock(oracle: ReportOracle, name: str, figure: Any) -> Figures:
-    right: Figures = {f"{name}.now": figure(oracle.at)}
-    for span, start in oracle.spans().items():
-        day = oracle.at_that_time
-        right |= {
-            f"{name}.spans.{span}.change.now": figure(oracle.at),
-            f"{name}.spans.{span}.change.before": figure(day(start)),
-            f"{name}.spans.{span}.last_year.now": figure(day(months_later(oracle.at, -12))),
-            f"{name}.spans.{span}.last_year.before": figure(day(months_later(start, -12))),
-        }
-    return right
-
-
-def _share_figures(oracle: ReportOracle, prefix: str, members: list[int], *, tier: bool = False) -> Figures:
-    statuses = [oracle.standing(each)[0] for each in members]
-    asked = {oracle.required(each) for each in members}
-    return {
-        f"{prefix}.partners": len(members),
-        f"{prefix}.people": oracle.people(members),
-        f"{prefix}.certifications": oracle.number(members, oracle.at),
-        f"{prefix}.npcu.now": oracle.npcu(members, oracle.at),
-        f"{prefix}.npcu.before": oracle.npcu(members, oracle.at - WEEK),
-        f"{prefix}.requirement": asked.pop() if len(asked) == 1 else 0,
-        f"{prefix}.asked": len(members) - statuses.count("no requirement"),
-        f"{prefix}.meets": statuses.count("meets"),
-        f"{prefix}.below": statuses.count("below"),
-        f"{prefix}.about_to_fall": statuses.count("about to fall below"),
-        f"{prefix}.expiring_30": len(oracle.expiring(members, 30)),
-    }
 
 
 def test_rankings_and_lists_of_the_executive_report(world: World):
@@ -316,7 +165,7 @@ def test_rankings_and_lists_of_the_executive_report(world: World):
     for line in (*report.top, *report.growing, *report.quiet, *report.fell_below):
         assert line.npcu.now == now[world.account[line.key]]
         assert line.npcu.difference == growth[world.account[line.key]]
-    assert not any(_busy(oracle, world.account[line.key]) for line in report.quiet)
+    assert not any(busy(oracle, world.account[line.key]) for line in report.quiet)
     assert {world.account[line.key] for line in report.fell_below} == {
         each for each in oracle.partners if oracle.fell_this_week(each)
     }

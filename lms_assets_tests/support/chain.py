@@ -9,7 +9,6 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -240,29 +239,6 @@ def data_of(warehouse: Warehouse) -> dict[str, list[tuple[tuple[str, Any], ...]]
 def _rows(warehouse: Warehouse, table: str) -> list[dict[str, Any]]:
     with warehouse.read() as connection:
         return [dict(row._mapping) for row in connection.execute(select(metadata.tables[table]))]
-
-
-@dataclass(frozen=True)
-class Saved:
-    """Where a chain on SQLite has come to: its database, and what it left in the sandbox's CRM."""
-
-    database: bytes
-    accounts: Mapping[int, Any]
-    at: datetime
-
-    @classmethod
-    def of(cls, rig: ChainRig) -> "Saved":
-        """As it is now; nothing may be running."""
-        rig.warehouse.close()
-        return cls((rig.folder / "warehouse.db").read_bytes(), deepcopy(rig.sandbox.world.accounts), rig.now)
-
-    def restore(self, rig: ChainRig) -> None:
-        """Put a rig, whose sandbox has the same seed, where the saved one was."""
-        rig.warehouse.close()
-        (rig.folder / "warehouse.db").write_bytes(self.database)
-        rig.sandbox.world.accounts = deepcopy(dict(self.accounts))
-        rig.sandbox.world.touched("accounts")
-        rig.sandbox.mutate("clock", to=self.at.strftime("%Y-%m-%dT%H:%M:%SZ"))
 
 
 @cache
