@@ -32,7 +32,7 @@ def place() -> Iterator[tuple[WatchedRig, Scheduler, Receiver]]:
     with (
         pytest.MonkeyPatch.context() as patch,
         receiving() as receiver,
-        watched_rig(folder, LMS_ALERT_URLS=receiver.alert_url) as rig,
+        watched_rig(folder, events_on_disk=True, LMS_ALERT_URLS=receiver.alert_url) as rig,
     ):
         for name in [name for name in rig.environment if name.startswith(NEEDS)]:
             patch.delenv(name, raising=False)

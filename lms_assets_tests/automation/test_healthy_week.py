@@ -1,0 +1,77 @@
+"""A week in which all goes well is silent: everything that the timetable runs, over a living world, and no message."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from lms_assets.automation.alerts import open_incidents_sensor
+from lms_assets.automation.sensors import push_after_enrollments_sensor
+from lms_assets.domain.timetable import TIMETABLE
+from lms_assets_tests.automation.receiver import receiving
+from lms_assets_tests.automation.rig import WatchedRig, watched_rig
+
+WEEK = timedelta(days=7)
+# Of five syncs of enrollments a day and three of leads, as few as the cadences bear: gaps of 8 and of 12 hours, where
+# 10 and 14 are overdue. What more of them would add is runs after shorter gaps.
+ENOUGH = {"enrollments_incremental": (10, 18), "leads_incremental": (8, 20)}
+DAYS_ON_WHICH_COUNTS_CHANGE = (0, 2, 5)
+
+
+def ticks(begin: datetime) -> Iterator[tuple[datetime, str]]:
+    """The week's runs by the timetable, thinned: when, and which job."""
+    found = []
+    for line in TIMETABLE:
+        tick = line.next_after(begin - timedelta(seconds=1))
+        while tick < begin + WEEK:
+            if tick.hour in ENOUGH.get(line.job, line.hours):
+                found.append((tick, line.job))
+            tick = line.next_after(tick)
+    yield from sorted(found)
+
+
+def something_happens(rig: WatchedRig, day: int) -> None:
+    """A few people finish a certification, and one leaves."""
+    done = [row for row in rig.rows("lms_enrollments") if row["status"] == "completed"]
+    course = next(row["id"] for row in rig.rows("lms_courses") if row["npcu_value"] and row["status"] == "live")
+    people = sorted({row["user_id"] for row in done} & set(rig.sandbox.world.people))
+    for person in people[4 * day : 4 * day + 3]:
+        rig.sandbox.mutate("complete_course", person=person, course=course)
+    rig.sandbox.mutate("disable_person", person=people[4 * day + 3])
+
+
+def wait_for(rig: WatchedRig, tick: datetime) -> None:
+    """Go on to the next run. Late is told when it stays late: two looks just before, when all is oldest."""
+    for before in (timedelta(minutes=31), timedelta(0)):
+        rig.advance(seconds=max((tick - before - rig.now).total_seconds(), 0))
+        rig.tick(open_incidents_sensor)
+
+
+@pytest.mark.slow
+def test_a_healthy_week_is_silent_and_each_of_its_nights_beats_once(quick_folder: Path):
+    runs: Counter[str] = Counter()
+    with receiving() as receiver:
+        urls = {"LMS_ALERT_URLS": receiver.alert_url, "LMS_HEARTBEAT_URL": receiver.heartbeat_url}
+        with watched_rig(quick_folder, **urls) as rig:
+            begin = rig.now
+            for tick, job in ticks(begin):
+                wait_for(rig, tick)
+                assert rig.run(job).success
+                runs[job] += 1
+                if job == "daily_full" and (tick - begin).days in DAYS_ON_WHICH_COUNTS_CHANGE:
+                    something_happens(rig, (tick - begin).days)
+                push = rig.tick(push_after_enrollments_sensor)
+                if isinstance(push, dg.RunRequest):
+                    assert rig.follow(push, "push_to_impartner").success
+                    runs["push_to_impartner"] += 1
+                assert receiver.titles == [], f"after {job} at {tick}"
+            assert runs["daily_full"] == len(receiver.gets) == WEEK.days
+            assert runs["push_to_impartner"] >= len(DAYS_ON_WHICH_COUNTS_CHANGE)
+            assert {line.job for line in TIMETABLE} <= set(runs)
+            wait_for(rig, rig.now + timedelta(hours=12))
+            assert any("Overdue" in title for title in receiver.titles), "the silence was not that of a dead channel"
