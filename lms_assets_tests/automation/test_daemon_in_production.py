@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import dagster as dg
 import pytest
 
-from lms_assets.automation.partitions import full_range_tags, trailing_days_tags
+from lms_assets.automation.partitions import full_range_tags
 from lms_assets.lineage import DAILY_FULL, NORTHPASS_POOL
 from lms_assets.run_tags import AS_OF_TAG
 from lms_assets.sandbox.config import SandboxConfig
@@ -97,10 +97,10 @@ def production(mariadb: MariaDbServer, quick_folder: Path, monkeypatch: pytest.M
 
 
 def queued(instance: dg.DagsterInstance, now: datetime) -> tuple[str, str]:
-    """A chain and a sync of enrollments, both of the learning lane, in the queue; nobody empties it yet."""
+    """A chain and a plan for leavers, both of the learning lane, in the queue; nobody empties it yet."""
     with queue_of("lms_assets.definitions", "lms_assets", instance) as queue:
         first = queue.submit("daily_full", {AS_OF_TAG: now.isoformat(), **full_range_tags(now)})
-        second = queue.submit("enrollments_incremental", {AS_OF_TAG: now.isoformat(), **trailing_days_tags(now, 7)})
+        second = queue.submit("offboarding_plan", {AS_OF_TAG: now.isoformat()})
     return first, second
 
 
