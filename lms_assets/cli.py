@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -91,6 +92,21 @@ def why(
     _finish(
         lambda: why_command(options, Console(), rules=load_rules(settings_from_environment()), now=datetime.now(UTC))
     )
+
+
+@app.command("compare")
+def compare_counts(
+    old_url: Annotated[str | None, typer.Option(help="The database of the old system; it is only read.")] = None,
+    old_csv: Annotated[Path | None, typer.Option(help="Its table partners as a CSV file.")] = None,
+    old_at: Annotated[str | None, typer.Option(help="When the old counts were made, ISO 8601.")] = None,
+) -> None:
+    """Old counts against new, per partner, with the reason of each difference; changes nothing."""
+    from lms_assets.console.compare import CompareOptions, compare_command
+    from lms_assets.console.environment import settings_from_environment
+    from lms_assets.resources import load_rules
+
+    options = CompareOptions(old_url, old_csv, old_at)
+    _finish(lambda: compare_command(options, Console(), rules=load_rules(settings_from_environment())))
 
 
 @report_app.command()

@@ -17,6 +17,7 @@ from lms_assets.warehouse.tables import leads, partner_cert_history, partners
 __all__ = [
     "CATEGORY_COLUMNS",
     "Counted",
+    "counted_by_others",
     "last_counted",
     "stored_counts",
     "write_counts",
@@ -33,6 +34,7 @@ CATEGORY_COLUMNS: Mapping[str, str] = {
 """Category to its column in `partners` and `partner_cert_history`; other categories are in `total_npcu` only."""
 
 _COUNTED = "partner_cert_counts"
+_COUNTED_BY_OTHERS = "partner_cert_counts_before_ours"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,10 @@ def write_counts(
     by_partner = {each.partner_id: each for each in counts}
     changed: list[dict[str, Any]] = []
     unchanged = 0
-    for partner_id, stored in stored_counts(connection).items():
+    before = stored_counts(connection)
+    if last_counted(connection) is None:
+        _keep_what_others_counted(connection, before, now)
+    for partner_id, stored in before.items():
         wanted = _values(by_partner.get(partner_id))
         if wanted == stored:
             unchanged += 1
@@ -63,6 +68,29 @@ def write_counts(
     written = update_existing(connection, partners, changed, key=("id",), now=now)
     put_state(connection, _COUNTED, {"as_of": as_of.isoformat(), "counted_at": now.isoformat()}, now=now)
     return written + SyncCounts(unchanged=unchanged)
+
+
+def _keep_what_others_counted(connection: Connection, before: Mapping[int, Mapping[str, Any]], now: datetime) -> None:
+    """Keep an adopted portal's counts, which the first counting replaces, for `lms-assets compare`."""
+    names = (*CATEGORY_COLUMNS.values(), "total_npcu")
+    rows = {str(key): [row[name] or 0 for name in names] for key, row in before.items()}
+    if any(map(any, rows.values())):
+        made = connection.execute(select(func.max(partners.c.cert_counts_updated_at))).scalar_one()
+        value = {"at": made.isoformat() if made else None, "partners": rows}
+        put_state(connection, _COUNTED_BY_OTHERS, value, now=now)
+
+
+def counted_by_others(connection: Connection) -> tuple[dict[int, dict[str, int]], datetime | None] | None:
+    """What an adopted portal's partners had before our first counting: id to counts, by category and `total_npcu`.
+
+    And when those were last changed (UTC; None: unknown). None when there was nothing.
+    """
+    state = get_state(connection, _COUNTED_BY_OTHERS)
+    if state is None:
+        return None
+    names = (*CATEGORY_COLUMNS, "total_npcu")
+    counts = {int(key): dict(zip(names, row, strict=True)) for key, row in state["partners"].items()}
+    return counts, datetime.fromisoformat(state["at"]) if state["at"] else None
 
 
 def stored_counts(connection: Connection) -> dict[int, dict[str, Any]]:

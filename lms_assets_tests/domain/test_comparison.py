@@ -1,0 +1,196 @@
+"""Old counts against new: a reason is given where it adds up exactly, and nowhere else."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from lms_assets.domain.certifications import (
+    Affiliation,
+    CourseFacts,
+    PartnerCounts,
+    Via,
+    assess,
+    count,
+)
+from lms_assets.domain.comparison import Fit, OldCounts, compare, pair_up
+from lms_assets.domain.count_effects import Effect, View, effects
+from lms_assets.domain.partner_rows import StoredPartner
+from lms_assets.domain.transcripts import Enrollment
+
+AT = datetime(2026, 11, 23, 2, tzinfo=UTC)
+DAY = timedelta(days=1)
+GROUP, CONTACT = Via("group", "g1"), Via("contact", "7")
+COURSES = {
+    "k2": CourseFacts("k2", "K2", 2, "nintex_k2"),
+    "ce": CourseFacts("ce", "CE", 1, "nintex_ce"),
+    "old": CourseFacts("old", "Archived", 1, "nintex_ce"),
+    "odd": CourseFacts("odd", "Odd", 1, None),
+    "no": CourseFacts("no", "Welcome", 0, None),
+}
+
+
+def done(number, user, course, days, status="completed"):
+    completed = None if days is None else AT - days * DAY
+    return Enrollment(number, user, course, status, None, None, None, completed, None, None)
+
+
+def judged(*enrollments, people=None):
+    people = people or [Affiliation(1, "ann", (GROUP,), None)]
+    return people, tuple(assess(people, enrollments, COURSES, at=AT))
+
+
+def found(*enrollments, people=None, **view):
+    people, items = judged(*enrollments, people=people)
+    closed = {(each.partner_id, each.user_id) for each in people if each.obstacle}
+    return {each.reason: (each.npcu, each.by_category) for each in effects(items, (), View(closed, **view)).get(1, ())}
+
+
+OLD_AT = AT - 30 * DAY
+
+
+@pytest.mark.parametrize(
+    ("enrollments", "view", "expected"),
+    [
+        ([done("e", "ann", "k2", 800)], {}, {"expired": (-2, {"nintex_k2": -1})}),
+        (
+            [done("e", "ann", "k2", 800), done("f", "ann", "ce", 735)],
+            {"old_at": OLD_AT},
+            {
+                "expired before the old count": (-2, {"nintex_k2": -1}),
+                "expired since the old count": (-1, {"nintex_ce": -1}),
+            },
+        ),
+        (
+            [done("e", "ann", "k2", 900), done("f", "ann", "k2", 800)],
+            {},
+            {
+                "expired": (-2, {"nintex_k2": -1}),
+                "further attempts at an expired certification": (-2, {"nintex_k2": -1}),
+            },
+        ),
+        (
+            [done("e", "ann", "k2", 90), done("f", "ann", "k2", 60)],
+            {},
+            {"renewals, each certification counts once": (-2, {"nintex_k2": -1})},
+        ),
+        ([done("e", "ann", "k2", -1)], {}, {"completed after the new count": (-2, {"nintex_k2": -1})}),
+        ([done("e", "ann", "k2", None)], {}, {"completed without a date": (-2, {"nintex_k2": -1})}),
+        ([done("e", "ann", "k2", 5)], {"old_at": OLD_AT}, {"completed since the old count": (2, {"nintex_k2": 1})}),
+        ([done("e", "ann", "old", 60)], {"archived": {"old"}}, {"archived courses": (1, {"nintex_ce": 1})}),
+        ([done("e", "ann", "odd", 60)], {}, {"certifications without a category": (1, {})}),
+        (
+            [done("e", "ann", "k2", 60)],
+            {"guessed": {"g1"}},
+            {"groups linked by likeness or by hand": (2, {"nintex_k2": 1})},
+        ),
+        ([done("e", "ann", "k2", 60), done("f", "ann", "no", 60), done("g", "ann", "ce", 1, "in_progress")], {}, {}),
+    ],
+)
+def test_each_difference_in_counting_has_its_size(enrollments, view, expected):
+    assert found(*enrollments, **view) == expected
+
+
+def test_people_who_do_not_count_or_count_through_their_contact_only_have_their_effect():
+    people = [
+        Affiliation(1, "ann", (CONTACT,), None),
+        Affiliation(1, "bob", (GROUP,), "person is disabled"),
+        Affiliation(1, "cat", (CONTACT,), "contact 7 is inactive"),
+    ]
+    rows = [
+        done("e", "ann", "k2", 60),
+        done("f", "bob", "ce", 60),
+        done("g", "bob", "k2", 900),
+        done("h", "cat", "k2", 9),
+    ]
+    assert found(*rows, people=people) == {
+        "people who are linked by their contact only": (2, {"nintex_k2": 1}),
+        "not counted: people who are disabled": (-1, {"nintex_ce": -1}),
+        "not counted: people whose group or contact is inactive": (-2, {"nintex_k2": -1}),
+    }
+
+
+def test_people_of_groups_that_are_nobodys_now_are_what_the_partner_lost():
+    _, items = judged(done("e", "ann", "k2", 60))
+    (effect,) = effects((), items, View())[1]
+    assert (effect.npcu, effect.reason) == (-2, "groups that were the partner's and are nobody's now")
+
+
+CATEGORIES = ("nintex_ce", "nintex_k2")
+EXPIRED = Effect("expired", -2, {"nintex_k2": -1}, 1)
+RENEWED = Effect("renewals", -2, {"nintex_k2": -1}, 1)
+CONTACTS = Effect("contacts", 1, {"nintex_ce": 1}, 1)
+
+
+def one(old_npcu, old_categories, new_npcu, new_categories, *possible, others=()):
+    rows = [(OldCounts("Acorn", old_npcu, old_categories), 1), *others]
+    new = {1: PartnerCounts(1, new_categories, new_npcu, False), 2: PartnerCounts(2, {}, 0, False)}
+    return compare(rows, new, {1: "Acorn", 2: "Beech"}, {1: possible, 2: (EXPIRED,)}, CATEGORIES)[0]
+
+
+def test_effects_that_add_up_in_npcu_and_in_every_category_are_the_reason():
+    row = one(5, {"nintex_k2": 2, "nintex_ce": 1}, 4, {"nintex_k2": 1, "nintex_ce": 2}, EXPIRED, CONTACTS)
+    assert (row.fit, row.reasons, row.ambiguous) == (Fit.EXPLAINED, (EXPIRED, CONTACTS), False)
+
+
+def test_what_does_not_add_up_is_said_to_be_unexplained_with_what_could_play_a_part():
+    row = one(9, {"nintex_k2": 2}, 4, {"nintex_k2": 1}, EXPIRED, CONTACTS)
+    assert (row.fit, row.reasons, row.possible) == (Fit.UNEXPLAINED, (), (EXPIRED, CONTACTS))
+
+
+def test_equal_counts_need_no_reason():
+    assert one(2, {"nintex_k2": 1}, 2, {"nintex_k2": 1}, EXPIRED).fit is Fit.EQUAL
+
+
+def test_points_that_add_up_while_categories_do_not_are_told_apart():
+    row = one(4, {"nintex_ce": 1}, 2, {"nintex_ce": 1}, EXPIRED)
+    assert (row.fit, row.reasons) == (Fit.NPCU_EXPLAINED, (EXPIRED,))
+    assert one(2, {"nintex_ce": 2}, 2, {"nintex_k2": 1}, EXPIRED).fit is Fit.OTHER_CATEGORIES
+
+
+def test_of_two_reasons_that_add_up_the_one_that_does_elsewhere_too_is_taken_and_the_doubt_is_said():
+    beech = (OldCounts("Beech", 2, {"nintex_k2": 1}), 2)
+    row = one(4, {"nintex_k2": 2}, 2, {"nintex_k2": 1}, RENEWED, EXPIRED, others=[beech])
+    assert (row.fit, row.reasons, row.ambiguous) == (Fit.EXPLAINED, (EXPIRED,), True)
+
+
+def test_accounts_of_one_side_only_are_named_as_such():
+    rows = [(OldCounts("Gone", 3, {}), None), (OldCounts("Resting", 3, {}), 9), (None, 1)]
+    new = {1: PartnerCounts(1, {}, 4, False)}
+    compared = compare(rows, new, {1: "Acorn"}, {}, CATEGORIES)
+    assert [(row.name, row.fit, row.npcu) for row in compared] == [
+        ("Gone", Fit.OLD_ONLY, -3),
+        ("Resting", Fit.INACTIVE_HERE, -3),
+        ("Acorn", Fit.NEW_ONLY, 4),
+    ]
+
+
+def test_accounts_are_paired_by_the_surest_sign():
+    ours = [
+        StoredPartner(1, "Acorn", "001000000000001AAA", 11, True),
+        StoredPartner(2, "Beech", "001000000000002AAA", 12, True),
+        StoredPartner(3, "Cedar", None, 13, True),
+        StoredPartner(4, "Resting", None, 14, False),
+        StoredPartner(5, "New one", None, 15, True),
+    ]
+    old = [
+        OldCounts("Renamed", 1, {}, impartner_id=11),
+        OldCounts("Acorn", 1, {}, salesforce_id="001000000000002"),
+        OldCounts(" CEDAR ", 1, {}),
+        OldCounts("Resting", 1, {}),
+        OldCounts("Cedar", 1, {}),
+        OldCounts("row", 1, {}, partner_id=99),
+    ]
+    pairs = pair_up(old, ours, [each.id for each in ours if each.is_active])
+    assert [partner_id for _, partner_id in pairs] == [1, 2, 3, 4, None, None, 5]
+    assert pairs[-1] == (None, 5)
+
+
+def test_effects_are_of_the_size_that_the_counts_move():
+    """Take each effect back, and the counts are those of a system that judged otherwise."""
+    rows = [done("e", "ann", "k2", 800), done("f", "ann", "ce", 60), done("g", "ann", "ce", 30)]
+    _, items = judged(*rows)
+    counts = count(items, [1])[1]
+    naive = sum(COURSES[row.course_id].npcu for row in rows)
+    assert naive + sum(each.npcu for each in effects(items, (), View())[1]) == counts.total_npcu
