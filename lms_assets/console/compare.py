@@ -16,7 +16,7 @@ from lms_assets.console.old_counts_file import read_old_counts_file
 from lms_assets.domain.affiliations import Affiliation, GroupFacts, partner_users
 from lms_assets.domain.certifications import Assessed, assess, count
 from lms_assets.domain.comparison import Compared, Fit, OldData, compare, pair_up
-from lms_assets.domain.count_effects import Effect, View, effects
+from lms_assets.domain.count_effects import Effect, View, cells
 from lms_assets.domain.courses import ARCHIVED
 from lms_assets.domain.dates import parse_utc
 from lms_assets.domain.rules import Rules
@@ -130,7 +130,8 @@ def find_comparison(connection: Connection, old: OldData, *, rules: Rules) -> Co
     kept = stored_counts(connection)
     groups = reading.groups(connection, active_only=True)
     view = View(
-        closed={(each.partner_id, each.user_id) for each in inputs.affiliations if each.obstacle is not None},
+        at=at,
+        closed={(each.partner_id, each.user_id): each.obstacle for each in inputs.affiliations if each.obstacle},
         archived={each.id for each in reading.courses(connection) if each.status == ARCHIVED},
         guessed={each.id for each in groups if each.link_method in {"fuzzy", "override"}},
         old_at=old.at,
@@ -138,7 +139,7 @@ def find_comparison(connection: Connection, old: OldData, *, rules: Rules) -> Co
     unlinked = _unlinked(connection, inputs.affiliations, at=at, months=months)
     names = {each.id: each.account_name for each in stored}
     pairs = pair_up(old.accounts, stored, active)
-    rows = compare(pairs, {key: new[key] for key in active}, names, effects(items, unlinked, view), old.categories)
+    rows = compare(pairs, {key: new[key] for key in active}, names, cells(items, unlinked, view), old.categories)
     stale = sum(kept[key]["total_npcu"] != new[key].total_npcu for key in active)
     return Comparison(tuple(filter(_says_something, rows)), old.categories, at, old.at, stale)
 

@@ -1,7 +1,7 @@
 """Another system's counts against ours: which known differences in counting add up to what differs. Pure.
 
-An effect is given as the reason only where effects add up exactly, in NPCU and in every category; else nothing is
-claimed. That it adds up is strong evidence, and no proof: nobody saw the other system count.
+Reasons are given only where what they move adds up exactly, in NPCU and in every category; else nothing is claimed.
+That it adds up is strong evidence, and no proof: nobody saw the other system count.
 """
 
 from __future__ import annotations
@@ -14,16 +14,14 @@ from enum import StrEnum
 from itertools import combinations
 
 from lms_assets.domain.certifications import PartnerCounts
-from lms_assets.domain.count_effects import Effect
+from lms_assets.domain.count_effects import Cell, Effect, Reasons, effects_of
 from lms_assets.domain.partner_rows import StoredPartner, name_key, salesforce_key
 
-MOST_EFFECTS = 12
-"""So many effects are tried together, the largest; 4,096 sums a partner."""
+MOST_REASONS = 10
+"""So many are tried together, those of most points: 1,024 sums a partner."""
 
 Numbers = tuple[int, ...]
 """NPCU, then the number of each compared category."""
-
-Effects = tuple[Effect, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +63,9 @@ class Compared:
     """One account in both systems.
 
     Attributes:
-        reasons: effects that add up to the difference; empty when nothing does.
-        ambiguous: other effects add up just as well.
-        possible: every effect at this partner, for a difference that nothing explains.
+        reasons: what adds up to the difference; empty when nothing does.
+        ambiguous: other reasons add up just as well.
+        possible: what could play a part in a difference that nothing explains.
     """
 
     name: str
@@ -75,9 +73,9 @@ class Compared:
     old: OldCounts | None
     new: PartnerCounts | None
     fit: Fit
-    reasons: Effects = ()
+    reasons: tuple[Effect, ...] = ()
     ambiguous: bool = False
-    possible: Effects = ()
+    possible: tuple[Effect, ...] = ()
 
     @property
     def npcu(self) -> int:
@@ -123,65 +121,79 @@ def compare(
     pairs: Iterable[tuple[OldCounts | None, int | None]],
     new: Mapping[int, PartnerCounts],
     names: Mapping[int, str],
-    effects: Mapping[int, Effects],
+    cells: Mapping[int, Sequence[Cell]],
     categories: Sequence[str],
 ) -> tuple[Compared, ...]:
     """Each pair of old counts and our partner, with the reason of its difference.
 
-    Where several sets of effects add up, the one that adds up at most partners is taken: a system counts by one rule.
+    Where several sets of reasons add up, the one of which every reason is needed at most other partners is taken: a
+    system counts by one rule.
 
     Args:
         new: counts of active partners. names: of all partners. categories: those that the old counts have.
     """
-    rows = list(pairs)
-    fits: dict[int, list[Effects]] = {}
-    for old, partner_id in rows:
-        if old is not None and partner_id is not None and partner_id in new:
-            wanted = _difference(old, new[partner_id], categories)
-            fits[partner_id] = _fits(wanted, effects.get(partner_id, ()), categories)
-    common = Counter(_reasons(each) for found in fits.values() for each in found)
-    compared = []
-    for old, partner_id in rows:
-        counts = new.get(partner_id) if partner_id is not None else None
-        name = old.name if old is not None else names.get(partner_id or 0, "")
-        row = Compared(name, partner_id, old, counts, Fit.NEW_ONLY)
-        if old is not None and (counts is None or partner_id is None):
-            row = replace(row, fit=Fit.OLD_ONLY if partner_id is None else Fit.INACTIVE_HERE)
-        elif old is not None and counts is not None and partner_id is not None:
-            wanted = _difference(old, counts, categories)
-            row = _judged(row, wanted, fits[partner_id], effects.get(partner_id, ()), common)
-        compared.append(row)
-    return tuple(compared)
+    rows = [_bare(old, partner_id, new, names) for old, partner_id in pairs]
+    wanted = {row.partner_id: _difference(row.old, row.new, categories) for row in rows if row.old and row.new}
+    fits = {key: _fits(each, cells.get(key or 0, ()), categories) for key, each in wanted.items()}
+    certain = Counter(reason for found in fits.values() if len(found) == 1 for reason in found[0])
+    judged = []
+    for row in rows:
+        if row.partner_id in wanted and row.old and row.new:
+            of_partner = cells.get(row.partner_id or 0, ())
+            row = _judged(row, wanted[row.partner_id], fits[row.partner_id], of_partner, certain)
+        judged.append(row)
+    return tuple(judged)
+
+
+def _bare(
+    old: OldCounts | None, partner_id: int | None, new: Mapping[int, PartnerCounts], names: Mapping[int, str]
+) -> Compared:
+    counts = new.get(partner_id) if partner_id is not None else None
+    if old is None:
+        return Compared(names.get(partner_id or 0, ""), partner_id, None, counts, Fit.NEW_ONLY)
+    fit = Fit.OLD_ONLY if partner_id is None else Fit.INACTIVE_HERE if counts is None else Fit.EQUAL
+    return Compared(old.name, partner_id, old, counts, fit)
 
 
 def _judged(
-    row: Compared, wanted: Numbers, fits: Sequence[Effects], possible: Effects, common: Counter[frozenset[str]]
+    row: Compared, wanted: Numbers, fits: Sequence[Reasons], cells: Sequence[Cell], certain: Counter[str]
 ) -> Compared:
     if not any(wanted):
-        return replace(row, fit=Fit.EQUAL)
+        return row
     fit = Fit.EXPLAINED
+    if not fits and wanted[0]:
+        fit, fits = Fit.NPCU_EXPLAINED, _fits(wanted[:1], cells, ())
     if not fits:
-        if not wanted[0]:
-            return replace(row, fit=Fit.OTHER_CATEGORIES, possible=possible)
-        fit, fits = Fit.NPCU_EXPLAINED, _fits(wanted[:1], possible, ())
-    if not fits:
-        return replace(row, fit=Fit.UNEXPLAINED, possible=possible)
-    best = min(fits, key=lambda each: (-common[_reasons(each)], len(each), sorted(_reasons(each))))
-    return replace(row, fit=fit, reasons=best, ambiguous=len(fits) > 1, possible=possible)
+        possible = [effect for reason in _all_reasons(cells) for effect in effects_of(cells, frozenset({reason}))]
+        fit = Fit.UNEXPLAINED if wanted[0] else Fit.OTHER_CATEGORIES
+        return replace(row, fit=fit, possible=tuple(possible))
+    best = min(fits, key=lambda each: (-min(certain[reason] for reason in each), len(each), sorted(each)))
+    return replace(row, fit=fit, reasons=effects_of(cells, best), ambiguous=len(fits) > 1)
 
 
-def _fits(wanted: Numbers, possible: Effects, categories: Sequence[str]) -> list[Effects]:
-    """Every set of effects that adds up to what is wanted; none for a difference of nothing."""
+def _fits(wanted: Numbers, cells: Sequence[Cell], categories: Sequence[str]) -> list[Reasons]:
+    """Every set of reasons that adds up to what is wanted and of which none can be left out; none for no difference."""
     if not any(wanted):
         return []
-    moving = [(each, _numbers(each.npcu, each.by_category, categories)) for each in possible]
-    moving = sorted((pair for pair in moving if any(pair[1])), key=lambda pair: -abs(pair[0].npcu))[:MOST_EFFECTS]
-    return [
-        tuple(each for each, _ in chosen)
-        for size in range(1, len(moving) + 1)
-        for chosen in combinations(moving, size)
-        if tuple(map(sum, zip(*(numbers for _, numbers in chosen), strict=True))) == wanted
-    ]
+    numbers = [(cell, _numbers(cell.npcu, cell.by_category, categories)) for cell in cells]
+    found: list[Reasons] = []
+    reasons = _all_reasons(cells)[:MOST_REASONS]
+    for size in range(1, len(reasons) + 1):
+        for chosen in map(frozenset, combinations(reasons, size)):
+            moving = [each for cell, each in numbers if cell.cause_within(chosen) is not None]
+            adds_up = tuple(map(sum, zip(*moving, strict=True))) == wanted
+            if adds_up and not any(smaller <= chosen for smaller in found):
+                found.append(chosen)
+    return found
+
+
+def _all_reasons(cells: Iterable[Cell]) -> list[str]:
+    """Every reason that occurs, those of most points first."""
+    weight: Counter[str] = Counter()
+    for cell in cells:
+        for reason in frozenset().union(*cell.causes):
+            weight[reason] += abs(cell.npcu)
+    return sorted(weight, key=lambda reason: (-weight[reason], reason))
 
 
 def _difference(old: OldCounts, new: PartnerCounts, categories: Sequence[str]) -> Numbers:
@@ -192,7 +204,3 @@ def _difference(old: OldCounts, new: PartnerCounts, categories: Sequence[str]) -
 
 def _numbers(npcu: int, by_category: Mapping[str, int], categories: Sequence[str]) -> Numbers:
     return (npcu, *(by_category.get(category, 0) for category in categories))
-
-
-def _reasons(effects: Effects) -> frozenset[str]:
-    return frozenset(each.reason for each in effects)

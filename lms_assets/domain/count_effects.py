@@ -1,19 +1,27 @@
-"""What another way of counting may have done otherwise, and how far each of that moves a partner's counts. Pure.
+"""What another way of counting may have done otherwise, certification by certification. Pure.
 
 The other system may have counted what the rules leave out (expired, disabled people), or not have known what they take
-in (people who are only contacts, archived courses). Every certification is in one effect at most.
+in (people who are only contacts, archived courses). Which of these it did is a set of reasons, and each set says which
+certifications the two systems judge differently.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Collection, Container, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from lms_assets.domain.certifications import Assessed, Verdict
 
-_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+ATTEMPTS = "several attempts at one course"
+LOST_GROUPS = "groups that were the partner's and are nobody's now"
+CONTACT_ONLY = "people who are linked by their contact only"
+GUESSED = "groups linked by likeness or by hand"
+ARCHIVED_COURSES = "archived courses"
+UNCATEGORISED = "certifications without a category"
+SINCE = "completed since the old count"
+
+Reasons = frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +30,26 @@ class Effect:
 
     reason: str
     npcu: int
-    by_category: Mapping[str, int]
     certifications: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Certifications of a partner that the two systems judge differently for the same reasons.
+
+    Attributes:
+        causes: they are judged differently by a system of which all reasons of one of these sets hold.
+        npcu, by_category: how far that moves the partner's counts, from the old ones to ours.
+    """
+
+    causes: frozenset[Reasons]
+    npcu: int
+    by_category: Mapping[str, int] = field(hash=False)
+    certifications: int
+
+    def cause_within(self, reasons: Reasons) -> Reasons | None:
+        """The smallest cause of which all reasons are among these; None when there is none."""
+        return min((each for each in self.causes if each <= reasons), key=lambda c: (len(c), sorted(c)), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,89 +57,109 @@ class View:
     """What tells certifications apart that the other system may not have seen as we do.
 
     Attributes:
-        closed: (partner, person) whom something keeps from counting there.
-        archived: ids of archived courses.
-        guessed: ids of groups that were linked by likeness or by hand.
-        old_at: when the old counts were made (UTC); None when nobody knows.
+        at: as of when ours are counted (UTC). old_at: the old ones; None when nobody knows.
+        closed: (partner, person) to what keeps the person from counting there.
+        archived: ids of archived courses. guessed: ids of groups that were linked by likeness or by hand.
     """
 
-    closed: Container[tuple[int, str]] = frozenset()
+    at: datetime
+    old_at: datetime | None = None
+    closed: Mapping[tuple[int, str], str] = field(default_factory=dict)
     archived: Container[str] = frozenset()
     guessed: Container[str] = frozenset()
-    old_at: datetime | None = None
 
 
-def effects(items: Iterable[Assessed], unlinked: Iterable[Assessed], view: View) -> dict[int, tuple[Effect, ...]]:
-    """Every known effect at each partner, by reason.
+def cells(items: Iterable[Assessed], unlinked: Iterable[Assessed], view: View) -> dict[int, tuple[Cell, ...]]:
+    """Every certification that another system may judge otherwise, by partner.
 
     Args:
         items: all that `certifications.assess` says. unlinked: the same of people in groups that were a partner's and
             are nobody's, as if they still were its own.
     """
-    sums: dict[tuple[int, str], list[tuple[int, str | None]]] = {}
+    sums: dict[tuple[int, frozenset[Reasons]], list[tuple[int, str | None]]] = {}
     seen: set[tuple[int, str, str]] = set()
-    for item in sorted(items, key=lambda each: each.expires_at or _LONG_AGO, reverse=True):
-        found = _reason(item, view, seen)
-        if found is not None and item.npcu:
-            sums.setdefault((item.partner_id, found[0]), []).append((found[1] * item.npcu, item.category))
+    # Of a course's expired attempts the last one stands for it, the others are repetitions.
+    for item in sorted(items, key=lambda each: each.expires_at or each.completed_at or view.at, reverse=True):
+        causes = _why_missed(item, view) if item.counted else _why_taken(item, view, seen)
+        if causes and item.npcu:
+            moved = item.npcu if item.counted else -item.npcu
+            sums.setdefault((item.partner_id, causes), []).append((moved, item.category))
     for item in unlinked:
         if item.counted:
-            key = (item.partner_id, "groups that were the partner's and are nobody's now")
+            key = (item.partner_id, frozenset({frozenset({LOST_GROUPS})}))
             sums.setdefault(key, []).append((-item.npcu, item.category))
-    by_partner: dict[int, list[Effect]] = {}
-    for (partner_id, reason), moves in sums.items():
-        categories: Counter[str] = Counter()
-        for npcu, category in moves:
-            if category is not None:
-                categories[category] += 1 if npcu > 0 else -1
-        effect = Effect(reason, sum(npcu for npcu, _ in moves), dict(categories), len(moves))
-        by_partner.setdefault(partner_id, []).append(effect)
-    return {partner_id: tuple(sorted(each, key=lambda e: e.reason)) for partner_id, each in by_partner.items()}
+    found: dict[int, list[Cell]] = {}
+    for (partner_id, causes), moves in sums.items():
+        found.setdefault(partner_id, []).append(_cell(causes, moves))
+    return {partner_id: tuple(each) for partner_id, each in found.items()}
 
 
-def _reason(item: Assessed, view: View, seen: set[tuple[int, str, str]]) -> tuple[str, int] | None:
-    """Why the other system may have judged this otherwise, and which way that moves the counts; None: no reason."""
-    if item.counted:
-        reason = _newly_counted(item, view)
-        return (reason, 1) if reason else None
-    if item.verdict is Verdict.NOT_A_PARTNER_USER:
-        return f"not counted: {_obstacle(item.other or '')}", -1
-    if (item.partner_id, item.user_id) in view.closed:
-        return None  # Two things would have to differ at once.
-    if item.verdict is Verdict.EXPIRED:
+def effects_of(found: Iterable[Cell], reasons: Reasons) -> tuple[Effect, ...]:
+    """What a system of which these reasons hold judges otherwise, by the reasons that go together."""
+    sums: dict[str, tuple[int, int]] = {}
+    for cell in found:
+        cause = cell.cause_within(reasons)
+        if cause is not None:
+            npcu, number = sums.get(" and ".join(sorted(cause)), (0, 0))
+            sums[" and ".join(sorted(cause))] = npcu + cell.npcu, number + cell.certifications
+    return tuple(Effect(reason, *sums[reason]) for reason in sorted(sums))
+
+
+def _cell(causes: frozenset[Reasons], moves: Collection[tuple[int, str | None]]) -> Cell:
+    by_category: dict[str, int] = {}
+    for npcu, category in moves:
+        if category is not None:
+            by_category[category] = by_category.get(category, 0) + (1 if npcu > 0 else -1)
+    return Cell(causes, sum(npcu for npcu, _ in moves), by_category, len(moves))
+
+
+def _why_missed(item: Assessed, view: View) -> frozenset[Reasons]:
+    """Each of these alone lets another system miss what counts here."""
+    alone = set()
+    if view.old_at is not None and item.completed_at is not None and item.completed_at > view.old_at:
+        alone.add(frozenset({SINCE}))
+    if item.course_id in view.archived:
+        alone.add(frozenset({ARCHIVED_COURSES}))
+    if item.category is None:
+        alone.add(frozenset({UNCATEGORISED}))
+    if all(via.kind == "contact" or via.id in view.guessed for via in item.via):
+        alone.add(frozenset(CONTACT_ONLY if via.kind == "contact" else GUESSED for via in item.via))
+    return frozenset(alone)
+
+
+def _why_taken(item: Assessed, view: View, seen: set[tuple[int, str, str]]) -> frozenset[Reasons]:
+    """All of these together let another system count what does not count here; nothing does: empty."""
+    reasons = set()
+    if item.verdict in _SIMPLE:
+        reasons.add(_SIMPLE[item.verdict])
+    elif item.verdict in {Verdict.EXPIRED, Verdict.SAME_COURSE}:
         key = (item.partner_id, item.user_id, item.course_id)
-        if key in seen:
-            return "further attempts at an expired certification", -1
+        if item.verdict is Verdict.SAME_COURSE or key in seen:
+            reasons.add(ATTEMPTS)
         seen.add(key)
-        if view.old_at is not None and item.expires_at is not None and item.expires_at > view.old_at:
-            return "expired since the old count", -1
-        return "expired" if view.old_at is None else "expired before the old count", -1
-    return _REASONS.get(item.verdict)
+        if item.expires_at is not None and item.expires_at <= view.at:
+            reasons.add(_expired(item.expires_at, view.old_at))
+    elif item.verdict is not Verdict.NOT_A_PARTNER_USER:
+        return frozenset()
+    obstacle = view.closed.get((item.partner_id, item.user_id))
+    if obstacle is not None:
+        reasons.add(_without_ids(obstacle))
+    return frozenset({frozenset(reasons)}) if reasons else frozenset()
 
 
-_REASONS = {
-    Verdict.SAME_COURSE: ("renewals, each certification counts once", -1),
-    Verdict.COMPLETED_LATER: ("completed after the new count", -1),
-    Verdict.NO_COMPLETION_DATE: ("completed without a date", -1),
+_SIMPLE = {
+    Verdict.COMPLETED_LATER: "completed after the new count",
+    Verdict.NO_COMPLETION_DATE: "completed without a date",
 }
 
 
-def _newly_counted(item: Assessed, view: View) -> str | None:
-    if view.old_at is not None and item.completed_at is not None and item.completed_at > view.old_at:
-        return "completed since the old count"
-    if item.course_id in view.archived:
-        return "archived courses"
-    if item.category is None:
-        return "certifications without a category"
-    if all(via.kind == "contact" for via in item.via):
-        return "people who are linked by their contact only"
-    if all(via.kind == "contact" or via.id in view.guessed for via in item.via):
-        return "groups linked by likeness or by hand"
-    return None
+def _expired(expires_at: datetime, old_at: datetime | None) -> str:
+    if old_at is None:
+        return "expired"
+    return "expired since the old count" if expires_at > old_at else "expired before the old count"
 
 
-def _obstacle(text: str) -> str:
-    """An obstacle without ids."""
-    if text.startswith(("group ", "contact ")):
+def _without_ids(obstacle: str) -> str:
+    if obstacle.startswith(("group ", "contact ")):
         return "people whose group or contact is inactive"
-    return text.replace("person is", "people who are")
+    return obstacle.replace("person is", "people who are")

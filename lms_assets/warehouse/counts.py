@@ -73,9 +73,12 @@ def write_counts(
 def _keep_what_others_counted(connection: Connection, before: Mapping[int, Mapping[str, Any]], now: datetime) -> None:
     """Keep an adopted portal's counts, which the first counting replaces, for `lms-assets compare`."""
     names = (*CATEGORY_COLUMNS.values(), "total_npcu")
-    rows = {str(key): [row[name] or 0 for name in names] for key, row in before.items()}
-    if any(map(any, rows.values())):
-        made = connection.execute(select(func.max(partners.c.cert_counts_updated_at))).scalar_one()
+    stamps = {row[0]: row[1] for row in connection.execute(select(partners.c.id, partners.c.cert_counts_updated_at))}
+    every = {key: [row[name] or 0 for name in names] for key, row in before.items()}
+    # Zeros without a time are those of a row that the chain has only just made.
+    rows = {str(key): row for key, row in every.items() if any(row) or stamps[key]}
+    if rows:
+        made = max((each for each in stamps.values() if each), default=None)
         value = {"at": made.isoformat() if made else None, "partners": rows}
         put_state(connection, _COUNTED_BY_OTHERS, value, now=now)
 
