@@ -191,7 +191,7 @@ def _all_reasons(cells: Iterable[Cell]) -> list[str]:
     """Every reason that occurs, those of most points first."""
     weight: Counter[str] = Counter()
     for cell in cells:
-        for reason in frozenset().union(*cell.causes):
+        for reason in cell.needs.union(*cell.missed_by):
             weight[reason] += abs(cell.npcu)
     return sorted(weight, key=lambda reason: (-weight[reason], reason))
 

@@ -38,18 +38,23 @@ class Cell:
     """Certifications of a partner that the two systems judge differently for the same reasons.
 
     Attributes:
-        causes: they are judged differently by a system of which all reasons of one of these sets hold.
-        npcu, by_category: how far that moves the partner's counts, from the old ones to ours.
+        needs: what must all hold for another system to count what we do not; empty for what we count.
+        missed_by: it does not know of them where all reasons of one of these sets hold.
+        npcu, by_category: how far it moves the partner's counts, from the old ones to ours, when it judges otherwise.
     """
 
-    causes: frozenset[Reasons]
+    needs: Reasons
+    missed_by: frozenset[Reasons]
     npcu: int
     by_category: Mapping[str, int] = field(hash=False)
     certifications: int
 
     def cause_within(self, reasons: Reasons) -> Reasons | None:
-        """The smallest cause of which all reasons are among these; None when there is none."""
-        return min((each for each in self.causes if each <= reasons), key=lambda c: (len(c), sorted(c)), default=None)
+        """Which of these make a system of which they hold judge otherwise; None: it judges as we do."""
+        missed = [each for each in self.missed_by if each <= reasons]
+        if self.needs:
+            return self.needs if self.needs <= reasons and not missed else None
+        return min(missed, key=lambda each: (len(each), sorted(each)), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,21 +81,22 @@ def cells(items: Iterable[Assessed], unlinked: Iterable[Assessed], view: View) -
         items: all that `certifications.assess` says. unlinked: the same of people in groups that were a partner's and
             are nobody's, as if they still were its own.
     """
-    sums: dict[tuple[int, frozenset[Reasons]], list[tuple[int, str | None]]] = {}
+    sums: dict[tuple[int, Reasons, frozenset[Reasons]], list[tuple[int, str | None]]] = {}
     seen: set[tuple[int, str, str]] = set()
     # Of a course's expired attempts the last one stands for it, the others are repetitions.
     for item in sorted(items, key=lambda each: each.expires_at or each.completed_at or view.at, reverse=True):
-        causes = _why_missed(item, view) if item.counted else _why_taken(item, view, seen)
-        if causes and item.npcu:
+        missed_by = _why_missed(item, view)
+        needs = Reasons() if item.counted else _why_taken(item, view, seen)
+        if item.npcu and (missed_by if item.counted else needs):
             moved = item.npcu if item.counted else -item.npcu
-            sums.setdefault((item.partner_id, causes), []).append((moved, item.category))
+            sums.setdefault((item.partner_id, needs, missed_by), []).append((moved, item.category))
     for item in unlinked:
         if item.counted:
-            key = (item.partner_id, frozenset({frozenset({LOST_GROUPS})}))
+            key = item.partner_id, Reasons({LOST_GROUPS}), _why_missed(item, view)
             sums.setdefault(key, []).append((-item.npcu, item.category))
     found: dict[int, list[Cell]] = {}
-    for (partner_id, causes), moves in sums.items():
-        found.setdefault(partner_id, []).append(_cell(causes, moves))
+    for (partner_id, needs, missed_by), moves in sums.items():
+        found.setdefault(partner_id, []).append(_cell(needs, missed_by, moves))
     return {partner_id: tuple(each) for partner_id, each in found.items()}
 
 
@@ -105,17 +111,17 @@ def effects_of(found: Iterable[Cell], reasons: Reasons) -> tuple[Effect, ...]:
     return tuple(Effect(reason, *sums[reason]) for reason in sorted(sums))
 
 
-def _cell(causes: frozenset[Reasons], moves: Collection[tuple[int, str | None]]) -> Cell:
+def _cell(needs: Reasons, missed_by: frozenset[Reasons], moves: Collection[tuple[int, str | None]]) -> Cell:
     by_category: dict[str, int] = {}
     for npcu, category in moves:
         if category is not None:
             by_category[category] = by_category.get(category, 0) + (1 if npcu > 0 else -1)
-    return Cell(causes, sum(npcu for npcu, _ in moves), by_category, len(moves))
+    return Cell(needs, missed_by, sum(npcu for npcu, _ in moves), by_category, len(moves))
 
 
 def _why_missed(item: Assessed, view: View) -> frozenset[Reasons]:
-    """Each of these alone lets another system miss what counts here."""
-    alone = set()
+    """Each of these sets alone lets another system not know of it."""
+    alone: set[Reasons] = set()
     if view.old_at is not None and item.completed_at is not None and item.completed_at > view.old_at:
         alone.add(frozenset({SINCE}))
     if item.course_id in view.archived:
@@ -127,7 +133,7 @@ def _why_missed(item: Assessed, view: View) -> frozenset[Reasons]:
     return frozenset(alone)
 
 
-def _why_taken(item: Assessed, view: View, seen: set[tuple[int, str, str]]) -> frozenset[Reasons]:
+def _why_taken(item: Assessed, view: View, seen: set[tuple[int, str, str]]) -> Reasons:
     """All of these together let another system count what does not count here; nothing does: empty."""
     reasons = set()
     if item.verdict in _SIMPLE:
@@ -140,11 +146,11 @@ def _why_taken(item: Assessed, view: View, seen: set[tuple[int, str, str]]) -> f
         if item.expires_at is not None and item.expires_at <= view.at:
             reasons.add(_expired(item.expires_at, view.old_at))
     elif item.verdict is not Verdict.NOT_A_PARTNER_USER:
-        return frozenset()
+        return Reasons()
     obstacle = view.closed.get((item.partner_id, item.user_id))
     if obstacle is not None:
         reasons.add(_without_ids(obstacle))
-    return frozenset({frozenset(reasons)}) if reasons else frozenset()
+    return Reasons(reasons)
 
 
 _SIMPLE = {

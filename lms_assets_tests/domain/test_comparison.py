@@ -45,9 +45,15 @@ def found(*enrollments, people=None, **view):
     people, items = judged(*enrollments, people=people)
     closed = {(each.partner_id, each.user_id): each.obstacle for each in people if each.obstacle}
     return {
-        tuple(sorted(" and ".join(sorted(cause)) for cause in cell.causes)): (cell.npcu, cell.by_category)
+        causes_of(cell): (cell.npcu, cell.by_category)
         for cell in cells(items, (), View(AT, closed=closed, **view)).get(1, ())
     }
+
+
+def causes_of(cell):
+    """What it needs where we do not count it, else what misses it; sets as text."""
+    causes = [cell.needs] if cell.needs else cell.missed_by
+    return tuple(sorted(" and ".join(sorted(cause)) for cause in causes))
 
 
 OLD_AT = AT - 30 * DAY
@@ -130,14 +136,16 @@ def test_what_counts_for_several_reasons_is_missed_by_whoever_lacks_any_of_them(
 def test_people_of_groups_that_are_nobodys_now_are_what_the_partner_lost():
     _, items = judged(done("e", "ann", "k2", 60))
     (cell,) = cells((), items, View(AT))[1]
-    assert (cell.npcu, cell.causes) == (-2, {frozenset({"groups that were the partner's and are nobody's now"})})
+    assert (cell.npcu, cell.needs) == (-2, {"groups that were the partner's and are nobody's now"})
 
 
 CATEGORIES = ("nintex_ce", "nintex_k2")
 
 
-def cell(npcu, category, *causes):
-    return Cell(frozenset(map(frozenset, causes)), npcu, {category: 1 if npcu > 0 else -1}, 1)
+def cell(npcu, category, *causes, missed=()):
+    """What we count and one of the causes misses; with negative points what all of the one cause lets another count."""
+    needs, missed_by = (frozenset(*causes), missed) if npcu < 0 else (frozenset(), causes)
+    return Cell(needs, frozenset(map(frozenset, missed_by)), npcu, {category: 1 if npcu > 0 else -1}, 1)
 
 
 EXPIRED = cell(-2, "nintex_k2", {"expired"})
@@ -163,6 +171,12 @@ def test_a_certification_that_is_judged_otherwise_for_two_reasons_moves_the_sum_
     needs_both = cell(-3, "nintex_k2", {"expired", "disabled"})
     row = one(5, {"nintex_k2": 2}, 0, {}, EXPIRED, needs_both)
     assert (row.fit, told(row)) == (Fit.EXPLAINED, {"expired": -2, "disabled and expired": -3})
+
+
+def test_what_expired_of_people_whom_the_other_system_does_not_know_is_nothing_that_it_counts():
+    of_contacts = cell(-2, "nintex_k2", {"expired"}, missed=[{"contacts"}])
+    row = one(2, {"nintex_k2": 1}, 1, {"nintex_ce": 1}, EXPIRED, of_contacts, CONTACTS)
+    assert (row.fit, told(row)) == (Fit.EXPLAINED, {"expired": -2, "contacts": 1})
 
 
 def test_effects_that_add_up_in_npcu_and_in_every_category_are_the_reason():
