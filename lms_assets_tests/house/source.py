@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,8 +29,9 @@ class Module:
         return [*self.name.split("."), ""][1]
 
 
+@cache
 def modules(folder: Path = PACKAGE) -> list[Module]:
-    """Every Python file under the folder, migrations' versions included."""
+    """Every Python file under the folder, migrations' versions included, as they were when first asked for."""
     found = []
     for path in sorted(folder.rglob("*.py")):
         text = path.read_text(encoding="utf-8")

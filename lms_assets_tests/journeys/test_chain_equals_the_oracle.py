@@ -1,11 +1,11 @@
 """The whole chain, over HTTP and into a real database, says what the oracle says: ten worlds, at their expiries.
 
-The rules alone are compared elsewhere; here everything between vendor and portal has to be right as well.
+The rules alone are compared elsewhere; here everything between vendor and portal has to be right as well. MariaDB sees
+half of the worlds: what differs there is how a row is written and read, and every world has every kind of row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -23,19 +23,16 @@ from lms_assets_tests.support.chain import NOW, ChainRig
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(params=["sqlite", "mariadb"])
-def make_url(request: pytest.FixtureRequest) -> Callable[[], str | None]:
-    """Gives a warehouse's URL; None lets the rig make a SQLite file of its own."""
-    if request.param == "sqlite":
-        return lambda: None
-    return lambda: request.getfixturevalue("ready_mariadb_url")
-
-
-@pytest.mark.parametrize("seed", range(1, 11))
-def test_every_partner_counts_what_the_oracle_counts(seed: int, make_url: Callable[[], str | None], tmp_path: Path):
+@pytest.mark.parametrize(
+    ("kind", "seed"), [*(("sqlite", seed) for seed in range(1, 11)), *(("mariadb", seed) for seed in range(1, 6))]
+)
+def test_every_partner_counts_what_the_oracle_counts(
+    kind: str, seed: int, request: pytest.FixtureRequest, tmp_path: Path
+):
     config = SandboxConfig(seed=seed, scale=0.005, now=NOW, northpass_rps=0, impartner_rps=0)
+    url = request.getfixturevalue("ready_mariadb_url") if kind == "mariadb" else None
     with running_sandbox(config) as sandbox:
-        rig = ChainRig(tmp_path, sandbox, make_url())
+        rig = ChainRig(tmp_path, sandbox, url)
         try:
             first = rig.run()
             assert first.success, first.errors
