@@ -20,15 +20,18 @@ from lms_assets_tests.support.mariadb import MariaDbServer, find_programs
 
 # One worker gets the whole of a module; these take longest, and whoever begins one last keeps the other waiting.
 LONGEST = (
-    "faults/test_matrix_of_answers.py",
     "automation/test_recovery.py",
-    "journeys/test_chain_equals_the_oracle.py",
+    "faults/test_matrix_of_answers.py",
+    "journeys/test_killed_and_run_again.py",
     "faults/test_matrix_of_lists_and_records.py",
-    "faults/test_chaos.py",
-    "automation/test_gates.py",
+    "automation/test_daemon_in_production.py",
     "faults/test_database.py",
     "automation/test_timetable.py",
+    "journeys/test_chain_equals_the_oracle.py",
+    "faults/test_chaos.py",
     "console/test_bad_configuration.py",
+    "assets/test_deletions.py",
+    "journeys/test_user_interface.py",
 )
 _NO_MARIADB = "MariaDB's server is not installed (apt-get install mariadb-server): nothing was tried on it"
 _names = (f"test_{number}" for number in itertools.count(1))
