@@ -34,10 +34,12 @@ LINT: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("import rules", ("lint-imports", "--no-cache", "--no-logo")),
 )
 
+RULES = "lms_assets_tests/domain"
 PARTS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("tests of the rules", (RULES, "-n", WORKERS)),
     # A module's expensive fixtures (a whole chain, a database) are made once if one worker gets it all. The longest
     # modules come first (lms_assets_tests/conftest.py), so that no worker is left alone with one at the end.
-    ("tests", ("-n", WORKERS, "--dist", "loadfile", "--no-loadscope-reorder")),
+    ("all other tests", (f"--ignore={RULES}", "-n", WORKERS, "--dist", "loadfile", "--no-loadscope-reorder")),
 )
 
 ROOM_IN_MEMORY = 3 * 2**30
