@@ -172,6 +172,7 @@ class ChainRig:
         tags: Mapping[str, str] | None = None,
         allow_mass_deactivation: bool = False,
         days: int = 7,
+        partition: str | None = None,
         alone: bool = False,
         **environment: str,
     ) -> ChainResult:
@@ -179,13 +180,14 @@ class ChainRig:
 
         Args:
             days: what `enrollments_incremental` looks back.
+            partition: one week by its Monday instead, as the UI launches it.
             alone: the one asset named, with the job's tags, without any check: half the time.
             environment: variables for this run only.
         """
         merged = {AS_OF_TAG: self.now.isoformat()}
         if job == "daily_full":
             merged |= full_range_tags(self.now)
-        elif job == "enrollments_incremental":
+        elif job == "enrollments_incremental" and partition is None:
             merged |= trailing_days_tags(self.now, days)
         if allow_mass_deactivation:
             merged[ALLOW_MASS_DEACTIVATION_TAG] = "1"
@@ -197,6 +199,7 @@ class ChainRig:
             result = definition.execute_in_process(
                 run_config=QUIET,
                 instance=self.instance,
+                partition_key=partition,
                 tags={**merged, **(tags or {})},
                 asset_selection=[dg.AssetKey(each) for each in assets] or None,
                 raise_on_error=False,
