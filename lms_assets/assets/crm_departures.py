@@ -10,6 +10,7 @@ from lms_assets.assets.define import asset_of
 from lms_assets.assets.departure_sync import DepartureSync
 from lms_assets.assets.step import sync_step
 from lms_assets.resources import Connections
+from lms_assets.warehouse import reading
 
 
 @asset_of("crm_departures", table="partners")
@@ -24,4 +25,6 @@ def crm_departures(context: dg.AssetExecutionContext, lms: Connections) -> dg.Ma
             sync.read(client)
             step.used(client.http)
         step.write(sync.write, complete=sync.complete, details=sync.details)
-        return step.result(sync.departed, **sync.figures())
+        with step.warehouse.read() as connection:
+            active = reading.row_count(connection, "partners", active_only=True)
+        return step.result(active, **sync.figures())

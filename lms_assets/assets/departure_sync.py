@@ -57,7 +57,7 @@ class _Look:
 
 
 class DepartureSync:
-    """`read` first; then `departed` and `figures` say what was found, and `write` does all the writing.
+    """`read` first; then `complete` and `figures` say what was found, and `write` does all the writing.
 
     Raises (from `read`):
         VendorError: the CRM could not be read.
@@ -150,11 +150,6 @@ class DepartureSync:
     def complete(self) -> bool:
         """Whether everything that changed was read; else the next look covers the same span again."""
         return self._partners.complete and self._contacts.complete
-
-    @property
-    def departed(self) -> int:
-        """How many rows leave."""
-        return len(self._partners.leaving) + len(self._contacts.leaving)
 
     @property
     def details(self) -> dict[str, Any]:

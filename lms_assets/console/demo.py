@@ -45,8 +45,7 @@ STOP_SECONDS = 20
 
 def demo_command(console: Console, *, exit_after_summary: bool, scale: float) -> int:
     """Run the chain against the sandbox; returns the chain's exit code."""
-    # Ended like by Ctrl-C, so that what the demo has started ends with it.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _end_like_by_ctrl_c()
     folder = Path(".demo").resolve()
     folder.mkdir(exist_ok=True)
     if not (folder / "warehouse.db").exists():
@@ -64,6 +63,12 @@ def demo_command(console: Console, *, exit_after_summary: bool, scale: float) ->
             return code
         _serve_ui(console)
         return code
+
+
+def _end_like_by_ctrl_c() -> None:
+    """A SIGTERM ends what the demo has started with it; `dagster dev` ends its own by SIGINT, so that counts too."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)
 
 
 def set_environment(folder: Path, port: int) -> None:
@@ -155,6 +160,9 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _serve_ui(console: Console) -> None:
+    # Where SIGINT was ignored from the start, as in a script's background, Dagster's run left SIGTERM ignored too, and
+    # what is ignored here would be ignored by what is started here.
+    _end_like_by_ctrl_c()
     port = free_port(UI_PORT)
     if port != UI_PORT:
         console.print(f"Port {UI_PORT} is taken; the UI is on {port} instead.", highlight=False)

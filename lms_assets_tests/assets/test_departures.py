@@ -72,10 +72,10 @@ def test_the_night_agrees_with_what_the_day_took_away_and_brings_back_who_return
     tier = account.partner_tier
     synced.sandbox.mutate("set_account", account=account.id, fields={"partner_tier": "Pending"})
     synced.sandbox.mutate("delete_contact", contact=contact["impartner_id"])
-    assert look(synced).metadata["crm_departures"]["dagster/row_count"] == 2
+    assert look(synced).metadata["crm_departures"]["deactivated"] == 2
     synced.advance(hours=4)
     again = look(synced)
-    assert again.metadata["crm_departures"]["dagster/row_count"] == 0
+    assert again.metadata["crm_departures"]["deactivated"] == 0
     synced.sandbox.mutate("set_account", account=account.id, fields={"partner_tier": tier})
     synced.advance(hours=4)
     assert look(synced).metadata["crm_departures"]["partners_changed"] >= 1

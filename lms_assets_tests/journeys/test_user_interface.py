@@ -1,24 +1,18 @@
-"""What the data engineer sees in Dagster's UI after a chain, in a real browser."""
+"""What the data engineer sees in Dagster's UI after the demo's chain, in a real browser."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
-import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
-from lms_assets.console.demo import free_port
-from lms_assets.sandbox.config import SandboxConfig
-from lms_assets.sandbox.server import running_sandbox
-from lms_assets_tests.support.chain import NOW
-from lms_assets_tests.support.commands import Commands, wait_until
+from lms_assets_tests.support.commands import COMMAND, ROOT, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -52,25 +46,29 @@ def answers(port: int) -> bool:
 
 @pytest.fixture(scope="module")
 def interface(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Dagster's UI over a home in which one chain has run twice."""
-    config = SandboxConfig(scale=0.005, now=NOW, northpass_rps=0, impartner_rps=0)
-    folder = tmp_path_factory.mktemp("interface") / "place"
-    with running_sandbox(config) as sandbox:
-        commands = Commands(folder, sandbox)
-        assert commands.run("db", "upgrade").returncode == 0
-        chain = commands.run("run", "daily_full")
-        assert chain.returncode == 0, chain.stdout + chain.stderr
-    port = free_port()
-    webserver = str(Path(sys.executable).with_name("dagster-webserver"))
-    command = [webserver, "-m", "lms_assets.definitions", "-h", "127.0.0.1", "-p", str(port)]
-    with (folder / "webserver.log").open("w") as log:
-        process = subprocess.Popen(command, env=commands.environment, stdout=log, stderr=log, start_new_session=True)
+    """The demo as a script starts it in the background, up to its UI; a SIGTERM ends it with all that it started."""
+    folder = tmp_path_factory.mktemp("interface")
+    output = folder / "demo.log"
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(folder), "NO_COLOR": "1"}
+    with output.open("w") as log:
+        process = subprocess.Popen(
+            ["/bin/sh", "-c", f"trap '' INT; exec {COMMAND} demo --scale 0.01"],
+            env=environment,
+            cwd=folder,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
     try:
-        assert wait_until(lambda: answers(port), process)
+        assert wait_until(lambda: "Ctrl-C ends everything" in output.read_text(), process), output.read_text()
+        found = re.search(r"Dagster's UI: http://127\.0\.0\.1:(\d+)", output.read_text())
+        assert found
+        port = int(found[1])
         yield f"http://127.0.0.1:{port}"
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(30)
+        process.terminate()
+        process.wait(60)
+    assert not answers(port)
 
 
 @pytest.fixture(scope="module")
