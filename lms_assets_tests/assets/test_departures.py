@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lms_assets.run_tags import PEOPLE_TAG
 from lms_assets_tests.assets.looking import a_partner_with_points, active_ids, row_of
 from lms_assets_tests.support.agreement import differences
 from lms_assets_tests.support.chain import ChainResult, ChainRig
@@ -158,3 +159,10 @@ def test_an_id_that_the_crm_wrongly_calls_deleted_stays(synced: ChainRig, kind: 
         synced.sandbox.faults.add(kind, "GET /Account")
     look(synced)
     assert row_of(synced, "partners", id=partner["id"])["is_active"]
+
+
+def test_a_run_for_people_of_a_webhook_does_not_wait_for_the_crm(synced: ChainRig) -> None:
+    synced.sandbox.faults.add("server_error", "impartner *")
+    result = look(synced, tags={PEOPLE_TAG: "queued"})
+    assert result.success, result.errors
+    assert result.metadata["crm_departures"]["looked_since"] == "did not look"
