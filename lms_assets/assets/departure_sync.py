@@ -125,7 +125,8 @@ class DepartureSync:
         left = confirm_exclusions(intake, source, excluded)
         told = source.client.deleted_ids(source.object_name, self._since, step.now)
         left |= confirm_deletions(intake, source, told & set(active), known=set(active) - told)
-        leaving = {row_id for crm_id in left for row_id in active[crm_id]}
+        # An answer that proves damaged makes the ones before it doubtful too.
+        leaving = {row_id for crm_id in left for row_id in active[crm_id]} if intake.complete else set()
         if leaving:
             # Made anew under another id, or there twice: the row is still somebody's, and the full sync hands it over.
             leaving -= same([*intake.accepted, *_read_now(source, doubles)], stored)

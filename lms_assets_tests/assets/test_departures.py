@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from lms_assets.run_tags import PEOPLE_TAG
+from lms_assets.vendors.impartner import ImpartnerClient
 from lms_assets_tests.assets.looking import a_partner_with_points, active_ids, row_of
 from lms_assets_tests.support.agreement import differences
 from lms_assets_tests.support.chain import ChainResult, ChainRig
@@ -166,3 +167,28 @@ def test_a_run_for_people_of_a_webhook_does_not_wait_for_the_crm(synced: ChainRi
     result = look(synced, tags={PEOPLE_TAG: "queued"})
     assert result.success, result.errors
     assert result.metadata["crm_departures"]["looked_since"] == "did not look"
+
+
+def test_damaged_answers_about_deletions_make_the_answers_before_them_doubtful(
+    synced: ChainRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The controls are missing when the deleted are asked for: then nobody goes, also who was confirmed as left out."""
+    first, second = [row for row in synced.rows("partners") if row["is_active"]][:2]
+    synced.sandbox.mutate("set_account", account=first["impartner_id"], fields={"partner_tier": "Pending"})
+    synced.sandbox.mutate("delete_account", account=second["impartner_id"])
+    ask = ImpartnerClient.by_ids
+
+    def without_known(self: Any, name: str, ids: Any, fields: Any) -> Any:
+        found = ask(self, name, ids, fields)
+        return {} if list(fields) == ["Id"] else found
+
+    monkeypatch.setattr(ImpartnerClient, "by_ids", without_known)
+    before = active_ids(synced, "partners")
+    result = look(synced)
+    assert result.success, result.errors
+    assert active_ids(synced, "partners") == before
+    assert result.metadata["crm_departures"]["reading"].startswith("incomplete")
+    monkeypatch.undo()
+    synced.advance(minutes=30)
+    assert look(synced).success
+    assert before - active_ids(synced, "partners") == {first["id"], second["id"]}
