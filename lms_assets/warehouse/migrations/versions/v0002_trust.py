@@ -1,0 +1,23 @@
+"""Columns and tables that came with the second round of safety work: made where missing, nothing is removed."""
+
+from __future__ import annotations
+
+from alembic import context, op
+
+from lms_assets.warehouse.migrations.reconcile import reconcile
+from lms_assets.warehouse.tables import metadata
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Bring what exists into shape; `reconcile` looks first, so that running it again is safe."""
+    reconcile(op.get_bind(), metadata, context.config.attributes["done"])
+
+
+def downgrade() -> None:
+    """There is no way back: nothing of a portal is removed."""
+    raise NotImplementedError("restore a backup instead")
