@@ -188,8 +188,8 @@ def _since(connection: Connection) -> datetime | None:
 
 
 def _left_aside(connection: Connection) -> frozenset[int]:
-    """CRM ids of contacts that the full sync set aside, for having somebody's e-mail for example."""
-    failures = open_failures(connection, SYNC_TYPES["contacts"], "contact")
+    """CRM ids of contacts that the full sync set aside: unreadable, or with somebody else's e-mail."""
+    failures = open_failures(connection, SYNC_TYPES["contacts"])
     return frozenset(int(each.entity_id) for each in failures if each.entity_id.isdigit())
 
 

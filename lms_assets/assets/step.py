@@ -13,6 +13,7 @@ import dagster as dg
 
 from lms_assets.automation.run_locks import home_of, is_alive
 from lms_assets.automation.run_retries import FINAL
+from lms_assets.domain.contacts import DUPLICATE_EMAIL
 from lms_assets.domain.deletions import SyncStopped
 from lms_assets.domain.progress import Progress
 from lms_assets.domain.rules import Rules
@@ -34,7 +35,7 @@ ENTITY_TYPES = {
     "courses": ("course",),
     "course_npcu": ("course_properties",),
     "partners": ("partner",),
-    "contacts": ("contact",),
+    "contacts": ("contact", DUPLICATE_EMAIL),
     "users": ("lms_user",),
     "groups": ("group",),
     "memberships": ("group_members",),
@@ -171,7 +172,7 @@ class Step:
                 counts=counts,
                 api_calls=self.api_calls,
                 skipped=skipped,
-                failed=len(failures),
+                failed=sum(each.entity_type != DUPLICATE_EMAIL for each in failures),
                 details=details,
             )
             return counts

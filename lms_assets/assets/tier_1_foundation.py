@@ -75,4 +75,6 @@ def contacts(context: dg.AssetExecutionContext, lms: Connections) -> dg.Material
             step.used(client.http)
         step.write(sync.write, **sync.intake.outcome())
         describe(step, sync.intake)
-        return step.result(len(sync.rows), without_partner=sum(row["partner_id"] is None for row in sync.rows))
+        without_partner = sum(row["partner_id"] is None for row in sync.rows)
+        duplicates = sum(each.kind == "duplicate" for each in sync.intake.rejected)
+        return step.result(len(sync.rows), without_partner=without_partner, duplicate_emails=duplicates)

@@ -73,6 +73,7 @@ CHECKS = (
     _recent("contacts"),
     _complete("contacts"),
     _readable("contacts"),
+    _odd("contacts", "contact_emails_are_unique", "No two contacts of the CRM that count have the same e-mail."),
     _gate("users", "users_are_present", "There are active LMS users."),
     _recent("users"),
     _complete("users"),

@@ -11,6 +11,7 @@ import dagster as dg
 
 from lms_assets.checks.catalogue import CHECKS, CheckLine, lines_of
 from lms_assets.domain.chain import CHECKS_SUFFIX
+from lms_assets.domain.contacts import DUPLICATE_EMAIL
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.verdicts import Verdict, none_of, recent
 from lms_assets.lineage import SYNC_TYPES
@@ -135,7 +136,8 @@ def are_readable(asset: str) -> Finder:
     """No record of this asset is set aside."""
 
     def find(look: Look) -> Verdict:
-        bad = [f"{each.entity_type} {each.entity_id}: {each.reason}" for each in look.failures(asset)]
+        failures = [each for each in look.failures(asset) if each.entity_type != DUPLICATE_EMAIL]
+        bad = [f"{each.entity_type} {each.entity_id}: {each.reason}" for each in failures]
         return none_of(bad, "records could not be used", "See sync_failures; mend them at the source.")
 
     return find

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lms_assets.checks.define import Look, allowed, are_readable, checks_of, is_recent, listing_was_complete
+from lms_assets.domain.contacts import DUPLICATE_EMAIL
 from lms_assets.domain.verdicts import Verdict, at_least, no_sudden_fall, none_of
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.plausibility import certifications_before
@@ -64,6 +65,16 @@ def _contacts_present(look: Look) -> Verdict:
     return at_least(count, 1, "active contacts", RUN_IT)
 
 
+def _contact_emails_unique(look: Look) -> Verdict:
+    doubles = [
+        f"contact {each.entity_id}: {each.reason}"
+        for each in look.failures("contacts")
+        if each.entity_type == DUPLICATE_EMAIL
+    ]
+    remedy = "One contact stands for all with its e-mail; merge them in the CRM, or give each its own."
+    return none_of(doubles, "CRM contacts have the e-mail of another one", remedy)
+
+
 TIER_1_CHECKS = [
     checks_of(
         "courses",
@@ -103,6 +114,7 @@ TIER_1_CHECKS = [
             "contacts_are_recent": is_recent("contacts"),
             "contacts_listing_was_complete": listing_was_complete("contacts"),
             "contacts_are_all_readable": are_readable("contacts"),
+            "contact_emails_are_unique": _contact_emails_unique,
         },
     ),
 ]

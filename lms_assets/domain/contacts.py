@@ -24,6 +24,8 @@ from lms_assets.domain.values import (
     whole_number_of,
 )
 
+DUPLICATE_EMAIL = "duplicate_email"
+"""What such a contact is called in `sync_failures.entity_type`: it is no record that could not be read."""
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -108,7 +110,7 @@ def partner_of_contact(
 def choose_per_email(
     contacts: Iterable[Contact], partner_of: Callable[[Contact], int | None]
 ) -> tuple[tuple[Contact, ...], tuple[Rejected, ...]]:
-    """One contact per e-mail, since `contacts.email` is unique, and the others as bad records.
+    """One contact per e-mail, since `contacts.email` is unique, and the others as duplicates.
 
     The one whose account is a kept partner wins, then the latest `Updated` (none is oldest), then the highest id.
     The order of what is given plays no part; the kept come by Impartner id.
@@ -124,7 +126,7 @@ def choose_per_email(
             loser = known[1] if known else contact
         if known is not None and loser.impartner_id != best[contact.email][1].impartner_id:
             reason = f"contact {best[contact.email][1].impartner_id} has the same e-mail and goes first"
-            rejected.append(Rejected("bad", "contact", str(loser.impartner_id), reason))
+            rejected.append(Rejected("duplicate", DUPLICATE_EMAIL, str(loser.impartner_id), reason))
     kept = sorted((contact for _, contact in best.values()), key=lambda each: each.impartner_id)
     return tuple(kept), tuple(rejected)
 

@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
-RejectedKind = Literal["excluded", "bad", "unknown_course"]
+RejectedKind = Literal["excluded", "bad", "unknown_course", "duplicate"]
 
 ENTITY_ID_LIMIT = 100
 
@@ -24,6 +24,7 @@ class Rejected:
     - `bad`: not readable (no id, impossible date, wrong type in a field that counts). It belongs in
       `sync_failures`; a stored row of the same id counts as *seen* and stays as it is.
     - `unknown_course`: a transcript of a course that no list knows (domain rules, last row of the table).
+    - `duplicate`: readable and right by itself; another record has the same value where the portal holds it once.
 
     `entity_id` is the vendor's id as text, at most 100 characters; a record without a usable id gets a
     fingerprint that is the same for the same content, so that it is reported once.

@@ -60,6 +60,22 @@ def test_more_than_the_set_share_stop_the_sync_before_it_writes(synced: ChainRig
     assert synced.tables() == before
 
 
+def test_duplicate_emails_are_their_own_finding_and_never_unreadable_records(synced: ChainRig) -> None:
+    """However many: they are readable, so they do not stop the sync as unreadable records do."""
+    for contact in [row for row in synced.rows("contacts") if row["is_active"]][:12]:
+        synced.sandbox.mutate("add_contact", email=contact["email"], account=None)
+    result = synced.run(assets=("contacts",))
+    assert result.success, result.errors
+    assert "contact_emails_are_unique" in result.red
+    assert "contacts_are_all_readable" not in result.red
+    duplicates = result.metadata["contacts"]["duplicate_emails"]
+    assert duplicates >= 12
+    assert result.metadata["contacts"]["bad_records"] == 0
+    assert [row["records_failed"] for row in synced.rows("sync_logs") if row["sync_type"] == "impartner_contacts"][
+        -1:
+    ] == [0]
+
+
 def test_an_account_that_a_portal_holds_twice_goes_from_both_rows(synced: ChainRig) -> None:
     """An adopted portal may; a check reports it."""
     twin = next(row for row in synced.rows("partners") if row["is_active"] and not row["total_npcu"])

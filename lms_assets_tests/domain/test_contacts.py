@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lms_assets.domain.contact_links import link_contacts
-from lms_assets.domain.contacts import Contact, choose_per_email, contact_from_user, is_primary, partner_of_contact
+from lms_assets.domain.contacts import (
+    DUPLICATE_EMAIL,
+    Contact,
+    choose_per_email,
+    contact_from_user,
+    is_primary,
+    partner_of_contact,
+)
 from lms_assets.domain.people import user_from_person
 from lms_assets_tests.domain.records import RULES, crm_user, person, utc
 
@@ -119,7 +126,7 @@ def test_of_contacts_with_one_email_the_one_of_a_partner_goes_first_then_the_lat
     kept, rejected = choose_per_email([undated, latest, of_partner], partner_of)
     assert [each.impartner_id for each in kept] == [1]
     assert sorted(each.entity_id for each in rejected) == ["2", "9"]
-    assert {each.kind for each in rejected} == {"bad"}
+    assert {(each.kind, each.entity_type) for each in rejected} == {("duplicate", DUPLICATE_EMAIL)}
     assert choose_per_email([undated, latest], partner_of)[0] == (latest,)
     assert choose_per_email([contact(3), contact(4)], partner_of)[0] == (contact(4),)
 
