@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -22,6 +22,7 @@ from lms_assets.domain.push_plan import (
     total_shown,
 )
 from lms_assets.domain.rules import Rules
+from lms_assets.domain.withheld import WithheldReason, named
 from lms_assets.vendors.errors import VendorError
 from lms_assets.vendors.impartner import ImpartnerClient
 from lms_assets.warehouse import reading
@@ -43,14 +44,14 @@ SHOWN = 100
 class Planned:
     """What a push would send: `partners` are looked at, `without_crm_id` cannot be told of.
 
-    `withheld`: row ids of partners with a group whose members were never read whole; their counts may be too low.
+    `withheld`: row ids of partners whose counts must not leave, and why.
     `first`: the CRM has confirmed nothing yet.
     """
 
     items: tuple[PushItem, ...]
     partners: int
     without_crm_id: int
-    withheld: tuple[int, ...] = ()
+    withheld: Mapping[int, tuple[WithheldReason, ...]] = field(default_factory=dict)
     first: bool = False
 
 
@@ -60,16 +61,15 @@ def plan_of(warehouse: Warehouse, rules: Rules, *, portal_url: str | None) -> Pl
         counts = stored_partner_counts(connection)
         partners = [row for row in reading.stored_partners(connection) if row.is_active]
         groups = reading.groups(connection, active_only=True)
-        unread = reading.groups_never_read_whole(connection)
+        withheld = reading.withheld_partners(connection, rules)
         memory = push_memory(connection)
     named = naming_groups(
         [GroupLink(each.id, each.partner_id, each.link_method or "none") for each in groups],  # type: ignore[arg-type]
         [LmsGroup(each.id, each.name, None, each.user_count) for each in groups],
     )
-    withheld = tuple(partner.id for partner in partners if partner.id in unread)
     desired = {}
     for partner in partners:
-        if partner.impartner_id is None or partner.id in unread:
+        if partner.impartner_id is None or partner.id in withheld:
             continue
         group = named.get(partner.id)
         desired[partner.impartner_id] = desired_fields(
@@ -93,7 +93,7 @@ class Push:
         self._portal_url = portal_url
         self.partners = 0
         self.without_crm_id = 0
-        self.withheld: tuple[int, ...] = ()
+        self.withheld: Mapping[int, tuple[WithheldReason, ...]] = {}
         self._first = False
         self.sent = 0
         self.confirmed: set[int] = set()
@@ -175,6 +175,7 @@ class Push:
             "failed": len(self.failures),
             "partners_without_crm_id": self.without_crm_id,
             "partners_withheld": len(self.withheld),
+            "partners_withheld_sample": named(self.withheld)[:SHOWN],
             "differences": self.as_table(items),
         }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lms_assets.checks.define import TOO_OLD, Look, allowed, checks_of
 from lms_assets.domain.verdicts import Verdict, no_sudden_fall, none_of, recent
+from lms_assets.domain.withheld import named
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.counts import last_counted, stored_counts
 from lms_assets.warehouse.plausibility import npcu_pushed_before
@@ -46,17 +47,12 @@ def _confirmed(look: Look) -> Verdict:
 
 
 def _none_withheld(look: Look) -> Verdict:
-    active = reading.partner_names(look.connection)
-    withheld = [
-        f"partner {partner_id}: group {', '.join(groups)}"
-        for partner_id, groups in reading.groups_never_read_whole(look.connection).items()
-        if partner_id in active
-    ]
     remedy = (
-        "Their counts may be too low and are not sent; the CRM keeps what it has. memberships_are_current says why a "
-        "group could not be read. They are sent by the first run that reads it."
+        "Their counts may be wrong and are not sent; the CRM keeps what it has. Run daily_full: they are sent once "
+        "everything they rest on was read. memberships_are_current and transcripts_were_all_read say what failed."
     )
-    return none_of(withheld, "partners not pushed, with a group whose members were never read whole", remedy)
+    withheld = named(reading.withheld_partners(look.connection, look.rules))
+    return none_of(withheld, "partners not pushed, because of what was not read yet", remedy)
 
 
 TIER_4_CHECKS = [

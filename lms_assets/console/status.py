@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -18,21 +18,28 @@ from lms_assets.console.progress import MARKS
 from lms_assets.console.summary import STATUS_STYLES
 from lms_assets.console.wording import seconds_text
 from lms_assets.domain.chain import StepRecord
+from lms_assets.domain.withheld import WithheldReason, named
 from lms_assets.lineage import DAILY_FULL
+from lms_assets.resources import load_rules
 from lms_assets.warehouse.chain_log import ChainRow, latest_chain
 from lms_assets.warehouse.engine import Warehouse
+from lms_assets.warehouse.reading import withheld_partners
 from lms_assets.warehouse.tasks import TaskInTrouble, tasks_in_trouble
+
+WITHHELD_SHOWN = 10
 
 
 def status_command(console: Console) -> int:
     """Print the last chain; returns 0, or 1 when it failed, 3 when it ended partial."""
-    warehouse = Warehouse(settings_from_environment().warehouse_url)
+    settings = settings_from_environment()
+    warehouse = Warehouse(settings.warehouse_url)
     try:
         warehouse.require_current_schema()
         reconcile_if_possible(warehouse)
         with warehouse.read() as connection:
             row = latest_chain(connection, CHAIN_NAME)
             troubled = tasks_in_trouble(connection)
+            withheld = withheld_partners(connection, load_rules(settings))
     finally:
         warehouse.close()
     if row is None:
@@ -40,6 +47,7 @@ def status_command(console: Console) -> int:
         return 0
     print_chain(console, row)
     print_tasks(console, troubled, row)
+    print_withheld(console, withheld)
     return {"failed": 1, "partial": 3}.get(row.status, 0)
 
 
@@ -61,6 +69,21 @@ def print_tasks(console: Console, troubled: Sequence[TaskInTrouble], row: ChainR
         mark = MARKS["failed" if task.status == "failed" else "held_back"]
         what = "failed" if task.status == "failed" else "did not run"
         console.print(f"  {mark} {task.task_type} {what}: {escape(task.error or '')}", highlight=False, soft_wrap=True)
+
+
+def print_withheld(console: Console, withheld: Mapping[int, tuple[WithheldReason, ...]]) -> None:
+    """Print which partners are not pushed, and why."""
+    if not withheld:
+        return
+    console.print(
+        f"\nNot sent to the CRM: {len(withheld):,} partner{'s' if len(withheld) > 1 else ''}", highlight=False
+    )
+    for line in named(withheld)[:WITHHELD_SHOWN]:
+        console.print(f"  {escape(line)}", highlight=False, soft_wrap=True)
+    if len(withheld) > WITHHELD_SHOWN:
+        console.print(
+            f"  and {len(withheld) - WITHHELD_SHOWN:,} more; lms-assets why PARTNER says more", highlight=False
+        )
 
 
 def print_chain(console: Console, row: ChainRow) -> None:

@@ -21,10 +21,11 @@ from lms_assets.domain.dates import parse_utc
 from lms_assets.domain.explanation import ChangedItem, Changes, Explanation, differences, explain, what_changed
 from lms_assets.domain.report_facts import PartnerFacts, Snapshot
 from lms_assets.domain.rules import Rules
+from lms_assets.domain.withheld import WithheldReason
 from lms_assets.settings import ConfigurationError
 from lms_assets.warehouse.counts import last_counted
 from lms_assets.warehouse.engine import Warehouse
-from lms_assets.warehouse.reading import groups
+from lms_assets.warehouse.reading import groups, withheld_partners
 from lms_assets.warehouse.reports_reading import counting_inputs, find_partners, people_names, snapshots
 
 LISTED = 15
@@ -40,6 +41,7 @@ class Answer:
         stored: the counts that were stored for exactly that instant, None when there are none.
         changes: against the earlier instant asked for.
         names: person id to name, empty unless asked for; group_names: group id to name.
+        withheld: why the partner's counts are not sent to the CRM; empty when they are.
     """
 
     partner: PartnerFacts
@@ -48,6 +50,7 @@ class Answer:
     changes: Changes | None = None
     names: Mapping[str, str] = field(default_factory=dict, repr=False)
     group_names: Mapping[str, str] = field(default_factory=dict)
+    withheld: tuple[WithheldReason, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,7 @@ def find_answer(warehouse: Warehouse, options: WhyOptions, *, rules: Rules, now:
             changes=what_changed(inputs, partner.id, since, at) if since else None,
             names=people_names(connection, people) if options.names else {},
             group_names={each.id: each.name for each in groups(connection)},
+            withheld=withheld_partners(connection, rules).get(partner.id, ()),
         )
 
 
@@ -123,6 +127,8 @@ def why_lines(answer: Answer) -> Iterator[RenderableType]:
     yield Text.assemble((answer.partner.name, "bold"), f"  #{answer.partner.id}{tier}")
     yield Text(f"As of {_time(found.at)}: {_counts(found.counts)}", style="bold")
     yield _verdict(answer)
+    for reason in answer.withheld:
+        yield Text(f"Withheld, not sent to the CRM: {reason.text}", "yellow")
     yield from _list(answer, "Counted", found.counted, "Held until")
     yield from _list(answer, "Not counted", found.worth_a_look, "Why not")
     unfinished = len(found.not_counted) - len(found.worth_a_look)

@@ -185,3 +185,8 @@ def test_the_past_is_stored_once_and_then_read(world):
 def test_without_any_count_there_is_nothing_to_preview(warehouse):
     with pytest.raises(ConfigurationError, match="daily_full"):
         read_material(warehouse, rules=Rules(), config=ReportConfig(), now=AT)
+
+
+def test_it_says_why_a_partner_is_not_pushed(world):
+    _, text = ask(world)
+    assert "Withheld, not sent to the CRM: members of group g1 were never read completely" in text

@@ -31,13 +31,13 @@ from lms_assets.warehouse.reading.people import (
     contact_facts,
     group_facts,
     groups,
-    groups_never_read_whole,
     members,
     members_of,
     person_facts,
     users,
 )
 from lms_assets.warehouse.reading.whole import active_ids, duplicate_values, orphans, row_count
+from lms_assets.warehouse.reading.withheld import withheld_partners
 
 __all__ = [
     "StoredCourse",
@@ -58,7 +58,6 @@ __all__ = [
     "enrollments",
     "group_facts",
     "groups",
-    "groups_never_read_whole",
     "known_course_ids",
     "members",
     "members_of",
@@ -73,4 +72,5 @@ __all__ = [
     "stored_partners",
     "transcript_states",
     "users",
+    "withheld_partners",
 ]

@@ -75,18 +75,6 @@ def groups(connection: Connection, *, active_only: bool = False) -> tuple[Stored
     )
 
 
-def groups_never_read_whole(connection: Connection) -> dict[int, tuple[str, ...]]:
-    """Partner id to its active groups whose members were never read completely; partners without any are not there."""
-    c = lms_groups.c
-    query = select(c.partner_id, c.id).where(
-        c.is_active.is_(True), c.partner_id.is_not(None), c.members_synced_at.is_(None)
-    )
-    found: dict[int, tuple[str, ...]] = {}
-    for partner_id, group_id in connection.execute(query.order_by(c.id)):
-        found[partner_id] = (*found.get(partner_id, ()), group_id)
-    return found
-
-
 def group_facts(connection: Connection) -> tuple[GroupFacts, ...]:
     """What counting needs of every group that is linked to a partner."""
     c = lms_groups.c
