@@ -1,7 +1,7 @@
 # A fresh machine needs Python 3.11 to 3.13 (with venv) and make; everything else is installed into .venv.
 # make ends with 2 whatever the recipe's code was; the code itself stands in its last line ("Error N").
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format clean
+.PHONY: help demo test lint format properties mutants clean
 
 # PYTHON=python3.12 chooses another interpreter for .venv.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -26,6 +26,14 @@ format: ## let ruff put the code in order
 	@$(PYTHON) scripts/prepare.py --dev
 	@.venv/bin/ruff check --fix --quiet . ; .venv/bin/ruff format .
 
+properties: ## the property tests with a random seed (SEED=N repeats a run); a find becomes an @example
+	@$(PYTHON) scripts/prepare.py --dev
+	@seed=$${SEED:-$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}; echo "SEED=$$seed"; \
+	HYPOTHESIS_PROFILE=random .venv/bin/python -m pytest -q -m hypothesis --hypothesis-seed=$$seed lms_assets_tests
+
+mutants: ## do the tests notice small faults in the rules? (SAMPLE=200 SEED=1)
+	@$(PYTHON) scripts/mutants.py --sample $(or $(SAMPLE),200) --seed $(or $(SEED),1)
+
 clean: ## removes .venv, the demo's data and every cache; configuration (.env) stays
-	rm -rf .venv .demo .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache build dist *.egg-info
+	rm -rf .venv .demo mutants .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

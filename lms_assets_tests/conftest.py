@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from sqlalchemy import text
 
 from lms_assets.warehouse.engine import Warehouse
@@ -33,6 +34,11 @@ LONGEST = (
     "assets/test_deletions.py",
     "journeys/test_user_interface.py",
 )
+# A normal run looks at the same examples every time; `make properties` looks at others.
+settings.register_profile("fixed", derandomize=True, database=None)
+settings.register_profile("random", derandomize=False, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
+
 _NO_MARIADB = "MariaDB's server is not installed (apt-get install mariadb-server): nothing was tried on it"
 _names = (f"test_{number}" for number in itertools.count(1))
 

@@ -57,13 +57,13 @@ def normalise_name(name: str, rules: Rules) -> str:
     - Dots and apostrophes vanish, other punctuation and symbols part words; single letters in a row are one word
       (`S. A.` is `sa`). `c#` and `c++` keep their sign.
     - Legal forms go from the end, some from the beginning, as often as there are any, but never all that is left:
-      `Limited` stays `limited`. A name without letters and digits is only folded.
+      `Limited` stays `limited`. A name without letters and digits is folded and loses its prefix: `ptr_ &` is `&`.
 
     Applying it twice changes nothing. Two names are equal when `key_of` gives the same for both.
     """
     forms = _forms(rules.legal_suffixes, rules.legal_prefixes, rules.legal_affixes)
-    words = _words(_without_prefix(name, rules.group_name_prefixes))
-    return " ".join(_without_forms(words, forms)) or folded(name)
+    bare = _without_prefix(name, rules.group_name_prefixes)
+    return " ".join(_without_forms(_words(bare), forms)) or bare
 
 
 def key_of(normalised: str) -> str:
