@@ -7,27 +7,30 @@ comes back has to be linked to its groups before its counts mean anything.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 from lms_assets.assets.absences import stop_if_too_many
 from lms_assets.assets.crm_fields import ACCOUNT_FIELDS, CONTACT_FIELDS
 from lms_assets.assets.crm_records import CrmSource, confirm_deletions, confirm_exclusions, take_in_all
+from lms_assets.assets.employers import Employers
 from lms_assets.assets.intake import Intake, refuse_too_many_bad
 from lms_assets.assets.partner_sync import rows_by_crm_id
-from lms_assets.assets.step import Step
-from lms_assets.domain.contact_rows import StoredContact, assign_contact_rows
+from lms_assets.assets.step import ENTITY_TYPES, Step
+from lms_assets.domain.contact_rows import StoredContact, rows_with_successor
 from lms_assets.domain.contacts import Contact, contact_from_user
 from lms_assets.domain.dates import changed_since
 from lms_assets.domain.findings import Rejected
-from lms_assets.domain.partner_rows import StoredPartner
-from lms_assets.domain.partners import Partner, assign_partner_rows, partner_from_account
+from lms_assets.domain.partner_rows import StoredPartner, rows_of_successors
+from lms_assets.domain.partners import partner_from_account
 from lms_assets.lineage import SYNC_TYPES
 from lms_assets.run_tags import PEOPLE_TAG
 from lms_assets.vendors.impartner import ImpartnerClient
-from lms_assets.vendors.impartner_filter import compare
+from lms_assets.vendors.impartner_filter import Condition, compare
+from lms_assets.vendors.listing import Record
 from lms_assets.warehouse import reading, sync_log
 from lms_assets.warehouse.engine import Connection
 from lms_assets.warehouse.failures import open_failures
@@ -69,6 +72,7 @@ class DepartureSync:
         self._partners = _Look("partner")
         self._contacts = _Look("contact")
         self._since: datetime | None = None
+        self._unknown_since: datetime | None = None
 
     def read(self, client: ImpartnerClient) -> None:
         """Find out who left since the last look; without a full sync before it there is nobody who could leave.
@@ -80,8 +84,10 @@ class DepartureSync:
             return
         with step.warehouse.read() as connection:
             self._since = _since(connection)
+            self._unknown_since = _synced_since(connection)
             stored_partners = reading.stored_partners(connection)
             stored_contacts = reading.stored_contacts(connection)
+            employers, partner_of_row = Employers.of(connection), reading.partner_of_contacts(connection)
             doubles = _left_aside(connection)
         if self._since is None:
             return
@@ -91,29 +97,26 @@ class DepartureSync:
             ACCOUNT_FIELDS,
             lambda record: partner_from_account(record, step.rules, {}),
             lambda partner: partner.impartner_id,
-            *self._changed(),
+            *_changed(self._since),
         )
-        self._partners = self._look("partner", accounts, stored_partners, _same_partners)
+        self._partners = self._look("partner", accounts, stored_partners, rows_of_successors)
         users = CrmSource(
             client,
             "User",
             CONTACT_FIELDS,
             lambda record: contact_from_user(record, step.rules),
             lambda contact: contact.impartner_id,
-            *self._changed(),
+            *_changed(self._since),
         )
-        self._contacts = self._look("contact", users, stored_contacts, _same_contacts, doubles)
-
-    def _changed(self) -> tuple[Any, Callable[[Any], bool]]:
-        assert self._since is not None
-        return compare("Updated", ">", self._since), changed_since(self._since)
+        kept = partial(_kept_contacts, employers, partner_of_row)
+        self._contacts = self._look("contact", users, stored_contacts, kept, doubles)
 
     def _look(
         self,
         entity: str,
         source: CrmSource[T],
         stored: Iterable[Stored],
-        same: Callable[[list[T], Any], set[int]],
+        kept: Callable[[Any, Any, set[int]], set[int]],
         doubles: frozenset[int] = frozenset(),
     ) -> _Look:
         step, stored = self._step, list(stored)
@@ -129,9 +132,22 @@ class DepartureSync:
         leaving = {row_id for crm_id in left for row_id in active[crm_id]} if intake.complete else set()
         if leaving:
             # Made anew under another id, or there twice: the row is still somebody's, and the full sync hands it over.
-            leaving -= same([*intake.accepted, *_read_now(source, doubles)], stored)
+            leaving -= kept([*self._unknown(intake, source, entity), *_read_now(source, doubles)], stored, leaving)
+            leaving = leaving if intake.complete else set()
         stop_if_too_many(step, entity, sum(row.is_active for row in stored), leaving)
         return _Look(entity, leaving, intake.rows, len(told), intake.reasons, intake.complete)
+
+    def _unknown(self, intake: Intake[T], source: CrmSource[T], entity: str) -> list[T]:
+        """Records as they are now of which the stored rows may not know yet: all that changed since the full sync."""
+        earlier, since = self._unknown_since, self._since
+        if earlier is None or since is None or earlier >= since:
+            return intake.accepted
+        condition, fits = _changed(earlier)
+        wider = replace(source, condition=condition, fits=fits)
+        found = take_in_all(self._step, wider, f"{entity}s changed since the full sync", first_load=False)
+        if not found.complete:
+            intake.proven_incomplete("; ".join(found.reasons))
+        return found.accepted
 
     def write(self, connection: Connection) -> SyncCounts:
         """Deactivate who left, and remember until when was looked."""
@@ -179,8 +195,11 @@ class DepartureSync:
 def _since(connection: Connection) -> datetime | None:
     """From when on: where the last look ended, else the start of the older of the two last full syncs."""
     known = get_state(connection, LOOKED_UNTIL)
-    if known is not None:
-        return datetime.fromisoformat(known) - OVERLAP
+    return datetime.fromisoformat(known) - OVERLAP if known is not None else _synced_since(connection)
+
+
+def _synced_since(connection: Connection) -> datetime | None:
+    """The start of the older of the two last full syncs: what changed later may not be stored."""
     completed = sync_log.last_completed(connection)
     full = [completed.get(SYNC_TYPES[asset]) for asset in ("partners", "contacts")]
     starts = [entry.started_at for entry in full if entry is not None]
@@ -189,7 +208,8 @@ def _since(connection: Connection) -> datetime | None:
 
 def _left_aside(connection: Connection) -> frozenset[int]:
     """CRM ids of contacts that the full sync set aside: unreadable, or with somebody else's e-mail."""
-    failures = open_failures(connection, SYNC_TYPES["contacts"])
+    kinds = ENTITY_TYPES["contacts"]
+    failures = [each for kind in kinds for each in open_failures(connection, SYNC_TYPES["contacts"], kind)]
     return frozenset(int(each.entity_id) for each in failures if each.entity_id.isdigit())
 
 
@@ -200,10 +220,16 @@ def _read_now(source: CrmSource[T], ids: Iterable[int]) -> list[T]:
     return [row for row in rows if not isinstance(row, Rejected)]
 
 
-def _same_partners(accepted: list[Partner], stored: list[StoredPartner]) -> set[int]:
-    return {row_id for row_id, _ in assign_partner_rows(accepted, stored).rows if row_id is not None}
+def _changed(since: datetime) -> tuple[Condition, Callable[[Record], bool]]:
+    return compare("Updated", ">", since), changed_since(since)
 
 
-def _same_contacts(accepted: list[Contact], stored: list[StoredContact]) -> set[int]:
-    pairs = {each.email: (each.impartner_id, each.email) for each in accepted}
-    return {row_id for row_id in assign_contact_rows(list(pairs.values()), stored).rows if row_id is not None}
+def _kept_contacts(
+    employers: Employers,
+    partner_of_row: Mapping[int, int | None],
+    current: list[Contact],
+    stored: list[StoredContact],
+    leaving: set[int],
+) -> set[int]:
+    left = [row for row in stored if row.id in leaving]
+    return rows_with_successor(left, partner_of_row, map(employers.successor, current))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lms_assets.domain.contact_rows import Successor
 from lms_assets.domain.contacts import Contact, is_primary, partner_of_contact
 from lms_assets.domain.partners import rows_by_name
 from lms_assets.warehouse import reading
@@ -47,6 +48,15 @@ class Employers:
     def active_partner_of(self, contact: Contact) -> int | None:
         """The partner for whom the contact counts."""
         return partner_of_contact(contact, self.active_by_id, self.active_by_name)
+
+    def successor(self, contact: Contact) -> Successor:
+        """The contact as somebody who may take over a row; an account that is not stored may be a partner made anew."""
+        partner_id = self.active_partner_of(contact)
+        if contact.account_id is not None:
+            known = contact.account_id in self.any_by_id
+        else:
+            known = partner_id is not None or not contact.account_name
+        return Successor(contact.email, partner_id, known)
 
     def lost_links(self, contacts: Iterable[Contact]) -> set[int]:
         """CRM ids of contacts whose partner is still there and who seem to belong to none any more."""

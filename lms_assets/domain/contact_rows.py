@@ -31,6 +31,18 @@ class ContactAssignment:
     displaced: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Successor:
+    """A contact as the CRM has it now: its e-mail, and its partner's row id where that is known (None: nobody's)."""
+
+    email: str
+    partner_id: int | None
+    partner_is_known: bool = True
+
+
+_ANY = -1
+
+
 def assign_contact_rows(incoming: Sequence[tuple[int, str]], stored: Iterable[StoredContact]) -> ContactAssignment:
     """Assign each incoming (Impartner id, e-mail) to a stored row, no row to two of them.
 
@@ -67,6 +79,20 @@ def _assign_by_email(
         if rows[position] is None and match is not None and match.id not in claimed:
             rows[position] = match.id
             claimed.add(match.id)
+
+
+def rows_with_successor(
+    leaving: Iterable[StoredContact], partner_of_row: Mapping[int, int | None], current: Iterable[Successor]
+) -> set[int]:
+    """Of rows whose CRM contact is gone, those whose e-mail another contact of the same partner has now.
+
+    What counts is what the row holds now, not which row that other contact had before: a contact whose address was
+    taken over by the one that is gone has a row of its own, without the address.
+    """
+    partners_of: dict[str, set[int | None]] = {}
+    for each in current:
+        partners_of.setdefault(each.email, set()).add(each.partner_id if each.partner_is_known else _ANY)
+    return {row.id for row in leaving if partners_of.get(row.email, set()) & {partner_of_row.get(row.id), _ANY}}
 
 
 def surrendered_email(contact_id: int) -> str:

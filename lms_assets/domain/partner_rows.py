@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -122,6 +122,22 @@ def assign_partner_rows(
     matched = [(taken.get(partner.impartner_id), partner) for partner in partners]
     rows, renamed, moves = _settle_names(matched, stored)
     return PartnerAssignment(tuple(rows), tuple(findings + renamed), tuple(moves))
+
+
+def rows_of_successors(
+    current: Sequence[Partner], stored: Sequence[StoredPartner], leaving: Collection[int]
+) -> set[int]:
+    """Of rows whose account is gone, those that another account of the CRM is about to take over.
+
+    That is: one with the row's Salesforce id or name as the row holds them now, and without an active row of its own.
+
+    Args:
+        leaving: ids of the rows whose account is gone.
+    """
+    settled = {row.impartner_id for row in stored if row.is_active and row.id not in leaving}
+    successors = [partner for partner in current if partner.impartner_id not in settled]
+    left = [row for row in stored if row.id in leaving]
+    return {row_id for row_id, _ in assign_partner_rows(successors, left).rows if row_id is not None}
 
 
 _Round = tuple[

@@ -113,18 +113,109 @@ def test_an_account_made_anew_under_another_id_keeps_its_row_until_the_night_han
     assert (row["is_active"], row["impartner_id"]) == (True, twin)
 
 
+def account_of(rig: ChainRig, contact: dict[str, Any]) -> int:
+    """The CRM account for which a contact counts."""
+    return int(row_of(rig, "partners", id=contact["partner_id"])["impartner_id"])
+
+
 def test_a_contact_whose_address_another_crm_user_has_too_stays_until_the_night_hands_it_over(
     synced: ChainRig,
 ) -> None:
     contact = a_contact(synced)
-    twin = int(synced.sandbox.mutate("add_contact", email="twin@example.com", account=None))
-    synced.sandbox.mutate("set_contact", contact=twin, fields={"email": contact["email"]})
+    twin = int(synced.sandbox.mutate("add_contact", email="twin@example.com", account=account_of(synced, contact)))
+    older = {"email": contact["email"], "updated": "2020-01-01T00:00:00"}
+    synced.sandbox.mutate("set_contact", contact=twin, fields=older)
     assert synced.run("daily_full", assets=("contacts",)).success
     assert row_of(synced, "contacts", email=contact["email"])["impartner_id"] == contact["impartner_id"]
     synced.advance(hours=4)
     synced.sandbox.mutate("delete_contact", contact=contact["impartner_id"])
     assert look(synced).success
     assert row_of(synced, "contacts", email=contact["email"])["is_active"]
+
+
+def test_the_address_of_a_merged_contact_counts_on_when_the_one_who_took_it_is_deleted(synced: ChainRig) -> None:
+    """Somebody takes a contact's address, a chain has seen it, then that one is deleted: the address is still there."""
+    account = a_partner_with_points(synced)["impartner_id"]
+    course = next(row["id"] for row in synced.rows("lms_courses") if row["npcu_value"])
+    person = synced.sandbox.mutate("add_person", email="learner@example.com")
+    synced.sandbox.mutate("complete_course", person=person, course=course)
+    number = synced.sandbox.mutate("add_contact", email="learner@example.com", account=account)
+    taker = synced.sandbox.mutate("add_contact", email="taker@example.com", account=account)
+    synced.advance(hours=1)
+    assert synced.run().success
+    first = row_of(synced, "contacts", impartner_id=number)
+    synced.sandbox.mutate("set_contact", contact=taker, fields={"email": first["email"]})
+    synced.advance(hours=1)
+    assert synced.run().success
+    holder = row_of(synced, "contacts", email=first["email"])
+    assert (holder["impartner_id"], row_of(synced, "contacts", id=first["id"])["is_active"]) == (taker, False)
+    synced.advance(hours=4)
+    synced.sandbox.mutate("delete_contact", contact=taker)
+    before = row_of(synced, "partners", id=first["partner_id"])["total_npcu"]
+    result = synced.run("enrollments_incremental")
+    assert result.success, result.errors
+    assert row_of(synced, "contacts", id=holder["id"])["is_active"]
+    assert row_of(synced, "partners", id=first["partner_id"])["total_npcu"] == before > 0
+    synced.advance(hours=4)
+    assert synced.run().success
+    assert row_of(synced, "contacts", email=first["email"])["impartner_id"] == first["impartner_id"]
+    assert differences(synced) == []
+
+
+def test_an_address_that_moved_hours_before_its_owner_left_keeps_its_row(synced: ChainRig) -> None:
+    """The look that saw the move has nothing to do; the look that sees who left must still know of it."""
+    contact = a_contact(synced)
+    survivor = int(synced.sandbox.mutate("add_contact", email="other@example.com", account=account_of(synced, contact)))
+    assert synced.run("daily_full", assets=("contacts",)).success
+    synced.advance(hours=1)
+    assert look(synced).success
+    synced.sandbox.mutate("set_contact", contact=survivor, fields={"email": contact["email"]})
+    synced.advance(hours=4)
+    assert look(synced).success
+    synced.advance(hours=4)
+    synced.sandbox.mutate("delete_contact", contact=contact["impartner_id"])
+    assert look(synced).success
+    assert row_of(synced, "contacts", id=contact["id"])["is_active"]
+
+
+def test_an_address_that_somebody_of_another_partner_has_too_leaves_with_its_owner(synced: ChainRig) -> None:
+    contact = a_contact(synced)
+    others = [row for row in synced.rows("partners") if row["is_active"] and row["id"] != contact["partner_id"]]
+    twin = int(synced.sandbox.mutate("add_contact", email="twin@example.com", account=others[0]["impartner_id"]))
+    synced.sandbox.mutate("set_contact", contact=twin, fields={"email": contact["email"]})
+    synced.sandbox.mutate("delete_contact", contact=contact["impartner_id"])
+    assert look(synced).success
+    assert not row_of(synced, "contacts", id=contact["id"])["is_active"]
+
+
+def test_a_contact_who_moves_to_another_partner_and_then_leaves_is_inactive(synced: ChainRig) -> None:
+    contact = a_contact(synced)
+    others = [row for row in synced.rows("partners") if row["is_active"] and row["id"] != contact["partner_id"]]
+    moved = {"account_id": others[0]["impartner_id"]}
+    synced.sandbox.mutate("set_contact", contact=contact["impartner_id"], fields=moved)
+    assert look(synced).success
+    assert row_of(synced, "contacts", id=contact["id"])["is_active"], "moves are the nightly chain's"
+    synced.advance(hours=4)
+    synced.sandbox.mutate("set_contact", contact=contact["impartner_id"], fields={"contact_status": "Terminated"})
+    assert look(synced).success
+    assert not row_of(synced, "contacts", id=contact["id"])["is_active"]
+
+
+def test_an_account_that_takes_over_the_identity_of_a_deleted_one_keeps_its_row_though_it_had_one_before(
+    synced: ChainRig,
+) -> None:
+    """The account that takes over was a partner before, so an inactive row has its CRM id."""
+    old, twin = [row for row in synced.rows("partners") if row["is_active"] and row["salesforce_id"]][:2]
+    synced.sandbox.mutate("set_account", account=twin["impartner_id"], fields={"partner_tier": "Pending"})
+    assert synced.run("daily_full", assets=("partners",)).success
+    assert not row_of(synced, "partners", id=twin["id"])["is_active"]
+    synced.advance(hours=4)
+    account = synced.sandbox.world.accounts[old["impartner_id"]]
+    fields = {name: getattr(account, name) for name in ("name", "crm_id", "partner_tier", "account_status")}
+    synced.sandbox.mutate("set_account", account=twin["impartner_id"], fields=fields)
+    synced.sandbox.mutate("delete_account", account=account.id)
+    assert look(synced).success
+    assert row_of(synced, "partners", id=old["id"])["is_active"]
 
 
 def test_more_than_the_fuse_allows_stops_before_any_write_until_somebody_allows_it(synced: ChainRig) -> None:

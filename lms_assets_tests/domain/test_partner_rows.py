@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lms_assets.domain.partner_rows import rows_of_successors
 from lms_assets.domain.partners import (
     StoredPartner,
     assign_partner_rows,
@@ -175,3 +176,16 @@ def test_a_second_sync_of_the_same_accounts_changes_nothing(incoming):
     second = assign_partner_rows(partners, after)
     assert second.rows == tuple((row.id, replace(each)) for row, (_, each) in zip(after, first.rows, strict=True))
     assert second.name_moves == ()
+
+
+def test_a_row_whose_account_is_gone_stays_for_the_account_that_has_its_salesforce_id_or_name_now():
+    rows = [stored(1, "Larch", 7, SF), stored(2, "Birch", 8, is_active=False)]
+    assert rows_of_successors([partner(8, "Larch", SF)], rows, {1}) == {1}
+    assert rows_of_successors([partner(9, "LARCH")], rows, {1}) == {1}
+    assert rows_of_successors([partner(9, "Birch")], rows, {1}) == set()
+
+
+def test_an_account_with_an_active_row_of_its_own_needs_no_row_of_one_that_is_gone():
+    rows = [stored(1, "Larch", 7), stored(2, "Larch (#8)", 8)]
+    assert rows_of_successors([partner(8, "Larch")], rows, {1}) == set()
+    assert rows_of_successors([partner(8, "Larch")], rows, {1, 2}) == {2}
