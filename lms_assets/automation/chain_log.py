@@ -22,6 +22,7 @@ from filelock import Timeout
 
 from lms_assets.automation.chain_events import chain_event, chain_events
 from lms_assets.automation.run_locks import fail_dead_runs, hold_run, is_alive, release_run
+from lms_assets.automation.runs import UNFINISHED
 from lms_assets.automation.tasks import Write, chain_task_begins, chain_task_ends, refresh_tasks, task_write
 from lms_assets.checks.catalogue import ancestors
 from lms_assets.domain.chain import ChainEvent, ChainState, StepRecord, apply_event, close, final_status, fold
@@ -170,7 +171,8 @@ def reconcile_chains(instance: dg.DagsterInstance, warehouse: Warehouse) -> list
     mended = []
     for row in store.running():
         runs = _runs_of_chain(instance, row.run_id)
-        if any(not run.is_finished for run in runs):
+        # One that was made and never begun is nobody's work: it must not keep the chain running.
+        if any(run.status in UNFINISHED for run in runs):
             continue
         state, ended_at = _told_by_events(instance, runs)
         reason = "the run is not in Dagster's storage any more" if not runs else _reason(runs[-1])

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from lms_assets.automation.chain_log import CHAIN_NAME, ROOT_RUN_TAG, state_of
+from lms_assets.automation.chain_log import CHAIN_NAME, state_of
 from lms_assets.automation.partitions import RANGE_END, RANGE_START
 from lms_assets.checks.catalogue import ancestors
 from lms_assets.console.runner import CannotRun, RunOrder
@@ -34,12 +34,19 @@ def resumed_order(instance: dg.DagsterInstance, warehouse: Warehouse) -> RunOrde
         )
     if datetime.now(UTC) - row.started_at > OLDEST:
         raise CannotRun("The last failed chain is more than a day old; start a new one: lms-assets run daily_full")
-    runs = instance.get_runs(filters=dg.RunsFilter(tags={ROOT_RUN_TAG: row.run_id}), limit=1)
-    parent = runs[0] if runs else instance.get_run_by_id(row.run_id)
-    if parent is None:
+    root = instance.get_run_by_id(row.run_id)
+    if root is None:
         raise CannotRun("Dagster no longer knows the run of that chain; start a new one: lms-assets run daily_full")
-    tags = {name: parent.tags[name] for name in KEPT_TAGS if name in parent.tags}
-    return RunOrder(CHAIN_NAME, tags | {ROOT_RUN_TAG: row.run_id}, parent.run_id, tuple(steps_left(row)))
+    tags = {name: root.tags[name] for name in KEPT_TAGS if name in root.tags}
+    planned = _planned_steps(instance, root)
+    return RunOrder(CHAIN_NAME, tags, root.run_id, tuple(step for step in steps_left(row) if step in planned))
+
+
+def _planned_steps(instance: dg.DagsterInstance, root: dg.DagsterRun) -> frozenset[str]:
+    """The steps of the chain's first run; a run that continued it, by itself or not, knows only some of them."""
+    snapshot = root.execution_plan_snapshot_id
+    keys = instance.get_execution_plan_snapshot(snapshot).step_keys_to_execute if snapshot else ()
+    return frozenset(keys)
 
 
 def steps_left(row: ChainRow) -> list[str]:

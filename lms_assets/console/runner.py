@@ -6,7 +6,6 @@ The caller watches it through the instance's event log; nothing is printed here.
 from __future__ import annotations
 
 import threading
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,12 +16,10 @@ from lms_assets.automation.chain_events import chain_events
 from lms_assets.automation.jobs import JOBS
 from lms_assets.automation.run_locks import fail_dead_runs
 from lms_assets.automation.run_retries import NEVER_RETRIED
+from lms_assets.console.dagster_runs import default_origin, make_run, new_run_id, work_off
 from lms_assets.definitions import defs
 from lms_assets.domain.chain import ChainState, fold
 from lms_assets.lineage import IMPARTNER_POOL, NORTHPASS_POOL, SYNC_TYPES
-
-CLI_RUN_TAG = "lms/cli_run"
-
 
 POOL_LIMIT = 1
 # The terminal shows progress; Dagster's own lines are in the run's log, where the UI shows them.
@@ -41,11 +38,11 @@ class CannotRun(Exception):
 
 @dataclass(frozen=True)
 class RunOrder:
-    """What to run. `tags` go onto the run; `parent_run_id` with `steps` continues an earlier one."""
+    """What to run. `tags` go onto the run; `root_run_id` with `steps` continues the chain that this run began."""
 
     job: str
     tags: Mapping[str, str] = field(default_factory=dict)
-    parent_run_id: str | None = None
+    root_run_id: str | None = None
     steps: tuple[str, ...] = ()
 
 
@@ -99,28 +96,43 @@ def execute(
     order: RunOrder,
     on_progress: Callable[[list[dg.EventLogEntry]], None],
 ) -> RunResult:
-    """Run to the end. `on_progress` is handed new events about twice a second, from a thread of its own."""
+    """Run to the end. `on_progress` is handed new events about twice a second, from a thread of its own.
+
+    Raises:
+        CannotRun: Dagster could not make the run or work on it.
+    """
     set_pool_limits(instance)
-    marker = uuid.uuid4().hex
-    tags = {**order.tags, CLI_RUN_TAG: marker, **NEVER_RETRIED}
+    run_id = new_run_id()
     job = dg.build_reconstructable_job(__name__, load_job.__name__, (order.job,))
-    options = None
-    if order.parent_run_id:
-        options = dg.ReexecutionOptions(parent_run_id=order.parent_run_id, step_selection=list(order.steps))
-    with (
-        _watching(instance, marker, on_progress),
-        dg.execute_job(job, instance, run_config=QUIET, tags=tags, reexecution_options=options) as result,
-    ):
-        run_id, success = result.run_id, result.success
+    try:
+        run = make_run(
+            instance,
+            job,
+            run_id=run_id,
+            tags={**order.tags, **NEVER_RETRIED},
+            run_config=QUIET,
+            origin=default_origin(),
+            root_run_id=order.root_run_id,
+            steps=order.steps,
+        )
+        with _watching(instance, run_id, on_progress):
+            success = work_off(instance, job, run)
+    except dg.DagsterError as error:
+        raise CannotRun(_one_line(order.job, error)) from error
     return RunResult(run_id, success, fold(chain_events(instance.all_logs(run_id))))
+
+
+def _one_line(job: str, error: Exception) -> str:
+    said = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return f"Dagster could not run {job}: {type(error).__name__}: {said}. Look at the run in Dagster's UI under Runs."
 
 
 @contextmanager
 def _watching(
-    instance: dg.DagsterInstance, marker: str, on_progress: Callable[[list[dg.EventLogEntry]], None]
+    instance: dg.DagsterInstance, run_id: str, on_progress: Callable[[list[dg.EventLogEntry]], None]
 ) -> Iterator[None]:
     ended = threading.Event()
-    thread = threading.Thread(target=_watch, args=(instance, marker, on_progress, ended), daemon=True)
+    thread = threading.Thread(target=_watch, args=(instance, run_id, on_progress, ended), daemon=True)
     thread.start()
     try:
         yield
@@ -131,20 +143,15 @@ def _watching(
 
 def _watch(
     instance: dg.DagsterInstance,
-    marker: str,
+    run_id: str,
     on_progress: Callable[[list[dg.EventLogEntry]], None],
     ended: threading.Event,
 ) -> None:
-    run_id: str | None = None
     cursor: str | None = None
     while True:
         last_look = ended.wait(0.5)
-        if run_id is None:
-            runs = instance.get_runs(filters=dg.RunsFilter(tags={CLI_RUN_TAG: marker}), limit=1)
-            run_id = runs[0].run_id if runs else None
-        if run_id is not None:
-            page = instance.get_records_for_run(run_id, cursor=cursor)
-            cursor = page.cursor
-            on_progress([record.event_log_entry for record in page.records])
+        page = instance.get_records_for_run(run_id, cursor=cursor)
+        cursor = page.cursor
+        on_progress([record.event_log_entry for record in page.records])
         if last_look:
             return

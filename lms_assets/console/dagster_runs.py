@@ -1,0 +1,89 @@
+"""Makes a run in Dagster's storage and works it off in this process.
+
+Dagster's public `execute_job` makes a run of no code location, which no page of a job shows, and continues a run only
+with the steps of the run just before it. What stands behind it is not public: it is used here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster._core.execution.api import create_execution_plan, execute_run
+from dagster._core.remote_origin import (
+    ManagedGrpcPythonEnvCodeLocationOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+
+from lms_assets.automation.chain_log import ROOT_RUN_TAG
+
+# As workspace.yaml names them; Dagster gives a module's definitions this name.
+MODULE, LOCATION, REPOSITORY = "lms_assets.definitions", "lms_assets", "__repository__"
+PARENT_RUN_TAG = "dagster/parent_run_id"
+
+
+def new_run_id() -> str:
+    """The id of a run to be made."""
+    return str(uuid.uuid4())
+
+
+def default_origin() -> RemoteRepositoryOrigin:
+    """The code location of workspace.yaml, for an instance that no daemon has served yet."""
+    target = LoadableTargetOrigin(executable_path=sys.executable, module_name=MODULE, working_directory=str(Path.cwd()))
+    return RemoteRepositoryOrigin(ManagedGrpcPythonEnvCodeLocationOrigin(target, LOCATION), REPOSITORY)
+
+
+def make_run(
+    instance: dg.DagsterInstance,
+    job: Any,
+    *,
+    run_id: str,
+    tags: Mapping[str, str],
+    run_config: Mapping[str, Any],
+    origin: RemoteRepositoryOrigin,
+    root_run_id: str | None = None,
+    steps: Sequence[str] = (),
+) -> dg.DagsterRun:
+    """Store a run of a reconstructable job that has not started; `steps` of it when it continues `root_run_id`."""
+    definition: dg.JobDefinition = job.get_definition()
+    continues = {ROOT_RUN_TAG: root_run_id, PARENT_RUN_TAG: root_run_id} if root_run_id else {}
+    all_tags = {**definition.run_tags, **tags, **continues}
+    plan = create_execution_plan(
+        job, run_config, step_keys_to_execute=list(steps) or None, instance_ref=_reference(instance), tags=all_tags
+    )
+    return instance.create_run_for_job(
+        definition,
+        plan,
+        run_id=run_id,
+        run_config=run_config,
+        tags=all_tags,
+        root_run_id=root_run_id,
+        parent_run_id=root_run_id,
+        remote_job_origin=RemoteJobOrigin(origin, definition.name),
+        job_code_origin=job.get_python_origin(),
+    )
+
+
+def _reference(instance: dg.DagsterInstance) -> Any:
+    return instance.get_ref() if instance.is_persistent else None
+
+
+def work_off(instance: dg.DagsterInstance, job: Any, run: dg.DagsterRun) -> bool:
+    """Execute a run here to its end; whether it succeeded. One that cannot even begin is marked as failed.
+
+    Raises:
+        dagster.DagsterError: Dagster itself could not go on.
+    """
+    try:
+        return bool(execute_run(job, run, instance).success)
+    except dg.DagsterError as error:
+        left = instance.get_run_by_id(run.run_id)
+        if left is not None and not left.is_finished:
+            instance.report_run_failed(left, f"The run could not be executed: {error}")
+        raise

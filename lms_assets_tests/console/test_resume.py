@@ -1,0 +1,118 @@
+"""`--resume` goes on after every way in which a chain fails, whether or not Dagster tried again by itself before."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lms_assets.automation.chain_log import ROOT_RUN_TAG, reconcile_chains
+from lms_assets.console import resume, runner
+from lms_assets.console.resume import resumed_order
+from lms_assets.console.runner import CannotRun, RunOrder, execute
+from lms_assets.lineage import DAILY_FULL
+from lms_assets_tests.automation.rig import WatchedRig, one_row, watched_rig
+from lms_assets_tests.support.chain import quick_definitions
+
+IN_PROCESS = {**runner.QUIET, "execution": {"config": {"in_process": {}}}}
+
+
+@pytest.fixture
+def rig(quick_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WatchedRig]:
+    """Runs of a terminal in this process; the chain's clock stands still, so no chain is too old."""
+    monkeypatch.setattr(runner, "load_job", lambda name: quick_definitions().resolve_job_def(name))
+    monkeypatch.setattr(runner.load_job, "__name__", "load_job", raising=False)
+    monkeypatch.setattr(runner, "QUIET", IN_PROCESS)
+    monkeypatch.setattr(resume, "OLDEST", resume.OLDEST * 10_000)
+    with watched_rig(quick_folder) as made:
+        yield made
+
+
+def a_step_raises(rig: WatchedRig) -> Callable[[], None]:
+    rig.sandbox.faults.add("forbidden", "GET /people")
+    return rig.sandbox.faults.reset
+
+
+def a_blocking_check_fails(rig: WatchedRig) -> Callable[[], None]:
+    def certifications(count: str) -> None:
+        with sqlite3.connect(rig.folder / "warehouse.db") as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO sync_state (name, value, updated_at) VALUES"
+                " ('certifications_when_last_counted', ?, '2026-03-01 00:00:00')",
+                (count,),
+            )
+
+    certifications("5000")
+    return lambda: certifications("1")
+
+
+def a_step_that_the_chain_can_do_without_fails(rig: WatchedRig) -> Callable[[], None]:
+    rig.sandbox.faults.add("forbidden", "GET /groups/{id}/memberships")
+    return rig.sandbox.faults.reset
+
+
+WAYS = (a_step_raises, a_blocking_check_fails, a_step_that_the_chain_can_do_without_fails)
+
+
+def tried_again_by_itself(rig: WatchedRig, root: str) -> None:
+    """What the daemon does: a run of the assets that did not come through, with the steps of those only."""
+    row = one_row(rig, "task_chain_logs")
+    left = tuple(step["step"] for step in row["steps_completed"] if step["status"] != "completed")
+    tags = {ROOT_RUN_TAG: root, "dagster/parent_run_id": root, "dagster/retry_number": "1"}
+    rig.run(assets=left, tags=tags)
+
+
+def resumed(rig: WatchedRig) -> tuple[RunOrder, bool]:
+    with rig._surroundings({}):
+        reconcile_chains(rig.instance, rig.warehouse)
+        order = resumed_order(rig.instance, rig.warehouse)
+        return order, execute(rig.instance, order, lambda _: None).success
+
+
+def a_run_that_never_started(rig: WatchedRig, root: str) -> None:
+    """What a command leaves behind that was killed between making its run and beginning it."""
+    definition = quick_definitions().resolve_job_def("daily_full")
+    tags = {ROOT_RUN_TAG: root, "dagster/parent_run_id": root}
+    rig.instance.create_run_for_job(definition, tags=tags, root_run_id=root, parent_run_id=root)
+
+
+@pytest.mark.parametrize("retries", [0, 1])
+@pytest.mark.parametrize("fails", WAYS)
+def test_it_goes_on_with_what_did_not_come_through(rig: WatchedRig, fails: Callable[..., Any], retries: int):
+    put_right = fails(rig)
+    root = rig.run().run_id
+    for _ in range(retries):
+        tried_again_by_itself(rig, root)
+        a_run_that_never_started(rig, root)
+    before = one_row(rig, "task_chain_logs")
+    assert before["status"] in {"failed", "partial"}
+    put_right()
+    order, success = resumed(rig)
+    assert success
+    row = one_row(rig, "task_chain_logs")
+    assert (row["id"], row["status"]) == (before["id"], "completed")
+    assert {step["step"]: step["status"] for step in row["steps_completed"]} == dict.fromkeys(DAILY_FULL, "completed")
+    done = {step["step"] for step in before["steps_completed"] if step["status"] == "completed"}
+    assert not done & set(order.steps), "what was done is not done again"
+
+
+def test_what_dagster_itself_refuses_is_one_line_and_leaves_no_run(rig: WatchedRig):
+    assert rig.run(assets=("courses",)).success
+    (root,) = rig.instance.get_runs()
+    with pytest.raises(CannotRun) as refused, rig._surroundings({}):
+        execute(rig.instance, RunOrder("daily_full", {}, root.run_id, ("no_such_step",)), lambda _: None)
+    assert str(refused.value).startswith("Dagster could not run daily_full: DagsterExecutionStepNotFoundError: ")
+    assert "\n" not in str(refused.value)
+    assert rig.instance.get_runs() == [root]
+
+
+def test_a_run_that_never_started_does_not_keep_its_chain_running(rig: WatchedRig):
+    root = rig.run(assets=("courses",)).run_id
+    a_run_that_never_started(rig, root)
+    with rig.warehouse.transaction() as connection:
+        connection.exec_driver_sql("UPDATE task_chain_logs SET status = 'running', completed_at = NULL")
+    assert reconcile_chains(rig.instance, rig.warehouse) == [root]
+    assert one_row(rig, "task_chain_logs")["status"] == "failed"
