@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lms_assets.assets.absences import stop_if_too_many
 from lms_assets.assets.crm_fields import CONTACT_FIELDS
 from lms_assets.assets.crm_records import CrmSource, ask_again, take_in_all
@@ -9,8 +11,14 @@ from lms_assets.assets.employers import Employers
 from lms_assets.assets.intake import Intake, refuse_too_many_bad
 from lms_assets.assets.partner_sync import leaving, rows_by_crm_id
 from lms_assets.assets.step import Step
-from lms_assets.domain.contact_rows import assign_contact_rows, surrendered_email
-from lms_assets.domain.contacts import Contact, choose_per_email, contact_from_user
+from lms_assets.domain.contact_rows import (
+    StoredContact,
+    assign_contact_rows,
+    contacts_that_wait,
+    surrendered_email,
+)
+from lms_assets.domain.contacts import DUPLICATE_EMAIL, Contact, choose_per_email, contact_from_user
+from lms_assets.domain.findings import Rejected
 from lms_assets.vendors.impartner import ImpartnerClient
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Connection
@@ -51,12 +59,32 @@ class ContactSync:
         refuse_too_many_bad(step, self.intake, step.rules)
         second = {each.entity_id for each in doubles}
         gone = leaving(self.intake, source, active) | {crm_id for crm_id in active if str(crm_id) in second}
-        assignment = assign_contact_rows([(each.impartner_id, each.email) for each in kept], stored)
+        ready = self._without_waiting(kept, stored, source)
+        assignment = assign_contact_rows([(each.impartner_id, each.email) for each in ready], stored)
         self._displaced = assignment.displaced
         self._leaving = {row_id for crm_id in gone for row_id in active[crm_id]} - set(assignment.rows)
         self._leaving |= {row.id for row in stored if row.is_active and row.id in assignment.displaced}
         stop_if_too_many(step, "contact", sum(row.is_active for row in stored), self._leaving)
-        self.rows = [employers.contact_row(row_id, each) for row_id, each in zip(assignment.rows, kept, strict=True)]
+        self.rows = [employers.contact_row(row_id, each) for row_id, each in zip(assignment.rows, ready, strict=True)]
+
+    def _without_waiting(
+        self, kept: Sequence[Contact], stored: Sequence[StoredContact], source: CrmSource[Contact]
+    ) -> list[Contact]:
+        """Contacts who need not wait for the address of somebody of whom nothing was learnt; the others are noted."""
+        undecided = {int(text) for text in self.intake.bad_ids if text.isdigit()}
+        if not self.intake.complete:
+            undecided |= {row.impartner_id for row in stored if row.impartner_id is not None} - source.ids(self.intake)
+        waiting = contacts_that_wait([(each.impartner_id, each.email) for each in kept], stored, undecided)
+        self.intake.rejected.extend(
+            Rejected(
+                "duplicate",
+                DUPLICATE_EMAIL,
+                str(each),
+                f"contact {holder} has the same e-mail and could not be read this time",
+            )
+            for each, holder in waiting.items()
+        )
+        return [each for each in kept if each.impartner_id not in waiting]
 
     def write(self, connection: Connection) -> SyncCounts:
         """Deactivate, free addresses that somebody else has now, then write the contacts that count."""

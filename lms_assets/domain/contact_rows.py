@@ -5,7 +5,7 @@ Identity is the Impartner id, then the e-mail address, which is unique in the po
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -29,6 +29,25 @@ class ContactAssignment:
 
     rows: tuple[int | None, ...]
     displaced: tuple[int, ...]
+
+
+def contacts_that_wait(
+    incoming: Iterable[tuple[int, str]], stored: Iterable[StoredContact], undecided: Collection[int]
+) -> dict[int, int]:
+    """Incoming contacts whose address is on an active row of another contact of whom nothing was learnt this time.
+
+    They have to wait: a row keeps its address until its contact was read, or is confirmed to be gone.
+
+    Args:
+        incoming: (Impartner id, e-mail).
+        undecided: Impartner ids of stored contacts that could not be read, or that an incomplete listing lacks.
+
+    Returns:
+        The Impartner id of each contact that waits, to the one for whom it waits.
+    """
+    holders = {row.email: row.impartner_id for row in stored if row.is_active and row.impartner_id in undecided}
+    found = {impartner_id: holders.get(email) for impartner_id, email in incoming}
+    return {each: holder for each, holder in found.items() if holder is not None and holder != each}
 
 
 @dataclass(frozen=True, slots=True)

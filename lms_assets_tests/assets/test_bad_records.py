@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lms_assets.warehouse.tables import contacts, partners
-from lms_assets_tests.assets.looking import row_of, the_state
+from lms_assets_tests.assets.looking import row_of, sample_of, the_state
 from lms_assets_tests.support.agreement import differences
 from lms_assets_tests.support.chain import ChainRig
 
@@ -74,6 +74,23 @@ def test_duplicate_emails_are_their_own_finding_and_never_unreadable_records(syn
     assert [row["records_failed"] for row in synced.rows("sync_logs") if row["sync_type"] == "impartner_contacts"][
         -1:
     ] == [0]
+
+
+def test_a_contact_who_could_not_be_read_keeps_the_row_whose_address_another_one_has_too(synced: ChainRig) -> None:
+    """A new contact of another partner has it: the row is not handed over on a record that nobody could read."""
+    contact = min((row for row in synced.rows("contacts") if row["impartner_id"]), key=lambda row: row["impartner_id"])
+    place = sorted(synced.sandbox.world.users).index(contact["impartner_id"])
+    others = [row for row in synced.rows("partners") if row["is_active"] and row["id"] != contact["partner_id"]]
+    # The fault hits the same place of every page, so the new one must not be first on a page.
+    synced.sandbox.mutate("add_contact", email="first@example.com", account=None)
+    newer = synced.sandbox.mutate("add_contact", email=contact["email"], account=others[0]["impartner_id"])
+    synced.sandbox.faults.add("wrong_type", "GET /User", options={"field": "accountId", "row": place})
+    result = synced.run(assets=("contacts",))
+    assert result.success, result.errors
+    row = row_of(synced, "contacts", id=contact["id"])
+    assert (row["is_active"], row["partner_id"]) == (contact["is_active"], contact["partner_id"])
+    assert (row["email"], row["impartner_id"]) == (contact["email"], contact["impartner_id"])
+    assert any(text.startswith(f"contact {newer}:") for text in sample_of(result, "contact_emails_are_unique"))
 
 
 def test_an_account_that_a_portal_holds_twice_goes_from_both_rows(synced: ChainRig) -> None:

@@ -6,6 +6,7 @@ from lms_assets.domain.contact_rows import (
     StoredContact,
     Successor,
     assign_contact_rows,
+    contacts_that_wait,
     rows_with_successor,
     surrendered_email,
 )
@@ -65,3 +66,11 @@ def test_a_row_of_no_partner_stays_for_a_successor_without_one():
 
 def test_one_of_several_contacts_with_the_address_is_enough():
     assert rows_with_successor([row(1, ANN, 7)], {1: 40}, [Successor(ANN, 50), Successor(ANN, 40)]) == {1}
+
+
+def test_a_contact_waits_for_the_address_of_one_of_whom_nothing_was_learnt():
+    rows = [row(1, ANN, 7), row(2, BEN, 8, is_active=False), row(3, "cay@larch.example")]
+    assert contacts_that_wait([(9, ANN)], rows, {7}) == {9: 7}
+    assert contacts_that_wait([(9, ANN)], rows, {8}) == {}
+    assert contacts_that_wait([(7, ANN)], rows, {7}) == {}
+    assert contacts_that_wait([(9, BEN), (10, "cay@larch.example")], rows, {7, 8}) == {}
