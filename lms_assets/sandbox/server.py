@@ -24,8 +24,8 @@ from lms_assets.sandbox.mutations import mutate
 from lms_assets.sandbox.sandbox import Sandbox
 from lms_assets.sandbox.world import World
 
-_START_SECONDS = 10.0
-_ACTION_SECONDS = 30.0
+_START_SECONDS = 120.0
+_ACTION_SECONDS = 120.0
 
 
 class _StampingProtocol(HttpToolsProtocol):

@@ -25,6 +25,7 @@ from lms_assets_tests.faults.changes import CHANGES
 from lms_assets_tests.oracle import kept
 from lms_assets_tests.support.agreement import differences, links_taken_over
 from lms_assets_tests.support.chain import SMALL, ChainResult, ChainRig
+from lms_assets_tests.support.waits import LONGEST_SECONDS
 
 ENDPOINTS = (
     "*", "northpass *", "impartner *", "GET /people", "GET /people/*", "GET /groups", "GET /groups/*/memberships",
@@ -160,7 +161,7 @@ class Chaos:
         order |= {"northpass": self.sandbox.northpass_url, "impartner": self.sandbox.impartner_url, "url": self.rig.url}
         self.rig.warehouse.close()
         command = [sys.executable, "-W", "ignore", "-m", "lms_assets_tests.faults.killed_run", json.dumps(order)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST_SECONDS, check=False)
         if done.returncode not in (0, 1, -9):
             raise Wrong(self._told(f"the killed run ended with {done.returncode}: {done.stderr[-1500:]}"))
         return None

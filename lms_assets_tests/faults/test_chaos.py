@@ -8,7 +8,7 @@ import pytest
 
 from lms_assets_tests.faults.chaos import run_seed
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(280)]
+pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("seed", [3, 5])

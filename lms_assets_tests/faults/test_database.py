@@ -21,8 +21,9 @@ from lms_assets_tests.faults.matrix import change_the_world
 from lms_assets_tests.support.agreement import differences
 from lms_assets_tests.support.chain import SMALL, ChainRig
 from lms_assets_tests.support.mariadb import MariaDbServer
+from lms_assets_tests.support.waits import LONGEST_SECONDS
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(280)]
+pytestmark = pytest.mark.slow
 
 # The first write into each of these is in the middle of that asset's transaction.
 PHASES = (
@@ -196,7 +197,7 @@ def test_two_runs_at_once_that_nobody_kept_apart_still_end_in_the_right_state(
     beside = _elsewhere(rig, other)
     rig.run()
     rig.run()
-    _, said = beside.communicate(timeout=120)
+    _, said = beside.communicate(timeout=LONGEST_SECONDS)
     assert beside.returncode in (0, 1), said[-1500:]
     settled = rig.run()
     assert settled.success, settled.errors

@@ -9,7 +9,7 @@ import pytest
 from lms_assets_tests.faults.matrix import Matrix, kinds, matrix
 from lms_assets_tests.faults.table import documented, row
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

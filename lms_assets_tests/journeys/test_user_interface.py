@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
 from lms_assets_tests.support.commands import COMMAND, ROOT, wait_until
+from lms_assets_tests.support.waits import LONGEST_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +34,7 @@ OFFLINE = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PATIENCE = 60_000
+PATIENCE = LONGEST_SECONDS * 1000
 
 
 def answers(port: int) -> bool:
@@ -67,7 +68,7 @@ def interface(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait(60)
+        process.wait(LONGEST_SECONDS)
     assert not answers(port)
 
 

@@ -18,6 +18,7 @@ from lms_assets.warehouse.email_log import EmailLogRows, unknown_outcomes
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets_tests.reports.forty import NOW, send
 from lms_assets_tests.reports.mail_server import Mailbox, running_mail_server
+from lms_assets_tests.support.waits import LONGEST_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
 FORTY = [f"olga-{number}@example.com" for number in range(1, 41)]
@@ -255,7 +256,7 @@ def test_killed_in_the_middle_of_forty_each_arrives_once_or_is_named(request, tm
     with running_mail_server(mailbox) as address:
         command = [sys.executable, "-m", "lms_assets_tests.reports.forty", url, f"smtp://{address}", *arguments]
         victim.append(subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}))
-        assert victim[0].wait(timeout=120) == -signal.SIGKILL
+        assert victim[0].wait(timeout=LONGEST_SECONDS) == -signal.SIGKILL
         before = sum(mailbox.received.values())
         summary = send(warehouse, f"smtp://{address}", EmailLogRows(warehouse))
 

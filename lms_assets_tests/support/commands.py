@@ -14,10 +14,10 @@ from pathlib import Path
 from lms_assets.console import demo
 from lms_assets.sandbox.config import IMPARTNER_KEY, NORTHPASS_KEY
 from lms_assets.sandbox.server import SandboxHandle
+from lms_assets_tests.support.waits import LONGEST_SECONDS
 
 COMMAND = str(Path(sys.executable).with_name("lms-assets"))
 ROOT = Path(__file__).resolve().parents[2]
-WAIT_SECONDS = 120.0
 
 
 class Commands:
@@ -54,7 +54,7 @@ class Commands:
             cwd=self.folder,
             capture_output=True,
             text=True,
-            timeout=WAIT_SECONDS,
+            timeout=LONGEST_SECONDS,
             check=False,
         )
 
@@ -78,12 +78,12 @@ class Commands:
 def kill_all(process: subprocess.Popen[bytes]) -> None:
     """End a process and everything it started at once, as a power cut does."""
     os.killpg(process.pid, signal.SIGKILL)
-    process.wait(WAIT_SECONDS)
+    process.wait(LONGEST_SECONDS)
 
 
 def wait_until(holds: Callable[[], bool], process: subprocess.Popen[bytes]) -> bool:
     """Wait for a condition; False when the process ended before."""
-    deadline = time.monotonic() + WAIT_SECONDS
+    deadline = time.monotonic() + LONGEST_SECONDS
     while not holds():
         if process.poll() is not None:
             return False

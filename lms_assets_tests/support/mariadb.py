@@ -22,9 +22,10 @@ from pathlib import Path
 
 import pymysql
 
+from lms_assets_tests.support.waits import LONGEST_SECONDS
+
 USER, PASSWORD = "portal", "s3cret-of-the-tests"
 _SBIN = "/usr/sbin:/usr/local/sbin:/usr/libexec"
-_START_SECONDS = 60
 
 
 def find_programs() -> tuple[str, str] | None:
@@ -103,7 +104,7 @@ class MariaDbServer:
             stderr=log,
         )
         log.close()
-        deadline = time.monotonic() + _START_SECONDS
+        deadline = time.monotonic() + LONGEST_SECONDS
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
                 break
@@ -152,14 +153,14 @@ class MariaDbServer:
         return ["--user=root"] if os.geteuid() == 0 else []
 
     def _connect(self) -> pymysql.Connection:
-        return pymysql.connect(unix_socket=str(self._socket), user="root", connect_timeout=5)
+        return pymysql.connect(unix_socket=str(self._socket), user="root", connect_timeout=60)
 
     def _end(self, number: signal.Signals) -> None:
         if self._process is None:
             return
         if self._process.poll() is None:
             self._process.send_signal(number)
-        self._process.wait(timeout=60)
+        self._process.wait(timeout=LONGEST_SECONDS)
         self._process = None
 
 

@@ -16,6 +16,7 @@ from lms_assets.vendors.errors import (
 )
 from lms_assets.vendors.fan_out import for_each
 from lms_assets.vendors.settle import Reading
+from lms_assets_tests.support.waits import LONGEST_SECONDS
 from lms_assets_tests.vendors.scripted import Reply, ScriptedServer, Seen, gone, northpass, resource
 
 
@@ -99,7 +100,7 @@ def test_ids_are_taken_as_results_are_taken() -> None:
 
 def test_no_more_than_the_workers_are_under_way() -> None:
     lock, under_way, most = threading.Lock(), 0, 0
-    all_busy = threading.Barrier(4, timeout=10)
+    all_busy = threading.Barrier(4, timeout=LONGEST_SECONDS)
 
     def fetch(number: int) -> int:
         nonlocal under_way, most
@@ -123,7 +124,7 @@ def test_closing_early_ends_the_threads() -> None:
     results.close()
     for thread in threading.enumerate():
         if thread.name.endswith("(_work)"):
-            thread.join(timeout=10)
+            thread.join(timeout=LONGEST_SECONDS)
     assert threading.active_count() <= before
 
 

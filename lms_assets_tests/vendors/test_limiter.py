@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from lms_assets.vendors.limiter import NoFreeSlot, RateLimiter, shared_limiter
+from lms_assets_tests.support.waits import LONGEST_SECONDS
 
 NANOSECONDS = 1_000_000_000
 
@@ -169,7 +170,9 @@ print(json.dumps(moments))
 def test_threads_of_several_processes_share_the_rate(tmp_path: Path) -> None:
     command = [sys.executable, "-c", _PROCESS, str(tmp_path / "requests.log")]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(2)]
-    moments = sorted(moment for process in running for moment in json.loads(process.communicate(timeout=60)[0]))
+    moments = sorted(
+        moment for process in running for moment in json.loads(process.communicate(timeout=LONGEST_SECONDS)[0])
+    )
     assert len(moments) == 80
     assert most_in_a_second(moments) <= 40
 

@@ -23,6 +23,7 @@ from lms_assets.warehouse.errors import (
     WarehouseError,
 )
 from lms_assets.warehouse.sync import upsert
+from lms_assets_tests.support.waits import LONGEST_SECONDS
 from lms_assets_tests.warehouse.attempts import ROWS, on_retry, user_count
 
 
@@ -162,7 +163,7 @@ def test_of_two_deadlocked_transactions_one_is_done_again_and_both_are_kept(read
             attempts.append(name)
             connection.execute(update(t.lms_users).where(t.lms_users.c.id == first).values({column: "x"}))
             if attempts.count(name) == 1:
-                both_hold_one.wait(timeout=20)
+                both_hold_one.wait(timeout=LONGEST_SECONDS)
             connection.execute(update(t.lms_users).where(t.lms_users.c.id == second).values({column: "x"}))
 
         warehouse.in_transaction(work)
@@ -174,7 +175,7 @@ def test_of_two_deadlocked_transactions_one_is_done_again_and_both_are_kept(read
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=60)
+        thread.join(timeout=LONGEST_SECONDS)
 
     assert len(attempts) == 3
     with warehouse.read() as connection:

@@ -14,6 +14,7 @@ from lms_assets.warehouse import failures, incidents, push_memory, staging, stat
 from lms_assets.warehouse import tables as t
 from lms_assets.warehouse.chain_log import ChainRow, ChainStore, latest_chain
 from lms_assets.warehouse.sync import Misfit, SyncCounts, upsert
+from lms_assets_tests.support.waits import LONGEST_SECONDS
 
 LATER = timedelta(minutes=5)
 
@@ -170,7 +171,7 @@ def test_steps_reported_by_several_processes_at_once_are_all_kept(warehouse, now
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=60)
+        thread.join(timeout=LONGEST_SECONDS)
 
     row = store.latest()
     assert row is not None
