@@ -39,25 +39,37 @@ def run(
     *,
     partition: Annotated[str | None, typer.Option(help="One week, by its Monday: 2026-11-16.")] = None,
     last_days: Annotated[int | None, typer.Option(min=1, help="The weeks that the last N days touch.")] = None,
-    allow_mass_deactivation: Annotated[
-        bool, typer.Option("--allow-mass-deactivation", help="Let more rows go than the fuse permits, this once.")
-    ] = False,
+    allow: Annotated[
+        list[str] | None, typer.Option(help="A limit this run may pass, as its message names it; repeatable.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the last failed chain where it failed.")] = False,
     release: Annotated[bool, typer.Option("--release", help="Let held-back reports go out all the same.")] = False,
     plan: Annotated[int | None, typer.Option(min=1, help="The reviewed plan for offboarding_apply.")] = None,
 ) -> None:
     """Run one job in the foreground, with progress and a summary."""
-    from lms_assets.console.environment import settings_from_environment
+    from lms_assets.console.environment import settings_from_environment, terminal_user
 
     def command() -> int:
         # A wrong variable is said at once: loading Dagster and the graph takes two seconds.
         settings_from_environment()
         from lms_assets.console.run import RunOptions, run_command
 
-        options = RunOptions(job, partition, last_days, allow_mass_deactivation, resume, release, plan)
+        options = RunOptions(job, partition, last_days, allow or (), resume, release, plan, terminal_user())
         return run_command(options, Console())
 
     _finish(command)
+
+
+@app.command()
+def allow(
+    what: Annotated[list[str], typer.Argument(help="What the run may do, as the message that stopped it says.")],
+    by: Annotated[str | None, typer.Option(help="Who allows it; else the name of this machine's user.")] = None,
+) -> None:
+    """Make a token that allows one run something beyond a limit, for a run started in Dagster's UI."""
+    from lms_assets.console.allow import allow_command
+    from lms_assets.console.environment import terminal_user
+
+    _finish(lambda: allow_command(what, by or terminal_user(), Console()))
 
 
 @app.command()

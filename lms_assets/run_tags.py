@@ -1,7 +1,10 @@
 """Tags by which a run is told what a person decided, or what it belongs to. Names only."""
 
-ALLOW_MASS_DEACTIVATION_TAG = "lms/allow_mass_deactivation"
-"""`1`: the fuse may be passed, this once (domain rules, deletions)."""
+ALLOW_TAG = "lms/allow"
+"""The overrides of this run (domain.overrides), blanks between them."""
+
+ALLOW_TOKEN_TAG = "lms/allow_token"  # noqa: S105
+"""The token that makes the overrides valid, for this run only; `lms-assets allow` makes one."""
 
 AS_OF_TAG = "lms/as_of"
 """The chain's start, ISO 8601 in UTC: the instant at which every partner is counted."""

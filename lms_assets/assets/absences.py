@@ -5,16 +5,19 @@ Source: domain rules, deletions. A row that answers proves that the listing was 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from lms_assets.assets.intake import Intake
 from lms_assets.assets.step import Step
-from lms_assets.domain.deletions import check_fuse, fuse_limit
+from lms_assets.domain.deletions import Leaving, check_deactivation_limit, fuse_limit
 from lms_assets.domain.findings import Rejected
+from lms_assets.domain.overrides import mass_deactivation
 from lms_assets.vendors.errors import VendorError
 from lms_assets.vendors.northpass import NorthpassClient
+from lms_assets.warehouse.deactivations import deactivated_lately, note_deactivations
 
 T = TypeVar("T")
 SAMPLE = 20
@@ -77,8 +80,10 @@ def confirm_changes(
 
 
 def _those_to_ask(step: Step, source: LmsSource[Any], ids: Sequence[str]) -> Sequence[str]:
-    beyond_fuse = len(ids) > fuse_limit(source.active, step.rules) and not step.mass_deactivation_allowed
-    return ids[:: max(1, len(ids) // SAMPLE)][:SAMPLE] if beyond_fuse else ids
+    beyond_limit = (
+        len(ids) > fuse_limit(source.active, step.rules) and mass_deactivation(step.key) not in step.overrides
+    )
+    return ids[:: max(1, len(ids) // SAMPLE)][:SAMPLE] if beyond_limit else ids
 
 
 def _answers(step: Step, source: LmsSource[Any], ids: Sequence[str]) -> Iterable[tuple[str, Any]]:
@@ -89,12 +94,26 @@ def _answers(step: Step, source: LmsSource[Any], ids: Sequence[str]) -> Iterable
         yield record_id, answer
 
 
-def stop_if_too_many(step: Step, entity: str, active: int, leaving: Iterable[object]) -> None:
-    """The fuse: refuse to deactivate more than the set share of what is active, before anything is written.
+def stop_if_too_many(
+    step: Step, kind: str, active: int, leaving: Iterable[object], parts: Mapping[str, int] | None = None
+) -> None:
+    """The deactivation limit: refuse to take away more than the set share within 24 hours, before anything is written.
+
+    What leaves is noted when the step writes, for the runs of the next 24 hours.
+
+    Args:
+        kind: as the overrides call it (`domain.overrides`).
+        parts: how many leave each part that is judged by itself as well, such as a group.
 
     Raises:
         MassDeactivationStopped: unless the person who started the run allowed it.
     """
     ids = sorted(str(each) for each in leaving)
     step.metadata["leaving"] = len(ids)
-    check_fuse(entity, active, ids, step.rules, step.mass_deactivation_allowed)
+    with step.warehouse.read() as connection:
+        lately = sum(deactivated_lately(connection, kind, step.now).values())
+    allowed = check_deactivation_limit(Leaving(kind, active, ids, lately), step.rules, step.overrides)
+    for scope, number in ({"": len(ids)} if parts is None else parts).items():
+        if number:
+            note = partial(note_deactivations, kind=kind, number=number, scope=scope, allowed=allowed)
+            step.on_commit(partial(note, run_id=step.context.run.run_id, now=step.now))

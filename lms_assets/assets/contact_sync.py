@@ -64,7 +64,7 @@ class ContactSync:
         self._displaced = assignment.displaced
         self._leaving = {row_id for crm_id in gone for row_id in active[crm_id]} - set(assignment.rows)
         self._leaving |= {row.id for row in stored if row.is_active and row.id in assignment.displaced}
-        stop_if_too_many(step, "contact", sum(row.is_active for row in stored), self._leaving)
+        stop_if_too_many(step, "contacts", sum(row.is_active for row in stored), self._leaving)
         self.rows = [employers.contact_row(row_id, each) for row_id, each in zip(assignment.rows, ready, strict=True)]
 
     def _without_waiting(

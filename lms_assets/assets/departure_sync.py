@@ -134,7 +134,7 @@ class DepartureSync:
             # Made anew under another id, or there twice: the row is still somebody's, and the full sync hands it over.
             leaving -= kept([*self._unknown(intake, source, entity), *_read_now(source, doubles)], stored, leaving)
             leaving = leaving if intake.complete else set()
-        stop_if_too_many(step, entity, sum(row.is_active for row in stored), leaving)
+        stop_if_too_many(step, f"{entity}s", sum(row.is_active for row in stored), leaving)
         return _Look(entity, leaving, intake.rows, len(told), intake.reasons, intake.complete)
 
     def _unknown(self, intake: Intake[T], source: CrmSource[T], entity: str) -> list[T]:

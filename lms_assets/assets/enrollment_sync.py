@@ -64,7 +64,7 @@ class EnrollmentSync:
         if problem:
             raise problem
         self.reads = list(staged_reads(step, self._staging_key))
-        stop_if_too_many(step, "enrollment", total, _leaving(self.reads, stored))
+        stop_if_too_many(step, "enrollments", total, _leaving(self.reads, stored))
 
     @property
     def failures(self) -> list[Failure]:

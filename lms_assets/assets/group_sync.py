@@ -56,7 +56,7 @@ class GroupSync:
         seen = {group.id for group in self.intake.accepted} | self.intake.excluded_ids
         absent = sorted(active - seen - self.intake.bad_ids)
         self._gone = confirm_absences(step, self.intake, source, absent, next(iter(sorted(seen)), None))
-        stop_if_too_many(step, "group", len(active), self._gone | self._excluded)
+        stop_if_too_many(step, "groups", len(active), self._gone | self._excluded)
         links = link_groups(self.intake.accepted, self._partners, self._overrides, step.rules)
         self.links = {link.group_id: link for link in links}
         linked = {key: row.partner_id for key, row in self._stored.items() if row.is_active and row.partner_id}

@@ -46,7 +46,7 @@ def leads(context: dg.AssetExecutionContext, lms: Connections) -> dg.Materialize
         with lms.impartner() as client:
             found = _Fetch(step, client, stored, since).run()
             step.used(client.http)
-        stop_if_too_many(step, "lead", len(stored), found.leaving)
+        stop_if_too_many(step, "leads", len(stored), found.leaving)
         step.write(_writing(step, found), **found.intake.outcome())
         describe(step, found.intake)
         with step.warehouse.read() as connection:

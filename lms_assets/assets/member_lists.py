@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lms_assets.assets.step import Step
-from lms_assets.domain.deletions import check_fuse
+from lms_assets.domain.deletions import Leaving, check_deactivation_limit
 from lms_assets.domain.findings import Rejected
 from lms_assets.domain.groups import group_from_record
 from lms_assets.domain.member_evidence import count_gap, is_far_short, judge_member_list
@@ -26,10 +26,13 @@ UNLISTED_ASKED = 2_000
 
 @dataclass(frozen=True)
 class Known:
-    """What the warehouse knows: group id to members, and to how far the group's own count is ahead of its list."""
+    """What the warehouse knows: group id to members, to how far the group's own count is ahead of its list, and to how
+    many left it in the last 24 hours.
+    """
 
     members: Mapping[str, Collection[str]]
     gaps: Mapping[str, int]
+    left_lately: Mapping[str, int]
 
 
 @dataclass
@@ -65,7 +68,7 @@ def read_member_lists(
 
     Raises:
         VendorError: the vendor is down, or refuses the key.
-        MassDeactivationStopped: one group would lose more than the fuse allows.
+        MassDeactivationStopped: one group would lose more than the deactivation limit allows.
     """
     by_id = {group.id: group for group in groups}
     lists = MemberLists()
@@ -93,9 +96,9 @@ class _Judge:
             return
         before = set(self.known.members.get(group.id, ()))
         missing = before - members
-        if missing:
-            rules, allowed = self.step.rules, self.step.mass_deactivation_allowed
-            check_fuse(f"members of group {group.id}", len(before), missing, rules, allowed)
+        lately = self.known.left_lately.get(group.id, 0)
+        leaving = Leaving("memberships", len(before), missing, lately, f"group {group.id}")
+        check_deactivation_limit(leaving, self.step.rules, self.step.overrides)
         gap = count_gap(group.user_count, len(members))
         short = is_far_short(group.user_count, len(members), self.known.gaps.get(group.id, 0))
         reason = self._reason_to_doubt(group, members) if missing or short else None

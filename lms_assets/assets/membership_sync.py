@@ -14,6 +14,7 @@ from lms_assets.domain.people import LmsUser
 from lms_assets.vendors.northpass import NorthpassClient
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.children import add_members, mark_members_read, sync_members
+from lms_assets.warehouse.deactivations import deactivated_lately
 from lms_assets.warehouse.engine import Connection
 from lms_assets.warehouse.state import get_state, put_state
 from lms_assets.warehouse.sync import SyncCounts, upsert
@@ -46,14 +47,14 @@ class MembershipSync:
             stored = reading.members_of(connection, [group.id for group in wanted])
             self._known_gaps: dict[str, int] = get_state(connection, COUNT_GAPS) or {}
             known_people = {row.id for row in reading.users(connection)}
-        self.lists = read_member_lists(step, client, wanted, Known(stored, self._known_gaps))
+            lately = deactivated_lately(connection, "memberships", step.now)
+        self.lists = read_member_lists(step, client, wanted, Known(stored, self._known_gaps, lately))
         self.unlisted = people_unlisted(step, client, self.lists, known_people)
-        leaving = [
-            f"{group_id}/{user_id}"
-            for group_id, members in self.lists.complete.items()
-            for user_id in sorted(stored.get(group_id, set()) - members)
-        ]
-        stop_if_too_many(step, "membership", sum(len(members) for members in stored.values()), leaving)
+        left = {group_id: stored.get(group_id, set()) - members for group_id, members in self.lists.complete.items()}
+        leaving = [f"{group_id}/{user_id}" for group_id, people in left.items() for user_id in people]
+        active = sum(len(members) for members in stored.values())
+        parts = {group_id: len(people) for group_id, people in left.items()}
+        stop_if_too_many(step, "memberships", active, leaving, parts)
 
     def write(self, connection: Connection) -> SyncCounts:
         """Make complete lists' members equal, add those of the others, and note how far counts and lists differ."""

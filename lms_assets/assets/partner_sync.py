@@ -55,7 +55,7 @@ class PartnerSync:
         self.assignment = assign_partner_rows(self.intake.accepted, stored, complete=self.intake.complete)
         kept = {row_id for row_id, _ in self.assignment.rows}
         self._leaving = {row_id for crm_id in gone for row_id in active[crm_id]} - kept
-        stop_if_too_many(step, "partner", sum(row.is_active for row in stored), self._leaving)
+        stop_if_too_many(step, "partners", sum(row.is_active for row in stored), self._leaving)
 
     def write(self, connection: Connection) -> SyncCounts:
         """Make room for names, deactivate, then write the accounts that count."""

@@ -112,13 +112,14 @@ class Push:
         Raises:
             ImplausiblePush: NPCU in all would fall far below what the CRM shows, and nobody allowed it.
         """
-        if not self._first or not items or self._step.mass_deactivation_allowed:
+        if not self._first or not items:
             return
         field = self._step.rules.crm_total_field
         shown = client.by_ids("Account", [item.impartner_id for item in items], [field])
         refuse_implausible_push(
             sum(total_shown(record.get(field)) for record in shown.values()),
             sum(total_shown(item.fields.get(field)) for item in items),
+            self._step.overrides,
         )
 
     def send(self, client: ImpartnerClient, items: Sequence[PushItem]) -> None:

@@ -19,7 +19,7 @@ def stop_at_red_gates(step: Step) -> None:
         HeldBack: names the checks and what they say.
     """
     with step.warehouse.read() as connection:
-        look = Look(connection, step.rules, step.now, step.mass_deactivation_allowed)
+        look = Look(connection, step.rules, step.now, step.overrides)
         red = red_gates(look, ancestors((step.key,)))
     if red:
         said = "; ".join(f"{name}: {text}" for name, text in red.items())

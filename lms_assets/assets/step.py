@@ -11,21 +11,24 @@ from typing import Any, TypeVar
 
 import dagster as dg
 
+from lms_assets.automation.overrides import overrides_of
 from lms_assets.automation.run_locks import home_of, is_alive
 from lms_assets.automation.run_retries import FINAL
 from lms_assets.domain.contacts import DUPLICATE_EMAIL
 from lms_assets.domain.deletions import SyncStopped
+from lms_assets.domain.overrides import Overrides
 from lms_assets.domain.progress import Progress
 from lms_assets.domain.rules import Rules
 from lms_assets.lineage import STEP_RETRIES, SYNC_TYPES
 from lms_assets.resources import Connections
-from lms_assets.run_tags import ALLOW_MASS_DEACTIVATION_TAG, AS_OF_TAG
+from lms_assets.run_tags import AS_OF_TAG
 from lms_assets.vendors.errors import PermanentVendorError
 from lms_assets.vendors.http import VendorHttp
 from lms_assets.warehouse import sync_log
 from lms_assets.warehouse.engine import Connection, Warehouse
 from lms_assets.warehouse.errors import WarehouseError
 from lms_assets.warehouse.failures import Failure, settle
+from lms_assets.warehouse.overrides import note_uses
 from lms_assets.warehouse.sync import SyncCounts
 
 T = TypeVar("T")
@@ -78,6 +81,8 @@ class Step:
         self._parent = os.getppid()
         self._last_progress = 0.0
         self._on_commit: list[Callable[[Connection], None]] = []
+        self.overrides = Overrides()
+        """What this run was allowed, and the command that allows more."""
 
     @property
     def now(self) -> datetime:
@@ -101,10 +106,20 @@ class Step:
         """The id of the chain's first run; a resumed chain has the same."""
         return self.context.run.root_run_id or self.context.run.run_id
 
-    @property
-    def mass_deactivation_allowed(self) -> bool:
-        """Whether the person who started this run said that the fuse may be passed."""
-        return self.context.run.tags.get(ALLOW_MASS_DEACTIVATION_TAG) == "1"
+    def allows(self, what: str, number: int | None = None) -> bool:
+        """Whether a limit may be passed now, by an override of this run (`domain.overrides`); a yes is noted as a use.
+
+        Args:
+            number: how many rows, or how much more than the limit.
+        """
+        return self.overrides.allows(what, number)
+
+    def note_uses(self) -> None:
+        """Note the limits that were passed now; else the transaction of `write` does it."""
+        self.warehouse.in_transaction(self._note_uses)
+
+    def _note_uses(self, connection: Connection) -> None:
+        note_uses(connection, self.overrides, asset=self.key, run_id=self.context.run.run_id, now=self.now)
 
     def progress(self, noun: str, done: int, total: int | None = None, *, last: bool = False) -> None:
         """Say how far the step is, at most every two seconds, in the run's log."""
@@ -159,7 +174,7 @@ class Step:
 
         def once(connection: Connection) -> SyncCounts:
             counts = work(connection)
-            for also in self._on_commit:
+            for also in (*self._on_commit, self._note_uses):
                 also(connection)
             for entity_type in ENTITY_TYPES.get(self.key, ()):
                 failed = [each for each in failures if each.entity_type == entity_type]
@@ -249,6 +264,7 @@ def sync_step(context: dg.AssetExecutionContext, lms: Connections, key: str) -> 
     with lms.warehouse() as warehouse:
         step = Step(context, warehouse, key, rules=rules, clock=lms.now)
         try:
+            step.overrides = overrides_of(context.instance, context.run, warehouse, step.now)
             yield step
         except NO_USE_RETRYING as error:
             step.failed(error)

@@ -39,6 +39,7 @@ def pushed_partner_cert_counts(context: dg.AssetExecutionContext, lms: Connectio
         stop_at_red_gates(step)
         with lms.impartner() as client:
             push.refuse_sudden_fall(client, items)
+            step.note_uses()
             push.send(client, items)
             step.used(client.http)
         step.on_commit(lambda connection: remember_pushed_total(connection, now=step.now))

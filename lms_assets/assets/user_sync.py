@@ -44,7 +44,7 @@ class UserSync:
         refuse_too_many_bad(step, self.intake, step.rules)
         disabled = self._confirm_changes(source, stored)
         self._gone = self._confirm_gone(source, stored)
-        stop_if_too_many(step, "lms_user", len(self._active), (self._gone & self._active) | disabled)
+        stop_if_too_many(step, "users", len(self._active), (self._gone & self._active) | disabled)
 
     def _confirm_changes(self, source: LmsSource[LmsUser], stored: Mapping[str, StoredUser]) -> set[str]:
         """People disabled anew; those whose record says so, or lost its e-mail, and who read differently by themselves

@@ -3,23 +3,26 @@
 # No postponed annotations: Dagster reads the type of `context` from the function itself.
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import dagster as dg
 
+from lms_assets.automation.overrides import overrides_of
 from lms_assets.checks.catalogue import CHECKS, CheckLine, lines_of
 from lms_assets.domain.chain import CHECKS_SUFFIX
 from lms_assets.domain.contacts import DUPLICATE_EMAIL
+from lms_assets.domain.overrides import Overrides, command_in
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.verdicts import Verdict, none_of, recent
 from lms_assets.lineage import SYNC_TYPES
 from lms_assets.resources import Connections
-from lms_assets.run_tags import ALLOW_MASS_DEACTIVATION_TAG
 from lms_assets.warehouse import sync_log
 from lms_assets.warehouse.engine import Connection
 from lms_assets.warehouse.failures import Failure, open_failures
+from lms_assets.warehouse.overrides import note_uses
 
 # Two nights missed: what is older is a fault that somebody must look at, not a base for counts.
 TOO_OLD = timedelta(hours=48)
@@ -29,13 +32,13 @@ TOO_OLD = timedelta(hours=48)
 class Look:
     """What a check may look at: the warehouse in one reading transaction, the rules, and the time (UTC).
 
-    `override`: the person who started the run has said that a sudden fall is right, this once.
+    `overrides`: what the person who started the run allowed.
     """
 
     connection: Connection
     rules: Rules
     now: datetime
-    override: bool = False
+    overrides: Overrides = field(default_factory=Overrides)
 
     def last_completed(self, asset: str) -> sync_log.SyncLogEntry | None:
         """The asset's last complete sync."""
@@ -56,12 +59,17 @@ _finders: dict[str, Finder] = {}
 
 
 def red_gates(look: Look, assets: Collection[str]) -> dict[str, str]:
-    """Blocking checks of these assets that do not hold now, by name, with what they say.
+    """Blocking checks of these assets that do not hold now, by name, with what they say and the override they take.
 
     For a step that must not rely on having been started behind its gates: a person can select any asset by itself.
     """
     verdicts = {line.name: _finders[line.name](look) for line in CHECKS if line.blocking and line.asset in assets}
-    return {name: verdict.description for name, verdict in verdicts.items() if not verdict.passed}
+    return {name: _said(verdict) for name, verdict in verdicts.items() if not verdict.passed}
+
+
+def _said(verdict: Verdict) -> str:
+    command = command_in(verdict.remedy or "")
+    return verdict.description + (f". Only if it is right: {command}" if command else "")
 
 
 def checks_of(asset: str, finders: Mapping[str, Finder]) -> dg.AssetChecksDefinition:
@@ -79,10 +87,14 @@ def checks_of(asset: str, finders: Mapping[str, Finder]) -> dg.AssetChecksDefini
     def run_checks(context: dg.AssetCheckExecutionContext, lms: Connections) -> Iterator[dg.AssetCheckResult]:
         wanted = {key.name for key in context.selected_asset_check_keys}
         rules = lms.rules()
-        with lms.warehouse() as warehouse, warehouse.read() as connection:
-            override = context.run.tags.get(ALLOW_MASS_DEACTIVATION_TAG) == "1"
-            look = Look(connection, rules, lms.now(), override)
-            verdicts = {name: finders[name](look) for name in lines if name in wanted}
+        with lms.warehouse() as warehouse:
+            overrides = overrides_of(context.instance, context.run, warehouse, lms.now())
+            with warehouse.read() as connection:
+                look = Look(connection, rules, lms.now(), overrides)
+                verdicts = {name: finders[name](look) for name in lines if name in wanted}
+            note = partial(note_uses, overrides=overrides, asset=asset, run_id=context.run.run_id, now=lms.now())
+            if overrides.uses:
+                warehouse.in_transaction(note)
         for name, verdict in verdicts.items():
             yield _result(lines[name], verdict)
 
@@ -143,8 +155,15 @@ def are_readable(asset: str) -> Finder:
     return find
 
 
-def allowed(look: Look, verdict: Verdict) -> Verdict:
-    """The verdict on a sudden fall, passed when the person who started the run allowed it."""
-    if verdict.passed or not look.override:
+def unless_allowed(look: Look, what: str, verdict: Verdict) -> Verdict:
+    """The verdict on a sudden fall, passed when the person who started the run allowed it by this name.
+
+    Otherwise its remedy ends with the command that allows it.
+    """
+    if verdict.passed:
         return verdict
-    return replace(verdict, passed=True, description=f"{verdict.description}; allowed for this run")
+    before, after = (verdict.figures.get(name, 0) for name in ("before", "after"))
+    if look.overrides.allows(what, int(before - after)):
+        return replace(verdict, passed=True, description=f"{verdict.description}; allowed for this run")
+    command = f"Only if it is right: {look.overrides.command(what)}"
+    return replace(verdict, remedy=f"{verdict.remedy} {command}" if verdict.remedy else command)

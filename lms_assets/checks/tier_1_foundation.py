@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from lms_assets.checks.define import Look, allowed, are_readable, checks_of, is_recent, listing_was_complete
+from lms_assets.checks.define import Look, are_readable, checks_of, is_recent, listing_was_complete, unless_allowed
 from lms_assets.domain.contacts import DUPLICATE_EMAIL
+from lms_assets.domain.overrides import FALL_CERTIFICATIONS
 from lms_assets.domain.verdicts import Verdict, at_least, no_sudden_fall, none_of
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.plausibility import certifications_before
@@ -23,8 +24,9 @@ def _certifications_present(look: Look) -> Verdict:
 def _certifications_stayed(look: Look) -> Verdict:
     now = sum(course.is_certification for course in reading.courses(look.connection))
     before = certifications_before(look.connection)
-    remedy = "Were points removed in Northpass? If so, run the chain with --allow-mass-deactivation."
-    return allowed(look, no_sudden_fall(before, now, share=0.2, minimum=5, what="certifications", remedy=remedy))
+    remedy = "Were points removed in Northpass?"
+    fall = no_sudden_fall(before, now, share=0.2, minimum=5, what="certifications", remedy=remedy)
+    return unless_allowed(look, FALL_CERTIFICATIONS, fall)
 
 
 def _npcu_valid(look: Look) -> Verdict:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from lms_assets.checks.define import Look, allowed, are_readable, checks_of, is_recent, listing_was_complete
+from lms_assets.checks.define import Look, are_readable, checks_of, is_recent, listing_was_complete, unless_allowed
+from lms_assets.domain.overrides import FALL_GROUP_LINKS
 from lms_assets.domain.verdicts import Verdict, at_least, no_sudden_fall, none_of
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.links import group_overrides, stored_lost_links
@@ -29,11 +30,11 @@ def _groups_linked(look: Look) -> Verdict:
         remedy = "Compare group names with partner names, or set links by hand in group_partner_overrides."
         return at_least(0, 1, "groups linked to an active partner", remedy)
     before = groups_linked_before(look.connection)
-    remedy = "Were groups or partners renamed? If it is right, run the chain with --allow-mass-deactivation."
+    remedy = "Were groups or partners renamed?"
     share, minimum = look.rules.mass_deactivation_share, look.rules.mass_deactivation_minimum
     what = "groups linked to an active partner"
     fall = no_sudden_fall(before, linked, share=share, minimum=minimum, what=what, remedy=remedy)
-    return allowed(look, fall)
+    return unless_allowed(look, FALL_GROUP_LINKS, fall)
 
 
 def _links_unambiguous(look: Look) -> Verdict:

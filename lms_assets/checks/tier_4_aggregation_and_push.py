@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from lms_assets.checks.define import TOO_OLD, Look, allowed, checks_of
+from lms_assets.checks.define import TOO_OLD, Look, checks_of, unless_allowed
+from lms_assets.domain.overrides import FALL_NPCU
 from lms_assets.domain.verdicts import Verdict, no_sudden_fall, none_of, recent
 from lms_assets.domain.withheld import named
 from lms_assets.warehouse import reading
@@ -17,14 +18,11 @@ PLAUSIBLE_FALL_MINIMUM = 20
 def _plausible(look: Look) -> Verdict:
     now = sum(row["total_npcu"] or 0 for row in stored_counts(look.connection).values())
     before = npcu_pushed_before(look.connection)
-    remedy = (
-        "Nothing is pushed. Look at partner_cert_counts (moved_most) and at lms-assets why PARTNER; "
-        "if it is right, run push_to_impartner with --allow-mass-deactivation."
-    )
+    remedy = "Nothing is pushed. Look at partner_cert_counts (moved_most) and at lms-assets why PARTNER."
     fall = no_sudden_fall(
         before, now, share=PLAUSIBLE_FALL, minimum=PLAUSIBLE_FALL_MINIMUM, what="NPCU in all", remedy=remedy
     )
-    return allowed(look, fall)
+    return unless_allowed(look, FALL_NPCU, fall)
 
 
 def _recent(look: Look) -> Verdict:

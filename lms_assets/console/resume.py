@@ -12,12 +12,13 @@ from lms_assets.checks.catalogue import ancestors
 from lms_assets.console.runner import CannotRun, RunOrder
 from lms_assets.domain.chain import CHECKS_SUFFIX
 from lms_assets.lineage import DAILY_FULL
-from lms_assets.run_tags import ALLOW_MASS_DEACTIVATION_TAG, AS_OF_TAG
+from lms_assets.run_tags import AS_OF_TAG
 from lms_assets.warehouse.chain_log import ChainRow, latest_chain
 from lms_assets.warehouse.engine import Warehouse
 
 OLDEST = timedelta(hours=24)
-KEPT_TAGS = (RANGE_START, RANGE_END, AS_OF_TAG, ALLOW_MASS_DEACTIVATION_TAG)
+# Without the overrides: those are for one run, and a person gives them again.
+KEPT_TAGS = (RANGE_START, RANGE_END, AS_OF_TAG)
 
 
 def resumed_order(instance: dg.DagsterInstance, warehouse: Warehouse) -> RunOrder:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from rich.console import Console
 
 from lms_assets.automation.alerts import look_after_quietly
 from lms_assets.automation.chain_log import CHAIN_NAME, DEGRADING_CHECKS, reconcile_chains
+from lms_assets.automation.overrides import allowing_tags
 from lms_assets.automation.partitions import full_range_tags, partition_tags, trailing_days_tags
 from lms_assets.console.environment import settings_from_environment
 from lms_assets.console.offboarding import print_outcome
@@ -21,8 +23,9 @@ from lms_assets.console.runner import CannotRun, RunOrder, execute, job_names, r
 from lms_assets.console.streams import terminal_of_our_own
 from lms_assets.console.summary import print_summary
 from lms_assets.domain.chain import close, final_status
+from lms_assets.domain.overrides import parse_overrides
 from lms_assets.lineage import NOT_REQUIRED
-from lms_assets.run_tags import ALLOW_MASS_DEACTIVATION_TAG, AS_OF_TAG, OFFBOARDING_PLAN_TAG, RELEASE_REPORTS_TAG
+from lms_assets.run_tags import AS_OF_TAG, OFFBOARDING_PLAN_TAG, RELEASE_REPORTS_TAG
 from lms_assets.settings import ConfigurationError
 from lms_assets.warehouse.engine import Warehouse
 
@@ -39,10 +42,11 @@ class RunOptions:
     job: str
     partition: str | None = None
     last_days: int | None = None
-    allow_mass_deactivation: bool = False
+    allow: Sequence[str] = ()
     resume: bool = False
     release: bool = False
     plan: int | None = None
+    by: str = "unknown"
 
 
 def run_command(options: RunOptions, console: Console) -> int:
@@ -87,6 +91,10 @@ def _check_options(options: RunOptions) -> None:
         problems.append(
             f"{OFFBOARDING_JOB} needs --plan ID, of a reviewed plan; lms-assets offboarding show lists them"
         )
+    try:
+        parse_overrides(options.allow)
+    except ValueError as error:
+        problems.append(str(error))
     if options.resume and options.job != CHAIN_NAME:
         problems.append(f"only {CHAIN_NAME} can be resumed")
     if problems:
@@ -96,6 +104,7 @@ def _check_options(options: RunOptions) -> None:
 def _run(options: RunOptions, instance: dg.DagsterInstance, warehouse: Warehouse, console: Console) -> int:
     refuse_if_running(instance, options.job)
     order = resumed_order(instance, warehouse) if options.resume else _new_order(options, datetime.now(UTC))
+    order = replace(order, tags={**order.tags, **allowing_tags(warehouse, options.allow, by=options.by)})
     steps = steps_of(options.job)
     shown = [step for step in steps if not order.steps or step in order.steps]
     log = Path(os.environ["DAGSTER_HOME"]) / "logs" / "lms-assets-run.log"
@@ -112,8 +121,6 @@ def _run(options: RunOptions, instance: dg.DagsterInstance, warehouse: Warehouse
 
 def _new_order(options: RunOptions, now: datetime) -> RunOrder:
     tags = {AS_OF_TAG: now.isoformat()}
-    if options.allow_mass_deactivation:
-        tags[ALLOW_MASS_DEACTIVATION_TAG] = "1"
     if options.release:
         tags[RELEASE_REPORTS_TAG] = "1"
     if options.plan is not None:

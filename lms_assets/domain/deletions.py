@@ -1,11 +1,13 @@
-"""What may be deactivated, and what stops a sync before it writes: the fuse and the share of bad records."""
+"""What may be deactivated, and what stops a sync before it writes: the deactivation limit, the share of bad records."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeVar
 
+from lms_assets.domain.overrides import Overrides, mass_deactivation
 from lms_assets.domain.rules import Rules
 
 SAMPLE_SIZE = 20
@@ -17,27 +19,46 @@ class SyncStopped(Exception):
     """A sync must not write what it has. The text is for people: what, how much, what to do; ids only."""
 
 
-class MassDeactivationStopped(SyncStopped):
-    """More rows would leave than the fuse allows. `sample` holds at most 20 ids."""
+@dataclass(frozen=True)
+class Leaving:
+    """Rows of one kind that a sync is about to deactivate or remove, of `active` ones.
 
-    def __init__(self, entity: str, active: int, leaving: int, limit: int, sample: tuple[Any, ...]) -> None:
-        self.entity = entity
-        self.active = active
+    `lately`: how many left in the 24 hours before, in other runs and without an override. `scope`: a part of the kind
+    that is judged by itself, such as one group.
+    """
+
+    kind: str
+    active: int
+    ids: Collection[Any]
+    lately: int = 0
+    scope: str = ""
+
+
+class MassDeactivationStopped(SyncStopped):
+    """More rows would leave than the deactivation limit allows. `sample` holds at most 20 ids."""
+
+    def __init__(self, leaving: Leaving, limit: int, command: str) -> None:
         self.leaving = leaving
         self.limit = limit
-        self.sample = sample
-        shown = ", ".join(str(each) for each in sample)
-        more = f" and {leaving - len(sample)} more" if leaving > len(sample) else ""
+        ids = sorted(leaving.ids, key=lambda each: (str(type(each)), each))
+        self.sample = tuple(ids[:SAMPLE_SIZE])
+        shown = ", ".join(str(each) for each in self.sample)
+        more = f" and {len(ids) - len(self.sample)} more" if len(ids) > len(self.sample) else ""
+        where = f" of {leaving.scope}" if leaving.scope else ""
+        before = f", and {leaving.lately} left in the last 24 hours" if leaving.lately else ""
         super().__init__(
-            f"{entity}: {leaving} of {active} active rows would leave, more than the {limit} allowed at once. Nothing "
-            f"was written. Ids: {shown}{more}. Look at the source; if they are really gone, run again with "
-            "--allow-mass-deactivation."
+            f"{len(ids)} of {leaving.active} active {leaving.kind}{where} would be deactivated{before}. {_STOPPED} "
+            f"{limit} in 24 hours. Nothing was written. Ids: {shown}{more}. Look at the source. Only if they are "
+            f"really gone: {command}"
         )
+
+
+_STOPPED = "The deactivation limit is"
 
 
 def tells_of_mass_deactivation(message: str | None) -> bool:
     """Whether a stored error message is that of a `MassDeactivationStopped`."""
-    return bool(message) and "active rows would leave, more than the" in str(message)
+    return bool(message) and _STOPPED in str(message)
 
 
 class TooManyBadRecords(SyncStopped):
@@ -74,7 +95,7 @@ def confirmed_gone(absent: Iterable[Id], still_answering: Collection[Id]) -> tup
 
 
 def fuse_limit(active: int, rules: Rules) -> int:
-    """How many of `active` rows may leave at once: the set share, or the minimum where that is more.
+    """How many of `active` rows may leave within 24 hours: the set share, or the minimum where that is more.
 
     "More than a set share (5 %, at least 10 rows)" (domain rules, deletions): of 1,000 rows 50 may leave and 51 not;
     of 60 rows 10 may and 11 not. The share is taken exactly and cut to whole rows.
@@ -82,17 +103,19 @@ def fuse_limit(active: int, rules: Rules) -> int:
     return max(rules.mass_deactivation_minimum, _share_of(active, rules.mass_deactivation_share))
 
 
-def check_fuse(entity: str, active: int, leaving: Collection[Any], rules: Rules, allowed: bool = False) -> None:
-    """Raise `MassDeactivationStopped` when more of the `active` rows would leave than `fuse_limit` allows.
+def check_deactivation_limit(leaving: Leaving, rules: Rules, overrides: Overrides) -> bool:
+    """Raise `MassDeactivationStopped` when more rows would have left within 24 hours than `fuse_limit` allows.
 
-    `leaving` are the ids of rows that would be deactivated or removed, for whatever reason: gone, filtered out,
-    disabled. `allowed` is the explicit override of this run. Call it before the transaction; for memberships once a
-    group and once for all together.
+    The share is one of the rows that were active before those of the last 24 hours left. Gives whether an override was
+    used. Call it before the transaction; for memberships once a group and once for all together.
     """
-    limit = fuse_limit(active, rules)
-    if len(leaving) > limit and not allowed:
-        sample = tuple(sorted(leaving, key=lambda each: (str(type(each)), each))[:SAMPLE_SIZE])
-        raise MassDeactivationStopped(entity, active, len(leaving), limit, sample)
+    limit = fuse_limit(leaving.active + leaving.lately, rules)
+    if not leaving.ids or len(leaving.ids) + leaving.lately <= limit:
+        return False
+    what = mass_deactivation(leaving.kind)
+    if not overrides.allows(what, len(leaving.ids), leaving.scope):
+        raise MassDeactivationStopped(leaving, limit, overrides.command(what))
+    return True
 
 
 def check_bad_records(entity: str, total: int, bad: int, rules: Rules) -> None:

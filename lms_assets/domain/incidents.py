@@ -13,6 +13,7 @@ from typing import Literal
 
 from lms_assets.domain.chain import StepRecord
 from lms_assets.domain.overdue import Overdue
+from lms_assets.domain.overrides import command_in
 from lms_assets.domain.report_trouble import HeldReports, UnknownMails, held_reports, unknown_mails
 from lms_assets.domain.trouble import STAYS, Kind, Trouble
 
@@ -167,7 +168,8 @@ def _stopped(stopped: Stopped) -> Trouble:
         what=f"The sync of {stopped.asset} stopped before a mass deactivation. {stopped.message}",
         since=stopped.at,
         effect=f"{stopped.asset} is not brought up to date, and what builds on it is held back. {STAYS}",
-        remedy="Look at the source. Only if they are really gone: lms-assets run daily_full --allow-mass-deactivation.",
+        remedy="Look at the source. Only if they are really gone: "
+        + (command_in(stopped.message) or "run again with the override that the message names"),
         assets=(stopped.asset,),
     )
 

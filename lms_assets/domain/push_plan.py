@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 
 from lms_assets.domain.certifications import PartnerCounts
 from lms_assets.domain.deletions import SyncStopped
+from lms_assets.domain.overrides import FIRST_PUSH, Overrides
 from lms_assets.domain.rules import Rules
 
 Value = int | str
@@ -137,12 +138,13 @@ FALL_SHARE = 0.2
 FALL_MINIMUM = 20
 
 
-def refuse_implausible_push(shown: int, wanted: int) -> None:
+def refuse_implausible_push(shown: int, wanted: int, overrides: Overrides) -> None:
     """Raise `ImplausiblePush` when NPCU in all would fall from `shown` by more than a fifth, and by more than 20."""
-    if shown - wanted > max(FALL_MINIMUM, FALL_SHARE * shown):
+    fall = shown - wanted
+    if fall > max(FALL_MINIMUM, FALL_SHARE * shown) and not overrides.allows(FIRST_PUSH, fall):
         raise ImplausiblePush(
             f"NPCU in all: the CRM shows {shown}, and the first push would make it {wanted}. Nothing was sent. Look at "
-            "partner_cert_counts; if it is right, run push_to_impartner with --allow-mass-deactivation."
+            f"partner_cert_counts. Only if it is right: {overrides.command(FIRST_PUSH)}"
         )
 
 

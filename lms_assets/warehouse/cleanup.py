@@ -1,5 +1,5 @@
 """Removing what is old from the logs. Never what the work needs: the newest sync of each type, open failures, the
-push's memory, counts and their history, and the log of reports sent.
+push's memory, counts and their history, the log of reports sent, and overrides that were used.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, func, select
 
+from lms_assets.warehouse.deactivations import forget_deactivations_before
+from lms_assets.warehouse.overrides import forget_unused_before
 from lms_assets.warehouse.refresh_queue import forget_events_before
 from lms_assets.warehouse.staging import clear_staging_before
 from lms_assets.warehouse.tables import alert_incidents, sync_failures, sync_logs, task_chain_logs
@@ -41,4 +43,6 @@ def remove_old_logs(connection: Connection, *, before: datetime, now: datetime) 
     removed["task_run_history"] = forget_runs_before(connection, before)
     removed["transcript_staging"] = clear_staging_before(connection, now - _STAGING_KEPT_FOR)
     removed["webhook_events_seen"] = forget_events_before(connection, now - _EVENTS_KNOWN_FOR)
+    removed["sync_deactivations"] = forget_deactivations_before(connection, min(before, now - timedelta(days=2)))
+    removed["sync_overrides"] = forget_unused_before(connection, before)
     return removed

@@ -26,8 +26,11 @@ __all__ = [
     "lms_offboarding_plans",
     "partner_managers",
     "scheduled_tasks",
+    "sync_deactivations",
     "sync_failures",
     "sync_logs",
+    "sync_override_uses",
+    "sync_overrides",
     "sync_state",
     "task_chain_logs",
     "task_run_history",
@@ -239,5 +242,49 @@ sync_state = Table(
     Column("name", String(100), primary_key=True),
     json_value("value"),
     instant("updated_at", nullable=False),
+    **MYSQL_OPTIONS,
+)
+
+# One row for each sync that took rows away: the base of the deactivation limit over 24 hours.
+sync_deactivations = Table(
+    "sync_deactivations",
+    metadata,
+    auto_id(),
+    Column("kind", String(50), nullable=False),
+    Column("scope", String(255), nullable=False, server_default=""),
+    number("number"),
+    flag("allowed", default=False),
+    Column("run_id", String(64)),
+    instant("at", nullable=False),
+    Index("ix_sync_deactivations_kind_at", "kind", "at"),
+    **MYSQL_OPTIONS,
+)
+
+sync_overrides = Table(
+    "sync_overrides",
+    metadata,
+    auto_id(),
+    Column("token_hash", String(64), nullable=False, unique=True),
+    Column("allows", String(1000), nullable=False),
+    Column("issued_by", String(255), nullable=False),
+    instant("issued_at", nullable=False),
+    instant("expires_at", nullable=False),
+    Column("run_id", String(64)),
+    instant("claimed_at"),
+    **MYSQL_OPTIONS,
+)
+
+sync_override_uses = Table(
+    "sync_override_uses",
+    metadata,
+    auto_id(),
+    Column("override_id", ForeignKey("sync_overrides.id"), nullable=False),
+    Column("what", String(100), nullable=False),
+    Column("asset", String(100), nullable=False),
+    Column("scope", String(255), nullable=False, server_default=""),
+    Column("number", Integer),
+    Column("used_by", String(255)),
+    instant("used_at", nullable=False),
+    Column("run_id", String(64)),
     **MYSQL_OPTIONS,
 )

@@ -6,7 +6,7 @@ import pytest
 
 from lms_assets_tests.assets.looking import a_group_of_people, a_partner_with_points, active_ids, pairs, row_of
 from lms_assets_tests.support.agreement import differences
-from lms_assets_tests.support.chain import ChainRig
+from lms_assets_tests.support.chain import EVERYTHING, ChainRig
 
 pytestmark = pytest.mark.slow
 
@@ -195,7 +195,7 @@ def test_everything_at_once_ends_as_the_oracle_says(synced: ChainRig) -> None:
         sandbox.mutate("delete_contact", contact=contact)
     sandbox.mutate("rename_account", account=next(number for number in world.accounts), name="Renamed Overnight")
     # So much at once makes the counts fall suddenly, which somebody has to say is right.
-    result = synced.run(allow_mass_deactivation=True)
+    result = synced.run(allow=EVERYTHING)
     assert result.success, result.errors
     assert differences(synced) == []
     assert partner["id"] not in active_ids(synced, "partners")

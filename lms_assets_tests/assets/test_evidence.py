@@ -153,7 +153,10 @@ def test_a_first_push_that_would_lower_the_crm_far_is_held_back_until_somebody_a
         rig.sandbox.mutate("set_account", account=number, fields={"total_npcu": 40})
     result = rig.run()
     assert result.failed == ("pushed_partner_cert_counts",)
-    assert "--allow-mass-deactivation" in result.errors["pushed_partner_cert_counts"]
+    assert "lms-assets run push_to_impartner --allow first_push" in result.errors["pushed_partner_cert_counts"]
     assert "PATCH /Account" not in rig.sandbox.stats()["impartner"]["by_endpoint"]
-    assert rig.run("push_to_impartner", allow_mass_deactivation=True).success
+    assert rig.run("push_to_impartner", allow=("first_push",)).success
+    (use,) = rig.rows("sync_override_uses")
+    assert (use["what"], use["asset"], use["used_by"]) == ("first_push", "pushed_partner_cert_counts", "the test")
+    assert use["number"] > 20
     assert differences(rig) == []

@@ -84,13 +84,16 @@ def test_more_than_the_fuse_allows_writes_nothing_says_how_much_and_passes_when_
     stopped = synced.run(assets=(asset,))
     assert the_state(synced) == before
     told = stopped.errors.get(asset) or stopped.metadata[asset]["reason"]
-    assert "would leave, more than the" in told
+    assert "would be deactivated" in told
     assert "Ids: " in told
-    assert "--allow-mass-deactivation" in told
+    assert told.endswith(f"lms-assets run daily_full --resume --allow mass_deactivation:{asset}")
     (log,) = [row for row in synced.rows("sync_logs") if row["status"] == "failed"]
-    assert "would leave" in log["error_message"]
-    allowed = synced.run(allow_mass_deactivation=True)
+    assert "would be deactivated" in log["error_message"]
+    allowed = synced.run(allow=(f"mass_deactivation:{asset}", "fall:npcu", "fall:group_links"))
     assert allowed.success, allowed.errors
+    used = [row for row in synced.rows("sync_override_uses") if row["what"] == f"mass_deactivation:{asset}"]
+    assert {(row["asset"], row["used_by"], row["run_id"]) for row in used} == {(asset, "the test", allowed.run_id)}
+    assert sum(row["number"] for row in used) > 10
     assert differences(synced) == []
 
 
@@ -101,3 +104,49 @@ def test_a_chain_stopped_by_the_fuse_is_not_tried_again_by_itself(synced: ChainR
     tries = [event for event in stopped.events if event.is_step_start and event.step_key == "contacts"]
     assert len(tries) == 1
     assert not any(event.is_step_up_for_retry for event in stopped.events)
+
+
+def test_the_limit_holds_over_24_hours_and_all_runs(synced: ChainRig) -> None:
+    """Eight now and eight four hours later, found by two different syncs: together more than ten may leave in a day."""
+    rows = [row for row in synced.rows("contacts") if row["is_active"]]
+
+    def delete(some: list[dict[str, object]]) -> None:
+        for row in some:
+            synced.sandbox.mutate("delete_contact", contact=row["impartner_id"])
+
+    delete(rows[:8])
+    synced.advance(minutes=10)
+    first = synced.run("enrollments_incremental", assets=("crm_departures",), alone=True)
+    assert first.metadata["crm_departures"]["deactivated"] == 8
+    delete(rows[8:16])
+    synced.advance(hours=4)
+    stopped = synced.run(assets=("contacts",), alone=True)
+    assert "and 8 left in the last 24 hours" in stopped.errors["contacts"]
+    synced.advance(hours=20)
+    passed = synced.run(assets=("contacts",), alone=True)
+    assert passed.metadata["contacts"]["deactivated"] == 8
+    # What somebody allows does not use up the limit for what comes after it.
+    delete(rows[16:32])
+    synced.advance(hours=24)
+    assert "contacts" in synced.run(assets=("contacts",), alone=True).errors
+    assert synced.run(assets=("contacts",), alone=True, allow=("mass_deactivation:contacts",)).success
+    delete(rows[32:40])
+    synced.advance(hours=1)
+    assert synced.run(assets=("contacts",), alone=True).metadata["contacts"]["deactivated"] == 8
+
+
+def test_an_override_of_one_kind_does_not_pass_the_limit_of_another(synced: ChainRig) -> None:
+    _delete_contacts(synced)
+    stopped = synced.run(assets=("contacts",), alone=True, allow=("mass_deactivation:partners", "fall:npcu"))
+    assert "would be deactivated" in stopped.errors["contacts"]
+    assert not synced.rows("sync_override_uses")
+
+
+def test_a_run_whose_override_has_no_token_writes_nothing(synced: ChainRig) -> None:
+    """A page that an operator opens can start a run with any tag; it cannot make a token."""
+    _delete_contacts(synced)
+    before = the_state(synced)
+    refused = synced.run(tags={"lms/allow": "mass_deactivation:contacts fall:npcu first_push"})
+    assert not refused.success
+    assert "lms-assets allow" in refused.errors["courses"]
+    assert the_state(synced) == before

@@ -7,7 +7,7 @@ import pytest
 from lms_assets.warehouse.links import remove_override, set_override
 from lms_assets_tests.assets.looking import a_group_of_people, row_of, sample_of
 from lms_assets_tests.support.agreement import differences
-from lms_assets_tests.support.chain import ChainRig
+from lms_assets_tests.support.chain import EVERYTHING, ChainRig
 
 pytestmark = pytest.mark.slow
 
@@ -23,7 +23,7 @@ def test_a_group_given_to_another_partner_by_hand_counts_there_chain_after_chain
     other = next(row for row in synced.rows("partners") if row["is_active"] and not row["total_npcu"])
     override(synced, group, other["id"])
     for _ in range(2):
-        assert synced.run(allow_mass_deactivation=True).success
+        assert synced.run(allow=EVERYTHING).success
         row = row_of(synced, "lms_groups", id=group)
         assert (row["partner_id"], row["link_method"]) == (other["id"], "override")
         assert differences(synced, {group: other["impartner_id"]}) == []
@@ -33,12 +33,12 @@ def test_a_group_said_to_be_nobodys_is_nobodys_until_the_override_goes(synced: C
     group, _ = a_group_of_people(synced)
     before = row_of(synced, "lms_groups", id=group)["partner_id"]
     override(synced, group, None)
-    assert synced.run(allow_mass_deactivation=True).success
+    assert synced.run(allow=EVERYTHING).success
     assert row_of(synced, "lms_groups", id=group)["partner_id"] is None
     assert differences(synced, {group: None}) == []
     with synced.warehouse.transaction() as connection:
         assert remove_override(connection, group)
-    assert synced.run(allow_mass_deactivation=True).success
+    assert synced.run(allow=EVERYTHING).success
     assert row_of(synced, "lms_groups", id=group)["partner_id"] == before
     assert differences(synced) == []
 
@@ -57,7 +57,7 @@ def test_a_group_that_lost_its_partner_by_a_rename_is_a_red_check_until_somebody
     group, _ = a_group_of_people(synced)
     partner = row_of(synced, "partners", id=row_of(synced, "lms_groups", id=group)["partner_id"])
     synced.sandbox.mutate("rename_account", account=partner["impartner_id"], name="Something Else Entirely")
-    result = synced.run(allow_mass_deactivation=True)
+    result = synced.run(allow=EVERYTHING)
     assert result.success, "odd, and no reason to stop"
     assert "group_links_were_kept" in result.red
     (told,) = sample_of(result, "group_links_were_kept")
@@ -67,7 +67,7 @@ def test_a_group_that_lost_its_partner_by_a_rename_is_a_red_check_until_somebody
     again = synced.run(assets=("groups",))
     assert "group_links_were_kept" in again.red, "nobody has done anything about it"
     override(synced, group, partner["id"])
-    mended = synced.run(allow_mass_deactivation=True)
+    mended = synced.run(allow=EVERYTHING)
     assert mended.success
     assert "group_links_were_kept" not in mended.red
     assert differences(synced, {group: partner["impartner_id"]}) == []

@@ -11,7 +11,7 @@ from lms_assets.console import offboarding
 from lms_assets.run_tags import OFFBOARDING_PLAN_TAG
 from lms_assets.warehouse.tables import lms_offboarding_plans
 from lms_assets_tests.assets.looking import a_group_of_people, pairs, row_of
-from lms_assets_tests.support.chain import ChainResult, ChainRig
+from lms_assets_tests.support.chain import EVERYTHING, ChainResult, ChainRig
 
 pytestmark = pytest.mark.slow
 
@@ -22,7 +22,7 @@ def left(synced: ChainRig) -> tuple[ChainRig, str, int]:
     group, _ = a_group_of_people(synced)
     account = row_of(synced, "partners", id=row_of(synced, "lms_groups", id=group)["partner_id"])["impartner_id"]
     synced.sandbox.mutate("set_account", account=account, fields={"account_status": "Inactive"})
-    assert synced.run(allow_mass_deactivation=True).success
+    assert synced.run(allow=EVERYTHING).success
     planned = synced.run("offboarding_plan")
     assert planned.success, planned.errors
     return synced, group, planned.metadata["lms_offboarding_plan"]["plan"]

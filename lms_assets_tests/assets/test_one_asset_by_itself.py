@@ -56,7 +56,8 @@ def test_it_goes_through_where_the_person_who_starts_it_allows_the_fall(synced: 
         )
     refused = synced.run("enrollments_incremental", assets=("partner_cert_counts",), alone=True)
     assert "certifications_did_not_vanish" in refused.errors["partner_cert_counts"]
-    allowed = synced.run(
-        "enrollments_incremental", assets=("partner_cert_counts",), alone=True, allow_mass_deactivation=True
-    )
+    command = "lms-assets run enrollments_incremental --allow fall:certifications"
+    assert command in refused.errors["partner_cert_counts"]
+    fall = ("fall:certifications",)
+    allowed = synced.run("enrollments_incremental", assets=("partner_cert_counts",), alone=True, allow=fall)
     assert allowed.success, allowed.errors

@@ -91,7 +91,10 @@ def test_a_mass_deactivation_that_was_stopped_says_how_it_can_be_allowed(told: W
     look(told, times=2)
     (alert,) = receiver.posts
     assert "stopped before a mass deactivation" in alert["title"]
-    assert "--allow-mass-deactivation" in alert["message"]
+    assert (
+        "Only if they are really gone: lms-assets run daily_full --resume --allow mass_deactivation:users"
+        in (alert["message"])
+    )
 
 
 def test_accounts_that_the_crm_refuses_are_one_alert_naming_them(told: WatchedRig, receiver: Receiver):

@@ -103,9 +103,9 @@ def test_too_many_leads_gone_at_once_stop_the_sync(rig: WatchedRig):
         rig.sandbox.mutate("delete_lead", lead=lead)
     result = rig.run("leads_full")
     assert not result.success
-    assert "--allow-mass-deactivation" in result.errors["leads"]
+    assert "lms-assets run leads_full --allow mass_deactivation:leads" in result.errors["leads"]
     assert set(stored(rig)) == before
-    assert rig.run("leads_full", allow_mass_deactivation=True).success
+    assert rig.run("leads_full", allow=("mass_deactivation:leads",)).success
     assert set(stored(rig)) == with_partner(rig)
 
 

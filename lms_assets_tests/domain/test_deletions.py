@@ -5,14 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lms_assets.domain.deletions import (
+    Leaving,
     MassDeactivationStopped,
     TooManyBadRecords,
     absent_ids,
     check_bad_records,
-    check_fuse,
+    check_deactivation_limit,
     confirmed_gone,
     fuse_limit,
+    tells_of_mass_deactivation,
 )
+from lms_assets.domain.overrides import Overrides
 from lms_assets.domain.rules import Rules
 from lms_assets_tests.domain.records import RULES
 
@@ -29,30 +32,55 @@ def test_absence_is_confirmed_before_it_has_an_effect_and_one_that_answers_prove
     assert confirmed_gone((1, 2), [9]) == (1, 2)
 
 
+NOTHING = Overrides()
+
+
 @pytest.mark.parametrize(
     ("active", "limit"),
     [(0, 10), (10, 10), (199, 10), (200, 10), (219, 10), (220, 11), (1000, 50), (1019, 50), (1020, 51)],
 )
-def test_the_fuse_lets_5_per_cent_go_and_at_least_10_rows(active, limit):
+def test_5_per_cent_may_leave_and_at_least_10_rows(active, limit):
     assert fuse_limit(active, RULES) == limit
-    check_fuse("partners", active, list(range(limit)), RULES)
+    assert not check_deactivation_limit(Leaving("partners", active, range(limit)), RULES, NOTHING)
     with pytest.raises(MassDeactivationStopped):
-        check_fuse("partners", active, list(range(limit + 1)), RULES)
+        check_deactivation_limit(Leaving("partners", active, range(limit + 1)), RULES, NOTHING)
 
 
-def test_the_fuse_says_how_many_and_a_sample_and_what_to_do():
+def test_the_message_says_how_many_and_a_sample_and_the_command_that_allows_it():
+    ids = [f"id-{number:03}" for number in range(60)]
     with pytest.raises(MassDeactivationStopped) as stopped:
-        check_fuse("contacts", 100, [f"id-{number:03}" for number in range(60)], RULES)
+        check_deactivation_limit(Leaving("contacts", 100, ids), RULES, Overrides(job="daily_full"))
     error = stopped.value
-    assert (error.entity, error.active, error.leaving, error.limit) == ("contacts", 100, 60, 10)
+    assert (error.leaving.active, error.limit) == (100, 10)
     assert error.sample == tuple(f"id-{number:03}" for number in range(20))
-    assert "60 of 100" in str(error)
+    assert "60 of 100 active contacts" in str(error)
     assert "and 40 more" in str(error)
-    assert "--allow-mass-deactivation" in str(error)
+    assert str(error).endswith("lms-assets run daily_full --resume --allow mass_deactivation:contacts")
+    assert tells_of_mass_deactivation(str(error))
 
 
-def test_an_explicit_override_goes_through():
-    check_fuse("contacts", 100, list(range(100)), RULES, allowed=True)
+def test_an_override_of_this_kind_goes_through_and_is_noted():
+    overrides = Overrides(frozenset({"mass_deactivation:contacts"}))
+    assert check_deactivation_limit(Leaving("contacts", 100, range(100)), RULES, overrides)
+    assert overrides.uses == [("mass_deactivation:contacts", 100, "")]
+    with pytest.raises(MassDeactivationStopped):
+        check_deactivation_limit(Leaving("partners", 100, range(100)), RULES, overrides)
+
+
+def test_an_override_that_is_not_needed_is_not_noted():
+    overrides = Overrides(frozenset({"mass_deactivation:contacts"}))
+    assert not check_deactivation_limit(Leaving("contacts", 100, range(10)), RULES, overrides)
+    assert overrides.uses == []
+
+
+def test_what_left_in_the_last_24_hours_counts_too():
+    check_deactivation_limit(Leaving("contacts", 960, range(10), lately=40), RULES, NOTHING)
+    with pytest.raises(MassDeactivationStopped, match=r"11 of 960 active contacts .* 40 left in the last 24 hours"):
+        check_deactivation_limit(Leaving("contacts", 960, range(11), lately=40), RULES, NOTHING)
+
+
+def test_nobody_who_leaves_is_never_too_many():
+    check_deactivation_limit(Leaving("contacts", 100, (), lately=60), RULES, NOTHING)
 
 
 @given(st.integers(0, 100_000), st.integers(0, 100), st.integers(0, 50))

@@ -112,7 +112,7 @@ def test_mails_whose_outcome_is_not_known_are_one_trouble_that_counts_and_names_
 
 
 def test_late_things_wait_before_they_are_told_and_failures_do_not():
-    stopped = Stopped("users", "60 of 160 active rows would leave, more than the 10 allowed", NOW)
+    stopped = Stopped("users", "60 of 160 active users would be deactivated", NOW)
     troubles = find_troubles(Facts(stopped=[stopped], overdue=[Overdue("leads_incremental", ("leads",), NOW)]))
     due, seen = patient(troubles, {}, NOW)
     assert [trouble.kind for trouble in due] == ["mass_deactivation"]

@@ -24,7 +24,7 @@ from lms_assets.sandbox.server import SandboxHandle, running_sandbox
 from lms_assets_tests.faults.changes import CHANGES
 from lms_assets_tests.oracle import kept
 from lms_assets_tests.support.agreement import differences, links_taken_over
-from lms_assets_tests.support.chain import SMALL, ChainResult, ChainRig
+from lms_assets_tests.support.chain import EVERYTHING, SMALL, ChainResult, ChainRig
 from lms_assets_tests.support.waits import LONGEST_SECONDS
 
 ENDPOINTS = (
@@ -119,7 +119,7 @@ class Chaos:
         return any(name.endswith(spoken) for name in result.red) or any("_all_readable" in name for name in result.red)
 
     def _put_right(self) -> None:
-        result = self.rig.run(allow_mass_deactivation=True)
+        result = self.rig.run(allow=EVERYTHING)
         found = differences(self.rig)
         if not result.success or found:
             raise Wrong(self._told(f"undisturbed chain: {result.errors or found[:5]}"))

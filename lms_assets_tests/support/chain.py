@@ -7,7 +7,7 @@
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -19,12 +19,14 @@ from unittest import mock
 import dagster as dg
 from sqlalchemy import select
 
+from lms_assets.automation.overrides import allowing_tags
 from lms_assets.automation.partitions import full_range_tags, trailing_days_tags
 from lms_assets.console.runner import QUIET
 from lms_assets.definitions import defs
+from lms_assets.domain.overrides import OVERRIDES
 from lms_assets.lineage import SPECS
 from lms_assets.resources import Connections
-from lms_assets.run_tags import ALLOW_MASS_DEACTIVATION_TAG, AS_OF_TAG
+from lms_assets.run_tags import AS_OF_TAG
 from lms_assets.sandbox import IMPARTNER_KEY, NORTHPASS_KEY, SandboxConfig
 from lms_assets.sandbox.server import SandboxHandle
 from lms_assets.vendors.impartner import ImpartnerClient
@@ -34,6 +36,7 @@ from lms_assets.warehouse.tables import metadata
 from lms_assets_tests.support.limits import QUICK
 from lms_assets_tests.support.quick_instance import BATCHES, quick_instance
 
+EVERYTHING = tuple(OVERRIDES)
 NOW = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 SMALL = SandboxConfig(scale=0.005, now=NOW, northpass_rps=0, impartner_rps=0)
 """A world of 110 people and all awkward cases; its clock stands still."""
@@ -170,7 +173,7 @@ class ChainRig:
         *,
         assets: tuple[str, ...] = (),
         tags: Mapping[str, str] | None = None,
-        allow_mass_deactivation: bool = False,
+        allow: Collection[str] = (),
         days: int = 7,
         partition: str | None = None,
         alone: bool = False,
@@ -179,6 +182,7 @@ class ChainRig:
         """Run a job, or only these assets of it, as of the sandbox's clock; never raises for a failed step.
 
         Args:
+            allow: names of overrides; `EVERYTHING` for all.
             days: what `enrollments_incremental` looks back.
             partition: one week by its Monday instead, as the UI launches it.
             alone: the one asset named, with the job's tags, without any check: half the time.
@@ -189,8 +193,7 @@ class ChainRig:
             merged |= full_range_tags(self.now)
         elif job == "enrollments_incremental" and partition is None:
             merged |= trailing_days_tags(self.now, days)
-        if allow_mass_deactivation:
-            merged[ALLOW_MASS_DEACTIVATION_TAG] = "1"
+        merged |= allowing_tags(self.warehouse, allow, by="the test")
         definition = quick_definitions().resolve_job_def(job)
         if alone:
             merged = {**definition.tags, **merged}
