@@ -11,6 +11,7 @@ from lms_assets.assets.employers import Employers
 from lms_assets.assets.intake import Intake, refuse_too_many_bad
 from lms_assets.assets.partner_sync import leaving, rows_by_crm_id
 from lms_assets.assets.step import Step
+from lms_assets.assets.user_sync import link_contacts_to_users
 from lms_assets.domain.contact_rows import (
     StoredContact,
     assign_contact_rows,
@@ -22,6 +23,7 @@ from lms_assets.domain.findings import Rejected
 from lms_assets.vendors.impartner import ImpartnerClient
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Connection
+from lms_assets.warehouse.stamps import stamp_changes
 from lms_assets.warehouse.sync import SyncCounts, deactivate, update_existing, upsert
 from lms_assets.warehouse.tables import contacts
 
@@ -87,9 +89,15 @@ class ContactSync:
         return [each for each in kept if each.impartner_id not in waiting]
 
     def write(self, connection: Connection) -> SyncCounts:
-        """Deactivate, free addresses that somebody else has now, then write the contacts that count."""
+        """Deactivate, free addresses that others have now, write the contacts that count, link them to accounts."""
         now = self._step.now
+        rows = [row | {"identity_changed_at": now} for row in self.rows]
+        watched = ("partner_id", "email", "is_active")
+        stamp_changes(connection, contacts, rows, watched=watched, column="identity_changed_at", now=now)
         left = deactivate(connection, contacts, self._leaving, now=now)
         released = [{"id": row_id, "email": surrendered_email(row_id)} for row_id in self._displaced]
         update_existing(connection, contacts, released, key=("id",), now=now)
-        return upsert(connection, contacts, self.rows, key=("id",), now=now) + SyncCounts(deactivated=left)
+        written = upsert(connection, contacts, rows, key=("id",), now=now, insert_only=("identity_changed_at",))
+        # At once: an address that moved must not go on counting for somebody if the chain ends before users are read.
+        link_contacts_to_users(connection, now)
+        return written + SyncCounts(deactivated=left)

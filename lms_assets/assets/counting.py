@@ -18,7 +18,7 @@ from lms_assets.domain.certifications import (
     people_of_several_partners,
 )
 from lms_assets.warehouse import reading
-from lms_assets.warehouse.counts import stored_counts, write_counts, write_history
+from lms_assets.warehouse.counts import note_counted_without_all, stored_counts, write_counts, write_history
 from lms_assets.warehouse.engine import Connection
 from lms_assets.warehouse.plausibility import remember_base
 from lms_assets.warehouse.reading.counting import partner_tiers
@@ -55,12 +55,14 @@ class Counting:
             self._before = {partner_id: row["total_npcu"] for partner_id, row in stored_counts(connection).items()}
             self._names = reading.partner_names(connection)
             self._tiers = partner_tiers(connection)
+            self._withheld = reading.withheld_from_counting(connection, step.rules)
 
     def write(self, connection: Connection) -> SyncCounts:
         """Store the counts, and the day's for the reports."""
         now, counts = self._step.now, self.counts.values()
         people = Counter(each.partner_id for each in self._affiliations if each.obstacle is None)
         remember_base(connection, now=now)
+        note_counted_without_all(connection, self._withheld, now=now)
         write_history(
             connection, self.at.date(), counts, as_of=self.at, now=now, people=dict(people), tiers=self._tiers
         )

@@ -108,7 +108,8 @@ class EnrollmentSync:
         counts += upsert(connection, lms_enrollments, _rows(partial), key=("id",), now=now)
         # The chain's start is before every reading of this chain: what happened since then is read again.
         read_at = self._step.chain_started_at
-        stamps = [{"id": read.person_id, "enrollment_synced_at": read_at} for read in complete]
+        marks = {"enrollment_synced_at": read_at, "transcript_read_at": reading.reading_begun(connection, read_at)}
+        stamps = [{"id": read.person_id, **marks} for read in complete]
         update_existing(connection, lms_users, stamps, key=("id",), now=now)
         figures = _week_figures(self._weeks, (each for read in self.reads for each in read.enrollments), self.reads)
         upsert(connection, enrollment_weeks, figures, key=("week_start",), now=now)

@@ -17,6 +17,7 @@ from lms_assets.vendors.northpass import NorthpassClient
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Connection
 from lms_assets.warehouse.links import group_overrides, remember_lost_links, stored_lost_links
+from lms_assets.warehouse.stamps import stamp_changes
 from lms_assets.warehouse.sync import SyncCounts, deactivate, upsert
 from lms_assets.warehouse.tables import lms_groups
 
@@ -66,7 +67,10 @@ class GroupSync:
     def write(self, connection: Connection) -> SyncCounts:
         """Write who is listed, deactivate who is gone or left out."""
         now = self._step.now
-        counts = upsert(connection, lms_groups, map(self._row, self.intake.accepted), key=("id",), now=now)
+        rows = [self._row(group) | {"linked_at": now} for group in self.intake.accepted]
+        watched = ("partner_id", "is_active")
+        stamp_changes(connection, lms_groups, rows, watched=watched, column="linked_at", now=now)
+        counts = upsert(connection, lms_groups, rows, key=("id",), now=now, insert_only=("linked_at",))
         for ids, reason in ((self._gone, "gone from the LMS"), (self._excluded - self._gone, "left out by name")):
             left = deactivate(connection, lms_groups, sorted(ids), now=now, values={"deletion_reason": reason})
             counts += SyncCounts(deactivated=left)

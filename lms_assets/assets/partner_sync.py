@@ -17,6 +17,7 @@ from lms_assets.domain.partners import Partner, assign_partner_rows, partner_fro
 from lms_assets.vendors.impartner import ImpartnerClient
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Connection
+from lms_assets.warehouse.stamps import stamp_changes
 from lms_assets.warehouse.sync import SyncCounts, deactivate, update_existing, upsert
 from lms_assets.warehouse.tables import partners
 
@@ -60,14 +61,17 @@ class PartnerSync:
     def write(self, connection: Connection) -> SyncCounts:
         """Make room for names, deactivate, then write the accounts that count."""
         now = self._step.now
+        rows = [
+            {"id": row_id, **asdict(partner), "is_active": True, "deleted_at": None, "identity_changed_at": now}
+            for row_id, partner in self.assignment.rows
+        ]
+        watched = ("account_name", "is_active")
+        stamp_changes(connection, partners, rows, watched=watched, column="identity_changed_at", now=now)
         moves = [{"id": row_id, "account_name": name} for row_id, name in self.assignment.name_moves]
         update_existing(connection, partners, moves, key=("id",), now=now)
         left = deactivate(connection, partners, self._leaving, now=now, values={"account_status": "Inactive"})
-        rows = (
-            {"id": row_id, **asdict(partner), "is_active": True, "deleted_at": None}
-            for row_id, partner in self.assignment.rows
-        )
-        return upsert(connection, partners, rows, key=("id",), now=now) + SyncCounts(deactivated=left)
+        written = upsert(connection, partners, rows, key=("id",), now=now, insert_only=("identity_changed_at",))
+        return written + SyncCounts(deactivated=left)
 
 
 def rows_by_crm_id(stored: Iterable[StoredPartner | StoredContact]) -> dict[int, set[int]]:

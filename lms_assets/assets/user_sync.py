@@ -58,6 +58,7 @@ class UserSync:
         muted = confirm_changes(step, intake, source, sorted(mute), lambda each: getattr(each, "email", "") is None)
         doubted = (off - disabled) | (mute - muted)
         self._rows = [asdict(user) for user in intake.accepted if user.id not in doubted]
+        self._returned = {key for key, user in known.items() if user.is_active and not stored[key].is_active}
         return disabled - doubted
 
     def _confirm_gone(self, source: LmsSource[LmsUser], stored: Mapping[str, StoredUser]) -> set[str]:
@@ -74,7 +75,10 @@ class UserSync:
     def write(self, connection: Connection) -> SyncCounts:
         """Write who is listed, mark who is gone, then link contacts to accounts."""
         now = self._step.now
+        # Nobody reads the transcript of somebody who is disabled or gone: what is stored of it may be old.
+        returned = [{"id": row["id"], "transcript_read_at": None} for row in self._rows if row["id"] in self._returned]
         counts = upsert(connection, lms_users, self._rows, key=("id",), now=now)
+        update_existing(connection, lms_users, returned, key=("id",), now=now)
         values = {"status": "deleted", "deactivation_reason": "gone from the LMS"}
         left = deactivate(connection, lms_users, sorted(self._gone & self._active), now=now, values=values)
         before = [{"id": user_id, **values} for user_id in sorted(self._gone - self._active)]

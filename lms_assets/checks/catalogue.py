@@ -92,6 +92,7 @@ CHECKS = (
     _gate("enrollments", "enrollments_refer_to_known_rows", "Every enrollment has its person and its course."),
     _recent("enrollments"),
     _odd("enrollments", "transcripts_were_all_read", "Every transcript that was due could be read."),
+    _odd("enrollments", "people_were_read_recently", "No partner's person was last read longer ago than set."),
     _odd("enrollments", "enrollment_courses_are_known", "No transcript names a course that no list knows."),
     _gate("partner_cert_counts", "counts_are_plausible", "Total NPCU has not fallen suddenly since the last counting."),
     _gate("partner_cert_counts", "counts_are_recent", "The counts are recent enough to tell anybody."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lms_assets.checks.define import Look, checks_of, is_recent
 from lms_assets.domain.verdicts import Verdict, at_least, none_of
+from lms_assets.domain.withheld import people_listed
 from lms_assets.warehouse import reading
 
 RUN_IT = "Run daily_full and read why this table is empty: lms-assets status."
@@ -29,6 +30,17 @@ def _all_read(look: Look) -> Verdict:
     return none_of(unread, "transcripts that could not be read", remedy)
 
 
+def _read_recently(look: Look) -> Verdict:
+    long_ago = reading.people_read_long_ago(look.connection, look.rules, look.now)
+    found = [f"partner {partner_id}: {people_listed(people)}" for partner_id, people in long_ago.items()]
+    remedy = (
+        "They count with what was read of them last. transcripts_were_all_read says why a transcript cannot be read; "
+        "daily_full reads everybody again."
+    )
+    what = f"partners with people not read for more than {look.rules.unread_warning_hours} hours"
+    return none_of(found, what, remedy)
+
+
 def _courses_known(look: Look) -> Verdict:
     unknown = [
         f"{each.entity_id}: {each.reason}" for each in look.failures("enrollments") if each.entity_type == "enrollment"
@@ -45,6 +57,7 @@ TIER_3_CHECKS = [
             "enrollments_refer_to_known_rows": _refer_to_known_rows,
             "enrollments_are_recent": is_recent("enrollments"),
             "transcripts_were_all_read": _all_read,
+            "people_were_read_recently": _read_recently,
             "enrollment_courses_are_known": _courses_known,
         },
     ),

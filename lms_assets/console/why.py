@@ -21,11 +21,11 @@ from lms_assets.domain.dates import parse_utc
 from lms_assets.domain.explanation import ChangedItem, Changes, Explanation, differences, explain, what_changed
 from lms_assets.domain.report_facts import PartnerFacts, Snapshot
 from lms_assets.domain.rules import Rules
-from lms_assets.domain.withheld import WithheldReason
+from lms_assets.domain.withheld import WithheldReason, people_listed
 from lms_assets.settings import ConfigurationError
 from lms_assets.warehouse.counts import last_counted
 from lms_assets.warehouse.engine import Warehouse
-from lms_assets.warehouse.reading import groups, withheld_partners
+from lms_assets.warehouse.reading import groups, people_read_long_ago, withheld_partners
 from lms_assets.warehouse.reports_reading import counting_inputs, find_partners, people_names, snapshots
 
 LISTED = 15
@@ -41,6 +41,7 @@ class Answer:
         stored: the counts that were stored for exactly that instant, None when there are none.
         changes: against the earlier instant asked for.
         names: person id to name, empty unless asked for; group_names: group id to name.
+        read_long_ago: people whose transcript was not read for longer than the rules allow without a word.
         withheld: why the partner's counts are not sent to the CRM; empty when they are.
     """
 
@@ -51,6 +52,7 @@ class Answer:
     names: Mapping[str, str] = field(default_factory=dict, repr=False)
     group_names: Mapping[str, str] = field(default_factory=dict)
     withheld: tuple[WithheldReason, ...] = ()
+    read_long_ago: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,7 @@ def find_answer(warehouse: Warehouse, options: WhyOptions, *, rules: Rules, now:
             names=people_names(connection, people) if options.names else {},
             group_names={each.id: each.name for each in groups(connection)},
             withheld=withheld_partners(connection, rules).get(partner.id, ()),
+            read_long_ago=people_read_long_ago(connection, rules, now).get(partner.id, ()),
         )
 
 
@@ -129,6 +132,8 @@ def why_lines(answer: Answer) -> Iterator[RenderableType]:
     yield _verdict(answer)
     for reason in answer.withheld:
         yield Text(f"Withheld, not sent to the CRM: {reason.text}", "yellow")
+    if answer.read_long_ago:
+        yield Text(f"Counted as last read, which is long ago: {people_listed(answer.read_long_ago)}", "yellow")
     yield from _list(answer, "Counted", found.counted, "Held until")
     yield from _list(answer, "Not counted", found.worth_a_look, "Why not")
     unfinished = len(found.not_counted) - len(found.worth_a_look)

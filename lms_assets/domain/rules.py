@@ -49,6 +49,7 @@ class Rules:
     mass_deactivation_minimum: int = 10
     bad_record_share: float = 0.05
     bad_record_minimum: int = 5
+    unread_warning_hours: int = 48
     offboarding_removals_per_day: int = 0
     category_rules: tuple[CategoryRule, ...] = tuple(CategoryRule(*row) for row in default.CATEGORY_RULES)
     gtm_category: str = "go_to_market"
@@ -184,6 +185,7 @@ _BOUNDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "mass_deactivation_minimum": _COUNT,
     "bad_record_share": _SHARE,
     "bad_record_minimum": _COUNT,
+    "unread_warning_hours": (lambda value: 1 <= value <= 100_000, "a number of hours from 1"),
     "offboarding_removals_per_day": _COUNT,
     "crm_count_fields": _SOME,
 }

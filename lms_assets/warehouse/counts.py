@@ -18,7 +18,9 @@ __all__ = [
     "CATEGORY_COLUMNS",
     "Counted",
     "counted_by_others",
+    "counted_without_all",
     "last_counted",
+    "note_counted_without_all",
     "stored_counts",
     "write_counts",
     "write_history",
@@ -34,6 +36,7 @@ CATEGORY_COLUMNS: Mapping[str, str] = {
 """Category to its column in `partners` and `partner_cert_history`; other categories are in `total_npcu` only."""
 
 _COUNTED = "partner_cert_counts"
+_COUNTED_WITHOUT_ALL = "partners_counted_before_all_was_read"
 _COUNTED_BY_OTHERS = "partner_cert_counts_before_ours"
 
 
@@ -109,6 +112,16 @@ def last_counted(connection: Connection) -> Counted | None:
     if state is None:
         return None
     return Counted(datetime.fromisoformat(state["as_of"]), datetime.fromisoformat(state["counted_at"]))
+
+
+def note_counted_without_all(connection: Connection, partner_ids: Iterable[int], *, now: datetime) -> None:
+    """Note which partners' counts were made before everything they rest on was read; replaces the earlier note."""
+    put_state(connection, _COUNTED_WITHOUT_ALL, sorted(partner_ids), now=now)
+
+
+def counted_without_all(connection: Connection) -> frozenset[int]:
+    """Partners whose stored counts were made before everything they rest on was read."""
+    return frozenset(get_state(connection, _COUNTED_WITHOUT_ALL) or ())
 
 
 def write_history(

@@ -42,7 +42,13 @@ def write_contact_links(connection: Connection, links: Mapping[int, str | None],
         links: every contact's id to its person or None. People linked to one of these contacts before and to none now
             lose their link; of several contacts of one person the lowest id is kept on the person's side.
     """
-    rows = ({"id": contact_id, "lms_user_id": user_id} for contact_id, user_id in links.items())
+    stored = connection.execute(select(contacts.c.id, contacts.c.lms_user_id))
+    before = {row[0]: row[1] for row in stored}
+    rows = (
+        {"id": contact_id, "lms_user_id": user_id, "linked_at": now}
+        for contact_id, user_id in links.items()
+        if before.get(contact_id) != user_id
+    )
     changed = update_existing(connection, contacts, rows, key=("id",), now=now)
     contact_of: dict[str, int] = {}
     for contact_id in sorted(links):

@@ -56,6 +56,7 @@ partners = Table(
     instant("leads_updated_at"),
     instant("created_at"),
     instant("updated_at"),
+    instant("identity_changed_at"),  # ours: when the partner appeared, came back or was renamed
     **MYSQL_OPTIONS,
 )
 
@@ -77,6 +78,8 @@ contacts = Table(
     instant("crm_last_modified"),
     instant("created_at"),
     instant("updated_at"),
+    instant("identity_changed_at"),  # ours: when address or partner changed, or the contact came back
+    instant("linked_at"),  # ours: when lms_user_id last changed
     **MYSQL_OPTIONS,
 )
 

@@ -51,6 +51,8 @@ lms_users = Table(
     instant("enrollment_synced_at"),
     instant("updated_at_lms"),  # ours: updated_at of the source, for incremental listings
     instant("listed_at"),  # ours: when a listing last showed this person
+    # ours: when the reading of the last complete transcript began; empty: never, or not since the person came back
+    instant("transcript_read_at"),
     **MYSQL_OPTIONS,
 )
 
@@ -71,6 +73,7 @@ lms_groups = Table(
     Column("link_method", String(20)),  # ours: how partner_id was found (override, exact, fuzzy, ...)
     Column("link_score", Numeric(5, 2)),  # ours: 0-100
     instant("members_synced_at"),  # ours: when the memberships were last read completely
+    instant("linked_at"),  # ours: when partner_id last changed, or the group came back
     **MYSQL_OPTIONS,
 )
 

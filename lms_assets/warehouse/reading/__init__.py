@@ -9,6 +9,8 @@ from lms_assets.warehouse.reading.enrollments import (
     enrollment_counts_by_user,
     enrollment_ids_by_user,
     enrollments,
+    people_read,
+    reading_begun,
     transcript_states,
 )
 from lms_assets.warehouse.reading.foundation import (
@@ -37,7 +39,11 @@ from lms_assets.warehouse.reading.people import (
     users,
 )
 from lms_assets.warehouse.reading.whole import active_ids, duplicate_values, orphans, row_count
-from lms_assets.warehouse.reading.withheld import withheld_partners
+from lms_assets.warehouse.reading.withheld import (
+    people_read_long_ago,
+    withheld_from_counting,
+    withheld_partners,
+)
 
 __all__ = [
     "StoredCourse",
@@ -65,12 +71,16 @@ __all__ = [
     "partner_activity",
     "partner_names",
     "partner_of_contacts",
+    "people_read",
+    "people_read_long_ago",
     "person_facts",
     "primary_users",
+    "reading_begun",
     "row_count",
     "stored_contacts",
     "stored_partners",
     "transcript_states",
     "users",
+    "withheld_from_counting",
     "withheld_partners",
 ]

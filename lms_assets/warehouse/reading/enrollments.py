@@ -41,7 +41,7 @@ def transcript_states(connection: Connection) -> dict[str, TranscriptState]:
             joined[user_id] = added_at
     query = select(u.id, u.last_active_at, u.updated_at_lms, u.enrollment_synced_at).where(u.is_active.is_(True))
     rows = connection.execute(query).all()
-    begun = _readings_begun(connection, {row[3] for row in rows if row[3] is not None})
+    begun = {chain: reading_begun(connection, chain) for chain in {row[3] for row in rows if row[3] is not None}}
     states = {}
     for user_id, last_active_at, updated_at, read_at in rows:
         joined_at = joined.get(user_id)
@@ -51,17 +51,21 @@ def transcript_states(connection: Connection) -> dict[str, TranscriptState]:
     return states
 
 
-def _readings_begun(connection: Connection, chains: Collection[datetime]) -> dict[datetime, datetime]:
-    """When the reading of transcripts began in the chains that started at these instants.
+def people_read(connection: Connection) -> set[str]:
+    """LMS people whose transcript was read completely, and since they last came back."""
+    c = lms_users.c
+    return set(connection.execute(select(c.id).where(c.transcript_read_at.is_not(None))).scalars())
+
+
+def reading_begun(connection: Connection, chain: datetime) -> datetime:
+    """When the reading of transcripts began in the chain that started at this instant.
 
     People are stamped with their chain's start, and the same chain finds new members of groups before it reads them.
     """
     c = sync_logs.c
-    begun = {}
-    for chain in chains:
-        query = select(func.min(c.started_at)).where(c.sync_type == "enrollments", c.started_at >= chain)
-        begun[chain] = connection.execute(query).scalar_one_or_none() or chain
-    return begun
+    query = select(func.min(c.started_at)).where(c.sync_type == "enrollments", c.started_at >= chain)
+    begun: datetime | None = connection.execute(query).scalar_one_or_none()
+    return begun or chain
 
 
 def enrollments(connection: Connection, user_ids: Collection[str] | None = None) -> Iterator[Enrollment]:

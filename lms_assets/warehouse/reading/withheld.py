@@ -2,33 +2,204 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
 
 from sqlalchemy import Connection, select
 
+from lms_assets.domain.affiliations import Affiliation, Via, partner_users
+from lms_assets.domain.groups import is_kept_group
 from lms_assets.domain.rules import Rules
-from lms_assets.domain.withheld import WithheldReason, by_partner
-from lms_assets.warehouse.tables import lms_groups, partners
+from lms_assets.domain.withheld import (
+    ContactBasis,
+    Found,
+    GroupBasis,
+    WithheldReason,
+    by_partner,
+    contacts_not_matched,
+    groups_not_read,
+    long_unread,
+    overrides_not_applied,
+    partners_not_followed,
+    people_not_read,
+)
+from lms_assets.warehouse.counts import counted_without_all, last_counted
+from lms_assets.warehouse.links import group_overrides
+from lms_assets.warehouse.reading.foundation import partner_activity
+from lms_assets.warehouse.reading.people import contact_facts, group_facts, members, person_facts
+from lms_assets.warehouse.tables import (
+    contacts,
+    lms_group_members,
+    lms_groups,
+    lms_users,
+    partners,
+    sync_logs,
+)
 
-__all__ = ["withheld_partners"]
+__all__ = ["people_read_long_ago", "withheld_from_counting", "withheld_partners"]
 
-Found = Iterator[tuple[int, WithheldReason]]
+# The syncs that find a partner's people, by their names in sync_logs.
+_GROUPS, _CONTACTS, _USERS = "groups", "impartner_contacts", "users"
+
+
+@dataclass
+class _Basis:
+    """What the finders look at; each fact is read once."""
+
+    connection: Connection
+    rules: Rules
+
+    @cached_property
+    def active(self) -> dict[int, datetime | None]:
+        """Active partners, and when each appeared, came back or was renamed."""
+        c = partners.c
+        query = select(c.id, c.identity_changed_at).where(c.is_active.is_(True))
+        return {row[0]: row[1] for row in self.connection.execute(query)}
+
+    @cached_property
+    def groups(self) -> tuple[GroupBasis, ...]:
+        """Every active group."""
+        c = lms_groups.c
+        columns = (c.id, c.name, c.partner_id, c.link_method, c.linked_at, c.members_synced_at)
+        query = select(*columns).where(c.is_active.is_(True)).order_by(c.id)
+        return tuple(GroupBasis(*row) for row in self.connection.execute(query))
+
+    @cached_property
+    def affiliations(self) -> tuple[Affiliation, ...]:
+        """Who counts for whom."""
+        return partner_users(
+            partner_activity(self.connection),
+            person_facts(self.connection),
+            group_facts(self.connection),
+            members(self.connection),
+            contact_facts(self.connection),
+        )
+
+    @cached_property
+    def joined_at(self) -> dict[tuple[str, str], datetime | None]:
+        """(group, person) to when the person was first seen in it."""
+        c = lms_group_members.c
+        query = select(c.group_id, c.user_id, c.added_at)
+        return {(row[0], row[1]): row[2] for row in self.connection.execute(query)}
+
+    @cached_property
+    def contacts_since(self) -> dict[str, datetime | None]:
+        """Contact row (as text) to when its partner, address or account last changed."""
+        c = contacts.c
+        query = select(c.id, c.identity_changed_at, c.linked_at)
+        return {str(row[0]): _latest(row[1], row[2]) for row in self.connection.execute(query)}
+
+    def began(self, sync_type: str, *, complete: bool) -> datetime | None:
+        """When the last reading of a listing began that was written; `complete`: whose listing was complete.
+
+        Only our own syncs note `listing_complete`: what another program logged in an adopted portal is none of them.
+        """
+        c = sync_logs.c
+        query = select(c.started_at, c.details).where(c.sync_type == sync_type, c.status == "completed")
+        for started_at, details in self.connection.execute(query.order_by(c.id.desc())):
+            listed = details.get("listing_complete") if isinstance(details, dict) else None
+            if listed or (listed is False and not complete):
+                return started_at  # type: ignore[no-any-return]
+        return None
 
 
 def withheld_partners(connection: Connection, rules: Rules) -> Mapping[int, tuple[WithheldReason, ...]]:
     """Row id of every active partner whose counts must not leave, with the reasons; the others are not there."""
-    active = set(connection.execute(select(partners.c.id).where(partners.c.is_active.is_(True))).scalars())
-    found = (each for finder in _FINDERS for each in finder(connection, rules))
-    return by_partner(each for each in found if each[0] in active)
+    basis = _Basis(connection, rules)
+    not_read = _not_read(basis)
+    not_counted = by_partner(each for each in _counted_before(basis) if each[0] not in not_read)
+    return {**not_read, **not_counted}
 
 
-def _groups_never_read_whole(connection: Connection, _: Rules) -> Found:
-    c = lms_groups.c
-    query = select(c.partner_id, c.id).where(
-        c.is_active.is_(True), c.partner_id.is_not(None), c.members_synced_at.is_(None)
+def withheld_from_counting(connection: Connection, rules: Rules) -> Mapping[int, tuple[WithheldReason, ...]]:
+    """The same of counts that are made now: their being older than what was read since is no reason."""
+    return _not_read(_Basis(connection, rules))
+
+
+def people_read_long_ago(connection: Connection, rules: Rules, now: datetime) -> Mapping[int, tuple[str, ...]]:
+    """Partner row id to its people whose last complete transcript is older than the rules' `unread_warning_hours`."""
+    basis = _Basis(connection, rules)
+    c = lms_users.c
+    query = select(c.id, c.enrollment_synced_at).where(c.transcript_read_at.is_not(None))
+    read_at: dict[str, datetime] = {row[0]: row[1] for row in connection.execute(query) if row[1]}
+    return long_unread(basis.affiliations, read_at, now - timedelta(hours=rules.unread_warning_hours))
+
+
+def _not_read(basis: _Basis) -> Mapping[int, tuple[WithheldReason, ...]]:
+    return by_partner(each for finder in _FINDERS for each in finder(basis) if each[0] in basis.active)
+
+
+def _partners(basis: _Basis) -> Found:
+    read = {what: basis.began(sync, complete=True) for what, sync in (("groups", _GROUPS), ("contacts", _CONTACTS))}
+    return partners_not_followed(basis.active, read)
+
+
+def _groups(basis: _Basis) -> Found:
+    return groups_not_read(basis.groups)
+
+
+def _overrides(basis: _Basis) -> Found:
+    known = select(partners.c.id)
+    return overrides_not_applied(
+        basis.groups,
+        group_overrides(basis.connection),
+        basis.connection.execute(known).scalars(),
+        lambda name: is_kept_group(name, basis.rules),
     )
-    for partner_id, group_id in connection.execute(query):
-        yield partner_id, WithheldReason("group_never_read", f"members of group {group_id} were never read completely")
 
 
-_FINDERS: tuple[Callable[[Connection, Rules], Found], ...] = (_groups_never_read_whole,)
+def _contacts(basis: _Basis) -> Found:
+    c = contacts.c
+    query = select(c.id, c.partner_id, c.identity_changed_at, c.lms_user_id).where(
+        c.is_active.is_(True), c.partner_id.is_not(None)
+    )
+    found = [ContactBasis(row[0], row[1], row[2], row[3] is not None) for row in basis.connection.execute(query)]
+    return contacts_not_matched(
+        found,
+        users_read_at=basis.began(_USERS, complete=False),
+        users_listed_at=basis.began(_USERS, complete=True),
+    )
+
+
+def _people(basis: _Basis) -> Found:
+    query = select(lms_users.c.id, lms_users.c.transcript_read_at)
+    read_at: dict[str, datetime | None] = {row[0]: row[1] for row in basis.connection.execute(query)}
+    linked_at = {group.id: group.linked_at for group in basis.groups}
+
+    def way_open_since(user_id: str, via: Via) -> datetime | None:
+        if via.kind == "group":
+            return _latest(basis.joined_at.get((via.id, user_id)), linked_at.get(via.id))
+        return basis.contacts_since.get(via.id)
+
+    def came_at(affiliation: Affiliation) -> datetime | None:
+        ways = [way_open_since(affiliation.user_id, via) for via in affiliation.via]
+        first = None if None in ways else min((each for each in ways if each), default=None)
+        return _latest(first, basis.active.get(affiliation.partner_id))
+
+    return people_not_read(basis.affiliations, came_at, read_at)
+
+
+def _counted_before(basis: _Basis) -> Found:
+    """Counts made while something was withheld, or before the partner was there, stay withheld until counted anew."""
+    reason = WithheldReason("not_counted_since", "it was not counted since everything was read; count again")
+    counted = last_counted(basis.connection)
+    doubtful = counted_without_all(basis.connection)
+    for partner_id, changed_at in basis.active.items():
+        after = counted is not None and changed_at is not None and changed_at > counted.counted_at
+        if after or partner_id in doubtful:
+            yield partner_id, reason
+
+
+def _latest(*instants: datetime | None) -> datetime | None:
+    return max((each for each in instants if each is not None), default=None)
+
+
+_FINDERS: tuple[Callable[[_Basis], Found], ...] = (
+    _partners,
+    _groups,
+    _overrides,
+    _contacts,
+    _people,
+)

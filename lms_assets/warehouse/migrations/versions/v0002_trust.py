@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alembic import context, op
 
+from lms_assets.warehouse.migrations.backfill import fill_transcript_read_at
 from lms_assets.warehouse.migrations.reconcile import reconcile
 from lms_assets.warehouse.tables import metadata
 
@@ -16,6 +17,7 @@ depends_on = None
 def upgrade() -> None:
     """Bring what exists into shape; `reconcile` looks first, so that running it again is safe."""
     reconcile(op.get_bind(), metadata, context.config.attributes["done"])
+    fill_transcript_read_at(op.get_bind())
 
 
 def downgrade() -> None:

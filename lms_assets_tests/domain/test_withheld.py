@@ -1,0 +1,144 @@
+"""Why a partner's counts must not leave: each rule by itself."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from lms_assets.domain.affiliations import Affiliation, Via
+from lms_assets.domain.withheld import (
+    ContactBasis,
+    GroupBasis,
+    WithheldReason,
+    by_partner,
+    contacts_not_matched,
+    groups_not_read,
+    long_unread,
+    named,
+    overrides_not_applied,
+    partners_not_followed,
+    people_listed,
+    people_not_read,
+)
+
+AT = datetime(2026, 3, 2, 2, tzinfo=UTC)
+LATER = AT + timedelta(seconds=1)
+
+
+def kinds(found):
+    return sorted((partner_id, reason.kind) for partner_id, reason in found)
+
+
+def test_reasons_come_once_and_sorted_and_each_partner_is_one_line():
+    one, other = WithheldReason("a", "first"), WithheldReason("b", "second")
+    withheld = by_partner([(2, other), (1, one), (2, one), (2, other)])
+    assert list(withheld.items()) == [(1, (one,)), (2, (one, other))]
+    assert named(withheld) == ["partner 1: first", "partner 2: first; second"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "read", "withheld"),
+    [(None, AT, False), (AT, AT, False), (AT, LATER, False), (LATER, AT, True), (None, None, True), (AT, None, True)],
+)
+def test_a_partner_waits_until_groups_were_read_since_it_appeared(changed, read, withheld):
+    assert bool(list(partners_not_followed({1: changed}, {"groups": read}))) is withheld
+
+
+def test_each_reading_that_is_missing_is_named():
+    read = {"groups": AT, "contacts": AT}
+    assert kinds(partners_not_followed({1: LATER}, read)) == [(1, "contacts_not_read"), (1, "groups_not_read")]
+
+
+@pytest.mark.parametrize(
+    ("partner", "linked", "read", "expected"),
+    [
+        (1, None, None, [(1, "group_never_read")]),
+        (1, LATER, AT, [(1, "group_not_read_since_linked")]),
+        (1, AT, AT, []),
+        (1, None, AT, []),
+        (None, AT, None, []),
+    ],
+)
+def test_a_group_must_be_read_since_it_is_the_partners(partner, linked, read, expected):
+    assert kinds(groups_not_read([GroupBasis("g", "G", partner, "exact", linked, read)])) == expected
+
+
+@pytest.mark.parametrize(
+    ("stored", "method", "overrides", "expected"),
+    [
+        (1, "exact", {}, []),
+        (1, "override", {"g": 1}, []),
+        (1, "exact", {"g": 1}, [1]),
+        (1, "exact", {"g": 2}, [1, 2]),
+        (1, "override", {"g": 2}, [1, 2]),
+        (1, "exact", {"g": None}, [1]),
+        (None, "override", {"g": None}, []),
+        (None, "override", {"g": 99}, []),
+        (None, "none", {"g": 2}, [2]),
+        (1, "override", {}, [1]),
+        (1, "override", {"other": 1}, [1]),
+    ],
+)
+def test_an_override_written_changed_or_removed_withholds_both_partners(stored, method, overrides, expected):
+    group = GroupBasis("g", "G", stored, method, None, AT)
+    found = overrides_not_applied([group], overrides, [1, 2], lambda _: False)
+    assert kinds(found) == [(each, "override_not_applied") for each in expected]
+
+
+def test_an_override_of_everybodys_group_has_no_effect():
+    group = GroupBasis("g", "All Partners", None, "none", None, AT)
+    assert not list(overrides_not_applied([group], {"g": 1}, [1], lambda name: name == "All Partners"))
+
+
+@pytest.mark.parametrize(
+    ("changed", "has_account", "read", "listed", "withheld"),
+    [
+        (None, True, AT, None, False),
+        (AT, True, AT, None, False),
+        (LATER, True, AT, AT, True),
+        (AT, False, AT, None, True),
+        (AT, False, AT, AT, False),
+        (LATER, False, LATER, AT, True),
+        (None, True, None, None, True),
+    ],
+)
+def test_a_contact_that_changed_waits_for_the_users(changed, has_account, read, listed, withheld):
+    contact = ContactBasis(11, 1, changed, has_account)
+    found = list(contacts_not_matched([contact], users_read_at=read, users_listed_at=listed))
+    assert bool(found) is withheld
+
+
+def person(user_id, obstacle=None, partner_id=1):
+    return Affiliation(partner_id, user_id, (Via("group", "g"),), obstacle)
+
+
+@pytest.mark.parametrize(
+    ("came", "read", "expected"),
+    [
+        (None, None, "person_never_read"),
+        (AT, None, "person_never_read"),
+        (LATER, AT, "person_not_read_since"),
+        (AT, AT, None),
+        (AT, LATER, None),
+        (None, AT, None),
+    ],
+)
+def test_a_person_must_be_read_since_they_came(came, read, expected):
+    found = people_not_read([person("ann")], lambda _: came, {"ann": read})
+    assert kinds(found) == ([(1, expected)] if expected else [])
+
+
+def test_whoever_does_not_count_need_not_be_read():
+    assert not list(people_not_read([person("ann", "person is disabled")], lambda _: AT, {}))
+
+
+def test_people_read_long_ago_are_shown_by_partner_and_those_never_read_are_not_among_them():
+    people = [person("ann"), person("bob"), person("new"), person("off", "person is disabled"), person("ann", None, 2)]
+    found = long_unread(people, {"ann": AT, "bob": LATER, "off": AT}, LATER)
+    assert found == {1: ("ann",), 2: ("ann",)}
+
+
+def test_many_people_are_counted_and_a_few_named():
+    assert people_listed(["b"]) == "1 person (b)"
+    assert people_listed(list("gfedcba")) == "7 people (a, b, c, d, e and 2 more)"
