@@ -54,7 +54,9 @@ class EnrollmentSync:
         with step.warehouse.read() as connection:
             stored = reading.enrollment_ids_by_user(connection, people)
             completed = reading.completed_ids(connection, people)
-            known = KnownEnrollments(reading.known_course_ids(connection), stored, completed)
+            known = KnownEnrollments(
+                reading.known_course_ids(connection), stored, completed, reading.people_read(connection)
+            )
             total = reading.row_count(connection, lms_enrollments)
             others = sorted(reading.active_ids(connection, lms_users) - set(people))
         self._due = len(people)

@@ -101,7 +101,9 @@ class _Judge:
         check_deactivation_limit(leaving, self.step.rules, self.step.overrides)
         gap = count_gap(group.user_count, len(members))
         short = is_far_short(group.user_count, len(members), self.known.gaps.get(group.id, 0))
-        reason = self._reason_to_doubt(group, members) if missing or short else None
+        # Without a count of the group's own nothing says that a 404 is an empty list and not a wrong answer.
+        bare_404 = result.not_found and group.user_count is None
+        reason = self._reason_to_doubt(group, members) if missing or short or bare_404 else None
         if gap and not missing:
             # Told once; the next sync that finds the same takes it for the group's way of counting.
             self.lists.gaps[group.id] = gap

@@ -41,6 +41,8 @@ class KnownEnrollments:
     by_person: Mapping[str, Collection[str]]
     completed: Collection[str] = frozenset()
     """Ids of those that are stored as completed."""
+    read_before: Collection[str] = frozenset()
+    """People whose transcript was read completely once."""
 
 
 def read_transcripts(
@@ -80,18 +82,19 @@ def _reader(client: NorthpassClient, known: KnownEnrollments) -> Callable[[str],
     """What runs in a worker thread for each person: read, and read again when something seems to be missing."""
 
     def read(person_id: str) -> TranscriptRead:
-        try:
-            first = _read_once(client, person_id, known)
-            if first.outcome != "complete" or not _loses_something(first, known):
-                return first
-            # In another way this time, so that what went wrong does not say the same thing twice.
-            second = _read_once(client, person_id, known, otherwise=True)
-        except RecordNotFound as error:
-            if client.person(person_id) is None:
-                return TranscriptRead(person_id, "gone")
-            problem = "the transcript is not found though the person is there"
-            remedy = "Try again later; if it stays, tell the vendor"
-            raise TransientVendorError(error.vendor, error.endpoint, error.status, problem, remedy) from None
+        first = _read_once(client, person_id, known)
+        if first is None and person_id in known.read_before and not known.by_person.get(person_id):
+            # As it was at the last reading; who is gone meanwhile is the business of the sync of people.
+            return TranscriptRead(person_id, "complete")
+        if first is None and client.person(person_id) is None:
+            return TranscriptRead(person_id, "gone")
+        if first is not None and (first.outcome != "complete" or not _loses_something(first, known)):
+            return first
+        # In another way this time, so that what went wrong does not say the same thing twice.
+        second = _read_once(client, person_id, known, otherwise=True)
+        if first is not None and second is None and client.person(person_id) is None:
+            return TranscriptRead(person_id, "gone")
+        first, second = (each or TranscriptRead(person_id, "complete") for each in (first, second))
         if _completions(first) == _completions(second):
             return second
         kept = _without_lost_completions(second, known)
@@ -102,8 +105,12 @@ def _reader(client: NorthpassClient, known: KnownEnrollments) -> Callable[[str],
 
 def _read_once(
     client: NorthpassClient, person_id: str, known: KnownEnrollments, *, otherwise: bool = False
-) -> TranscriptRead:
-    reading = read_settled(lambda: client.transcript(person_id, otherwise=otherwise), convert=as_it_is)
+) -> TranscriptRead | None:
+    """The transcript as it is read now; None for a 404: the person has none, or is gone (Northpass API, endpoints)."""
+    try:
+        reading = read_settled(lambda: client.transcript(person_id, otherwise=otherwise), convert=as_it_is)
+    except RecordNotFound:
+        return None
     return read_transcript(person_id, reading.records, known.course_ids, complete=reading.complete)
 
 

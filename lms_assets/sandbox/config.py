@@ -29,6 +29,7 @@ class SandboxConfig:
     * `northpass_rps`, `impartner_rps`: most requests in any one second; 0 means unlimited.
     * `latency_ms`: added to each vendor answer, in milliseconds.
     * `empty_memberships`: answer for a group without members: "404", "list", or "mixed" (fixed for each group).
+    * `empty_transcripts`: answer for a person without transcripts: "404" or "list".
     * `retry_after`: whether a 429 carries a Retry-After header; "sometimes" is every second one.
     * `activity_moves_updated_at`: whether a completion moves the person's `updated_at`, besides `last_active_at`.
     * `rejecting_accounts`: Impartner account ids for which every PATCH record fails validation.
@@ -44,7 +45,7 @@ class SandboxConfig:
     impartner_key: str = field(default=IMPARTNER_KEY, repr=False)
     impartner_tenant: str = IMPARTNER_TENANT
     empty_memberships: Literal["404", "list", "mixed"] = "mixed"
-    empty_transcripts: EmptyAnswer = "list"
+    empty_transcripts: EmptyAnswer = "404"
     retry_after: Literal["always", "sometimes", "never"] = "sometimes"
     activity_moves_updated_at: bool = True
     rejecting_accounts: tuple[int, ...] = ()

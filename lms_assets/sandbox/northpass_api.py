@@ -135,7 +135,7 @@ async def memberships(sandbox: Sandbox, call: Call) -> Reply:
 
 
 async def transcripts(sandbox: Sandbox, call: Call) -> Reply:
-    """`GET /transcripts/{id}`: 404 when the person is gone."""
+    """`GET /transcripts/{id}`: 404 when the person is gone, and when there is none, unless the setting says a list."""
     person = _found(sandbox.world.people, call)
     listing = Listing(
         ("transcripts", person.id),

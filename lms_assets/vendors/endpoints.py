@@ -14,7 +14,7 @@ class On404(StrEnum):
     EMPTY = "empty"
     """That the list has no rows, or that its parent has just gone: the vendor does not tell which."""
     GONE = "gone"
-    """That the record does not exist, or no longer."""
+    """That the record does not exist, or no longer (a transcript: or that the person has none)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -116,7 +116,7 @@ class NorthpassClient:
         return self._listing(_otherwise(Endpoints.MEMBERSHIPS) if otherwise else Endpoints.MEMBERSHIPS, id=group_id)
 
     def transcript(self, person_id: str, *, otherwise: bool = False) -> Listing:
-        """A person's transcripts of courses. Reading it raises RecordNotFound when the person no longer exists.
+        """A person's transcripts of courses. Reading it raises RecordNotFound when the person has none or is gone.
 
         `otherwise`: everything that the person learned, without a filter and with other page boundaries, so that
         neither a filter gone wrong nor a row lost in paging can say the same thing twice.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -89,13 +90,68 @@ def test_a_group_that_seems_empty_at_the_first_load_is_doubted_and_its_partner_n
     assert differences(rig) == []
 
 
-def test_a_404_for_the_transcript_of_somebody_who_is_there_loses_nothing_and_is_reported(synced: ChainRig) -> None:
+def test_a_wrong_404_for_members_of_a_group_without_a_count_is_not_taken_for_an_empty_list(rig: ChainRig) -> None:
+    """At the first load nothing else could show it; the list is read a second time."""
+    world = rig.sandbox.world
+    group = next(each for each in world.intended_links if len(world.memberships[each]) > 3)
+    place = list(world.groups).index(group)
+    rig.sandbox.faults.add("null_field", "GET /groups", field="attributes.user_count", row=place)
+    rig.sandbox.faults.add("not_found", f"GET /groups/{group}/memberships", first=1)
+    assert rig.run().success
+    assert row_of(rig, "lms_groups", id=group)["members_synced_at"] is None
+    rig.sandbox.faults.reset()
+    assert rig.run().success
+    assert differences(rig) == []
+
+
+def test_one_404_for_the_transcript_of_somebody_who_is_there_loses_nothing(synced: ChainRig) -> None:
     person = next(row["user_id"] for row in synced.rows("lms_enrollments"))
-    synced.sandbox.faults.add("not_found", f"GET /transcripts/{person}")
+    synced.sandbox.faults.add("not_found", f"GET /transcripts/{person}", first=1)
     before = the_state(synced)
     result = synced.run(assets=("enrollments",))
     assert the_state(synced) == before
-    assert "transcripts_were_all_read" in result.red
+    assert result.metadata["enrollments"]["transcripts_not_sure"] == 1
+
+
+@pytest.mark.parametrize("reading", [0, 1])
+def test_a_wrong_404_at_the_first_load_is_no_empty_transcript(rig: ChainRig, reading: int) -> None:
+    """Whoever holds something is not taken for somebody without a transcript; the partner waits."""
+    holder = next(each for each, rows in rig.sandbox.world.transcripts.items() if len(rows) > 2)
+    rig.sandbox.faults.add("not_found", f"GET /transcripts/{holder}", first=1, after=reading)
+    result = rig.run()
+    assert result.success, result.errors
+    rig.sandbox.faults.reset()
+    rig.advance(hours=4)
+    assert rig.run("enrollments_incremental").success
+    assert rig.run("push_to_impartner").success
+    assert differences(rig) == []
+
+
+@pytest.mark.parametrize("answer", ["404", "list"])
+def test_whoever_has_no_transcript_any_more_holds_nothing(synced: ChainRig, answer: str) -> None:
+    """404 for the transcript and 200 for the person, twice over, is an empty transcript, and no failure."""
+    synced.sandbox.sandbox.config = replace(synced.sandbox.sandbox.config, empty_transcripts=answer)
+    person = next(row["user_id"] for row in synced.rows("lms_enrollments") if row["completed_at"])
+    for row in list(synced.sandbox.world.transcripts[person]):
+        synced.sandbox.mutate("remove_transcript", transcript=row.id)
+    result = synced.run()
+    assert result.success, result.errors
+    assert "transcripts_were_all_read" not in result.red
+    assert not [row for row in synced.rows("lms_enrollments") if row["user_id"] == person]
+    assert differences(synced) == []
+
+
+def test_people_without_transcripts_cost_one_call_each_once_that_is_known(synced: ChainRig) -> None:
+    """The vendor answers 404 for them, as published clients meet it."""
+    bare = [each for each in synced.sandbox.world.people if not synced.sandbox.world.transcripts.get(each)]
+    known = {row["id"] for row in synced.rows("lms_users") if row["transcript_read_at"]} & set(bare)
+    assert known
+    synced.sandbox.reset_stats()
+    synced.run(assets=("enrollments",))
+    asked = [call["path"] for call in synced.sandbox.calls()]
+    person = sorted(known)[0]
+    assert asked.count(f"/transcripts/{person}") == 1
+    assert f"/people/{person}" not in asked
 
 
 @pytest.mark.parametrize(

@@ -155,7 +155,7 @@ def test_a_404_for_a_whole_list_is_an_error_and_never_empty(server: ScriptedServ
         list(getattr(northpass(server), name)())
 
 
-def test_a_404_for_a_transcript_says_that_the_person_is_gone(server: ScriptedServer) -> None:
+def test_a_404_for_a_transcript_says_that_there_is_none_or_nobody(server: ScriptedServer) -> None:
     server.answer = lambda seen: gone()
     with pytest.raises(RecordNotFound):
         list(northpass(server).transcript("p1"))
