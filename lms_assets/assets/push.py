@@ -19,6 +19,7 @@ from lms_assets.domain.push_plan import (
     in_batches,
     plan_push,
     refuse_implausible_push,
+    same_value,
     total_shown,
 )
 from lms_assets.domain.rules import Rules
@@ -138,7 +139,8 @@ class Push:
         warehouse.in_transaction(lambda connection: remember_attempts(connection, ids, now=now))
         refused: dict[int, str] = {}
         try:
-            results = client.patch_accounts([{"Id": item.impartner_id, **item.fields} for item in batch])
+            rows = [{"Id": item.impartner_id, **item.fields} for item in batch]
+            results = client.patch_accounts(rows, same=same_value)
             refused = {each.impartner_id: each.error or "refused" for each in results if not each.ok}
             self.sent += len(batch)
             accepted = {item.impartner_id: item.fields for item in batch if item.impartner_id not in refused}

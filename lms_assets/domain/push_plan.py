@@ -157,10 +157,12 @@ def total_shown(value: Any) -> int:
 def same_value(one: Any, other: Any) -> bool:
     """Whether two values are the same to the CRM: 3, 3.0 and "3"; None and blank text; text without outer blanks.
 
-    0 is not the same as nothing, and true is not 1.
+    Two texts are compared as texts: a group "007" is not a group "7". 0 is not the same as nothing, and true is not 1.
     """
     if _is_blank(one) or _is_blank(other):
         return _is_blank(one) and _is_blank(other)
+    if isinstance(one, str) and isinstance(other, str):
+        return one.strip() == other.strip()
     left, right = _number(one), _number(other)
     if left is not None and right is not None:
         return left == right

@@ -19,7 +19,7 @@ from lms_assets.vendors.fan_out import for_each
 from lms_assets.vendors.http import HttpLimits, Request, VendorHttp, checked_key
 from lms_assets.vendors.impartner_answers import Fields
 from lms_assets.vendors.impartner_filter import Condition, field_name, one_of_in_parts
-from lms_assets.vendors.impartner_patch import PatchResult, patch
+from lms_assets.vendors.impartner_patch import PatchResult, Same, patch
 from lms_assets.vendors.limiter import shared_limiter
 from lms_assets.vendors.listing import Listing, Page, Record
 from lms_assets.vendors.origin import Origin
@@ -133,13 +133,14 @@ class ImpartnerClient:
         endpoint = Endpoints.DESCRIBE.of(field_name(object_name))
         return self.http.call(endpoint, self._request(endpoint), answers.described_fields)
 
-    def patch_accounts(self, rows: Sequence[Mapping[str, Any]]) -> builtins.list[PatchResult]:
+    def patch_accounts(self, rows: Sequence[Mapping[str, Any]], *, same: Same) -> builtins.list[PatchResult]:
         """Change at most 50 accounts, each row with `Id` and the fields to change: see `impartner_patch.patch`."""
         return patch(
             self.http,
             Endpoints.PATCH.of("Account"),
             rows,
             read_back=lambda ids, fields: self.by_ids("Account", ids, fields),
+            same=same,
             retry=self._limits.retry,
         )
 

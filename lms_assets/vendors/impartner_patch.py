@@ -19,6 +19,8 @@ from lms_assets.vendors.retries import RetryPolicy
 
 Row = Mapping[str, Any]
 ReadBack = Callable[[Sequence[int], Sequence[str]], Mapping[int, Record]]
+Same = Callable[[Any, Any], bool]
+"""Whether the vendor holds what was sent, however it spells it. A rule, so it is handed in."""
 
 SENDINGS = 3
 UNKNOWN = "it is not known whether this was applied; read the record before it is sent again"
@@ -38,7 +40,7 @@ class _Unsettled(Exception):
 
 
 def patch(
-    http: VendorHttp, endpoint: Endpoint, rows: Sequence[Row], *, read_back: ReadBack, retry: RetryPolicy
+    http: VendorHttp, endpoint: Endpoint, rows: Sequence[Row], *, read_back: ReadBack, same: Same, retry: RetryPolicy
 ) -> list[PatchResult]:
     """Send the rows, each with `Id` and the fields to change; one result a row, in their order.
 
@@ -62,7 +64,7 @@ def patch(
             with attempt:
                 problem = _send_once(http, endpoint, pending, results, first=attempt.num == 1)
                 if pending:
-                    _settle(pending, results, read_back)
+                    _settle(pending, results, read_back, same)
                 if pending:
                     raise _Unsettled(problem)
     except _Unsettled as unsettled:
@@ -140,7 +142,7 @@ def _named_id(result: Record) -> int | None:
     return integer(lower.get("id"))
 
 
-def _settle(pending: dict[int, Row], results: dict[int, PatchResult], read_back: ReadBack) -> None:
+def _settle(pending: dict[int, Row], results: dict[int, PatchResult], read_back: ReadBack, same: Same) -> None:
     """Take out of pending what the vendor already holds."""
     fields = sorted({name for row in pending.values() for name in row if name != "Id"})
     try:
@@ -149,25 +151,6 @@ def _settle(pending: dict[int, Row], results: dict[int, PatchResult], read_back:
         return
     for number, row in list(pending.items()):
         record = found.get(number)
-        if record is not None and all(same_value(row[name], record.get(name)) for name in row if name != "Id"):
+        if record is not None and all(same(row[name], record.get(name)) for name in row if name != "Id"):
             results[number] = PatchResult(number, True)
             del pending[number]
-
-
-def same_value(sent: Any, read: Any) -> bool:
-    """Whether the vendor holds what was sent, however it spells it: 3, "3" and 3.0; empty, null and missing."""
-    if sent in (None, "") or read in (None, ""):
-        return sent in (None, "") and read in (None, "")
-    if isinstance(sent, bool) or isinstance(read, bool):
-        return str(sent).lower() == str(read).lower()
-    if isinstance(sent, str) and isinstance(read, str):
-        return sent.strip() == read.strip()
-    left, right = _number(sent), _number(read)
-    return left == right if left is not None and right is not None else str(sent).strip() == str(read).strip()
-
-
-def _number(value: Any) -> float | None:
-    try:
-        return float(value)
-    except (TypeError, ValueError, OverflowError):
-        return None

@@ -93,12 +93,23 @@ def test_batches_hold_everything_in_order_and_never_too_much(items, size):
     [
         (3, "3", True), (3, 3.0, True), ("3.0", 3, True), ("a", " a ", True), (None, "", True), ("", "  ", True),
         (0, None, False), (0, "", False), (3, 4, False), (1, True, False), ("a", "A", False), (float("nan"), 1, False),
-        ("nan", "nan", True), ([], 3, False),
+        ("nan", "nan", True), ([], 3, False), ("007", "7", False), ("1e2", "100", False), ("7", "7", True),
     ],
 )  # fmt: skip
 def test_values_are_compared_as_the_crm_means_them(one, other, same):
     assert same_value(one, other) is same
     assert same_value(other, one) is same
+
+
+@given(st.integers(0, 10**6))
+def test_a_count_equals_itself_in_every_spelling(value):
+    assert same_value(value, str(value))
+    assert same_value(value, float(value))
+    assert not same_value(value, value + 1)
+
+
+def test_a_group_renamed_to_another_number_with_the_same_value_is_sent():
+    assert plan_push({42: desired("007")}, {42: desired("7")})[0].fields == {"LMS_Group_Name__cf": "007"}
 
 
 def test_what_reads_back_the_same_is_confirmed_whatever_the_case_of_its_name():

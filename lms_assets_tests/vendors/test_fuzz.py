@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from lms_assets.domain.push_plan import same_value
 from lms_assets.vendors.answers import Reader, RefusedInBody, ShapeError, error_summary
 from lms_assets.vendors.endpoints import Impartner, Northpass
 from lms_assets.vendors.errors import VendorError
@@ -22,7 +23,6 @@ from lms_assets.vendors.impartner_answers import (
     rows_and_count,
     with_fields,
 )
-from lms_assets.vendors.impartner_patch import same_value
 from lms_assets.vendors.northpass import NorthpassClient
 from lms_assets.vendors.northpass_pages import changed_since, identity_of, one_resource, rows_and_link
 from lms_assets_tests.vendors.scripted import Reply, ScriptedServer, impartner, northpass
@@ -68,7 +68,7 @@ CALLS: dict[str, Callable[[NorthpassClient, ImpartnerClient], Any]] = {
     "accounts": lambda lms, crm: list(crm.list("Account", ["Name"])),
     "by ids": lambda lms, crm: crm.by_ids("Account", [1], ["Name"]),
     "describe": lambda lms, crm: crm.describe("Account"),
-    "patch": lambda lms, crm: crm.patch_accounts([{"Id": 1, "Total_NPCU__cf": 1}]),
+    "patch": lambda lms, crm: crm.patch_accounts([{"Id": 1, "Total_NPCU__cf": 1}], same=same_value),
 }
 
 
