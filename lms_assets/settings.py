@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from lms_assets.redaction import is_weak, secrets_of_channel, secrets_of_url
+
 NORTHPASS_BASE_URL = "https://api.northpass.com/v2"
 IMPARTNER_BASE_URL = "https://prod.impartner.live/api/objects/v1"
 UI_URL = "http://127.0.0.1:3000"
@@ -66,14 +68,28 @@ class Settings:
     reports_dir: Path = Path("reports-out")
     state_dir: Path | None = None
 
+    dagster_password: str | None = field(default=None, repr=False)
+
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Texts that must never reach a log, an event, metadata or an alert."""
-        candidates = [self.northpass.api_key, self.impartner.api_key, self.heartbeat_url, *self.alert_urls]
-        for url in (self.warehouse_url, self.smtp_url):
-            password = _password_of(url) if url else None
-            candidates.append(password)
-        return tuple(text for text in candidates if text)
+        """Texts that must never reach a log, an event, metadata or an alert; see `lms_assets.redaction`."""
+        channels = [url for url in (self.heartbeat_url, *self.alert_urls) if url]
+        found = [secret for _, secrets in self._by_variable() for secret in secrets]
+        return (*found, *(secret for url in channels for secret in secrets_of_channel(url)))
+
+    @property
+    def weak_secrets(self) -> tuple[str, ...]:
+        """Variables whose secret is so short, or so common a text, that it cannot be told from ordinary words."""
+        return tuple(name for name, secrets in self._by_variable() if any(map(is_weak, secrets)))
+
+    def _by_variable(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        return (
+            ("NORTHPASS_API_KEY", (self.northpass.api_key,)),
+            ("IMPARTNER_API_KEY", (self.impartner.api_key,)),
+            ("LMS_WAREHOUSE_URL", secrets_of_url(self.warehouse_url)),
+            ("LMS_SMTP_URL", secrets_of_url(self.smtp_url or "")),
+            ("DAGSTER_MYSQL_PASSWORD", (self.dagster_password,) if self.dagster_password else ()),
+        )
 
 
 def load_settings(environment: Mapping[str, str]) -> Settings:
@@ -106,6 +122,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         rules_file=reader.rules_file(),
         reports_dir=Path(reader.text("LMS_REPORTS_DIR") or "reports-out"),
         state_dir=_state_dir(reader),
+        dagster_password=reader.text("DAGSTER_MYSQL_PASSWORD") or None,
     )
     if settings.smtp_url and not settings.mail_from:
         reader.wrong("LMS_MAIL_FROM", "is not set; LMS_SMTP_URL needs a sender address")
@@ -118,13 +135,6 @@ def _state_dir(reader: _Reader) -> Path | None:
     """Where processes of one machine share their rate limit; unset means each process limits itself."""
     home = reader.text("LMS_STATE_DIR") or reader.text("DAGSTER_HOME")
     return Path(home) / "limits" if home else None
-
-
-def _password_of(url: str) -> str | None:
-    try:
-        return urlsplit(url).password
-    except ValueError:
-        return None
 
 
 def is_loopback(host: str | None) -> bool:

@@ -19,9 +19,10 @@ import dagster as dg
 
 from lms_assets.automation.watch import Look, look
 from lms_assets.checks.incidents import incident_evaluations
-from lms_assets.domain.alert_text import Message, begun, over, without
+from lms_assets.domain.alert_text import Message, begun, over
 from lms_assets.domain.incidents import find_troubles, patient
 from lms_assets.domain.trouble import Kind, Trouble
+from lms_assets.redaction import redact
 from lms_assets.resources import Connections
 from lms_assets.settings import Settings
 from lms_assets.vendors.heartbeat import beat
@@ -86,7 +87,7 @@ class Watchman:
         return Message(self._clean(text.title, 200), self._clean(text.body, BODY_LENGTH), text.good)
 
     def _clean(self, text: str, limit: int) -> str:
-        return scrub(without(text, self.settings.secrets), limit)
+        return scrub(redact(text, self.settings.secrets), limit)
 
     def _outgoing(self, messages: Iterable[Message], now: datetime) -> Iterable[Outgoing]:
         for message in messages:
@@ -165,7 +166,7 @@ def look_after_quietly(instance: dg.DagsterInstance, warehouse: Warehouse, setti
     try:
         Watchman(instance, warehouse, settings, log).look_after(now)
     except Exception as error:  # noqa: BLE001 - the run is over and has its own outcome
-        log.warning("Incidents could not be looked after: %s", scrub(without(str(error), settings.secrets), 500))
+        log.warning("Incidents could not be looked after: %s", scrub(redact(str(error), settings.secrets), 500))
 
 
 @dg.sensor(

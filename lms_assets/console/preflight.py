@@ -22,11 +22,12 @@ from lms_assets.warehouse.errors import WarehouseError
 
 @dataclass(frozen=True)
 class Line:
-    """One thing that was looked at; `problem` is None when it is well."""
+    """One thing that was looked at; `problem` is None when it is well. A warning does not stop anything."""
 
     name: str
     note: str
     problem: str | None = None
+    warning: bool = False
 
 
 def checks(settings: Settings) -> Iterator[Line]:
@@ -41,6 +42,9 @@ def checks(settings: Settings) -> Iterator[Line]:
     else:
         yield Line("Impartner fields", "", "not looked at, as Impartner could not be asked")
     yield _line("alerts", lambda: _alerts(settings))
+    for name in settings.weak_secrets:
+        note = "its secret is so short or common a text that logs cannot be kept free of it; choose a longer one"
+        yield Line(name, note, warning=True)
     yield _line("DAGSTER_HOME", _dagster_home)
 
 
@@ -127,7 +131,7 @@ def preflight_command(console: Console) -> int:
     well = True
     for line in checks(settings):
         well = well and line.problem is None
-        mark = "[green]✓[/]" if line.problem is None else "[red]✗[/]"
+        mark = "[red]✗[/]" if line.problem is not None else "[yellow]![/]" if line.warning else "[green]✓[/]"
         console.print(f"{mark} {line.name:<18}{escape(line.problem or line.note)}", highlight=False, soft_wrap=True)
     console.print("Ready." if well else "Not ready: mend the lines marked ✗ and run this again.", highlight=False)
     return 0 if well else 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -42,13 +42,6 @@ def over(details: Mapping[str, Any], closed_at: datetime, ui_url: str) -> Messag
         f"Look here: {ui_url}",
     ]
     return Message(_title(f"well again: {what}"), "\n".join(lines), good=True)
-
-
-def without(text: str, secrets: Iterable[str]) -> str:
-    """The text without any of these."""
-    for secret in secrets:
-        text = text.replace(secret, "<secret>")
-    return text
 
 
 def _title(what: str) -> str:

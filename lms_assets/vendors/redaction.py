@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
+from lms_assets.redaction import redact
+
 _EMAIL = re.compile(r"[^\s@<>\"'(),;:]+@[^\s@<>\"'(),;:]+")
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|\u2018[^\u2019]*\u2019|\u201c[^\u201d]*\u201d")
 _URL = re.compile(r"\b\w+://\S+")
@@ -19,9 +21,7 @@ def scrub(text: object, secrets: Collection[str] = ()) -> str:
     custom CRM field ("..._cf") stays, since without it the message is of no use.
     """
     cleaned = "".join(character if character.isprintable() else " " for character in str(text)[:5000])
-    for secret in secrets:
-        if secret:
-            cleaned = cleaned.replace(secret, "[secret]")
+    cleaned = redact(cleaned, secrets)
     cleaned = _URL.sub("[link]", cleaned)
     cleaned = _EMAIL.sub("[e-mail]", cleaned)
     cleaned = _QUOTED.sub(_field_or_nothing, cleaned)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 
+from lms_assets.redaction import without_credentials
+
 __all__ = ["scrub"]
 
 _EMAIL = re.compile(r"[^\s@<>\"'(),;:]+@[^\s@<>\"'(),;:]+\.\w+")
-_CREDENTIALS = re.compile(r"(\w+://)[^\s/@]+@")
 
 
 def scrub(text: str, limit: int = 2000) -> str:
     """Give the text without addresses and credentials, at most `limit` characters long."""
-    return _EMAIL.sub("<e-mail>", _CREDENTIALS.sub(r"\1<credentials>@", text))[:limit]
+    return _EMAIL.sub("<e-mail>", without_credentials(text))[:limit]
