@@ -211,6 +211,7 @@ def upgrade() -> None:
 
 def _finish(command: Callable[[], int]) -> None:
     """Run a command and exit with its code; an expected failure is a line, not a traceback."""
+    from lms_assets.console.wording import quoted
     from lms_assets.warehouse.errors import WarehouseError
 
     errors = Console(stderr=True)
@@ -218,11 +219,11 @@ def _finish(command: Callable[[], int]) -> None:
         code = command()
     except ConfigurationError as error:
         for problem in error.problems:
-            errors.print(f"[red]✗[/] {problem}", highlight=False, soft_wrap=True)
+            errors.print(f"[red]✗[/] {quoted(problem)}", highlight=False, soft_wrap=True)
         errors.print("Nothing was run and nothing was written.", highlight=False)
         code = BAD_CONFIGURATION
     except WarehouseError as error:
-        errors.print(f"[red]✗[/] {error}", highlight=False, soft_wrap=True)
+        errors.print(f"[red]✗[/] {quoted(error)}", highlight=False, soft_wrap=True)
         code = BAD_CONFIGURATION
     raise typer.Exit(code)
 

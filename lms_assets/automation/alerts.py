@@ -83,10 +83,12 @@ class Watchman:
     def _message(self, incident: Incident) -> Message:
         url = self.settings.ui_url
         closed = incident.closed_at
-        text = begun(incident.details, url) if closed is None else over(incident.details, closed, url)
+        # Before it is quoted: a secret with a sign in it that is quoted would not be found any more.
+        known = {key: self._clean(each) if isinstance(each, str) else each for key, each in incident.details.items()}
+        text = begun(known, url) if closed is None else over(known, closed, url)
         return Message(self._clean(text.title, 200), self._clean(text.body, BODY_LENGTH), text.good)
 
-    def _clean(self, text: str, limit: int) -> str:
+    def _clean(self, text: str, limit: int = BODY_LENGTH) -> str:
         return scrub(redact(text, self.settings.secrets), limit)
 
     def _outgoing(self, messages: Iterable[Message], now: datetime) -> Iterable[Outgoing]:

@@ -14,6 +14,7 @@ from lms_assets.automation.overrides import overrides_of
 from lms_assets.checks.catalogue import CHECKS, CheckLine, lines_of
 from lms_assets.domain.chain import CHECKS_SUFFIX
 from lms_assets.domain.contacts import DUPLICATE_EMAIL
+from lms_assets.domain.foreign_text import as_text
 from lms_assets.domain.overrides import Overrides, command_in
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.verdicts import Verdict, none_of, recent
@@ -96,12 +97,13 @@ def checks_of(asset: str, finders: Mapping[str, Finder]) -> dg.AssetChecksDefini
             if overrides.uses:
                 warehouse.in_transaction(note)
         for name, verdict in verdicts.items():
-            yield _result(lines[name], verdict)
+            yield result_of(lines[name], verdict)
 
     return run_checks
 
 
-def _result(line: CheckLine, verdict: Verdict) -> dg.AssetCheckResult:
+def result_of(line: CheckLine, verdict: Verdict) -> dg.AssetCheckResult:
+    """The result that Dagster stores of a verdict; what it says is quoted, since vendors' words are in it."""
     metadata: dict[str, Any] = dict(verdict.figures)
     if verdict.count is not None:
         metadata["count"] = verdict.count
@@ -114,7 +116,7 @@ def _result(line: CheckLine, verdict: Verdict) -> dg.AssetCheckResult:
         asset_key=line.asset,
         check_name=line.name,
         severity=dg.AssetCheckSeverity.WARN if line.warning else dg.AssetCheckSeverity.ERROR,
-        description=verdict.description,
+        description=as_text(verdict.description),
         metadata=metadata,
     )
 

@@ -2,11 +2,12 @@
 
 # No postponed annotations: Dagster reads the type of `context` from the function itself.
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 
 import dagster as dg
 
+from lms_assets.domain.foreign_text import as_markdown, as_text
 from lms_assets.lineage import SPECS
 from lms_assets.resources import Connections
 from lms_assets.warehouse.incidents import Incident, open_incidents
@@ -45,7 +46,7 @@ def _digest(incidents: Iterable[Incident]) -> str:
 
 
 def _evaluation(asset: str, incidents: list[Incident]) -> dg.AssetCheckEvaluation:
-    result = _result(asset, incidents)
+    result = incident_result(asset, incidents)
     return dg.AssetCheckEvaluation(
         asset_key=dg.AssetKey(asset),
         check_name=NO_INCIDENT,
@@ -56,18 +57,21 @@ def _evaluation(asset: str, incidents: list[Incident]) -> dg.AssetCheckEvaluatio
     )
 
 
-def _result(asset: str, incidents: list[Incident]) -> dg.AssetCheckResult:
+def incident_result(asset: str, incidents: Sequence[Incident]) -> dg.AssetCheckResult:
+    """What the UI shows on an asset: its open incidents, quoted, since vendors' words are in them."""
     shown = "\n\n".join(
-        f"**{each.details.get('what')}**\n\nSince {each.opened_at:%Y-%m-%d %H:%M} UTC. {each.details.get('effect')}\n\n"
-        f"What to do: {each.details.get('remedy')}"
+        f"**{as_markdown(each.details.get('what'))}**\n\n"
+        f"Since {each.opened_at:%Y-%m-%d %H:%M} UTC. {as_markdown(each.details.get('effect'))}\n\n"
+        f"What to do: {as_markdown(each.details.get('remedy'))}"
         for each in incidents
     )
+    named = "; ".join(as_text(each.details.get("what")) for each in incidents)
     return dg.AssetCheckResult(
         passed=not incidents,
         asset_key=asset,
         check_name=NO_INCIDENT,
         severity=dg.AssetCheckSeverity.ERROR,
-        description="; ".join(str(each.details.get("what")) for each in incidents)[:500] or "Nothing needs a person",
+        description=named[:500] or "Nothing needs a person",
         metadata={"count": len(incidents), "incidents": dg.MetadataValue.md(shown[:8000])},
     )
 
@@ -86,4 +90,4 @@ def open_incidents_check(context: dg.AssetCheckExecutionContext, lms: Connection
         of_asset = _by_asset(open_incidents(connection))
     for key in context.selected_asset_check_keys:
         asset = key.asset_key.to_user_string()
-        yield _result(asset, of_asset[asset])
+        yield incident_result(asset, of_asset[asset])

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from lms_assets.console.environment import settings_from_environment
 from lms_assets.console.old_counts_file import read_old_counts_file
+from lms_assets.console.wording import visible
 from lms_assets.domain.affiliations import Affiliation, GroupFacts, partner_users
 from lms_assets.domain.certifications import Assessed, assess, count
 from lms_assets.domain.comparison import Compared, Fit, OldData, compare, pair_up
@@ -190,7 +191,7 @@ def _block(row: Compared, categories: Sequence[str]) -> Iterator[Text]:
         if before != after:
             moves.append(f"{each} {before} → {after}")
     number = f"#{row.partner_id} " if row.partner_id is not None else ""
-    yield Text(f"\n{number}{row.name}: {', '.join(moves)}")
+    yield Text(f"\n{number}{visible(row.name)}: {', '.join(moves)}")
     if row.fit is not Fit.EXPLAINED:
         yield Text(f"    {row.fit}", "yellow")
     yield from (Text(f"    {_effect(effect)}") for effect in row.reasons)

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from lms_assets.assets.offboarding_run import OLDEST
 from lms_assets.console.environment import settings_from_environment
+from lms_assets.console.wording import visible
 from lms_assets.settings import ConfigurationError
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Connection, Warehouse
@@ -148,5 +149,5 @@ def _table(items: Sequence[PlanItem], groups: Mapping[str, str], partners: Mappi
         number = removal.partner_id
         partner = f"#{number} {partners.get(number, '')}".strip() if number is not None else "\u2013"
         cells = groups.get(removal.group_id, removal.group_id), removal.user_id, partner, removal.reason, each.status
-        table.add_row(*map(Text, cells))
+        table.add_row(*(Text(visible(cell)) for cell in cells))
     return table

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import apprise
 from rich.console import Console
-from rich.markup import escape
 
 from lms_assets.console.environment import settings_from_environment
+from lms_assets.console.wording import quoted
 from lms_assets.domain.push_plan import target_fields
 from lms_assets.resources import impartner_client, load_rules, northpass_client
 from lms_assets.settings import ConfigurationError, Settings
@@ -132,6 +132,6 @@ def preflight_command(console: Console) -> int:
     for line in checks(settings):
         well = well and line.problem is None
         mark = "[red]✗[/]" if line.problem is not None else "[yellow]![/]" if line.warning else "[green]✓[/]"
-        console.print(f"{mark} {line.name:<18}{escape(line.problem or line.note)}", highlight=False, soft_wrap=True)
+        console.print(f"{mark} {line.name:<18}{quoted(line.problem or line.note)}", highlight=False, soft_wrap=True)
     console.print("Ready." if well else "Not ready: mend the lines marked ✗ and run this again.", highlight=False)
     return 0 if well else 2

@@ -7,10 +7,10 @@ from types import TracebackType
 
 import dagster as dg
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from lms_assets.automation.chain_events import chain_events
+from lms_assets.console.wording import quoted
 from lms_assets.domain.chain import CHECKS_SUFFIX, ChainEvent, ChainState, StepRecord, apply_event
 from lms_assets.domain.progress import read_progress
 
@@ -102,7 +102,7 @@ class StepsView:
 def _note(record: StepRecord) -> str:
     if record.status == "failed":
         first_line = (record.error or "failed").splitlines()[0]
-        return f"[red]{escape(first_line[:100])}[/]"
+        return f"[red]{quoted(first_line[:100])}[/]"
     rows = f"{record.rows:,} rows" if record.rows is not None else ""
     failed = f" [yellow]{len(record.failed_checks)} checks to look at[/]" if record.failed_checks else ""
     return rows + failed

@@ -22,6 +22,7 @@ from lms_assets.console.resume import resumed_order
 from lms_assets.console.runner import CannotRun, RunOrder, execute, job_names, refuse_if_running, steps_of
 from lms_assets.console.streams import terminal_of_our_own
 from lms_assets.console.summary import print_summary
+from lms_assets.console.wording import quoted
 from lms_assets.domain.chain import close, final_status
 from lms_assets.domain.overrides import parse_overrides
 from lms_assets.lineage import NOT_REQUIRED
@@ -69,7 +70,7 @@ def run_command(options: RunOptions, console: Console) -> int:
             look_after_quietly(instance, warehouse, settings, datetime.now(UTC))
             return code
     except CannotRun as problem:
-        console.print(f"[red]✗[/] {problem}", highlight=False, soft_wrap=True)
+        console.print(f"[red]✗[/] {quoted(problem)}", highlight=False, soft_wrap=True)
         return EXIT_CODES["failed"]
     finally:
         warehouse.close()

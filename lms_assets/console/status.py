@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 
 import dagster as dg
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from lms_assets.automation.chain_log import CHAIN_NAME, reconcile_chains, state_of
@@ -16,7 +15,7 @@ from lms_assets.automation.tasks import CHAIN_TASK
 from lms_assets.console.environment import settings_from_environment
 from lms_assets.console.progress import MARKS
 from lms_assets.console.summary import STATUS_STYLES
-from lms_assets.console.wording import seconds_text
+from lms_assets.console.wording import quoted, seconds_text
 from lms_assets.domain.chain import StepRecord
 from lms_assets.domain.withheld import WithheldReason, named
 from lms_assets.lineage import DAILY_FULL
@@ -68,7 +67,7 @@ def print_tasks(console: Console, troubled: Sequence[TaskInTrouble], row: ChainR
     for task in others:
         mark = MARKS["failed" if task.status == "failed" else "held_back"]
         what = "failed" if task.status == "failed" else "did not run"
-        console.print(f"  {mark} {task.task_type} {what}: {escape(task.error or '')}", highlight=False, soft_wrap=True)
+        console.print(f"  {mark} {task.task_type} {what}: {quoted(task.error or '')}", highlight=False, soft_wrap=True)
 
 
 def print_withheld(console: Console, withheld: Mapping[int, tuple[WithheldReason, ...]]) -> None:
@@ -109,7 +108,7 @@ def print_chain(console: Console, row: ChainRow) -> None:
     console.print(table)
     _print_notes(console, list(steps.values()))
     if row.error_message:
-        console.print(f"[red]{escape(row.error_message)}[/]", highlight=False, soft_wrap=True)
+        console.print(f"[red]{quoted(row.error_message)}[/]", highlight=False, soft_wrap=True)
     if row.status in {"failed", "partial"}:
         console.print("What to do: mend the cause, then lms-assets run daily_full --resume", highlight=False)
 
@@ -133,7 +132,7 @@ def _print_notes(console: Console, records: list[StepRecord]) -> None:
     for record in records:
         if record.error:
             console.print(
-                f"  {MARKS[record.status]} {record.step}: {escape(record.error.splitlines()[0])}", soft_wrap=True
+                f"  {MARKS[record.status]} {record.step}: {quoted(record.error.splitlines()[0])}", soft_wrap=True
             )
         elif record.failed_checks:
             checks = ", ".join(record.failed_checks)

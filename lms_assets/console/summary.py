@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dagster as dg
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from lms_assets.console.offboarding import how_to_review
 from lms_assets.console.progress import MARKS
 from lms_assets.console.runner import RunResult
-from lms_assets.console.wording import seconds_text
+from lms_assets.console.wording import quoted, seconds_text
 from lms_assets.domain.chain import ChainState, ChainStatus, StepRecord
 
 STATUS_STYLES = {"completed": "green", "partial": "yellow", "failed": "red", "running": "cyan"}
@@ -127,7 +126,7 @@ def _print_report(console: Console, report: str, figures: dict[str, object] | No
     console.print(f"\n{report}: {counts}", highlight=False)
     names = figures.get("file_names")
     for name in names if isinstance(names, list) else []:
-        console.print(f"  {figures.get('folder')}/{name}", highlight=False, soft_wrap=True)
+        console.print(f"  {quoted(figures.get('folder'))}/{quoted(name)}", highlight=False, soft_wrap=True)
 
 
 def _print_plan(console: Console, figures: dict[str, object] | None) -> None:
@@ -149,11 +148,11 @@ def _print_failed_checks(console: Console, instance: dg.DagsterInstance, run_id:
         stops = (
             "[red]stops[/]" if each.blocking and each.severity == dg.AssetCheckSeverity.ERROR else "[yellow]notes[/]"
         )
-        console.print(f"  {stops} {each.check_name}: {escape(each.description or '')}", highlight=False, soft_wrap=True)
+        console.print(f"  {stops} {each.check_name}: {quoted(each.description or '')}", highlight=False, soft_wrap=True)
 
 
 def _print_errors(console: Console, state: ChainState) -> None:
     for record in state.steps.values():
         if record.status in {"failed", "degraded", "held_back"} and record.error:
-            lines = escape(record.error.strip()).splitlines() or [""]
+            lines = quoted(record.error.strip()).splitlines() or [""]
             console.print(f"  {MARKS[record.status]} {record.step}: {lines[0]}", highlight=False, soft_wrap=True)

@@ -1,6 +1,18 @@
-"""Figures as people read them."""
+"""Figures and texts of others as people read them on a terminal."""
 
 from __future__ import annotations
+
+from rich.markup import escape
+
+
+def visible(text: object) -> str:
+    """The text without control sequences, which a terminal would obey; line breaks stay."""
+    return "".join(char if char.isprintable() or char == "\n" else " " for char in str(text))
+
+
+def quoted(text: object) -> str:
+    """The text for a line with markup of ours: what looks like markup in it is shown, not obeyed."""
+    return escape(visible(text))
 
 
 def seconds_text(seconds: float | None) -> str:

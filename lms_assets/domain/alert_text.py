@@ -1,4 +1,7 @@
-"""How a person is told of an incident: what, since when, effect, what to do, and where to look."""
+"""How a person is told of an incident: what, since when, effect, what to do, and where to look.
+
+What was found holds texts of vendors, so all of it is quoted; only the link is meant to be followed.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from lms_assets.domain.foreign_text import as_text
 
 TITLE_LENGTH = 120
 
@@ -21,12 +26,12 @@ class Message:
 
 def begun(details: Mapping[str, Any], ui_url: str) -> Message:
     """The message about an incident that began; `details` as `Trouble.as_details` gives them."""
-    what = str(details.get("what", "Something needs a person."))
+    what = as_text(details.get("what", "Something needs a person."))
     lines = [
         f"What: {what}",
         f"Since: {_moment(details.get('since'))}",
-        f"Effect: {details.get('effect', '')}",
-        f"What to do: {details.get('remedy', '')}",
+        f"Effect: {as_text(details.get('effect', ''))}",
+        f"What to do: {as_text(details.get('remedy', ''))}",
         f"Look here: {_link(details, ui_url)}",
     ]
     return Message(_title(what), "\n".join(lines))
@@ -34,7 +39,7 @@ def begun(details: Mapping[str, Any], ui_url: str) -> Message:
 
 def over(details: Mapping[str, Any], closed_at: datetime, ui_url: str) -> Message:
     """The message that an incident is over."""
-    what = str(details.get("what", "What needed a person."))
+    what = as_text(details.get("what", "What needed a person."))
     lines = [
         f"Well again: {what}",
         f"It began: {_moment(details.get('since'))}",
@@ -45,8 +50,7 @@ def over(details: Mapping[str, Any], closed_at: datetime, ui_url: str) -> Messag
 
 
 def _title(what: str) -> str:
-    first = (what.splitlines() or [""])[0]
-    return "lms-assets: " + (first if len(first) <= TITLE_LENGTH else first[: TITLE_LENGTH - 1] + "…")
+    return "lms-assets: " + (what if len(what) <= TITLE_LENGTH else what[: TITLE_LENGTH - 1] + "…")
 
 
 def _moment(value: Any) -> str:

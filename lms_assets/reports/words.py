@@ -6,6 +6,7 @@ import unicodedata
 from datetime import date, datetime
 
 from lms_assets.domain.compliance import Standing
+from lms_assets.domain.foreign_text import unlinked
 from lms_assets.reports.document import Tone
 from lms_assets.reports.figures import Change, Frame
 
@@ -89,10 +90,12 @@ def instant(moment: datetime) -> str:
 
 
 def name(text: str) -> str:
-    """A name on one line without control characters and without marks that turn the direction of writing around."""
+    """A name on one line that no program makes a link of, without control characters and marks that turn the
+    direction of writing around.
+    """
     kept = "".join(" " if unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"} else char for char in text)
     kept = "".join(char for char in kept if char not in _DIRECTION_MARKS)
-    line = " ".join(kept.split())
+    line = unlinked(" ".join(kept.split()))
     return line if len(line) <= NAME_LIMIT else line[: NAME_LIMIT - 1] + "…"
 
 

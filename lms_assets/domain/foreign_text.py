@@ -1,0 +1,32 @@
+"""Quotes what others wrote (vendors, databases, names of records) where markup would be obeyed: chats, mails, the UI.
+
+Chats have no common way to quote, so the signs that begin a link, a picture, a mention or HTML are broken with a space
+of no width, or replaced by others that look alike. Ordinary names and sentences stay as they are.
+"""
+
+from __future__ import annotations
+
+import re
+
+_GAP = "\N{ZERO WIDTH SPACE}"
+_JOINERS = frozenset("\N{ZERO WIDTH SPACE}\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}")
+_LOOK_ALIKE = str.maketrans({"<": "‹", ">": "›", "`": "'", "*": "∗"})
+# Mentions; links; pictures and links with a text; what Discord hides or strikes out.
+_STARTS = re.compile(r"@(?=[^\s\u200b])|:(?=//)|\b[wW]{3}(?=\.)|!(?=\[)|\](?=[(\[:])|\|(?=\|)|~(?=~)")
+_MARKDOWN = re.compile(r"([\\_{}\[\]()#+\-.!|~&])")
+
+
+def as_text(text: object) -> str:
+    """One line that chats, mail programs and browsers show as it is: no link, picture, mention, HTML or formatting."""
+    visible = "".join(char if char.isprintable() or char in _JOINERS else " " for char in str(text))
+    return unlinked(" ".join(visible.split()).translate(_LOOK_ALIKE))
+
+
+def unlinked(text: str) -> str:
+    """The text without what programs make a link or a mention of by themselves; for texts that are escaped already."""
+    return _STARTS.sub(lambda match: match.group() + _GAP, text)
+
+
+def as_markdown(text: object) -> str:
+    """Markdown that shows the text as it is, on one line."""
+    return _MARKDOWN.sub(r"\\\1", as_text(text))

@@ -1,0 +1,98 @@
+"""What others wrote is shown and never obeyed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from lms_assets.checks.catalogue import CHECKS
+from lms_assets.checks.define import result_of
+from lms_assets.checks.incidents import incident_result
+from lms_assets.domain.alert_text import begun, over
+from lms_assets.domain.foreign_text import as_markdown, as_text
+from lms_assets.domain.verdicts import Verdict
+from lms_assets.reports import words
+
+NOW = datetime(2026, 11, 23, 2, tzinfo=UTC)
+HOSTILE = (
+    "![x](https://evil.example/x.png)",
+    "[open the run](https://evil.example)",
+    "[open][1]\n\n[1]: https://evil.example",
+    "<img src=https://evil.example/x.png onerror=alert(1)>",
+    "https://evil.example and www.evil.example",
+    "@everyone @here <!channel> <@U123> <at>all</at>",
+    "`code` **bold** ||hidden|| ~~gone~~\n# Heading\n- item",
+    "right \u202e to left \x1b[31m red",
+)
+MARKDOWN = MarkdownIt("gfm-like", {"linkify": False})
+
+
+def live(said: str) -> list[str]:
+    """What a chat, a mail program or a browser would act on."""
+    signs = ("@everyone", "@here", "<", "](", "][", "://", "www.", "![", "`", "**", "||", "~~", "\u202e", "\x1b", "\n")
+    return [sign for sign in signs if sign in said]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_nothing_foreign_is_live_in_an_alert(text: str) -> None:
+    details = {"what": text, "since": NOW.isoformat(), "effect": text, "remedy": text, "run_id": "a1"}
+    for message in (begun(details, "https://ui.example"), over(details, NOW, "https://ui.example")):
+        own = message.body.replace("Look here: https://ui.example", "")
+        lines = own.splitlines()
+        assert not [sign for line in (*lines, message.title) for sign in live(line)]
+        assert all(line.split(":")[0] in {"What", "Since", "Effect", "What to do", "Well again", "It began", "It ended",
+                                          "Look here", "/runs/a1", ""} for line in lines)  # fmt: skip
+        assert "Look here: https://ui.example" in message.body
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_nothing_foreign_is_live_where_the_ui_shows_checks(text: str) -> None:
+    line = next(each for each in CHECKS if not each.warning)
+    assert not live(result_of(line, Verdict(False, text)).description or "")
+    incident = SimpleNamespace(details={"what": text, "effect": text, "remedy": text}, opened_at=NOW)
+    shown = incident_result("courses", [incident])
+    assert not live(shown.description or "")
+    tokens = MARKDOWN.parse(shown.metadata["incidents"].value)
+    found = {each.type for token in tokens for each in (token, *(token.children or ()))}
+    assert found <= {
+        "paragraph_open",
+        "paragraph_close",
+        "inline",
+        "text",
+        "text_special",
+        "strong_open",
+        "strong_close",
+    }
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_nothing_foreign_is_live_in_a_name_of_a_report(text: str) -> None:
+    """HTML is escaped there, and `<` is an ordinary sign in text; what programs find by themselves is not."""
+    assert not {"@everyone", "@here", "://", "www.", "\u202e", "\x1b", "\n"} & set(live(words.name(text)))
+
+
+@given(st.text())
+def test_quoting_twice_is_quoting_once_and_markdown_shows_the_same(text: str) -> None:
+    quoted = as_text(text)
+    assert as_text(quoted) == quoted
+    (_, inline, _) = MARKDOWN.parse("x" + as_markdown(text))
+    assert "".join(token.content for token in inline.children) == ("x" + quoted)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "partner_cert_counts",
+        "Larch & Söhne GmbH (Köln)",
+        "5 % of 1,234: 3-4",
+        "lms-assets run daily_full --resume",
+        "日本",
+    ],
+)
+def test_ordinary_texts_stay_as_they_are(text: str) -> None:
+    assert as_text(text) == text
