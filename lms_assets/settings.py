@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from lms_assets.demo_limits import demo_problems
 from lms_assets.redaction import is_weak, secrets_of_channel, secrets_of_url
 
 NORTHPASS_BASE_URL = "https://api.northpass.com/v2"
@@ -126,6 +127,8 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
     )
     if settings.smtp_url and not settings.mail_from:
         reader.wrong("LMS_MAIL_FROM", "is not set; LMS_SMTP_URL needs a sender address")
+    base_urls = (settings.northpass.base_url, settings.impartner.base_url)
+    reader.problems += demo_problems(environment, base_urls, settings.warehouse_url, reader.text("DAGSTER_HOME"))
     if reader.problems:
         raise ConfigurationError(reader.problems)
     return settings

@@ -14,30 +14,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 
+from lms_assets.console import demo_environment
 from lms_assets.console.run import RunOptions, run_command
 from lms_assets.warehouse.engine import Warehouse
 
 FAILED = 1
-# Set and empty, so that neither the shell's nor a production .env beside it counts: a demo that told real people, or
-# called the real heartbeat, would hide that the real chain is dead.
-NOT_OF_THE_DEMO = (
-    "NORTHPASS_REQUESTS_PER_SECOND",
-    "IMPARTNER_REQUESTS_PER_SECOND",
-    "LMS_PUSH_DRY_RUN",
-    "LMS_ALERT_URLS",
-    "LMS_HEARTBEAT_URL",
-    "LMS_SMTP_URL",
-    "LMS_MAIL_FROM",
-    "LMS_RULES_FILE",
-    "LMS_STATE_DIR",
-    "LMS_UI_URL",
-)
 UI_PORT = 3000
 START_SECONDS = 60
 STOP_SECONDS = 20
@@ -50,9 +37,10 @@ def demo_command(console: Console, *, exit_after_summary: bool, scale: float) ->
     folder.mkdir(exist_ok=True)
     if not (folder / "warehouse.db").exists():
         console.print("First run: making up two vendors and an empty warehouse in .demo/", highlight=False)
-    with _sandbox(folder, scale) as port:
-        set_environment(folder, port)
-        _prepare_home(folder)
+    port = free_port()
+    demo_environment.enter(folder, port)
+    _prepare_home(folder)
+    with _sandbox(folder, scale, port):
         Warehouse(os.environ["LMS_WAREHOUSE_URL"]).upgrade()
         console.print(f"Sandbox of both vendors on http://127.0.0.1:{port}\n", highlight=False)
         code = run_command(RunOptions("daily_full"), console)
@@ -71,26 +59,8 @@ def _end_like_by_ctrl_c() -> None:
         signal.signal(number, signal.default_int_handler)
 
 
-def set_environment(folder: Path, port: int) -> None:
-    """Make this process's environment the demo's, whatever was set before: both vendors are the sandbox on `port`."""
-    os.environ |= {
-        "NORTHPASS_BASE_URL": f"http://127.0.0.1:{port}/v2",
-        "NORTHPASS_API_KEY": "sandbox-northpass-key",
-        "IMPARTNER_BASE_URL": f"http://127.0.0.1:{port}/api/objects/v1",
-        "IMPARTNER_API_KEY": "sandbox-impartner-key",
-        "IMPARTNER_TENANT_ID": "1",
-        "LMS_WAREHOUSE_URL": f"sqlite:///{folder / 'warehouse.db'}",
-        "LMS_PORTAL_URL": "https://portal.example.com",
-        "LMS_REPORTS_DIR": str(folder / "reports"),
-        "DAGSTER_HOME": str(folder / "dagster_home"),
-    }
-    for name in NOT_OF_THE_DEMO:
-        os.environ[name] = ""
-
-
 def _prepare_home(folder: Path) -> None:
     home = folder / "dagster_home"
-    home.mkdir(exist_ok=True)
     shutil.copyfile(Path(__file__).with_name("demo_dagster.yaml"), home / "dagster.yaml")
 
 
@@ -106,16 +76,15 @@ def _remembered(folder: Path, scale: float) -> dict[str, str]:
 
 
 @contextmanager
-def _sandbox(folder: Path, scale: float) -> Iterator[int]:
+def _sandbox(folder: Path, scale: float, port: int) -> Iterator[None]:
     known = _remembered(folder, scale)
-    port = free_port()
     command = [sys.executable, "-m", "lms_assets.cli", "sandbox", "--port", str(port)]
     command += ["--scale", known["scale"], "--seed", known["seed"], "--now", known["now"]]
     with (folder / "sandbox.log").open("w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)  # noqa: S603 - our own CLI
     try:
         _wait_for(port, process, folder / "sandbox.log")
-        yield port
+        yield
     finally:
         _end(process)
 
@@ -150,13 +119,17 @@ def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+    """End a process and all that it started: nobody is left in its group."""
+    _signal_group(process, signal.SIGTERM)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(STOP_SECONDS)
+    _signal_group(process, signal.SIGKILL)
+    process.wait()
+
+
+def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
 
 
 def _serve_ui(console: Console) -> None:
