@@ -78,7 +78,7 @@ def print_withheld(console: Console, withheld: Mapping[int, tuple[WithheldReason
         f"\nNot sent to the CRM: {len(withheld):,} partner{'s' if len(withheld) > 1 else ''}", highlight=False
     )
     for line in named(withheld)[:WITHHELD_SHOWN]:
-        console.print(f"  {escape(line)}", highlight=False, soft_wrap=True)
+        console.print(f"  {quoted(line)}", highlight=False, soft_wrap=True)
     if len(withheld) > WITHHELD_SHOWN:
         console.print(
             f"  and {len(withheld) - WITHHELD_SHOWN:,} more; lms-assets why PARTNER says more", highlight=False
