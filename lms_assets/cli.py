@@ -38,7 +38,7 @@ def run(
     job: Annotated[str, typer.Argument(help="daily_full, enrollments_incremental, push_to_impartner, ...")],
     *,
     partition: Annotated[str | None, typer.Option(help="One week, by its Monday: 2026-11-16.")] = None,
-    last_days: Annotated[int | None, typer.Option(min=1, help="The weeks that the last N days touch.")] = None,
+    last_days: Annotated[int | None, typer.Option(help="The weeks that the last N days touch.")] = None,
     allow: Annotated[
         list[str] | None, typer.Option(help="A limit this run may pass, as its message names it; repeatable.")
     ] = None,

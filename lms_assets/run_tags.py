@@ -21,6 +21,12 @@ LEADS_TAG = "lms/leads"
 OFFBOARDING_PLAN_TAG = "lms/offboarding_plan"
 """The id of the reviewed plan that `offboarding_apply` is to carry out."""
 
+RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+"""Dagster's: the first and the last weekly partition of a run over several."""
+
+PARTITION_TAG = "dagster/partition"
+"""Dagster's: the weekly partition of a run over one."""
+
 PEOPLE_TAG = "lms/people"
 """`queued`: read the transcripts of the people in the queue only (those whose completion a webhook told of)."""
 

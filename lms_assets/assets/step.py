@@ -6,11 +6,12 @@ import os
 import time
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeVar
 
 import dagster as dg
 
+from lms_assets.assets.run_order import WrongOrder, chain_started_at, refuse_wrong_order
 from lms_assets.automation.overrides import overrides_of
 from lms_assets.automation.run_locks import home_of, is_alive
 from lms_assets.automation.run_retries import FINAL
@@ -21,7 +22,6 @@ from lms_assets.domain.progress import Progress
 from lms_assets.domain.rules import Rules
 from lms_assets.lineage import STEP_RETRIES, SYNC_TYPES
 from lms_assets.resources import Connections
-from lms_assets.run_tags import AS_OF_TAG
 from lms_assets.vendors.errors import PermanentVendorError
 from lms_assets.vendors.http import VendorHttp
 from lms_assets.warehouse import sync_log
@@ -92,14 +92,7 @@ class Step:
     @property
     def chain_started_at(self) -> datetime:
         """When the chain of this run began, the same in every step and in a resumed run (tag `lms/as_of` overrides)."""
-        override = self.context.run.tags.get(AS_OF_TAG)
-        if override:
-            return datetime.fromisoformat(override).astimezone(UTC)
-        record = self.context.instance.get_run_record_by_id(self.chain_key)
-        if record is None:
-            raise LookupError(f"Run {self.chain_key} is not in Dagster's storage; start a new chain")
-        created: datetime = record.create_timestamp
-        return created.astimezone(UTC)
+        return chain_started_at(self.context)
 
     @property
     def chain_key(self) -> str:
@@ -264,6 +257,7 @@ def sync_step(context: dg.AssetExecutionContext, lms: Connections, key: str) -> 
     with lms.warehouse() as warehouse:
         step = Step(context, warehouse, key, rules=rules, clock=lms.now)
         try:
+            refuse_wrong_order(context, key, step.now)
             step.overrides = overrides_of(context.instance, context.run, warehouse, step.now)
             yield step
         except NO_USE_RETRYING as error:
@@ -286,8 +280,9 @@ def or_keep_last_good(
     try:
         return work()
     except Exception as error:
-        if isinstance(error.__cause__, OrphanedStep):
-            # Not this asset failed, its run is over: to call that a success would end the chain without it.
+        if isinstance(error.__cause__, (OrphanedStep, WrongOrder)):
+            # Not this asset failed, its run is over or must not go on: to call that a success would end the chain
+            # without it.
             raise
         permanent = isinstance(error, dg.Failure) and not error.allow_retries
         if not permanent and context.retry_number < STEP_RETRIES.max_retries:

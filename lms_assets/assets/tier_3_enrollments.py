@@ -9,6 +9,7 @@ import dagster as dg
 from lms_assets.assets.define import asset_of
 from lms_assets.assets.enrollment_sync import EnrollmentSync
 from lms_assets.assets.red_gates import stop_at_red_gates
+from lms_assets.assets.run_order import weeks_of
 from lms_assets.assets.step import sync_step
 from lms_assets.resources import Connections
 
@@ -20,10 +21,9 @@ def enrollments(context: dg.AssetExecutionContext, lms: Connections) -> dg.Mater
     Over all weeks everybody is read; over fewer only those who need it. Without a partition there is nothing to read,
     and the run fails instead of passing in silence.
     """
-    weeks = list(context.partition_keys)
     with sync_step(context, lms, "enrollments") as step:
         stop_at_red_gates(step)
-        sync = EnrollmentSync(step, weeks)
+        sync = EnrollmentSync(step, weeks_of(context))
         with lms.northpass() as client:
             sync.read(client)
             step.used(client.http)

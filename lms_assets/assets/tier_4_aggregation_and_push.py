@@ -11,17 +11,24 @@ from lms_assets.assets.define import asset_of
 from lms_assets.assets.push import Push
 from lms_assets.assets.red_gates import stop_at_red_gates
 from lms_assets.assets.step import sync_step
+from lms_assets.domain.run_instants import counting_instant
 from lms_assets.resources import Connections
+from lms_assets.warehouse.counts import last_counted
 from lms_assets.warehouse.plausibility import remember_pushed_total
 from lms_assets.warehouse.sync import SyncCounts
 
 
 @asset_of("partner_cert_counts", table="partners")
 def partner_cert_counts(context: dg.AssetExecutionContext, lms: Connections) -> dg.MaterializeResult[Any]:
-    """Count every active partner at one instant, the chain's start, and keep the day's counts for the reports."""
+    """Count every active partner at one instant, and keep the day's counts for the reports.
+
+    The instant is the chain's start, or that of the newest counting where a resumed chain began before it.
+    """
     with sync_step(context, lms, "partner_cert_counts") as step:
         stop_at_red_gates(step)
-        counting = Counting(step, step.chain_started_at)
+        with step.warehouse.read() as connection:
+            counted = last_counted(connection)
+        counting = Counting(step, counting_instant(step.chain_started_at, counted.as_of if counted else None, step.now))
         step.write(counting.write, details={"as_of": counting.at.isoformat()})
         return step.result(len(counting.counts), **counting.figures())
 

@@ -26,6 +26,7 @@ from lms_assets.automation.runs import UNFINISHED
 from lms_assets.automation.tasks import Write, chain_task_begins, chain_task_ends, refresh_tasks, task_write
 from lms_assets.checks.catalogue import ancestors
 from lms_assets.domain.chain import ChainEvent, ChainState, StepRecord, apply_event, close, final_status, fold
+from lms_assets.domain.run_instants import parse_as_of
 from lms_assets.lineage import DAILY_FULL, NOT_REQUIRED
 from lms_assets.run_tags import AS_OF_TAG
 from lms_assets.warehouse.chain_log import ChainRow, ChainStore
@@ -133,8 +134,7 @@ def _write(event: dg.DagsterEvent, run_id: str, tags: Mapping[str, str], at: dat
     root = tags.get(ROOT_RUN_TAG, run_id)
     kind = event.event_type_value
     if kind == "PIPELINE_START":
-        as_of = tags.get(AS_OF_TAG)
-        store.open(root, now=at, as_of=datetime.fromisoformat(as_of) if as_of else at)
+        store.open(root, now=at, as_of=_as_of(tags) or at)
         store.change(root, lambda row: with_state(row, state_of(row)))
         _write_task(chain_task_begins(run_id, at))
     elif kind in RUN_ENDS:
@@ -146,6 +146,14 @@ def _write(event: dg.DagsterEvent, run_id: str, tags: Mapping[str, str], at: dat
         change = chain_event(event, at)
         if change is not None and not _is_repeated(run_id, change):
             store.change(root, lambda row: with_state(row, apply_event(state_of(row), change)))
+
+
+def _as_of(tags: Mapping[str, str]) -> datetime | None:
+    """The instant that the run asks for; None without one, or with text that is none (its steps refuse that)."""
+    try:
+        return parse_as_of(tags[AS_OF_TAG]) if AS_OF_TAG in tags else None
+    except ValueError:
+        return None
 
 
 _materialized: set[tuple[str, str]] = set()

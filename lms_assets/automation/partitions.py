@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from lms_assets.domain.partition_weeks import range_problem, weeks_of_last_days
 from lms_assets.lineage import WEEKLY
-
-RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+from lms_assets.run_tags import RANGE_END, RANGE_START
 
 
 def full_range_tags(now: datetime) -> dict[str, str]:
@@ -16,11 +16,13 @@ def full_range_tags(now: datetime) -> dict[str, str]:
 
 
 def trailing_days_tags(now: datetime, days: int) -> dict[str, str]:
-    """Range tags over the weeks that the last `days` days touch; `now` is UTC."""
-    keys = WEEKLY.get_partition_keys(current_time=now)
-    first_day = (now - timedelta(days=days)).date().isoformat()
-    touched = [key for key in keys if key <= first_day][-1:] + [key for key in keys if key > first_day]
-    return {RANGE_START: touched[0], RANGE_END: touched[-1]}
+    """Range tags over the weeks that the last `days` days touch; `now` is UTC.
+
+    Raises:
+        ValueError: that many days are not possible.
+    """
+    first, last = weeks_of_last_days(days, now.date(), WEEKLY.get_partition_keys(current_time=now))
+    return {RANGE_START: first, RANGE_END: last}
 
 
 def partition_tags(key: str, now: datetime) -> dict[str, str]:
@@ -29,7 +31,7 @@ def partition_tags(key: str, now: datetime) -> dict[str, str]:
     Raises:
         ValueError: there is no such partition.
     """
-    keys = WEEKLY.get_partition_keys(current_time=now)
-    if key not in keys:
-        raise ValueError(f"There is no partition {key}: weeks begin on Mondays, from {keys[0]} to {keys[-1]}.")
+    problem = range_problem(key, key, WEEKLY.get_partition_keys(current_time=now))
+    if problem:
+        raise ValueError(problem)
     return {RANGE_START: key, RANGE_END: key}

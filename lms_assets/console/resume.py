@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import dagster as dg
 
 from lms_assets.automation.chain_log import CHAIN_NAME, state_of
-from lms_assets.automation.partitions import RANGE_END, RANGE_START
 from lms_assets.checks.catalogue import ancestors
 from lms_assets.console.runner import CannotRun, RunOrder
 from lms_assets.domain.chain import CHECKS_SUFFIX
+from lms_assets.domain.run_instants import OLDEST
 from lms_assets.lineage import DAILY_FULL
-from lms_assets.run_tags import AS_OF_TAG
+from lms_assets.run_tags import AS_OF_TAG, RANGE_END, RANGE_START
 from lms_assets.warehouse.chain_log import ChainRow, latest_chain
 from lms_assets.warehouse.engine import Warehouse
 
-OLDEST = timedelta(hours=24)
 # Without the overrides: those are for one run, and a person gives them again.
 KEPT_TAGS = (RANGE_START, RANGE_END, AS_OF_TAG)
 
@@ -33,7 +32,7 @@ def resumed_order(instance: dg.DagsterInstance, warehouse: Warehouse) -> RunOrde
         raise CannotRun(
             "There is no failed chain to resume; the last one " + (row.status if row else "never ran") + "."
         )
-    if datetime.now(UTC) - row.started_at > OLDEST:
+    if datetime.now(UTC) - min(row.started_at, row.as_of or row.started_at) > OLDEST:
         raise CannotRun("The last failed chain is more than a day old; start a new one: lms-assets run daily_full")
     root = instance.get_run_by_id(row.run_id)
     if root is None:

@@ -80,10 +80,13 @@ def _check_options(options: RunOptions) -> None:
     problems = []
     if options.job not in job_names():
         problems.append(f"there is no job {options.job}; there are: {', '.join(job_names())}")
-    if (options.partition or options.last_days) and options.job not in PARTITIONED:
+    asked = [options.partition is not None, options.last_days is not None]
+    if any(asked) and options.job not in PARTITIONED:
         problems.append(f"{options.job} has no partitions; --partition and --last-days do not apply")
-    if options.partition and options.last_days:
+    if all(asked):
         problems.append("--partition and --last-days exclude each other")
+    if any(asked) and options.resume:
+        problems.append("--resume goes on with the weeks of the failed chain; --partition and --last-days do not apply")
     if options.release and options.job != "weekly_reports":
         problems.append("--release applies to weekly_reports only")
     if options.plan is not None and options.job != OFFBOARDING_JOB:
@@ -100,6 +103,7 @@ def _check_options(options: RunOptions) -> None:
         problems.append(f"only {CHAIN_NAME} can be resumed")
     if problems:
         raise ConfigurationError(problems)
+    _weeks_asked_for(options, datetime.now(UTC))
 
 
 def _run(options: RunOptions, instance: dg.DagsterInstance, warehouse: Warehouse, console: Console) -> int:
@@ -126,15 +130,19 @@ def _new_order(options: RunOptions, now: datetime) -> RunOrder:
         tags[RELEASE_REPORTS_TAG] = "1"
     if options.plan is not None:
         tags[OFFBOARDING_PLAN_TAG] = str(options.plan)
-    if options.partition:
-        try:
-            tags |= partition_tags(options.partition, now)
-        except ValueError as error:
-            raise ConfigurationError([str(error)]) from error
-    elif options.last_days:
-        tags |= trailing_days_tags(now, options.last_days)
-    elif options.job == CHAIN_NAME:
-        tags |= full_range_tags(now)
-    elif options.job in PARTITIONED:
-        tags |= trailing_days_tags(now, DEFAULT_DAYS)
-    return RunOrder(options.job, tags)
+    return RunOrder(options.job, tags | _weeks_asked_for(options, now))
+
+
+def _weeks_asked_for(options: RunOptions, now: datetime) -> dict[str, str]:
+    try:
+        if options.partition is not None:
+            return partition_tags(options.partition, now)
+        if options.last_days is not None:
+            # Today alone, 0, is for runs that a webhook starts.
+            return trailing_days_tags(now, options.last_days or -1)
+    except ValueError as error:
+        option = "--partition" if options.last_days is None else "--last-days"
+        raise ConfigurationError([f"{option}: {error}"]) from error
+    if options.job == CHAIN_NAME:
+        return full_range_tags(now)
+    return trailing_days_tags(now, DEFAULT_DAYS) if options.job in PARTITIONED else {}

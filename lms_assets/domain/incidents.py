@@ -15,7 +15,7 @@ from lms_assets.domain.chain import StepRecord
 from lms_assets.domain.overdue import Overdue
 from lms_assets.domain.overrides import command_in
 from lms_assets.domain.report_trouble import HeldReports, UnknownMails, held_reports, unknown_mails
-from lms_assets.domain.trouble import STAYS, Kind, Trouble
+from lms_assets.domain.trouble import STAYS, Kind, Trouble, left_in_place
 
 PUSH_STEP = "pushed_partner_cert_counts"
 CHAIN = "daily_full"
@@ -44,6 +44,18 @@ class FailedRun:
     def culprits(self) -> tuple[str, ...]:
         """Steps that failed by themselves; those held back only suffered."""
         return tuple(step.step for step in self.steps if step.status in {"failed", "degraded"})
+
+    @property
+    def written(self) -> tuple[str, ...]:
+        """Steps whose rows were written: those that came through, and those whose check failed after it."""
+        return tuple(
+            s.step for s in self.steps if s.status == "completed" or (s.status == "failed" and s.failed_checks)
+        )
+
+    @property
+    def push_began(self) -> bool:
+        """Whether the CRM may have been told something."""
+        return any(step.step == PUSH_STEP and step.attempts for step in self.steps)
 
     @property
     def held_back(self) -> tuple[str, ...]:
@@ -154,7 +166,7 @@ def _gate(gate: FailedGate, facts: Facts) -> Trouble:
         kind="check",
         what=f"Check {gate.check} on {gate.asset} did not pass: {gate.description}",
         since=gate.at,
-        effect=effect + STAYS,
+        effect=f"{effect}{gate.asset} holds what was written, right or not; the CRM was told nothing new.",
         remedy="Open the check on the asset's page, it says what to do; then lms-assets run daily_full --resume.",
         assets=(gate.asset,),
         run_id=gate.run_id,
@@ -190,7 +202,8 @@ def _refused(refused: RefusedRecords) -> Trouble:
 def _run(run: FailedRun) -> Trouble:
     is_chain = run.job == CHAIN
     why = run.error or "; ".join(f"{step.step}: {step.error}" for step in run.steps if step.status == "failed")
-    effect = f"Held back: {', '.join(run.held_back)}. {STAYS}" if run.held_back else STAYS
+    stays = left_in_place(run.written, push_began=run.push_began)
+    effect = f"Held back: {', '.join(run.held_back)}. {stays}" if run.held_back else stays
     if run.status == "partial":
         effect = f"The chain went on with the last good state of {', '.join(run.culprits)}; the rest is up to date."
     remedy = "lms-assets status says more. Mend the cause, then " + (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -10,6 +11,16 @@ Kind = Literal[
     "chain", "check", "mass_deactivation", "push", "job", "reports_held_back", "mail", "overdue", "sensor", "schedule"
 ]
 STAYS = "The last good data stay in place; nothing was deleted and the CRM was told nothing new."
+"""Only where nothing was written: `left_in_place` says what is true of a run that wrote something."""
+
+
+def left_in_place(written: Sequence[str], *, push_began: bool) -> str:
+    """What is true of the data and the CRM after a run that failed, given the steps whose rows were written."""
+    if not written and not push_began:
+        return STAYS
+    told = "the CRM was told what the push sent until then" if push_began else "the CRM was told nothing new"
+    rows = f"Written by this run, and in place: {', '.join(written)}" if written else "No table was written"
+    return f"{rows}; everything else keeps its last good data, and {told}."
 
 
 @dataclass(frozen=True, slots=True)

@@ -183,6 +183,7 @@ def same_as_undisturbed(production: Production, folder: Path) -> None:
     assert row.as_of is not None
     with running_sandbox(CONFIG) as untouched:
         rig = ChainRig(folder, untouched)
-        assert rig.run(tags={AS_OF_TAG: row.as_of.isoformat()}).success
+        rig.product_now = row.as_of
+        assert rig.run().success
         assert data_of(production.warehouse) == data_of(rig.warehouse)
         rig.close()

@@ -12,7 +12,6 @@ import pytest
 from sqlalchemy import select
 
 from lms_assets.lineage import DAILY_FULL, SYNC_TYPES
-from lms_assets.run_tags import AS_OF_TAG
 from lms_assets.sandbox.config import SandboxConfig
 from lms_assets.sandbox.server import SandboxHandle, running_sandbox
 from lms_assets.warehouse.chain_log import ChainRow, latest_chain
@@ -63,7 +62,8 @@ def undisturbed(warehouse: Warehouse, folder: Path) -> ChainRig:
     assert row.as_of is not None
     with running_sandbox(CONFIG) as untouched:
         rig = ChainRig(folder, untouched)
-        assert rig.run(tags={AS_OF_TAG: row.as_of.isoformat()}).success
+        rig.product_now = row.as_of
+        assert rig.run().success
     return rig
 
 

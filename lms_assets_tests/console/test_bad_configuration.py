@@ -70,10 +70,26 @@ def test_a_job_that_does_not_exist_is_answered_with_those_that_do(commands: Comm
     assert "daily_full" in result.stderr
 
 
-def test_a_partition_that_is_no_week_is_refused(commands: Commands):
-    result = commands.run("run", "enrollments_incremental", "--partition", "2026-11-17")
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--partition", "2026-03-03", "weeks begin on Mondays"),
+        ("--partition", "2023-12-25", "there is no week 2023-12-25"),
+        ("--partition", "2099-01-05", "there is no week 2099-01-05"),
+        ("--partition", "", "there is no week"),
+        ("--last-days", "800000", "days are possible, as the first week begins on 2024-01-01"),
+        ("--last-days", "0", "days are possible"),
+        ("--last-days=-3", None, "days are possible"),
+    ],
+)
+def test_weeks_that_do_not_exist_are_refused_in_one_line(commands: Commands, option: str, value: str | None, said: str):
+    before = tables_with_rows(commands.url)
+    result = commands.run("run", "enrollments_incremental", option, *([value] if value is not None else []))
     assert result.returncode == 2
-    assert "weeks begin on Mondays" in result.stderr
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith("✗")]
+    assert said in line
+    assert "Traceback" not in result.stdout + result.stderr
+    assert tables_with_rows(commands.url) == before
 
 
 def test_a_file_with_secrets_that_others_can_read_is_refused(commands: Commands):

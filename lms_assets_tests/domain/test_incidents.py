@@ -32,6 +32,29 @@ def test_what_failed_because_of_a_check_is_told_by_the_check():
     assert "enrollments" in trouble.effect
 
 
+COUNTED = StepRecord("partner_cert_counts", "failed", NOW, NOW, failed_checks=("counts_are_recent",))
+
+
+def test_the_alert_does_not_say_that_the_last_good_data_stay_when_the_run_wrote_some():
+    (nothing,) = find_troubles(Facts(failed_runs=[chain(FAILED_USERS, HELD)]))
+    assert "The last good data stay in place" in nothing.effect
+    (some,) = find_troubles(Facts(failed_runs=[chain(StepRecord("courses", "completed"), FAILED_USERS, HELD)]))
+    assert "Written by this run, and in place: courses; everything else keeps its last good data" in some.effect
+    assert "the CRM was told nothing new" in some.effect
+    pushing = StepRecord("pushed_partner_cert_counts", "failed", attempts=3, error="no answer")
+    (told,) = find_troubles(Facts(failed_runs=[chain(COUNTED, pushing)]))
+    assert "in place: partner_cert_counts;" in told.effect
+    assert "the CRM was told what the push sent until then" in told.effect
+    assert "last good data stay" not in some.effect + told.effect
+
+
+def test_a_check_that_did_not_pass_stands_for_data_that_were_written():
+    gate = FailedGate("partner_cert_counts", "counts_are_recent", "216 hours ago", "run-1", NOW)
+    (trouble,) = find_troubles(Facts(failed_runs=[chain(COUNTED)], failed_gates=[gate]))
+    assert "partner_cert_counts holds what was written, right or not" in trouble.effect
+    assert "last good data stay" not in trouble.effect
+
+
 def test_a_second_cause_is_told_beside_the_first():
     gate = FailedGate("users", "users_are_present", "0 active LMS users", "run-1", NOW)
     other = StepRecord("courses", "failed", error="no answer")

@@ -12,7 +12,6 @@ import pytest
 from sqlalchemy import select
 
 from lms_assets.assets.selection import current_partner_users
-from lms_assets.run_tags import AS_OF_TAG
 from lms_assets.sandbox.config import SandboxConfig
 from lms_assets.sandbox.server import SandboxHandle, running_sandbox
 from lms_assets.warehouse.chain_log import latest_chain
@@ -62,10 +61,11 @@ def test_killed_in_one_step_after_the_other_and_run_again(sandbox: SandboxHandle
     final = commands.run("run", "daily_full")
     assert final.returncode == 0, final.stdout + final.stderr
     assert "memberships" in killed, f"only killed in {killed}"
-    same_instant = {AS_OF_TAG: _as_of(warehouse).isoformat()}
+    same_instant = _as_of(warehouse)
     with running_sandbox(CONFIG) as untouched:
         rig = ChainRig(quick_folder, untouched)
-        assert rig.run(tags=same_instant).success
+        rig.product_now = same_instant
+        assert rig.run().success
         assert data_of(warehouse) == data_of(rig.warehouse)
         assert sandbox.world.state()["accounts"] == untouched.world.state()["accounts"]
         rig.close()

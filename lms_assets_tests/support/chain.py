@@ -151,6 +151,8 @@ class ChainRig:
             **more,
         }
         self.instance = instance or quick_instance(folder)
+        self.product_now: datetime | None = None
+        """The product's clock, where it is to differ from the sandbox's."""
         self.warehouse = Warehouse(self.url, lock_wait_seconds=5)
         if self.warehouse.is_sqlite and not (folder / "warehouse.db").exists() and warehouse_url is None:
             (folder / "warehouse.db").write_bytes(_empty_sqlite())
@@ -188,7 +190,7 @@ class ChainRig:
             alone: the one asset named, with the job's tags, without any check: half the time.
             environment: variables for this run only.
         """
-        merged = {AS_OF_TAG: self.now.isoformat()}
+        merged = {AS_OF_TAG: (self.product_now or self.now).isoformat()}
         if job == "daily_full":
             merged |= full_range_tags(self.now)
         elif job == "enrollments_incremental" and partition is None:
@@ -217,7 +219,7 @@ class ChainRig:
             # A step's retries are kept, the quarter of a minute before them is not.
             mock.patch.object(dg.RetryPolicy, "calculate_delay", return_value=0.0),
         ):
-            _clocks.append(lambda: self.now)
+            _clocks.append(lambda: self.product_now or self.now)
             try:
                 yield
             finally:
