@@ -202,11 +202,13 @@ def sandbox(
 
 
 @db_app.command()
-def upgrade() -> None:
+def upgrade(
+    plan: Annotated[bool, typer.Option("--plan", help="Only list what would change.")] = False,
+) -> None:
     """Create the warehouse's tables, or migrate them to this version. Safe to run again."""
     from lms_assets.console.database import upgrade_command
 
-    _finish(lambda: upgrade_command(Console()))
+    _finish(lambda: upgrade_command(Console(), plan_only=plan))
 
 
 def _finish(command: Callable[[], int]) -> None:
@@ -223,8 +225,9 @@ def _finish(command: Callable[[], int]) -> None:
         errors.print("Nothing was run and nothing was written.", highlight=False)
         code = BAD_CONFIGURATION
     except WarehouseError as error:
-        errors.print(f"[red]✗[/] {quoted(error)}", highlight=False, soft_wrap=True)
-        code = BAD_CONFIGURATION
+        lines = "\n".join(quoted(line) for line in str(error).splitlines())
+        errors.print(f"[red]✗[/] {lines}", highlight=False, soft_wrap=True)
+        code = BAD_CONFIGURATION if error.is_configuration else FAILED
     raise typer.Exit(code)
 
 

@@ -17,7 +17,7 @@ from lms_assets.resources import impartner_client, load_rules, northpass_client
 from lms_assets.settings import ConfigurationError, Settings
 from lms_assets.vendors.errors import VendorError
 from lms_assets.warehouse.engine import Warehouse
-from lms_assets.warehouse.errors import WarehouseError
+from lms_assets.warehouse.errors import SchemaNotCurrent, UpgradeRefused, WarehouseError
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,12 @@ def _warehouse(settings: Settings) -> str:
     warehouse = Warehouse(settings.warehouse_url)
     try:
         warehouse.check_reachable()
-        warehouse.require_current_schema()
+        try:
+            warehouse.require_current_schema()
+        except SchemaNotCurrent:
+            if refusals := warehouse.plan_upgrade().refusals:
+                raise UpgradeRefused(warehouse.name, refusals) from None
+            raise
         warehouse.check_writable()
     finally:
         warehouse.close()

@@ -20,11 +20,12 @@ from lms_assets.warehouse.errors import (
     TransientWarehouseError,
     WarehouseError,
     translated,
+    upgrade_errors,
 )
 from lms_assets.warehouse.urls import display_name, parse_url, sqlite_path
 
 if TYPE_CHECKING:
-    from lms_assets.warehouse.migrations import UpgradeReport
+    from lms_assets.warehouse.migrations import UpgradePlan, UpgradeReport
 
 __all__ = ["Connection", "Warehouse"]
 
@@ -137,6 +138,20 @@ class Warehouse:
         with self.read() as connection:
             require_current(connection, self.name)
 
+    def plan_upgrade(self) -> UpgradePlan:
+        """What `upgrade` would change and what it would refuse; only reads.
+
+        Raises:
+            WarehouseError: it cannot be read at all.
+        """
+        from lms_assets.warehouse.migrations import UpgradePlan, plan_upgrade
+
+        path = sqlite_path(self._url)
+        if path is not None and not path.exists():
+            return UpgradePlan((f"make the file {path} with every table",))
+        with self.read() as connection:
+            return plan_upgrade(connection)
+
     def upgrade(self) -> UpgradeReport:
         """Create or migrate the tables; safe to run again after any interruption, keeps every row.
 
@@ -154,8 +169,8 @@ class Warehouse:
                 raise WarehouseError(self.name, f"its folder cannot be made ({error.strerror})", remedy) from None
         self._may_create = True
         try:
-            with translated(self.name):
-                return upgrade(self.engine)
+            with upgrade_errors(self.name):
+                return upgrade(self.engine, self.name)
         finally:
             self._may_create = False
 

@@ -22,11 +22,13 @@ __all__ = [
     "ReadOnlyWarehouse",
     "SchemaNotCurrent",
     "TransientWarehouseError",
+    "UpgradeRefused",
     "WarehouseError",
     "WarehouseUnreachable",
     "clash_of",
     "refused_row",
     "translated",
+    "upgrade_errors",
 ]
 
 UPGRADE = "run `lms-assets db upgrade`"
@@ -40,9 +42,11 @@ class WarehouseError(Exception):
         problem: what failed.
         remedy: what to do next.
         transient: whether the same work may go through when done again.
+        is_configuration: whether a setting or the schema has to be changed, rather than the work done again later.
     """
 
     transient = False
+    is_configuration = True
 
     def __init__(self, where: str, problem: str, remedy: str) -> None:
         super().__init__(f"warehouse {where}: {problem}; {remedy}")
@@ -56,6 +60,7 @@ class TransientWarehouseError(WarehouseError):
     """The transaction is gone, nothing of it was kept, and doing it again helps."""
 
     transient = True
+    is_configuration = False
 
 
 class LockedByOthers(TransientWarehouseError):
@@ -69,6 +74,8 @@ class ConnectionLost(TransientWarehouseError):
 class WarehouseUnreachable(TransientWarehouseError):
     """No connection could be made at all."""
 
+    is_configuration = True
+
 
 class AccessDenied(WarehouseError):
     """Wrong user or password, or a right is missing."""
@@ -81,9 +88,23 @@ class ReadOnlyWarehouse(WarehouseError):
 class DatabaseFull(WarehouseError):
     """No room left on the database's disk."""
 
+    is_configuration = False
+
 
 class SchemaNotCurrent(WarehouseError):
     """Tables or columns are missing, or belong to another version of this project."""
+
+
+class UpgradeRefused(WarehouseError):
+    """Something under a name of this project cannot be used as it is; `refusals` has one line for each."""
+
+    def __init__(self, where: str, refusals: tuple[str, ...]) -> None:
+        problem = "cannot be upgraded, and nothing was changed:" + "".join(f"\n  - {each}" for each in refusals)
+        super().__init__(where, problem, f"\nthen {UPGRADE}")
+        self.refusals = refusals
+
+    def __reduce__(self) -> tuple[type[WarehouseError], tuple[str, tuple[str, ...]]]:  # type: ignore[override]
+        return type(self), (self.where, self.refusals)
 
 
 _DENIED = "check user, password and rights in LMS_WAREHOUSE_URL"
@@ -189,3 +210,35 @@ def translated(where: str) -> Iterator[None]:
         raise translate(error, where) from None
     except sqlite3.Error as error:
         raise _of_sqlite(getattr(error, "sqlite_errorname", "SQLITE_ERROR"), str(error), where) from None
+
+
+@contextmanager
+def upgrade_errors(where: str) -> Iterator[None]:
+    """As `translated`, for statements that change tables: also says which table, statement and right it was.
+
+    Such statements hold no values of rows: the drivers send those apart.
+    """
+    try:
+        with translated(where):
+            yield
+    except WarehouseError as error:
+        cause = error.__context__
+        if isinstance(cause, DBAPIError) and cause.statement:
+            raise _of_upgrade(error, cause) from None
+        raise
+
+
+def _of_upgrade(error: WarehouseError, cause: DBAPIError) -> WarehouseError:
+    statement = " ".join((cause.statement or "").split())
+    table = re.search(r"\b(?:TABLE|INTO|UPDATE|FROM|ON)\s+[`\"]?(\w+)", statement, re.IGNORECASE)
+    place = f"table {table[1]}: " if table else ""
+    problem = f"upgrade stopped at {place}{error.problem}, in the statement: {statement[:200]}"
+    remedy = error.remedy
+    if isinstance(error, AccessDenied):
+        denied = re.match(r"([A-Z][A-Z, ]*?) command denied", str(getattr(cause.orig, "args", ("", ""))[-1]))
+        right = denied[1] if denied else "a right"
+        remedy = (
+            f"{right} is not granted: an upgrade needs SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX, DROP and "
+            f"REFERENCES on the whole database"
+        )
+    return type(error)(error.where, problem, f"{remedy}; what was done stays, {UPGRADE} again")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import JSON, Boolean, Column, Integer, MetaData, String, false, true
+from sqlalchemy.dialects import mysql
 
 from lms_assets.warehouse.types import UtcDateTime
 
@@ -18,6 +20,15 @@ Case and accents are ignored, as people expect of names; unlike utf8mb4_unicode_
 tells one emoji from another, so 'Acme 🚀' and 'Acme 🌟' can both be a unique account_name. Both MySQL and
 MariaDB have it. SQLite compares byte by byte.
 Tables created beside those of an adopted portal take that portal's collation instead (see migrations).
+"""
+
+EXACT = "utf8mb4_bin"
+"""Collation of every column that says which record a row is: ids of the vendors, e-mail addresses, keys of ours.
+
+`josé@` is not `jose@`, and `aB3` is not `Ab3`, as on SQLite. Both servers have it, and they compare such a column with
+one of another utf8mb4 collation by this one, so that a portal's own joins go on working.
+Names of companies and people are not compared exactly: a portal's users search them without accents, and
+`domain.partner_rows` gives each partner a name that is unique on any collation.
 """
 
 MYSQL_OPTIONS: dict[str, Any] = {
@@ -41,9 +52,25 @@ def auto_id() -> Column[int]:
     return Column("id", Integer, primary_key=True, autoincrement=True)
 
 
+def exact_text(length: int) -> String:
+    """Text that is compared character by character on every database."""
+    return String(length).with_variant(mysql.VARCHAR(length, charset="utf8mb4", collation=EXACT), "mysql")
+
+
+def is_exact(column: Column[Any]) -> bool:
+    """Whether a column is compared character by character on every database."""
+    variants: Mapping[str, Any] = getattr(column.type, "_variant_mapping", {})
+    return getattr(variants.get("mysql"), "collation", None) == EXACT
+
+
 def lms_id(name: str, *args: Any, **kwargs: Any) -> Column[str]:
     """Column that holds an id of the LMS, wide enough for compound ids."""
-    return Column(name, String(LMS_ID_LENGTH), *args, **kwargs)
+    return Column(name, exact_text(LMS_ID_LENGTH), *args, **kwargs)
+
+
+def email_address(name: str, **kwargs: Any) -> Column[str]:
+    """Column that holds an e-mail address."""
+    return Column(name, exact_text(255), **kwargs)
 
 
 def instant(name: str, **kwargs: Any) -> Column[Any]:

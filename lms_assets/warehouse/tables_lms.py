@@ -10,6 +10,8 @@ from sqlalchemy import Column, Date, ForeignKey, Index, Integer, Numeric, String
 from lms_assets.warehouse.tables_base import (
     MYSQL_OPTIONS,
     auto_id,
+    email_address,
+    exact_text,
     flag,
     instant,
     json_value,
@@ -37,7 +39,7 @@ lms_users = Table(
     metadata,
     lms_id("id", primary_key=True),
     # Never unique: two accounts with one address, or with none, are both kept (domain rules, which records count).
-    Column("email", String(255), index=True),
+    email_address("email", index=True),
     Column("first_name", String(255)),
     Column("last_name", String(255)),
     instant("created_at_lms"),
@@ -158,7 +160,7 @@ enrollment_weeks = Table(
 transcript_staging = Table(
     "transcript_staging",
     metadata,
-    Column("chain_key", String(100), primary_key=True),
+    Column("chain_key", exact_text(100), primary_key=True),
     lms_id("person_id", primary_key=True),
     Column("outcome", String(20), nullable=False),
     json_value("payload"),

@@ -10,6 +10,8 @@ from sqlalchemy import Column, Enum, ForeignKey, Index, Integer, String, Table, 
 from lms_assets.warehouse.tables_base import (
     MYSQL_OPTIONS,
     auto_id,
+    email_address,
+    exact_text,
     flag,
     instant,
     json_value,
@@ -42,7 +44,7 @@ partner_managers = Table(
     metadata,
     auto_id(),
     Column("owner_name", String(255), nullable=False, unique=True),
-    Column("email", String(255)),
+    email_address("email"),
     flag("is_active_pam", default=True),
     Column("region", String(100)),
     flag("email_reports_enabled", default=True),
@@ -55,7 +57,7 @@ executive_report_recipients = Table(
     "executive_report_recipients",
     metadata,
     auto_id(),
-    Column("email", String(255), nullable=False, unique=True),
+    email_address("email", nullable=False, unique=True),
     Column("name", String(255)),
     flag("is_active", default=True),
     **MYSQL_OPTIONS,
@@ -65,7 +67,7 @@ email_log = Table(
     "email_log",
     metadata,
     auto_id(),
-    Column("recipient_email", String(255), nullable=False),
+    email_address("recipient_email", nullable=False),
     Column("recipient_name", String(255)),
     Column("subject", String(500)),
     Column("email_type", String(50)),
@@ -75,7 +77,7 @@ email_log = Table(
     instant("sent_at"),
     instant("created_at", index=True),
     # Ours: one message for each type, period and recipient, however often the job runs.
-    Column("message_key", String(200)),
+    Column("message_key", exact_text(200)),
     Index("uq_email_log_message_key", "message_key", unique=True),
     **MYSQL_OPTIONS,
 )
@@ -107,7 +109,7 @@ sync_failures = Table(
     auto_id(),
     Column("sync_type", String(50), nullable=False),
     Column("entity_type", String(50), nullable=False),
-    Column("entity_id", String(255)),
+    Column("entity_id", exact_text(255)),
     Column("entity_name", String(255)),
     Column("failure_reason", String(500)),
     Column("http_status", Integer),
@@ -171,7 +173,7 @@ task_chain_logs = Table(
     json_value("steps_completed"),
     Column("error_message", Text),
     Column("total_duration_seconds", Integer),
-    Column("run_id", String(64)),  # ours: the root run, so that a resumed chain continues its row
+    Column("run_id", exact_text(64)),  # ours: the root run, so that a resumed chain continues its row
     instant("as_of"),  # ours: the instant at which every partner is counted
     Index("uq_task_chain_logs_chain_name_run_id", "chain_name", "run_id", unique=True),
     **MYSQL_OPTIONS,
@@ -182,7 +184,7 @@ alert_incidents = Table(
     "alert_incidents",
     metadata,
     auto_id(),
-    Column("incident_key", String(200), nullable=False, unique=True),
+    Column("incident_key", exact_text(200), nullable=False, unique=True),
     Column("kind", String(50), nullable=False),
     instant("opened_at", nullable=False),
     instant("last_seen_at", nullable=False),
@@ -231,7 +233,7 @@ lms_offboarding_items = Table(
 webhook_events_seen = Table(
     "webhook_events_seen",
     metadata,
-    Column("event_key", String(200), primary_key=True),
+    Column("event_key", exact_text(200), primary_key=True),
     instant("seen_at", nullable=False, index=True),
     **MYSQL_OPTIONS,
 )
@@ -239,7 +241,7 @@ webhook_events_seen = Table(
 sync_state = Table(
     "sync_state",
     metadata,
-    Column("name", String(100), primary_key=True),
+    Column("name", exact_text(100), primary_key=True),
     json_value("value"),
     instant("updated_at", nullable=False),
     **MYSQL_OPTIONS,

@@ -178,3 +178,25 @@ def test_status_before_the_first_chain_says_how_to_start_one(commands: Commands,
     result = commands.run("status", LMS_WAREHOUSE_URL=url)
     assert result.returncode == 0
     assert "lms-assets run daily_full" in result.stdout
+
+
+def test_an_upgrade_shows_first_what_it_changes_and_can_only_plan(commands: Commands, tmp_path: Path):
+    url = f"sqlite:///{tmp_path / 'planned.db'}"
+    planned = commands.run("db", "upgrade", "--plan", LMS_WAREHOUSE_URL=url)
+    assert planned.returncode == 0, planned.stderr
+    assert "Nothing was changed" in planned.stdout
+    assert not (tmp_path / "planned.db").exists()
+    assert commands.run("db", "upgrade", LMS_WAREHOUSE_URL=url).returncode == 0
+    connection = sqlite3.connect(tmp_path / "planned.db")
+    connection.execute("DROP TABLE leads")
+    connection.commit()
+    again = commands.run("db", "upgrade", LMS_WAREHOUSE_URL=url)
+    assert again.stdout.index("make table leads") < again.stdout.index("tables are now at version")
+    connection.execute("DROP TABLE leads")
+    connection.execute("CREATE VIEW leads AS SELECT 1 AS id")
+    connection.commit()
+    connection.close()
+    for words in (("preflight",), ("db", "upgrade")):
+        refused = commands.run(*words, LMS_WAREHOUSE_URL=url)
+        assert refused.returncode == 2
+        assert "leads is a view" in refused.stdout + refused.stderr

@@ -5,7 +5,9 @@ from __future__ import annotations
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.engine import make_url
 
-_MYSQL = "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci"
+UTF8MB4 = "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci"
+LATIN1 = "ENGINE=InnoDB DEFAULT CHARSET=latin1 COLLATE=latin1_swedish_ci ROW_FORMAT=COMPACT"
+UTF8MB3 = "ENGINE=InnoDB DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_general_ci"
 
 TABLES = (
     """CREATE TABLE partners (
@@ -49,6 +51,9 @@ TABLES = (
         id {serial}, task_type VARCHAR(50) NOT NULL UNIQUE, task_name VARCHAR(100), enabled BOOLEAN DEFAULT 1,
         cron_expression VARCHAR(50), last_run_at DATETIME)""",
     "CREATE TABLE portal_sessions (token VARCHAR(64) NOT NULL PRIMARY KEY, person VARCHAR(100))",
+    """CREATE TABLE portal_badges (
+        id {serial}, user_id VARCHAR(50) DEFAULT 'nobody''s', colour VARCHAR(20),
+        CONSTRAINT fk_badge_user FOREIGN KEY (user_id) REFERENCES lms_users (id) ON DELETE CASCADE)""",
     "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)",
 )
 
@@ -68,14 +73,15 @@ ROWS = (
     "INSERT INTO sync_logs (sync_type, status, started_at) VALUES ('users', 'completed', '2024-01-01 00:00:00')",
     "INSERT INTO scheduled_tasks (task_type, task_name, cron_expression) VALUES ('users', 'Users', '0 1 * * *')",
     "INSERT INTO portal_sessions VALUES ('t0ken', 'ada')",
+    "INSERT INTO portal_badges (id, user_id, colour) VALUES (1, 'u-1', 'gold')",
     "INSERT INTO alembic_version VALUES ('portal_0042')",
 )
 
 NAMES = [statement.split()[2] for statement in TABLES]
 
 
-def make_old_portal(url: str) -> None:
-    """Make the tables and rows in an empty database."""
+def make_old_portal(url: str, options: str = UTF8MB4) -> None:
+    """Make the tables and rows in an empty database; `options` are those of its tables on MySQL."""
     parsed = make_url(url)
     mysql = parsed.get_backend_name() == "mysql"
     words = {
@@ -87,7 +93,7 @@ def make_old_portal(url: str) -> None:
     engine = create_engine(parsed.set(drivername="mysql+pymysql") if mysql else parsed)
     with engine.begin() as connection:
         for statement in TABLES:
-            connection.execute(text(statement.format(**words) + (f" {_MYSQL}" if mysql else "")))
+            connection.execute(text(statement.format(**words) + (f" {options}" if mysql else "")))
         for statement in ROWS:
             connection.execute(text(statement))
     engine.dispose()
@@ -103,4 +109,4 @@ def contents(connection: Connection, columns_of: dict[str, list[str]]) -> dict[s
     }
 
 
-__all__ = ["NAMES", "contents", "make_old_portal"]
+__all__ = ["LATIN1", "NAMES", "UTF8MB3", "UTF8MB4", "contents", "make_old_portal"]

@@ -15,13 +15,26 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, inspect, text
 
-from lms_assets.warehouse.errors import UPGRADE, LockedByOthers, SchemaNotCurrent
+from lms_assets.warehouse.errors import UPGRADE, LockedByOthers, SchemaNotCurrent, UpgradeRefused
+from lms_assets.warehouse.migrations.lower_emails import lower_case_emails
+from lms_assets.warehouse.migrations.pending import PENDING
 from lms_assets.warehouse.migrations.reconcile import reconcile
-from lms_assets.warehouse.migrations.reconcile_foreign_keys import PENDING
 from lms_assets.warehouse.migrations.reconcile_indexes import Reconciled
+from lms_assets.warehouse.migrations.reconcile_texts import Texts
+from lms_assets.warehouse.migrations.refusals import refusals
+from lms_assets.warehouse.migrations.warnings import other_schedulers
 from lms_assets.warehouse.tables import metadata
 
-__all__ = ["VERSION_TABLE", "UpgradeReport", "current_version", "head_version", "require_current", "upgrade"]
+__all__ = [
+    "VERSION_TABLE",
+    "UpgradePlan",
+    "UpgradeReport",
+    "current_version",
+    "head_version",
+    "plan_upgrade",
+    "require_current",
+    "upgrade",
+]
 
 VERSION_TABLE = "lms_assets_schema_version"
 _LOCK = "lms_assets_schema"
@@ -49,6 +62,14 @@ class UpgradeReport:
         else:
             text = f"tables are now at version {self.after}; {len(self.changes)} changes"
         return "\n".join([text, *(f"  warning: {warning}" for warning in self.warnings)])
+
+
+@dataclass(frozen=True)
+class UpgradePlan:
+    """What an upgrade would do; `refusals` say why it would not begin, each with what to do."""
+
+    changes: tuple[str, ...]
+    refusals: tuple[str, ...] = ()
 
 
 def _config(connection: Connection | None = None, done: Reconciled | None = None) -> Config:
@@ -91,30 +112,53 @@ def require_current(connection: Connection, where: str) -> None:
     missing = sorted(set(metadata.tables) - tables)
     if missing:
         raise SchemaNotCurrent(where, f"lacks the table {', '.join(missing)}", UPGRADE)
+    texts = Texts(connection, metadata)
+    foreign = [f"{t.name}.{c.name}" for t in metadata.sorted_tables for c in t.c if texts.wanted(c) is not None]
+    if foreign:
+        shown = ", ".join(foreign[:5]) + (f" and {len(foreign) - 5} more" if len(foreign) > 5 else "")
+        raise SchemaNotCurrent(
+            where, f"cannot hold or compare every text in {shown} (character set, collation)", UPGRADE
+        )
 
 
-def upgrade(engine: Engine) -> UpgradeReport:
+def plan_upgrade(connection: Connection) -> UpgradePlan:
+    """What `upgrade` would do with this database, worked out by reading only."""
+    refused = refusals(connection, metadata)
+    if refused:
+        return UpgradePlan((), refused)
+    plan = Reconciled(planning=True)
+    reconcile(connection, metadata, plan)
+    if current_version(connection) != head_version():
+        lower_case_emails(connection, plan)
+    return UpgradePlan(tuple(plan.changes))
+
+
+def upgrade(engine: Engine, where: str) -> UpgradeReport:
     """Bring the database to this code's version.
 
     On SQLite everything is one transaction. MySQL commits each change of a table by itself; every step looks first at
     what is there, so that running it again goes on where it stopped.
 
     Raises:
+        UpgradeRefused: something under our names cannot be used; nothing was changed.
         LockedByOthers: another upgrade is under way.
         SQLAlchemy's errors, for Warehouse.upgrade to translate.
     """
-    with _exclusive(engine) as connection:
+    with _exclusive(engine, where) as connection:
+        if refused := refusals(connection, metadata):
+            raise UpgradeRefused(where, refused)
         before = current_version(connection)
         done = Reconciled()
         command.upgrade(_config(connection, done), "head")
         # Also mends what was dropped or altered by hand since.
         reconcile(connection, metadata, done)
+        other_schedulers(connection, done)
         after = current_version(connection) or ""
     return UpgradeReport(before, after, tuple(done.changes), tuple(dict.fromkeys(done.warnings)))
 
 
 @contextmanager
-def _exclusive(engine: Engine) -> Iterator[Connection]:
+def _exclusive(engine: Engine, where: str) -> Iterator[Connection]:
     """One connection that no other upgrade can have at the same time."""
     with engine.connect() as plain:
         connection = plain.execution_options(lms_writes=True)
@@ -124,7 +168,7 @@ def _exclusive(engine: Engine) -> Iterator[Connection]:
             return
         got = connection.execute(text("SELECT GET_LOCK(:name, :wait)"), {"name": _LOCK, "wait": _LOCK_SECONDS})
         if got.scalar_one() != 1:
-            raise LockedByOthers("database", "another upgrade is under way", "run it again when that is done")
+            raise LockedByOthers(where, "another upgrade is under way", "run it again when that is done")
         try:
             yield connection
             connection.commit()

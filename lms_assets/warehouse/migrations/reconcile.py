@@ -1,8 +1,9 @@
-"""Bringing a database into shape by looking at it first, so that any step can be repeated.
+"""Bringing a database into shape by looking at it first, so that any step can be repeated, or only be planned.
 
-Makes missing tables, columns and indexes; widens text columns that are too narrow; lets columns be NULL where this
-project writes NULL; replaces the unique index on `lms_users.email`. Never drops a table, a column or a row, and
-leaves alone whatever it does not know.
+Makes missing tables, columns and indexes; widens text columns that are too narrow; converts those whose character set
+or collation does not hold or tell apart what this project writes; lets columns be NULL where this project writes NULL;
+takes off the unique index on `lms_users.email` and foreign keys that refuse members. Never drops a table, a column or a
+row, and leaves alone whatever it does not know.
 """
 
 from __future__ import annotations
@@ -19,34 +20,39 @@ from sqlalchemy.engine.interfaces import ReflectedColumn
 from sqlalchemy.schema import CreateTable
 from sqlalchemy.types import TypeEngine
 
-from lms_assets.warehouse.migrations.reconcile_foreign_keys import put_back, set_aside
+from lms_assets.warehouse.migrations.pending import write_down
+from lms_assets.warehouse.migrations.reconcile_foreign_keys import do_pending, drop_references, set_aside
 from lms_assets.warehouse.migrations.reconcile_indexes import UNNAMED, Reconciled, add_indexes, drop_unique
+from lms_assets.warehouse.migrations.reconcile_texts import Texts, converted_type, tied_columns
+from lms_assets.warehouse.migrations.reconcile_values import FirstValues, first_values
+from lms_assets.warehouse.tables_base import EXACT
 
 __all__ = ["reconcile"]
 
 
 def reconcile(connection: Connection, metadata: MetaData, done: Reconciled) -> None:
-    """Bring every table of `metadata` into shape; what was done is added to `done`."""
-    work = _Reconciler(connection, done)
+    """Bring every table of `metadata` into shape, or only plan it; what is done is added to `done`."""
+    work = _Reconciler(connection, metadata, done)
     with work.foreign_keys_unchecked():
+        values = work.first_values(metadata)
+        work.drop_references(metadata)
         work.free_columns(metadata)
         for table in metadata.sorted_tables:
             work.bring_into_shape(table)
-        if connection.dialect.name == "mysql":
-            put_back(connection, done)
+        work.finish(values)
 
 
 class _Reconciler:
-    def __init__(self, connection: Connection, done: Reconciled) -> None:
+    def __init__(self, connection: Connection, metadata: MetaData, done: Reconciled) -> None:
         self._connection, self._done = connection, done
         self._operations = Operations(MigrationContext.configure(connection))
         self._mysql = connection.dialect.name == "mysql"
-        self._collation = self._existing_collation() if self._mysql else None
+        self._texts = Texts(connection, metadata)
 
     @contextmanager
     def foreign_keys_unchecked(self) -> Iterator[None]:
         """Rows were checked when a foreign key was made; putting it back need not do it again."""
-        if not self._mysql:
+        if not self._mysql or self._done.planning:
             yield
             return
         self._connection.execute(text("SET SESSION foreign_key_checks = 0"))
@@ -56,19 +62,51 @@ class _Reconciler:
             if not self._connection.invalidated:
                 self._connection.execute(text("SET SESSION foreign_key_checks = 1"))
 
+    def first_values(self, metadata: MetaData) -> list[FirstValues]:
+        """What new columns are filled with, worked out while they are not there yet."""
+        found = list(first_values(inspect(self._connection), metadata))
+        for each in found:
+            self._done.note("fill", f"{each.table}.{each.column} from {', '.join(each.sources)}")
+            if self._mysql and not self._done.planning:
+                write_down(self._connection, each.table, f"~2 values of {each.column}", each.statement)
+        return found
+
+    def finish(self, values: list[FirstValues]) -> None:
+        """Fill new columns, and put back what was taken off."""
+        if self._done.planning:
+            return
+        if self._mysql:
+            do_pending(self._connection, self._done)
+            return
+        for each in values:
+            self._connection.execute(text(each.statement))
+
+    def drop_references(self, metadata: MetaData) -> None:
+        """Take off the foreign keys that refuse rows which have to be stored."""
+        inspector = inspect(self._connection)
+        for table in metadata.sorted_tables:
+            if inspector.has_table(table.name):
+                drop_references(self._connection, table, self._batch, self._done)
+
     def free_columns(self, metadata: MetaData) -> None:
-        """Take foreign keys off the columns that will be changed."""
+        """Take foreign keys off the columns that will be changed, and have columns at their other ends follow."""
         if not self._mysql:
             return
         inspector = inspect(self._connection)
-        changing = {
-            (table.name, name)
+        changing: dict[tuple[str, str], str | None] = {
+            (table.name, name): self._texts.wanted(table.c[name])
             for table in metadata.sorted_tables
             if inspector.has_table(table.name)
             for name in self._wanted(table, _stored_columns(inspector, table))
         }
-        if changing:
-            set_aside(self._connection, changing)
+        converted = {place: collation for place, collation in changing.items() if collation is not None}
+        tied = tied_columns(self._connection, self._texts, converted, set(metadata.tables))
+        for (table, name), statement in tied.items():
+            self._done.note("change", f"{table}.{name} with the column that a foreign key ties it to")
+            if not self._done.planning:
+                write_down(self._connection, table, f"~1 text of {name}", statement)
+        if changing and not self._done.planning:
+            set_aside(self._connection, {*changing, *tied})
 
     def bring_into_shape(self, table: Table) -> None:
         inspector = inspect(self._connection)
@@ -86,21 +124,23 @@ class _Reconciler:
 
     def _create(self, table: Table, inspector: Inspector) -> None:
         """Make a table; its references take the type of what they refer to, which a portal may have made otherwise."""
+        self._done.note("make", f"table {table.name}")
+        if self._done.planning:
+            return
         scratch = MetaData(naming_convention=table.metadata.naming_convention)
         for other in table.metadata.tables.values():
             other.to_metadata(scratch)
         copy = scratch.tables[table.name]
-        if self._collation:
-            copy.dialect_options["mysql"]["collate"] = self._collation
+        copy.dialect_options["mysql"]["collate"] = self._texts.collation
         for constraint in copy.foreign_key_constraints:
             for element in constraint.elements:
                 target = element.column
-                if target.table is not copy:
+                # Texts are alike by now: what they refer to was converted before.
+                if target.table is not copy and not isinstance(target.type, String):
                     element.parent.type = self._stored_type(inspector, target) or element.parent.type
         self._connection.execute(CreateTable(copy))
         for index in copy.indexes:
             index.create(self._connection)
-        self._done.changes.append(f"made table {table.name}")
 
     def _stored_type(self, inspector: Inspector, column: Column[Any]) -> TypeEngine[Any] | None:
         if not self._mysql:
@@ -119,8 +159,21 @@ class _Reconciler:
 
     def _alter(self, table: Table, stored: dict[str, ReflectedColumn]) -> None:
         wanted = self._wanted(table, stored)
+        for name, change in wanted.items():
+            self._done.note("change", f"{table.name}.{name}: {self._said(table.c[name], change)}")
+        default = self._texts.table_needs_default(table.name)
+        if default:
+            self._done.note("change", f"{table.name}: new columns are utf8mb4")
+        if self._done.planning:
+            return
+        quoted = self._connection.dialect.identifier_preparer.quote(table.name)
+        if default:
+            collation = self._texts.collation
+            self._connection.exec_driver_sql(f"ALTER TABLE {quoted} DEFAULT CHARACTER SET utf8mb4 COLLATE {collation}")
         if not wanted:
             return
+        if self._texts.has_short_keys(table.name):
+            self._connection.exec_driver_sql(f"ALTER TABLE {quoted} ROW_FORMAT=DYNAMIC")
         with self._batch(table) as batch:
             for name, change in wanted.items():
                 was = stored[name]
@@ -132,25 +185,29 @@ class _Reconciler:
                     existing_comment=was.get("comment"),
                     **change,
                 )
-        self._done.changes.extend(f"changed {table.name}.{name}: {_said(c)}" for name, c in wanted.items())
 
     def _change(self, column: Column[Any], stored: ReflectedColumn) -> dict[str, Any]:
         """What alter_column has to be told; nothing when the stored column can hold all that ours can."""
         change: dict[str, Any] = {}
         if column.nullable and not stored["nullable"]:
             change["nullable"] = True
+        if not self._mysql or not isinstance(stored["type"], String) or isinstance(column.type, Enum):
+            return change
         length = column.type.length if isinstance(column.type, String) else None
-        if self._mysql and length and not isinstance(column.type, Enum) and isinstance(stored["type"], String):
-            was = stored["type"].length
-            collation = getattr(stored["type"], "collation", None)
-            if isinstance(stored["type"], MYSQL_ENUM):
-                longest = max((len(value) for value in stored["type"].enums), default=0)
-                change["type_"] = String(max(length, longest), collation=collation)
-            elif was is not None and was < length:
-                change["type_"] = String(length, collation=collation)
+        was = stored["type"].length
+        too_narrow = length is not None and was is not None and was < length
+        collation = self._texts.wanted(column)
+        if collation is not None or too_narrow or (length and isinstance(stored["type"], MYSQL_ENUM)):
+            place = (column.table.name, column.name)
+            kept = self._texts.columns[place].collation if place in self._texts.columns else None
+            new_charset = collation is not None and self._texts.charset_of(place) != "utf8mb4"
+            change["type_"] = converted_type(stored, length, collation or kept, new_charset=new_charset)
         return change
 
     def _add(self, table: Table, column: Column[Any]) -> None:
+        self._done.note("add", f"{table.name}.{column.name}")
+        if self._done.planning:
+            return
         added: Column[Any] = Column(
             column.name,
             column.type,
@@ -159,30 +216,30 @@ class _Reconciler:
             server_default=column.server_default.arg if column.server_default is not None else None,  # type: ignore[attr-defined]
         )
         self._operations.add_column(table.name, added)
-        self._done.changes.append(f"added {table.name}.{column.name}")
 
-    def _batch(self, table: Table) -> AbstractContextManager[BatchOperations]:
+    def _batch(self, table: Table, unnamed: dict[str, str] | None = None) -> AbstractContextManager[BatchOperations]:
         """Changes of one table; SQLite can do them only by rebuilding it, with all of its rows and columns."""
-        return self._operations.batch_alter_table(table.name, naming_convention=UNNAMED)
+        return self._operations.batch_alter_table(table.name, naming_convention=unnamed or UNNAMED)
 
-    def _existing_collation(self) -> str | None:
-        """Collation of a portal that is being adopted: texts of two collations cannot be joined."""
-        query = text(
-            "SELECT table_collation FROM information_schema.tables WHERE table_schema = DATABASE() "
-            "AND table_name IN ('partners', 'lms_users') AND table_collation LIKE 'utf8mb4%' ORDER BY table_name DESC"
-        )
-        return self._connection.execute(query).scalars().first()
+    def _said(self, column: Column[Any], change: dict[str, Any]) -> str:
+        parts = []
+        place = (column.table.name, column.name)
+        if "type_" in change:
+            charset, collation = self._texts.charset_of(place), self._texts.wanted(column)
+            if collation is not None and charset != "utf8mb4":
+                parts.append(f"from {charset} to utf8mb4")
+            if collation == EXACT:
+                parts.append("compared exactly, letter by letter")
+            if length := getattr(change["type_"], "length", None):
+                parts.append(f"{length} characters wide")
+        if "nullable" in change:
+            parts.append("may be NULL")
+        return ", ".join(parts)
 
     def _warn(self, table: Table, stored: dict[str, ReflectedColumn]) -> None:
         for name, column in stored.items():
-            if name in table.c:
-                collation = getattr(column["type"], "collation", None) or "utf8mb4"
-                if not collation.startswith("utf8mb4"):
-                    self._done.warnings.append(
-                        f"{table.name}.{name} is {collation}: some names cannot be stored; "
-                        f"ALTER TABLE {table.name} CONVERT TO CHARACTER SET utf8mb4"
-                    )
-            elif not column["nullable"] and column["default"] is None and column.get("autoincrement") is not True:
+            unknown = name not in table.c and not column["nullable"] and column["default"] is None
+            if unknown and column.get("autoincrement") is not True:
                 self._done.warnings.append(
                     f"{table.name}.{name} is unknown to this project and must be given: new rows will be refused "
                     "unless it gets a default value"
@@ -191,12 +248,3 @@ class _Reconciler:
 
 def _stored_columns(inspector: Inspector, table: Table) -> dict[str, ReflectedColumn]:
     return {column["name"]: column for column in inspector.get_columns(table.name)}
-
-
-def _said(change: dict[str, Any]) -> str:
-    parts = []
-    if "type_" in change:
-        parts.append(f"now {change['type_'].length} characters wide")
-    if "nullable" in change:
-        parts.append("may be NULL")
-    return ", ".join(parts)

@@ -1,7 +1,6 @@
-"""Taking foreign keys off while their columns are widened, which MySQL and MariaDB refuse otherwise.
+"""Foreign keys of MySQL and MariaDB while an upgrade changes their columns, and those that must not be there.
 
-What is taken off is written down in a table of its own first, so that an interrupted upgrade puts it back when it is
-run again. SQLite needs none of this.
+A foreign key is taken off while its columns change, which the servers refuse otherwise, and put back at the end.
 """
 
 from __future__ import annotations
@@ -9,23 +8,24 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Column, Connection, MetaData, String, Table, Text, inspect, select
+from alembic.operations import BatchOperations
+from sqlalchemy import Connection, Table, inspect
 
-from lms_assets.warehouse.migrations.reconcile_indexes import Reconciled
-from lms_assets.warehouse.tables_base import MYSQL_OPTIONS
-
-__all__ = ["PENDING", "put_back", "set_aside"]
-
-PENDING = "lms_assets_schema_pending"
-
-_pending = Table(
+from lms_assets.warehouse.migrations.pending import (
     PENDING,
-    MetaData(),
-    Column("table_name", String(64), primary_key=True),
-    Column("constraint_name", String(64), primary_key=True),
-    Column("statement", Text, nullable=False),
-    **MYSQL_OPTIONS,
+    drop_pending,
+    pending_statements,
+    remove_pending,
+    write_down,
 )
+from lms_assets.warehouse.migrations.reconcile_indexes import Reconciled
+
+__all__ = ["NEVER_REFERRING", "PENDING", "do_pending", "drop_references", "set_aside"]
+
+NEVER_REFERRING = {("lms_group_members", "group_id"), ("lms_group_members", "user_id")}
+"""Columns that may hold ids of nobody, since the LMS lists members who are gone: no foreign key may refuse them."""
+
+_UNNAMED = {"fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s"}
 
 
 def set_aside(connection: Connection, columns: Collection[tuple[str, str]]) -> None:
@@ -39,30 +39,37 @@ def set_aside(connection: Connection, columns: Collection[tuple[str, str]]) -> N
             if not set(ends) & set(columns):
                 continue
             name = str(key["name"])
-            _write_down(connection, table, name, _statement(quote, table, dict(key)))
+            write_down(connection, table, name, _statement(quote, table, dict(key)))
             connection.exec_driver_sql(f"ALTER TABLE {quote(table)} DROP FOREIGN KEY {quote(name)}")
 
 
-def put_back(connection: Connection, done: Reconciled) -> None:
-    """Put back what was taken off, now or by an upgrade that was interrupted."""
-    if not inspect(connection).has_table(PENDING):
-        return
-    for table, name, statement in connection.execute(select(*_pending.c)).all():
-        present = {str(key["name"]) for key in inspect(connection).get_foreign_keys(table)}
+def do_pending(connection: Connection, done: Reconciled) -> None:
+    """Do what was written down, now or by an upgrade that was interrupted: columns, values, then foreign keys."""
+    for table, name, statement in pending_statements(connection):
+        is_foreign_key = not name.startswith("~")
+        present = {str(key["name"]) for key in inspect(connection).get_foreign_keys(table)} if is_foreign_key else set()
         if name not in present:
             # The driver reads a percent sign as the beginning of a parameter.
             connection.exec_driver_sql(statement.replace("%", "%%"))
-            done.changes.append(f"put back the foreign key {table}.{name}")
-    _pending.drop(connection)
+            if is_foreign_key:
+                done.note("put back", f"the foreign key {table}.{name}")
+        remove_pending(connection, table, name)
+    drop_pending(connection)
 
 
-def _write_down(connection: Connection, table: str, name: str, statement: str) -> None:
-    _pending.create(connection, checkfirst=True)
-    known = select(_pending.c.statement).where(_pending.c.table_name == table, _pending.c.constraint_name == name)
-    if connection.execute(known).first() is None:
-        values = {"table_name": table, "constraint_name": name, "statement": statement}
-        connection.execute(_pending.insert().values(values))
-    connection.commit()
+def drop_references(connection: Connection, table: Table, batch: Any, done: Reconciled) -> None:
+    """Take the foreign keys off the columns of NEVER_REFERRING, for good."""
+    for key in inspect(connection).get_foreign_keys(table.name):
+        columns = [(table.name, name) for name in key["constrained_columns"]]
+        if not set(columns) & NEVER_REFERRING:
+            continue
+        where = ", ".join(f"{table.name}.{name}" for _, name in columns)
+        done.note("take off", f"the foreign key on {where}: the LMS lists members who are gone")
+        if not done.planning:
+            unnamed = f"fk_{table.name}_{key['constrained_columns'][0]}_{key['referred_table']}"
+            changes: BatchOperations
+            with batch(table, _UNNAMED) as changes:
+                changes.drop_constraint(key["name"] or unnamed, type_="foreignkey")
 
 
 def _statement(quote: Any, table: str, key: dict[str, Any]) -> str:

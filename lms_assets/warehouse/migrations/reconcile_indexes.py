@@ -23,12 +23,23 @@ UNNAMED = {"uq": "uq_%(table_name)s_%(column_0_name)s"}
 Batch = Callable[[Table], AbstractContextManager[BatchOperations]]
 
 
+_DONE = {"make": "made", "add": "added", "change": "changed", "fill": "filled", "take off": "took off"}
+
+
 @dataclass
 class Reconciled:
-    """One line for each thing that was changed, and for each that a person should look at."""
+    """One line for each thing that was changed, and for each that a person should look at.
 
+    `planning`: nothing is changed, the lines say what would be.
+    """
+
+    planning: bool = False
     changes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+
+    def note(self, verb: str, what: str) -> None:
+        """Add a line about a change: "make", "table leads" is "made table leads" once it is done."""
+        self.changes.append(f"{verb if self.planning else _DONE.get(verb, verb)} {what}")
 
 
 def drop_unique(operations: Operations, table: Table, batch: Batch, done: Reconciled) -> None:
@@ -41,6 +52,9 @@ def drop_unique(operations: Operations, table: Table, batch: Batch, done: Reconc
             continue
         if on_sqlite and index.get("duplicates_constraint"):
             continue
+        done.note("make", f"the index on {table.name}.{columns[0]} not unique")
+        if done.planning:
+            continue
         # The plain one first: MySQL keeps an index for as long as a foreign key needs it.
         plain = f"ix_{table.name}_{columns[0]}"
         if index["name"] == plain:
@@ -48,7 +62,6 @@ def drop_unique(operations: Operations, table: Table, batch: Batch, done: Reconc
         if plain not in {other["name"] for other in inspector.get_indexes(table.name)}:
             operations.create_index(plain, table.name, columns)
         operations.drop_index(str(index["name"]), table_name=table.name)
-        done.changes.append(f"made the index on {table.name}.{columns[0]} not unique")
     if on_sqlite:
         _drop_unique_constraint(table, batch, done, operations)
 
@@ -58,9 +71,11 @@ def _drop_unique_constraint(table: Table, batch: Batch, done: Reconciled, operat
     for constraint in inspect(operations.get_bind()).get_unique_constraints(table.name):
         columns = constraint["column_names"]
         if len(columns) == 1 and (table.name, columns[0]) in NEVER_UNIQUE:
+            done.note("make", f"{table.name}.{columns[0]} not unique")
+            if done.planning:
+                continue
             with batch(table) as changes:
                 changes.drop_constraint(constraint["name"] or f"uq_{table.name}_{columns[0]}", type_="unique")
-            done.changes.append(f"made {table.name}.{columns[0]} not unique")
 
 
 def add_indexes(operations: Operations, table: Table, done: Reconciled) -> None:
@@ -82,6 +97,9 @@ def add_indexes(operations: Operations, table: Table, done: Reconciled) -> None:
 
 def _make(operations: Operations, table: Table, index: Index, done: Reconciled) -> None:
     columns = list(index.columns.keys())
+    if done.planning:
+        done.note("make", f"index {index.name}")
+        return
     try:
         operations.create_index(str(index.name), table.name, columns, unique=bool(index.unique))
     except DBAPIError as error:
@@ -91,4 +109,4 @@ def _make(operations: Operations, table: Table, index: Index, done: Reconciled) 
             f"{table.name} holds the same {', '.join(columns)} twice, so that it cannot be made unique: remove one"
         )
         return
-    done.changes.append(f"made index {index.name}")
+    done.note("make", f"index {index.name}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from alembic import context, op
 
 from lms_assets.warehouse.migrations.backfill import fill_transcript_read_at
+from lms_assets.warehouse.migrations.lower_emails import lower_case_emails
 from lms_assets.warehouse.migrations.reconcile import reconcile
 from lms_assets.warehouse.tables import metadata
 
@@ -16,8 +17,10 @@ depends_on = None
 
 def upgrade() -> None:
     """Bring what exists into shape; `reconcile` looks first, so that running it again is safe."""
-    reconcile(op.get_bind(), metadata, context.config.attributes["done"])
+    done = context.config.attributes["done"]
+    reconcile(op.get_bind(), metadata, done)
     fill_transcript_read_at(op.get_bind())
+    lower_case_emails(op.get_bind(), done)
 
 
 def downgrade() -> None:
