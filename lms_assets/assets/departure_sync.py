@@ -88,7 +88,7 @@ class DepartureSync:
             stored_partners = reading.stored_partners(connection)
             stored_contacts = reading.stored_contacts(connection)
             employers, partner_of_row = Employers.of(connection), reading.partner_of_contacts(connection)
-            doubles = _left_aside(connection)
+            doubles = contacts_left_aside(connection)
         if self._since is None:
             return
         accounts = CrmSource(
@@ -206,7 +206,7 @@ def _synced_since(connection: Connection) -> datetime | None:
     return min(starts) - OVERLAP if len(starts) == len(full) else None
 
 
-def _left_aside(connection: Connection) -> frozenset[int]:
+def contacts_left_aside(connection: Connection) -> frozenset[int]:
     """CRM ids of contacts that the full sync set aside: unreadable, or with somebody else's e-mail."""
     kinds = ENTITY_TYPES["contacts"]
     failures = [each for kind in kinds for each in open_failures(connection, SYNC_TYPES["contacts"], kind)]

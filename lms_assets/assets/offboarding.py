@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 
 from lms_assets.assets.define import asset_of
-from lms_assets.assets.offboarding_facts import removals_now
+from lms_assets.assets.offboarding_facts import Facts, refuse_old_data
 from lms_assets.assets.step import sync_step
 from lms_assets.domain.offboarding import plan_id
 from lms_assets.resources import Connections
@@ -23,7 +23,8 @@ def lms_offboarding_plan(context: dg.AssetExecutionContext, lms: Connections) ->
     """Write a new plan from what the last complete syncs say; an unreviewed older one is superseded by it."""
     with sync_step(context, lms, "lms_offboarding_plan") as step:
         with step.warehouse.read() as connection:
-            removals = removals_now(connection, step.rules)
+            refuse_old_data(connection, step.now)
+            removals = Facts.of(connection, step.rules).removals()
         reasons = Counter(each.reason for each in removals)
         digest = plan_id(removals)
         written: list[int] = []

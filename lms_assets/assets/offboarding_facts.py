@@ -2,14 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
 
-from lms_assets.domain.affiliations import GroupFacts
+from lms_assets.checks.define import TOO_OLD
+from lms_assets.domain.affiliations import ContactFacts, GroupFacts, PersonFacts
+from lms_assets.domain.deletions import SyncStopped
 from lms_assets.domain.groups import is_kept_group
 from lms_assets.domain.offboarding import Removal, plan_offboarding
 from lms_assets.domain.rules import Rules
-from lms_assets.warehouse import reading
+from lms_assets.domain.verdicts import recent
+from lms_assets.lineage import SYNC_TYPES
+from lms_assets.warehouse import reading, sync_log
 from lms_assets.warehouse.engine import Connection
+
+SOURCES = ("partners", "contacts", "users", "groups", "memberships")
+"""The assets whose rows a plan is made of."""
+
+
+class PlanRefused(SyncStopped):
+    """The plan must not be written or carried out; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything that decides who leaves which group (see `plan_offboarding`)."""
+
+    partners: Mapping[int, bool]
+    people: Mapping[str, PersonFacts]
+    groups: tuple[GroupFacts, ...]
+    members: tuple[tuple[str, str], ...]
+    contacts: tuple[ContactFacts, ...]
+    everybody: tuple[str, ...]
+    """Ids of the groups of everybody with partner access."""
+
+    @classmethod
+    def of(cls, connection: Connection, rules: Rules, *, also_members: Iterable[tuple[str, str]] = ()) -> Facts:
+        """As the warehouse has them now.
+
+        Args:
+            also_members: (group, person) taken out already by the plan that is being carried out: what it has done
+                itself must not count as a fact that changed.
+        """
+        everybody = everybody_groups(connection, rules)
+        return cls(
+            reading.partner_activity(connection),
+            reading.person_facts(connection),
+            (*reading.group_facts(connection), *(GroupFacts(each, None) for each in everybody)),
+            (*reading.members(connection), *also_members),
+            reading.contact_facts(connection),
+            tuple(everybody),
+        )
+
+    def of_people(self, people: Collection[str]) -> Facts:
+        """Only what concerns these people."""
+        return replace(
+            self,
+            members=tuple(each for each in self.members if each[1] in people),
+            contacts=tuple(each for each in self.contacts if each.lms_user_id in people),
+        )
+
+    def removals(self) -> tuple[Removal, ...]:
+        """Who would be taken out of which group, and why."""
+        return plan_offboarding(
+            self.partners, self.people, self.groups, self.members, self.contacts, everybody_group_ids=self.everybody
+        )
 
 
 def everybody_groups(connection: Connection, rules: Rules) -> list[str]:
@@ -17,21 +75,17 @@ def everybody_groups(connection: Connection, rules: Rules) -> list[str]:
     return [each.id for each in reading.groups(connection, active_only=True) if is_kept_group(each.name, rules)]
 
 
-def removals_now(
-    connection: Connection, rules: Rules, *, also_members: Iterable[tuple[str, str]] = ()
-) -> tuple[Removal, ...]:
-    """Who would be taken out of which group, and why (see `plan_offboarding`).
+def refuse_old_data(connection: Connection, now: datetime) -> None:
+    """Nobody is taken out of a group on account of data that a chain would not count with.
 
-    Args:
-        also_members: (group, person) taken out already by the plan that is being carried out: what it has done itself
-            must not count as a fact that changed.
+    Raises:
+        PlanRefused: partners, contacts, people, groups or memberships were last synced too long ago.
     """
-    everybody = everybody_groups(connection, rules)
-    return plan_offboarding(
-        reading.partner_activity(connection),
-        reading.person_facts(connection),
-        (*reading.group_facts(connection), *(GroupFacts(each, None) for each in everybody)),
-        (*reading.members(connection), *also_members),
-        reading.contact_facts(connection),
-        everybody_group_ids=everybody,
-    )
+    completed = sync_log.last_completed(connection)
+    for asset in SOURCES:
+        entry = completed.get(SYNC_TYPES[asset])
+        verdict = recent(entry.completed_at if entry else None, now, TOO_OLD, asset.capitalize())
+        if not verdict.passed:
+            raise PlanRefused(
+                f"{verdict.description}. Run daily_full, then make a new plan: lms-assets run offboarding_plan."
+            )

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from itertools import groupby
 
-from lms_assets.assets.offboarding_facts import everybody_groups, removals_now
-from lms_assets.domain.deletions import SyncStopped
+from lms_assets.assets.offboarding_facts import Facts, PlanRefused, everybody_groups, refuse_old_data
+from lms_assets.assets.offboarding_recheck import NO_MEMBER, Known, Recheck
 from lms_assets.domain.push_plan import in_batches
 from lms_assets.domain.rules import Rules
 from lms_assets.vendors.errors import VendorError
+from lms_assets.vendors.impartner import ImpartnerClient
 from lms_assets.vendors.northpass import NorthpassClient
 from lms_assets.warehouse.engine import Connection, Warehouse
 from lms_assets.warehouse.offboarding import (
@@ -19,6 +20,7 @@ from lms_assets.warehouse.offboarding import (
     finish_plan,
     items_of,
     note_answers,
+    note_dropped,
     note_failure,
     note_sending,
     plan_row,
@@ -31,15 +33,12 @@ BATCH = 50
 """People in one call (Northpass API, endpoints)."""
 
 
-class PlanRefused(SyncStopped):
-    """The plan must not be carried out; the text says why and what to do."""
-
-
 class OffboardingRun:
     """One application of one plan; made again after an interruption, it goes on where that one stopped.
 
     Attributes:
         done: removals carried out by this run. left: those still open when it ended.
+        dropped: removals that were not sent because what they rest on has changed at a vendor, with the reason.
     """
 
     def __init__(self, warehouse: Warehouse, rules: Rules, plan_id: int, *, now: datetime) -> None:
@@ -49,12 +48,13 @@ class OffboardingRun:
         self._now = now
         self.done = 0
         self.left = 0
+        self.dropped: dict[PlanItem, str] = {}
 
     def batches(self) -> list[list[PlanItem]]:
         """What may be sent now: open removals group by group, 50 a call, as many as the day still allows.
 
         Raises:
-            PlanRefused: switched off, no such plan, not reviewed, too old, or its facts have changed.
+            PlanRefused: switched off, no such plan, not reviewed, too old, of old data, or its facts have changed.
         """
         limit = self._rules.offboarding_removals_per_day
         if limit < 1:
@@ -82,8 +82,10 @@ class OffboardingRun:
         if self._now - plan.created_at > OLDEST:
             raise PlanRefused(f"Plan {plan.id} is more than a day old; make a new one and have it reviewed.")
         items = items_of(connection, plan.id)
+        if any(item.status in OPEN_ITEMS for item in items):
+            refuse_old_data(connection, self._now)
         done = [(item.removal.group_id, item.removal.user_id) for item in items if item.status not in OPEN_ITEMS]
-        today = set(removals_now(connection, self._rules, also_members=done))
+        today = set(Facts.of(connection, self._rules, also_members=done).removals())
         changed = [item for item in items if item.status in OPEN_ITEMS and item.removal not in today]
         if changed:
             sample = ", ".join(f"{item.removal.user_id} in {item.removal.group_id}" for item in changed[:5])
@@ -93,12 +95,22 @@ class OffboardingRun:
             )
         return items
 
-    def send(self, client: NorthpassClient, batch: list[PlanItem]) -> None:
-        """Take one batch, all of one group, out of it, and keep each answer.
+    def recheck(self, crm: ImpartnerClient, lms: NorthpassClient) -> Recheck:
+        """What asks both vendors again for what the plan rests on."""
+        with self._warehouse.read() as connection:
+            known = Known.of(connection, self._rules, items_of(connection, self._plan_id))
+        return Recheck(crm, lms, self._rules, known)
+
+    def send(self, client: NorthpassClient, planned: list[PlanItem], recheck: Recheck) -> None:
+        """Take one batch, all of one group, out of it, without those for whom something has changed; keep each answer.
 
         Raises:
             VendorError: it could not be carried out; it stays open.
+            PlanRefused: the CRM's answers prove nothing.
         """
+        batch = self._without_changed(planned, recheck.changed(planned))
+        if not batch:
+            return
         now = self._now
         self._warehouse.in_transaction(lambda connection: note_sending(connection, self._plan_id, batch, now=now))
         group_id = batch[0].removal.group_id
@@ -113,6 +125,19 @@ class OffboardingRun:
         self._warehouse.in_transaction(lambda connection: note_answers(connection, answers, now=now))
         self.done += len(batch)
         self.left -= len(batch)
+
+    def _without_changed(self, planned: list[PlanItem], changed: Mapping[PlanItem, str]) -> list[PlanItem]:
+        """What is left to send. Who was sent before and is no member any more was taken out by that."""
+        now, gone = self._now, [item for item in changed if item.sent_at is not None and changed[item] == NO_MEMBER]
+        dropped = {item: reason for item, reason in changed.items() if item not in gone}
+        if changed:
+            answers = dict.fromkeys(gone, "absent")
+            self._warehouse.in_transaction(lambda connection: note_answers(connection, answers, now=now))
+            self._warehouse.in_transaction(lambda connection: note_dropped(connection, dropped, now=now))
+        self.dropped |= dropped
+        self.done += len(gone)
+        self.left -= len(changed)
+        return [item for item in planned if item not in changed]
 
     def finish(self) -> None:
         """Close the plan when nothing of it is left."""

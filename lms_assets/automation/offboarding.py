@@ -10,6 +10,8 @@ from lms_assets.lineage import NORTHPASS_POOL
 from lms_assets.resources import Connections
 from lms_assets.run_tags import JOB_TAG, LANE_TAG, OFFBOARDING_PLAN_TAG
 
+SHOWN = 20
+
 
 class ApplyPlan(dg.Config):
     """Which plan; 0 leaves it to the run's tag `lms/offboarding_plan`."""
@@ -19,20 +21,35 @@ class ApplyPlan(dg.Config):
 
 @dg.op(pool=NORTHPASS_POOL)
 def apply_offboarding_plan(context: dg.OpExecutionContext, config: ApplyPlan, lms: Connections) -> None:
-    """Send what the plan and the day allow; what fails or is left stays open for the next application."""
+    """Send what the plan and the day allow; what fails or is left stays open for the next application.
+
+    What each removal rests on is asked for again at both vendors right before; what has changed is dropped.
+    """
     plan_id = config.plan or int(context.run.tags.get(OFFBOARDING_PLAN_TAG, "0"))
     with lms.warehouse() as warehouse:
         run = OffboardingRun(warehouse, lms.rules(), plan_id, now=lms.now())
         try:
             batches = run.batches()
+            with lms.northpass() as client, lms.impartner() as crm:
+                recheck = run.recheck(crm, client)
+                for batch in batches:
+                    run.send(client, batch, recheck)
+                    context.log.info(
+                        f"Plan {plan_id}: {run.done:,} removals done, {len(run.dropped):,} dropped, {run.left:,} left"
+                    )
         except SyncStopped as refused:
             raise dg.Failure(str(refused), allow_retries=False) from refused
-        with lms.northpass() as client:
-            for batch in batches:
-                run.send(client, batch)
-                context.log.info(f"Plan {plan_id}: {run.done:,} removals done, {run.left:,} left")
         run.finish()
-    context.add_output_metadata({"plan": plan_id, "removed": run.done, "left": run.left})
+    dropped = [f"{item.removal.user_id} in {item.removal.group_id}: {why}" for item, why in run.dropped.items()]
+    context.add_output_metadata(
+        {
+            "plan": plan_id,
+            "removed": run.done,
+            "left": run.left,
+            "dropped": len(dropped),
+            "why_dropped": dropped[:SHOWN],
+        }
+    )
 
 
 @dg.job(

@@ -148,6 +148,7 @@ def _table(items: Sequence[PlanItem], groups: Mapping[str, str], partners: Mappi
         removal = each.removal
         number = removal.partner_id
         partner = f"#{number} {partners.get(number, '')}".strip() if number is not None else "\u2013"
-        cells = groups.get(removal.group_id, removal.group_id), removal.user_id, partner, removal.reason, each.status
+        state = f"{each.status}: {each.error}" if each.error else each.status
+        cells = groups.get(removal.group_id, removal.group_id), removal.user_id, partner, removal.reason, state
         table.add_row(*(Text(visible(cell)) for cell in cells))
     return table

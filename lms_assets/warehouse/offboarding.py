@@ -24,6 +24,7 @@ __all__ = [
     "items_of",
     "newest_plans",
     "note_answers",
+    "note_dropped",
     "note_failure",
     "note_review",
     "note_sending",
@@ -50,12 +51,16 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class PlanItem:
-    """One removal of a plan; `status`: planned, sent, failed, removed, absent, group_gone."""
+    """One removal of a plan; `status`: planned, sent, failed, removed, absent, group_gone, dropped.
+
+    `error`: why it failed, or was dropped.
+    """
 
     id: int
     removal: Removal
     status: str
     sent_at: datetime | None
+    error: str | None = None
 
 
 def write_plan(
@@ -111,9 +116,9 @@ def note_review(connection: Connection, plan_id: int, *, by: str, now: datetime)
 def items_of(connection: Connection, plan_id: int) -> tuple[PlanItem, ...]:
     """Every removal of a plan, group by group."""
     c = lms_offboarding_items.c
-    query = select(c.id, c.group_id, c.user_id, c.partner_id, c.reason, c.status, c.sent_at)
+    query = select(c.id, c.group_id, c.user_id, c.partner_id, c.reason, c.status, c.sent_at, c.error)
     rows = connection.execute(query.where(c.plan_id == plan_id).order_by(c.group_id, c.user_id))
-    return tuple(PlanItem(row[0], Removal(*row[1:5]), row[5], row[6]) for row in rows)
+    return tuple(PlanItem(row[0], Removal(*row[1:5]), *row[5:8]) for row in rows)
 
 
 def removals_sent_since(connection: Connection, since: datetime) -> int:
@@ -147,6 +152,14 @@ def note_failure(
     values = {"status": "failed", "answered_at": now, "error": scrub(error, 1000), "http_status": http_status}
     ids = [each.id for each in items]
     connection.execute(update(lms_offboarding_items).where(lms_offboarding_items.c.id.in_(ids)).values(values))
+
+
+def note_dropped(connection: Connection, reasons: Mapping[PlanItem, str], *, now: datetime) -> None:
+    """Note removals that were not sent because what they rest on has changed at a vendor; they are over."""
+    c = lms_offboarding_items.c
+    for item, reason in reasons.items():
+        values = {"status": "dropped", "answered_at": now, "error": scrub(reason, 1000), "http_status": None}
+        connection.execute(update(lms_offboarding_items).where(c.id == item.id).values(values))
 
 
 def finish_plan(connection: Connection, plan_id: int, *, now: datetime) -> None:

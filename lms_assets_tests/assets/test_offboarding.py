@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lms_assets.console import offboarding
+from lms_assets.lineage import SYNC_TYPES
 from lms_assets.run_tags import OFFBOARDING_PLAN_TAG
 from lms_assets.warehouse.tables import lms_offboarding_plans
 from lms_assets_tests.assets.looking import a_group_of_people, pairs, row_of
@@ -92,6 +94,99 @@ def test_a_plan_whose_facts_have_changed_is_refused(left: tuple[ChainRig, str, i
     rig.sandbox.mutate("set_account", account=account, fields={"account_status": "Active"})
     assert rig.run(assets=("partners",)).success
     assert "have changed" in apply(rig, plan, tmp_path).errors["apply_offboarding_plan"]
+    assert removals_asked(rig) == 0
+
+
+def test_a_partner_that_is_active_again_in_the_crm_keeps_its_people_though_no_chain_has_seen_it(
+    left: tuple[ChainRig, str, int], tmp_path: Path
+) -> None:
+    """The warehouse knows yesterday's news: the CRM is asked right before anybody is taken out."""
+    rig, group, plan = left
+    review(rig, plan)
+    people = members_at_the_vendor(rig, group)
+    partner = row_of(rig, "lms_groups", id=group)["partner_id"]
+    account = row_of(rig, "partners", id=partner)["impartner_id"]
+    rig.sandbox.mutate("set_account", account=account, fields={"account_status": "Active"})
+    assert apply(rig, plan, tmp_path).success
+    assert members_at_the_vendor(rig, group) == people
+    dropped = [row for row in rig.rows("lms_offboarding_items") if row["group_id"] == group]
+    assert {(row["status"], row["sent_at"]) for row in dropped} == {("dropped", None)}
+    assert {row["error"] for row in dropped} == {f"partner {partner} is active in the CRM now"}
+    assert row_of(rig, "lms_offboarding_plans", id=plan)["status"] == "applied"
+
+
+def test_who_left_the_group_or_is_at_an_active_partner_now_is_dropped_and_the_others_leave(
+    left: tuple[ChainRig, str, int], tmp_path: Path
+) -> None:
+    rig, group, plan = left
+    review(rig, plan)
+    gone, *others = sorted(members_at_the_vendor(rig, group))
+    rig.sandbox.mutate("remove_member", group=group, person=gone)
+    assert apply(rig, plan, tmp_path).success
+    items = {row["user_id"]: row for row in rig.rows("lms_offboarding_items") if row["group_id"] == group}
+    assert items[gone]["status"] == "dropped"
+    assert items[gone]["error"].startswith("the group does not list the person")
+    assert {items[each]["status"] for each in others} == {"removed"}
+    assert members_at_the_vendor(rig, group) == set()
+
+
+def test_a_contact_who_is_active_again_in_the_crm_keeps_the_groups(synced: ChainRig, tmp_path: Path) -> None:
+    """A contact of an active partner, whom the chain saw leave and who is back before the plan is applied."""
+    contact = next(row for row in synced.rows("contacts") if _is_member_by_contact(synced, row))
+    number = contact["impartner_id"]
+    synced.sandbox.mutate("set_contact", contact=number, fields={"contact_status": "Terminated"})
+    assert synced.run().success
+    plan = synced.run("offboarding_plan").metadata["lms_offboarding_plan"]["plan"]
+    review(synced, plan)
+    before = _groups_of(synced, contact["lms_user_id"])
+    assert before & {row["group_id"] for row in synced.rows("lms_offboarding_items") if row["plan_id"] == plan}
+    synced.sandbox.mutate("set_contact", contact=number, fields={"contact_status": "Active"})
+    assert apply(synced, plan, tmp_path).success
+    assert _groups_of(synced, contact["lms_user_id"]) == before
+    items = [row for row in synced.rows("lms_offboarding_items") if row["user_id"] == contact["lms_user_id"]]
+    assert {row["error"] for row in items} == {f"contact {contact['id']} is active in the CRM now"}
+
+
+def _groups_of(rig: ChainRig, person: str) -> set[str]:
+    return {group for group, members in rig.sandbox.world.memberships.items() if person in members}
+
+
+def _is_member_by_contact(rig: ChainRig, contact: dict[str, Any]) -> bool:
+    groups = {row["id"] for row in rig.rows("lms_groups") if row["partner_id"] == contact["partner_id"]}
+    member = any(
+        row["user_id"] == contact["lms_user_id"] and row["group_id"] in groups for row in rig.rows("lms_group_members")
+    )
+    return bool(contact["is_active"] and contact["partner_id"] and contact["lms_user_id"] and member)
+
+
+@pytest.mark.parametrize("kind", ["empty", "server_error", "not_found"])
+def test_nobody_is_taken_out_while_the_crm_cannot_say_that_it_is_right(
+    left: tuple[ChainRig, str, int], tmp_path: Path, kind: str
+) -> None:
+    """An answer that lacks everybody confirms nothing."""
+    rig, group, plan = left
+    review(rig, plan)
+    people = members_at_the_vendor(rig, group)
+    fault = {"empty": ("cut_short", {"keep": 0})}.get(kind, (kind, {}))
+    for path in ("GET /Account", "GET /User"):
+        rig.sandbox.faults.add(fault[0], path, **fault[1])
+    assert not apply(rig, plan, tmp_path).success
+    assert members_at_the_vendor(rig, group) == people
+    assert removals_asked(rig) == 0
+
+
+def test_a_plan_of_old_data_is_neither_written_nor_carried_out(left: tuple[ChainRig, str, int], tmp_path: Path) -> None:
+    """As old as what no chain would count with: the CRM's part of it is 48 hours old, whatever else is fresh."""
+    rig, _, plan = left
+    review(rig, plan)
+    with rig.warehouse.transaction() as connection:
+        logs = lms_offboarding_plans.metadata.tables["sync_logs"]
+        old = {"completed_at": rig.now - timedelta(hours=49)}
+        connection.execute(logs.update().where(logs.c.sync_type == SYNC_TYPES["contacts"]).values(old))
+    refused = apply(rig, plan, tmp_path)
+    assert "Contacts were last synced 49.0 hours ago" in refused.errors["apply_offboarding_plan"]
+    written = rig.run("offboarding_plan", assets=("lms_offboarding_plan",), alone=True)
+    assert "too old to build on" in written.errors["lms_offboarding_plan"]
     assert removals_asked(rig) == 0
 
 
