@@ -15,6 +15,7 @@ from lms_assets.assets.run_order import WrongOrder, chain_started_at, refuse_wro
 from lms_assets.automation.overrides import overrides_of
 from lms_assets.automation.run_locks import home_of, is_alive
 from lms_assets.automation.run_retries import FINAL
+from lms_assets.domain.clocks import require_same_time
 from lms_assets.domain.contacts import DUPLICATE_EMAIL
 from lms_assets.domain.deletions import SyncStopped
 from lms_assets.domain.overrides import Overrides
@@ -195,11 +196,16 @@ class Step:
         self._on_commit.append(work)
 
     def used(self, http: VendorHttp) -> None:
-        """Add the calls of a vendor's client to what this step reports."""
+        """Add the calls of a vendor's client to what this step reports, and compare the clocks.
+
+        Raises:
+            ClockDiffers: this machine's clock and the vendor's are too far apart.
+        """
         self.api_calls += http.calls
         self.metadata["api_calls"] = self.api_calls
         self.metadata["api_retries"] = self.metadata.get("api_retries", 0) + http.retries
         self.metadata["api_throttled"] = self.metadata.get("api_throttled", 0) + http.throttled
+        require_same_time(http.vendor, http.clock.seconds_ahead)
 
     def result(self, row_count: int, **metadata: Any) -> dg.MaterializeResult[Any]:
         """The materialisation: rows in the table, what changed, calls and seconds."""

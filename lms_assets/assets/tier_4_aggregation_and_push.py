@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from lms_assets.assets.clocks import compare_clocks
 from lms_assets.assets.counting import Counting
 from lms_assets.assets.define import asset_of
 from lms_assets.assets.push import Push
@@ -26,6 +27,7 @@ def partner_cert_counts(context: dg.AssetExecutionContext, lms: Connections) -> 
     """
     with sync_step(context, lms, "partner_cert_counts") as step:
         stop_at_red_gates(step)
+        compare_clocks(step, lms)
         with step.warehouse.read() as connection:
             counted = last_counted(connection)
         counting = Counting(step, counting_instant(step.chain_started_at, counted.as_of if counted else None, step.now))
@@ -44,6 +46,7 @@ def pushed_partner_cert_counts(context: dg.AssetExecutionContext, lms: Connectio
             step.write(lambda _: SyncCounts(), details={"dry_run": True, "differing": len(items)})
             return step.result(push.partners, dry_run=True, differing=len(items), differences=push.as_table(items))
         stop_at_red_gates(step)
+        compare_clocks(step, lms)
         with lms.impartner() as client:
             push.refuse_sudden_fall(client, items)
             step.note_uses()

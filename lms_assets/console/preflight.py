@@ -12,6 +12,7 @@ from rich.console import Console
 
 from lms_assets.console.environment import settings_from_environment
 from lms_assets.console.wording import quoted
+from lms_assets.domain.clocks import ClockDiffers, require_same_time
 from lms_assets.domain.push_plan import target_fields
 from lms_assets.resources import impartner_client, load_rules, northpass_client
 from lms_assets.settings import ConfigurationError, Settings
@@ -57,7 +58,7 @@ def _line(name: str, look: Callable[[], str]) -> Line:
         return Line(name, look())
     except ConfigurationError as error:
         return Line(name, "", "; ".join(error.problems))
-    except (NotAsNeeded, VendorError, WarehouseError) as error:
+    except (NotAsNeeded, ClockDiffers, VendorError, WarehouseError) as error:
         return Line(name, "", str(error))
 
 
@@ -85,12 +86,14 @@ def _warehouse(settings: Settings) -> str:
 def _northpass(settings: Settings) -> str:
     with northpass_client(settings) as client:
         client.probe()
+        require_same_time(client.http.vendor, client.http.clock.seconds_ahead)
     return f"{settings.northpass.base_url}, key accepted"
 
 
 def _impartner(settings: Settings) -> str:
     with impartner_client(settings) as client:
         client.probe()
+        require_same_time(client.http.vendor, client.http.clock.seconds_ahead)
     return f"{settings.impartner.base_url}, key accepted"
 
 

@@ -104,7 +104,8 @@ class Gate:
 
     def _date(self, call: Call) -> str:
         skew = float(call.faults["clock_skew"].get("seconds", 3600)) if "clock_skew" in call.faults else 0.0
-        return formatdate(self._sandbox.clock.now().timestamp() + skew, usegmt=True)
+        # The real time, whatever the data refers to: callers compare their own clock with it.
+        return formatdate(time.time() + self._sandbox.date_shift + skew, usegmt=True)
 
     def _note(self, call: Call, reply: Reply) -> None:
         status = 0 if reply.cut == "before_status" else reply.status

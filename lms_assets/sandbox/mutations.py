@@ -22,8 +22,15 @@ def clock(sandbox: Sandbox, to: str | None = None, advance_seconds: float = 0, l
     return sandbox.clock.text()
 
 
+def shift_date(sandbox: Sandbox, seconds: float = 0) -> str:
+    """Let the `Date` header of every answer be so far from the real time; the data's clock stays as it is."""
+    sandbox.date_shift = float(seconds)
+    return f"{sandbox.date_shift:+.0f} s"
+
+
 _FUNCTIONS: tuple[Callable[..., str | int], ...] = (
     clock,
+    shift_date,
     mutations_lms.complete_course,
     mutations_lms.enroll,
     mutations_lms.remove_transcript,

@@ -25,6 +25,7 @@ class Sandbox:
         self.config = config
         self.world = world
         self.clock = Clock(config.now)
+        self.date_shift = 0.0
         self.limits = {
             "northpass": SlidingSecond(config.northpass_rps),
             "impartner": SlidingSecond(config.impartner_rps),

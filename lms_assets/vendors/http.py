@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.client import HTTPException
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, TypeVar
@@ -16,6 +17,7 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from lms_assets.vendors.answers import Reader
+from lms_assets.vendors.clock import ClockComparison
 from lms_assets.vendors.connection import Exchange, Gate, PacedAdapter
 from lms_assets.vendors.endpoints import Endpoint
 from lms_assets.vendors.errors import (
@@ -62,6 +64,8 @@ class Request:
 class VendorHttp:
     """Safe for use by many threads. Counters: `calls` (requests sent), `retries`, `throttled` (429 received).
 
+    `clock` compares this machine's clock with the vendor's.
+
     Nothing from the environment adds credentials: no .netrc, no cookies, no user names in proxy addresses.
     """
 
@@ -80,6 +84,7 @@ class VendorHttp:
         self.origin = Origin.of(base_url)
         self.retries = 0
         self.throttled = 0
+        self.clock = ClockComparison()
         self._limits = limits
         self._gate = Gate(limiter, limits.slot_seconds)
         self._reader = Reader(vendor, (secret,), limits.answer_bytes)
@@ -162,6 +167,7 @@ class VendorHttp:
                 allow_redirects=False,
                 timeout=(self._limits.connect_seconds, self._limits.read_seconds),
             )
+            self.clock.note(response.headers, datetime.now(UTC))
             try:
                 value = self._reader.read(response, endpoint, parse)
             finally:

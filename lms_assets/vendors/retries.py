@@ -111,14 +111,15 @@ def retry_after_seconds(value: str | None, answered_at: str | None, now: datetim
     text = value.strip()
     if text.isascii() and text.isdigit():
         return float(text[:9])
-    until = _http_date(text)
+    until = http_date(text)
     if until is None:
         return None
-    seconds = (until - (_http_date(answered_at or "") or now)).total_seconds()
+    seconds = (until - (http_date(answered_at or "") or now)).total_seconds()
     return seconds if seconds > 0 else None
 
 
-def _http_date(text: str) -> datetime | None:
+def http_date(text: str) -> datetime | None:
+    """The instant of a `Date` header, aware; None when it is none."""
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, TypeError, IndexError, OverflowError):
