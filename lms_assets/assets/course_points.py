@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from lms_assets.assets.course_categories import write_categories
 from lms_assets.assets.intake import Intake, refuse_too_many_bad, take_in
 from lms_assets.assets.step import Step
 from lms_assets.domain.courses import (
@@ -18,11 +19,13 @@ from lms_assets.domain.courses import (
 from lms_assets.vendors.northpass import NorthpassClient
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Connection
-from lms_assets.warehouse.sync import SyncCounts, upsert
+from lms_assets.warehouse.sync import SyncCounts, update_existing, upsert
 from lms_assets.warehouse.tables import course_properties, lms_courses
 
 # The list of courses owns these of a course it knows; here they only serve versions that it does not know.
 OWNED_BY_COURSES = ("name", "description", "status")
+NOT_LISTED = "the list of properties no longer has the course"
+SHOWN = 20
 
 
 class CoursePoints:
@@ -37,20 +40,20 @@ class CoursePoints:
         self._step = step
         self.intake: Intake[CourseProperties]
         self.catalogue: list[CatalogueCourse] = []
+        self._left: set[str] = set()
+        self._without_category = 0
 
     def read(self, client: NorthpassClient) -> None:
         """Read every course's properties and merge them with what is stored of the course."""
         step = self._step
         with step.warehouse.read() as connection:
             stored = {row.id: row for row in reading.courses(connection)}
-            category_rules = reading.category_rules(connection) or step.rules.category_rules
-        self.intake = _take_in(step, client, {row.id: row.npcu_value for row in stored.values()})
+        self.intake, self._left = _take_in(step, client, {row.id: row.npcu_value for row in stored.values()})
         refuse_too_many_bad(step, self.intake, step.rules)
         for properties in self.intake.accepted:
             known = stored.get(properties.course_id)
             course = Course(known.id, known.name, None, known.status) if known else None
-            merged = merge_course(course, properties, category_rules, known.category if known else None)
-            self.catalogue.append(merged)
+            self.catalogue.append(merge_course(course, properties))
 
     def write(self, connection: Connection) -> SyncCounts:
         """Write the properties as they came, and points and categories into the courses."""
@@ -61,31 +64,43 @@ class CoursePoints:
         ]
         upsert(connection, course_properties, kept, key=("course_id",), now=now)
         rows = [asdict(course) for course in self.catalogue]
-        return upsert(connection, lms_courses, rows, key=("id",), now=now, insert_only=OWNED_BY_COURSES)
+        counts = upsert(connection, lms_courses, rows, key=("id",), now=now, insert_only=OWNED_BY_COURSES)
+        nothing = {"npcu_value": 0, "npcu_problem": NOT_LISTED, "is_certification": False}
+        left = [{"id": course_id, **nothing} for course_id in sorted(self._left)]
+        counts += update_existing(connection, lms_courses, left, key=("id",), now=now)
+        self._without_category = write_categories(connection, self._step.rules, now)
+        return counts
 
     def figures(self) -> dict[str, Any]:
         """How many courses are certifications, and what is odd about them."""
         certifications = [course for course in self.catalogue if course.is_certification]
         return {
             "certifications": len(certifications),
-            "certifications_without_category": sum(each.certification_category is None for each in certifications),
+            "certifications_without_category": self._without_category,
+            "courses_left_the_list": sorted(self._left)[:SHOWN],
             "invalid_npcu": sum(course.npcu_problem is not None for course in self.catalogue),
         }
 
 
-def _take_in(step: Step, client: NorthpassClient, points: Mapping[str, int]) -> Intake[CourseProperties]:
+def _take_in(
+    step: Step, client: NorthpassClient, points: Mapping[str, int]
+) -> tuple[Intake[CourseProperties], set[str]]:
     """Read every course's properties; where one has fewer points than are stored, read all of them once more.
 
     A course whose two readings differ is left out, so that its stored points stay, and reported.
 
     Args:
         points: course id to its stored points; without any, this is the first load, which is read twice in any case.
+
+    Returns:
+        What was read, and the courses with stored points that the list surely no longer has.
     """
     first_load = not any(points.values())
     intake = take_in(step, client.course_properties, course_properties_from_record, "courses", again=first_load)
     poorer = {each.course_id for each in intake.accepted if each.npcu.value < points.get(each.course_id, 0)}
-    if not poorer:
-        return intake
+    missing = _missing(intake, points)
+    if not poorer and not missing:
+        return intake, set()
     second = take_in(step, client.course_properties, course_properties_from_record, "courses")
     again = {each.course_id: each.npcu for each in second.accepted}
     doubted = {
@@ -96,4 +111,25 @@ def _take_in(step: Step, client: NorthpassClient, points: Mapping[str, int]) -> 
     if doubted:
         intake.accepted = [each for each in intake.accepted if each.course_id not in doubted]
         intake.proven_incomplete(f"{len(doubted)} courses had other points when read again; theirs stay as they were")
-    return intake
+    return intake, _surely_gone(client, intake, missing, _missing(second, points))
+
+
+def _missing(intake: Intake[CourseProperties], points: Mapping[str, int]) -> set[str]:
+    """Courses with stored points that a reading of the list did not show."""
+    seen = {each.course_id for each in intake.accepted} | intake.bad_ids
+    return {course_id for course_id, value in points.items() if value and course_id not in seen}
+
+
+def _surely_gone(
+    client: NorthpassClient, intake: Intake[CourseProperties], first: set[str], second: set[str]
+) -> set[str]:
+    """Of the courses that two readings lack, those that answer 404 by themselves: all of them, or none."""
+    if not first or not intake.complete:
+        return set()
+    there = next(iter(sorted(first - second)), None)
+    if there is None:
+        there = next((each for each in sorted(first) if client.one_course_properties(each) is not None), None)
+    if there is not None:
+        intake.proven_incomplete(f"course {there}, which the list lacked, is still there; all points stay")
+        return set()
+    return first

@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from lms_assets.assets.contact_sync import ContactSync
+from lms_assets.assets.course_categories import write_categories
 from lms_assets.assets.course_points import CoursePoints
 from lms_assets.assets.define import asset_of
 from lms_assets.assets.intake import describe, refuse_too_many_bad, take_in
@@ -16,7 +17,8 @@ from lms_assets.assets.step import sync_step
 from lms_assets.domain.courses import course_from_record
 from lms_assets.resources import Connections
 from lms_assets.warehouse import reading
-from lms_assets.warehouse.sync import upsert
+from lms_assets.warehouse.engine import Connection
+from lms_assets.warehouse.sync import SyncCounts, upsert
 from lms_assets.warehouse.tables import lms_courses
 
 
@@ -31,9 +33,13 @@ def courses(context: dg.AssetExecutionContext, lms: Connections) -> dg.Materiali
             step.used(client.http)
         refuse_too_many_bad(step, intake, step.rules)
         rows = [asdict(course) | {"name": course.name or course.id} for course in intake.accepted]
-        step.write(
-            lambda connection: upsert(connection, lms_courses, rows, key=("id",), now=step.now), **intake.outcome()
-        )
+
+        def write(connection: Connection) -> SyncCounts:
+            counts = upsert(connection, lms_courses, rows, key=("id",), now=step.now)
+            write_categories(connection, step.rules, step.now)
+            return counts
+
+        step.write(write, **intake.outcome())
         describe(step, intake)
         return step.result(len(rows))
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lms_assets.domain.categories import categorise
 from lms_assets.domain.findings import Rejected
 from lms_assets.domain.npcu import Npcu, parse_npcu
-from lms_assets.domain.rules import CategoryRule
 from lms_assets.domain.values import BadValue, clean_text, harmless_text, kind_of, label_of, lms_id, object_of
 
 ARCHIVED = "archived"
@@ -51,7 +49,6 @@ class CatalogueCourse:
     npcu_value: int
     npcu_problem: str | None
     is_certification: bool
-    certification_category: str | None
 
 
 def course_from_record(record: Any) -> Course | Rejected:
@@ -96,17 +93,12 @@ def course_properties_from_record(record: Any) -> CourseProperties | Rejected:
     )
 
 
-def merge_course(
-    course: Course | None,
-    properties: CourseProperties | None,
-    category_rules: Iterable[CategoryRule],
-    previous_category: str | None = None,
-) -> CatalogueCourse:
+def merge_course(course: Course | None, properties: CourseProperties | None) -> CatalogueCourse:
     """One catalogue row of what the two lists say of one course id. Raises `ValueError` when neither says anything.
 
     A course that only the properties list knows is an archived version; it counts (domain rules, certifications).
     Without properties it has 0 points. A course without any name is called by its id. A certification has points
-    above 0; its category comes from the rules, and another course keeps the category it had, which counts nowhere.
+    above 0; which category it has is for `categories.categorise`.
     """
     if course is None and properties is None:
         raise ValueError("a course that neither list knows cannot be merged")
@@ -115,8 +107,6 @@ def merge_course(
         raise ValueError("the course and the properties to merge have different ids")
     name = (course and course.name) or (properties and properties.name) or course_id
     npcu = properties.npcu if properties else Npcu(0, None)
-    is_certification = npcu.value > 0
-    category = categorise(name, category_rules, previous_category) if is_certification else previous_category
     return CatalogueCourse(
         id=course_id,
         name=name,
@@ -124,8 +114,7 @@ def merge_course(
         status=course.status if course else ARCHIVED,
         npcu_value=npcu.value,
         npcu_problem=npcu.problem,
-        is_certification=is_certification,
-        certification_category=category,
+        is_certification=npcu.value > 0,
     )
 
 

@@ -47,6 +47,7 @@ class Northpass:
 
     COURSES = Endpoint(path="/courses")
     COURSE_PROPERTIES = Endpoint(path="/properties/courses")
+    ONE_COURSE_PROPERTIES = Endpoint(path="/properties/courses/{id}", on_404=On404.GONE)
     PEOPLE = Endpoint(path="/people")
     CHANGED_PEOPLE = Endpoint(path="/people", on_404=On404.EMPTY)
     PERSON = Endpoint(path="/people/{id}", on_404=On404.GONE)

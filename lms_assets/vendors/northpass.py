@@ -13,7 +13,7 @@ from typing import Any, TypeVar, overload
 
 from lms_assets.vendors.endpoints import Endpoint
 from lms_assets.vendors.endpoints import Northpass as Endpoints
-from lms_assets.vendors.errors import RecordNotFound, UnexpectedAnswer, VendorError
+from lms_assets.vendors.errors import AuthenticationFailed, RecordNotFound, UnexpectedAnswer, VendorError
 from lms_assets.vendors.fan_out import for_each
 from lms_assets.vendors.http import HttpLimits, Request, VendorHttp, checked_key
 from lms_assets.vendors.limiter import shared_limiter
@@ -90,6 +90,18 @@ class NorthpassClient:
     def course_properties(self) -> Listing:
         """Custom properties of courses, older versions included; `id` is the course's."""
         return self._listing(Endpoints.COURSE_PROPERTIES)
+
+    def one_course_properties(self, course_id: str) -> Record | None:
+        """Custom properties of one course; None only on a real 404.
+
+        Some courses answer 403 (Northpass API, endpoints): they are there, and the record is empty.
+        """
+        try:
+            return self._one(Endpoints.ONE_COURSE_PROPERTIES, course_id)
+        except AuthenticationFailed as error:
+            if error.status != 403:
+                raise
+            return {}
 
     def people(self, updated_since: datetime | None = None) -> Listing:
         """Every person, or those updated at or after a moment (aware).

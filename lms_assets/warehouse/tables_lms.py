@@ -104,6 +104,8 @@ lms_courses = Table(
     Column("status", String(50)),
     instant("synced_at"),
     Column("npcu_problem", String(255)),  # ours: why the source's NPCU counts as 0
+    Column("category_origin", String(20)),  # ours: rule or hand; empty: not decided
+    Column("category_by_rule", String(50)),  # ours: what the rules gave last
     **MYSQL_OPTIONS,
 )
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lms_assets.domain.categories import categorise
+from lms_assets.domain.categories import Category, categorise, matching_category
 from lms_assets.domain.courses import Course, course_from_record, course_properties_from_record, merge_course
 from lms_assets.domain.findings import Rejected
 from lms_assets.domain.npcu import parse_npcu
@@ -47,27 +47,27 @@ def properties(course_id="c-1", **fields):
 
 def test_a_certification_is_a_course_with_npcu_above_0():
     course = Course("c-1", "Intro to K2", None, "live")
-    assert merge_course(course, properties(npcu="2"), RULES.category_rules).is_certification
-    assert not merge_course(course, properties(npcu=0), RULES.category_rules).is_certification
-    assert not merge_course(course, properties(npcu="2 points"), RULES.category_rules).is_certification
-    assert not merge_course(course, None, RULES.category_rules).is_certification
+    assert merge_course(course, properties(npcu="2")).is_certification
+    assert not merge_course(course, properties(npcu=0)).is_certification
+    assert not merge_course(course, properties(npcu="2 points")).is_certification
+    assert not merge_course(course, None).is_certification
 
 
 def test_archived_versions_that_only_the_properties_list_knows_count_too():
-    row = merge_course(None, properties("old", name="K2 Basics", npcu=1), RULES.category_rules)
+    row = merge_course(None, properties("old", name="K2 Basics", npcu=1))
     assert (row.id, row.name, row.status, row.npcu_value) == ("old", "K2 Basics", "archived", 1)
-    assert (row.is_certification, row.certification_category) == (True, "nintex_k2")
+    assert row.is_certification
 
 
 def test_a_course_without_any_name_is_called_by_its_id():
-    assert merge_course(None, properties("old", npcu=1), RULES.category_rules).name == "old"
+    assert merge_course(None, properties("old", npcu=1)).name == "old"
 
 
 def test_merging_what_no_list_knows_or_two_courses_is_refused():
     with pytest.raises(ValueError):
-        merge_course(None, None, ())
+        merge_course(None, None)
     with pytest.raises(ValueError):
-        merge_course(Course("a", None, None, None), properties("b"), ())
+        merge_course(Course("a", None, None, None), properties("b"))
 
 
 @pytest.mark.parametrize("given", [None, []])
@@ -113,17 +113,38 @@ def test_a_course_keeps_its_place_although_its_texts_are_broken():
     ],
 )
 def test_the_category_is_that_of_the_highest_priority_pattern_contained_in_the_name(name, category):
-    assert categorise(name, RULES.category_rules, None) == category
+    assert matching_category(name, RULES.category_rules) == category
 
 
-def test_a_category_set_by_hand_survives_unless_a_rule_contradicts_it():
-    assert categorise("Something else", RULES.category_rules, "by_hand") == "by_hand"
-    assert categorise("K2", RULES.category_rules, "by_hand") == "nintex_k2"
+@pytest.mark.parametrize(
+    ("name", "stored", "expected"),
+    [
+        # By a rule: follows it, and does not outlive its match.
+        ("K2 Basics", Category(), Category("nintex_k2", "rule", "nintex_k2")),
+        ("RPA", Category("nintex_k2", "rule", "nintex_k2"), Category("nintex_ce", "rule", "nintex_ce")),
+        ("Something else", Category("nintex_k2", "rule", "nintex_k2"), Category(None, "rule", None)),
+        ("Something else", Category(None, "rule", None), Category(None, "rule", None)),
+        # By hand: stays, whatever the rules say, and though it happens to agree with them once.
+        ("K2 Basics", Category("mine", "hand", None), Category("mine", "hand", "nintex_k2")),
+        ("K2 Basics", Category("nintex_k2", "hand", None), Category("nintex_k2", "hand", "nintex_k2")),
+        ("Something else", Category("mine", "hand", "nintex_k2"), Category("mine", "hand", None)),
+        # Edited in the table since the last sync, also to nothing.
+        ("K2 Basics", Category("mine", "rule", "nintex_k2"), Category("mine", "hand", "nintex_k2")),
+        ("K2 Basics", Category(None, "rule", "nintex_k2"), Category(None, "hand", "nintex_k2")),
+        # Adopted: nobody knows. A rule that matches wins; what no rule contradicts was set by hand.
+        ("K2 Basics", Category("mine"), Category("nintex_k2", "rule", "nintex_k2")),
+        ("Something else", Category("mine"), Category("mine", "hand", None)),
+        ("Something else", Category("mine", "unknown"), Category("mine", "hand", None)),
+    ],
+)
+def test_a_category_follows_the_rules_or_was_set_by_hand_and_stays(name, stored, expected):
+    assert categorise(name, RULES.category_rules, stored) == expected
+    assert categorise(name, RULES.category_rules, expected) == expected
 
 
 @given(st.permutations([CategoryRule("a", "soft", 5), CategoryRule("b", "software", 5), CategoryRule("c", "", 9)]))
 def test_rules_of_one_priority_decide_the_same_in_any_order_and_blank_patterns_match_nothing(rules):
-    assert categorise("Software", rules, None) == "b"
+    assert matching_category("Software", rules) == "b"
 
 
 def read(**attributes):

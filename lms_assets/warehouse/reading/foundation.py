@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
+from lms_assets.domain.categories import Category
 from lms_assets.domain.certifications import CourseFacts
 from lms_assets.domain.contact_rows import StoredContact
 from lms_assets.domain.partner_rows import StoredPartner
@@ -15,7 +16,7 @@ from lms_assets.warehouse.tables import certification_category_rules, contacts, 
 
 @dataclass(frozen=True, slots=True)
 class StoredCourse:
-    """A row of lms_courses; `category` is `certification_category`, `npcu_value` counts."""
+    """A row of lms_courses; `npcu_value` counts. `decided` says how `category` came about."""
 
     id: str
     name: str | None
@@ -24,6 +25,7 @@ class StoredCourse:
     npcu_problem: str | None
     is_certification: bool
     category: str | None
+    decided: Category
 
 
 def stored_partners(connection: Connection) -> tuple[StoredPartner, ...]:
@@ -63,9 +65,10 @@ def stored_contacts(connection: Connection) -> tuple[StoredContact, ...]:
 def courses(connection: Connection) -> tuple[StoredCourse, ...]:
     """Every course, archived versions too."""
     c = lms_courses.c
-    columns = c.id, c.name, c.status, c.npcu_value, c.npcu_problem, c.is_certification, c.certification_category
+    columns = [c.id, c.name, c.status, c.npcu_value, c.npcu_problem, c.is_certification, c.certification_category]
+    columns += [c.category_origin, c.category_by_rule]
     return tuple(
-        StoredCourse(row[0], row[1], row[2], row[3] or 0, row[4], bool(row[5]), row[6])
+        StoredCourse(row[0], row[1], row[2], row[3] or 0, row[4], bool(row[5]), row[6], Category(*row[6:9]))
         for row in connection.execute(select(*columns).order_by(c.id))
     )
 
