@@ -18,10 +18,17 @@ from lms_assets.domain.contact_rows import (
     contacts_that_wait,
     surrendered_email,
 )
-from lms_assets.domain.contacts import DUPLICATE_EMAIL, Contact, choose_per_email, contact_from_user
+from lms_assets.domain.contacts import (
+    DUPLICATE_EMAIL,
+    Contact,
+    choose_per_email,
+    contact_from_user,
+    further_affiliations,
+)
 from lms_assets.domain.findings import Rejected
 from lms_assets.vendors.impartner import ImpartnerClient
 from lms_assets.warehouse import reading
+from lms_assets.warehouse.affiliations import address_holders, further_contact_ids, write_affiliations
 from lms_assets.warehouse.engine import Connection
 from lms_assets.warehouse.stamps import stamp_changes
 from lms_assets.warehouse.sync import SyncCounts, deactivate, update_existing, upsert
@@ -45,8 +52,9 @@ class ContactSync:
         step = self._step
         with step.warehouse.read() as connection:
             stored = reading.stored_contacts(connection)
-            employers = Employers.of(connection)
-        active = rows_by_crm_id(stored)
+            self._employers = employers = Employers.of(connection)
+            further = further_contact_ids(connection)
+        active = {crm_id: set[int]() for crm_id in further} | rows_by_crm_id(stored)
         source = CrmSource(
             client,
             "User",
@@ -66,6 +74,7 @@ class ContactSync:
         self._displaced = assignment.displaced
         self._leaving = {row_id for crm_id in gone for row_id in active[crm_id]} - set(assignment.rows)
         self._leaving |= {row.id for row in stored if row.is_active and row.id in assignment.displaced}
+        self._read_or_gone = gone | {each.impartner_id for each in self.intake.accepted}
         stop_if_too_many(step, "contacts", sum(row.is_active for row in stored), self._leaving)
         self.rows = [employers.contact_row(row_id, each) for row_id, each in zip(assignment.rows, ready, strict=True)]
 
@@ -98,6 +107,10 @@ class ContactSync:
         released = [{"id": row_id, "email": surrendered_email(row_id)} for row_id in self._displaced]
         update_existing(connection, contacts, released, key=("id",), now=now)
         written = upsert(connection, contacts, rows, key=("id",), now=now, insert_only=("identity_changed_at",))
+        found = further_affiliations(
+            self.intake.accepted, address_holders(connection), self._employers.active_partner_of
+        )
+        written += write_affiliations(connection, found, over=self._read_or_gone, now=now)
         # At once: an address that moved must not go on counting for somebody if the chain ends before users are read.
         link_contacts_to_users(connection, now)
         return written + SyncCounts(deactivated=left)

@@ -32,6 +32,7 @@ from lms_assets.vendors.impartner import ImpartnerClient
 from lms_assets.vendors.impartner_filter import Condition, compare
 from lms_assets.vendors.listing import Record
 from lms_assets.warehouse import reading, sync_log
+from lms_assets.warehouse.affiliations import further_contact_ids, remove_affiliations
 from lms_assets.warehouse.engine import Connection
 from lms_assets.warehouse.failures import open_failures
 from lms_assets.warehouse.state import get_state, put_state
@@ -53,6 +54,8 @@ class _Look:
 
     entity: str
     leaving: set[int] = field(default_factory=set)
+    further: set[int] = field(default_factory=set)
+    """CRM ids of further contacts (`contact_affiliations`) that are over."""
     changed: int = 0
     deleted: int = 0
     reasons: list[str] = field(default_factory=list)
@@ -89,6 +92,7 @@ class DepartureSync:
             stored_contacts = reading.stored_contacts(connection)
             employers, partner_of_row = Employers.of(connection), reading.partner_of_contacts(connection)
             doubles = contacts_left_aside(connection)
+            further = further_contact_ids(connection)
         if self._since is None:
             return
         accounts = CrmSource(
@@ -109,7 +113,7 @@ class DepartureSync:
             *_changed(self._since),
         )
         kept = partial(_kept_contacts, employers, partner_of_row)
-        self._contacts = self._look("contact", users, stored_contacts, kept, doubles)
+        self._contacts = self._look("contact", users, stored_contacts, kept, doubles, further)
 
     def _look(
         self,
@@ -118,24 +122,27 @@ class DepartureSync:
         stored: Iterable[Stored],
         kept: Callable[[Any, Any, set[int]], set[int]],
         doubles: frozenset[int] = frozenset(),
+        further: frozenset[int] = frozenset(),
     ) -> _Look:
         step, stored = self._step, list(stored)
         assert self._since is not None
         active = rows_by_crm_id(stored)
         intake: Intake[T] = take_in_all(step, source, f"changed {entity}s", first_load=False)
         refuse_too_many_bad(step, intake, step.rules)
-        excluded = {crm_id for crm_id in active if str(crm_id) in intake.excluded_ids}
+        known = set(active) | further
+        excluded = {crm_id for crm_id in known if str(crm_id) in intake.excluded_ids}
         left = confirm_exclusions(intake, source, excluded)
         told = source.client.deleted_ids(source.object_name, self._since, step.now)
-        left |= confirm_deletions(intake, source, told & set(active), known=set(active) - told)
+        left |= confirm_deletions(intake, source, told & known, known=known - told)
         # An answer that proves damaged makes the ones before it doubtful too.
-        leaving = {row_id for crm_id in left for row_id in active[crm_id]} if intake.complete else set()
+        leaving = {row_id for crm_id in left for row_id in active.get(crm_id, ())} if intake.complete else set()
         if leaving:
             # Made anew under another id, or there twice: the row is still somebody's, and the full sync hands it over.
             leaving -= kept([*self._unknown(intake, source, entity), *_read_now(source, doubles)], stored, leaving)
             leaving = leaving if intake.complete else set()
         stop_if_too_many(step, f"{entity}s", sum(row.is_active for row in stored), leaving)
-        return _Look(entity, leaving, intake.rows, len(told), intake.reasons, intake.complete)
+        over = left & further if intake.complete else set()
+        return _Look(entity, leaving, over, intake.rows, len(told), intake.reasons, intake.complete)
 
     def _unknown(self, intake: Intake[T], source: CrmSource[T], entity: str) -> list[T]:
         """Records as they are now of which the stored rows may not know yet: all that changed since the full sync."""
@@ -159,9 +166,10 @@ class DepartureSync:
         )
         for table, look, values in looks:
             left += deactivate(connection, table, sorted(look.leaving), now=now, values=values)
+        over = remove_affiliations(connection, self._contacts.further)
         if self._since is not None and self.complete:
             put_state(connection, LOOKED_UNTIL, now.isoformat(), now=now)
-        return SyncCounts(deactivated=left)
+        return SyncCounts(deactivated=left) + over
 
     @property
     def complete(self) -> bool:

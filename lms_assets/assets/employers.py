@@ -10,6 +10,7 @@ from lms_assets.domain.contact_rows import Successor
 from lms_assets.domain.contacts import Contact, is_primary, partner_of_contact
 from lms_assets.domain.partners import rows_by_name
 from lms_assets.warehouse import reading
+from lms_assets.warehouse.affiliations import further_contact_ids
 from lms_assets.warehouse.engine import Connection
 
 
@@ -42,7 +43,8 @@ class Employers:
                 each.impartner_id
                 for each in reading.stored_contacts(connection)
                 if each.is_active and each.impartner_id is not None and partner_of.get(each.id) in rows
-            ),
+            )
+            | further_contact_ids(connection),
         )
 
     def active_partner_of(self, contact: Contact) -> int | None:

@@ -73,7 +73,7 @@ def _contact_emails_unique(look: Look) -> Verdict:
         for each in look.failures("contacts")
         if each.entity_type == DUPLICATE_EMAIL
     ]
-    remedy = "One contact stands for all with its e-mail; merge them in the CRM, or give each its own."
+    remedy = "Their person counts for each one's partner; contacts shows one of them. Merge them in the CRM."
     return none_of(doubles, "CRM contacts have the e-mail of another one", remedy)
 
 

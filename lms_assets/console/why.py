@@ -231,10 +231,15 @@ def _person(answer: Answer, user_id: str) -> str:
 
 
 def _through(answer: Answer, via: Sequence[Via]) -> str:
-    return ", ".join(
-        f"group {answer.group_names.get(each.id, each.id)}" if each.kind == "group" else f"contact {each.id}"
-        for each in via
-    )
+    return ", ".join(_way(answer, each) for each in via)
+
+
+def _way(answer: Answer, via: Via) -> str:
+    if via.kind == "group":
+        return f"group {answer.group_names.get(via.id, via.id)}"
+    if via.kind == "crm_contact":
+        return f"CRM contact {via.id} (further contact with the same e-mail address)"
+    return f"contact {via.id}"
 
 
 def _counts(counts: PartnerCounts) -> str:

@@ -8,9 +8,11 @@ from typing import Literal, NamedTuple
 
 
 class Via(NamedTuple):
-    """One way from a person to a partner: through a group (LMS id) or a contact (row id as text)."""
+    """One way from a person to a partner: through a group (LMS id), a contact (row id as text), or a further contact
+    of the CRM with the same address (its CRM id as text).
+    """
 
-    kind: Literal["group", "contact"]
+    kind: Literal["group", "contact", "crm_contact"]
     id: str
 
 
@@ -33,12 +35,16 @@ class GroupFacts:
 
 @dataclass(frozen=True, slots=True)
 class ContactFacts:
-    """A stored contact, its partner row and its LMS account."""
+    """A stored contact, its partner row and its LMS account.
+
+    `further`: the CRM id of another contact with the same address, through whom this partner has the person too.
+    """
 
     id: int
     partner_id: int | None
     lms_user_id: str | None
     is_active: bool = True
+    further: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +84,10 @@ def partner_users(
         if contact.partner_id is not None and contact.lms_user_id is not None:
             closed = None if contact.is_active else f"contact {contact.id} is inactive"
             key = (contact.partner_id, contact.lms_user_id)
-            ways.setdefault(key, {})[Via("contact", str(contact.id))] = closed
+            via = (
+                Via("contact", str(contact.id)) if contact.further is None else Via("crm_contact", str(contact.further))
+            )
+            ways.setdefault(key, {})[via] = closed
     return tuple(
         _affiliation(partner_id, user_id, found, _obstacle(partners.get(partner_id), people.get(user_id)))
         for (partner_id, user_id), found in sorted(ways.items())

@@ -131,6 +131,39 @@ def choose_per_email(
     return tuple(kept), tuple(rejected)
 
 
+@dataclass(frozen=True, slots=True)
+class AddressHolder:
+    """The stored contact that has an address: its row, its CRM id and its partner row."""
+
+    row_id: int
+    impartner_id: int | None
+    partner_id: int | None
+
+
+def further_affiliations(
+    contacts: Iterable[Contact],
+    holders: Mapping[str, AddressHolder],
+    partner_of: Callable[[Contact], int | None],
+) -> dict[int, tuple[int, int]]:
+    """Contacts whose address another contact holds in the portal, at another partner: the person counts for both.
+
+    Args:
+        holders: e-mail to the stored contact that has it; e-mails are unique in the portal.
+        partner_of: the active partner of a contact.
+
+    Returns:
+        CRM id to (row id of the contact that holds the address, partner row id).
+    """
+    found = {}
+    for contact in contacts:
+        holder, partner_id = holders.get(contact.email), partner_of(contact)
+        if holder is None or partner_id is None or contact.impartner_id == holder.impartner_id:
+            continue
+        if partner_id != holder.partner_id:
+            found[contact.impartner_id] = (holder.row_id, partner_id)
+    return found
+
+
 def is_primary(contact: Contact, primary_user_ids: Mapping[int, int | None]) -> bool:
     """Whether the contact is its account's primary user (`primary_user_ids`: account id to `PrimaryUserId`)."""
     return contact.account_id is not None and primary_user_ids.get(contact.account_id) == contact.impartner_id

@@ -128,8 +128,8 @@ def _why_missed(item: Assessed, view: View) -> frozenset[Reasons]:
         alone.add(frozenset({ARCHIVED_COURSES}))
     if item.category is None:
         alone.add(frozenset({UNCATEGORISED}))
-    if all(via.kind == "contact" or via.id in view.guessed for via in item.via):
-        alone.add(frozenset(CONTACT_ONLY if via.kind == "contact" else GUESSED for via in item.via))
+    if all(via.kind != "group" or via.id in view.guessed for via in item.via):
+        alone.add(frozenset(CONTACT_ONLY if via.kind != "group" else GUESSED for via in item.via))
     return frozenset(alone)
 
 

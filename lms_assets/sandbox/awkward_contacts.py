@@ -52,7 +52,7 @@ CASES = {
     "contact_of_gone_account": "contact whose AccountId names no account; person: counts nowhere",
     "contact_of_excluded_account": "contact; person; account that is left out: counts nowhere",
     "contacts_share_email_one_excluded": "contact of a partner; later contact of a left-out account: the first wins",
-    "contacts_share_email_both_kept": "older contact of one partner; later contact of another: the later wins; person",
+    "contacts_share_email_both_kept": "older contact of one partner; later one of another; person: counts for both",
     "contact_without_names": "contact without first and last name",
 }
 

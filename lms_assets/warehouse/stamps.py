@@ -23,19 +23,20 @@ def stamp_changes(
     watched: Sequence[str],
     column: str,
     now: datetime,
+    key: str = "id",
 ) -> None:
     """Set `column` to `now` on the stored rows of which a watched column is about to change.
 
     Args:
-        rows: what will be written, found by `id`; rows without an id, or not stored, are passed over.
+        rows: what will be written, found by `key`; rows without a key, or not stored, are passed over.
     """
-    fitter = Fitter(table, ("id", *watched), ("id",))
-    for part in chunks(row for row in rows if row["id"] is not None):
-        fitted = [fitter.fit({name: row[name] for name in ("id", *watched)}).values for row in part]
-        stored = stored_rows(connection, table, [(row["id"],) for row in fitted], ("id",), watched)
+    fitter = Fitter(table, (key, *watched), (key,))
+    for part in chunks(row for row in rows if row[key] is not None):
+        fitted = [fitter.fit({name: row[name] for name in (key, *watched)}).values for row in part]
+        stored = stored_rows(connection, table, [(row[key],) for row in fitted], (key,), watched)
         changed = [
-            row["id"]
+            row[key]
             for row in fitted
-            if (before := stored.get((row["id"],))) is not None and any(before[name] != row[name] for name in watched)
+            if (before := stored.get((row[key],))) is not None and any(before[name] != row[name] for name in watched)
         ]
-        update_existing(connection, table, ({"id": each, column: now} for each in changed), key=("id",), now=now)
+        update_existing(connection, table, ({key: each, column: now} for each in changed), key=(key,), now=now)

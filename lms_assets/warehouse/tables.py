@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from lms_assets.warehouse.tables_base import COLLATION, LMS_ID_LENGTH, metadata
 from lms_assets.warehouse.tables_crm import (
+    contact_affiliations,
     contacts,
     leads,
     partner_cert_history,
@@ -49,6 +50,7 @@ __all__ = [
     "LMS_ID_LENGTH",
     "alert_incidents",
     "certification_category_rules",
+    "contact_affiliations",
     "contacts",
     "course_properties",
     "email_log",

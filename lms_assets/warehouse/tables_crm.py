@@ -21,7 +21,7 @@ from lms_assets.warehouse.tables_base import (
 )
 from lms_assets.warehouse.types import long_text
 
-__all__ = ["contacts", "leads", "partner_cert_history", "partners", "pushed_partner_counts"]
+__all__ = ["contact_affiliations", "contacts", "leads", "partner_cert_history", "partners", "pushed_partner_counts"]
 
 partners = Table(
     "partners",
@@ -82,6 +82,18 @@ contacts = Table(
     instant("updated_at"),
     instant("identity_changed_at"),  # ours: when address or partner changed, or the contact came back
     instant("linked_at"),  # ours: when lms_user_id last changed
+    **MYSQL_OPTIONS,
+)
+
+# Ours: contacts of the CRM whose address a row of `contacts` holds already, at another partner: that row's person
+# counts for this partner too. `contacts.email` is unique, so they have no row of their own there.
+contact_affiliations = Table(
+    "contact_affiliations",
+    metadata,
+    Column("impartner_id", Integer, primary_key=True, autoincrement=False),
+    Column("contact_id", Integer, nullable=False, index=True),
+    Column("partner_id", Integer, nullable=False, index=True),
+    instant("since", nullable=False),
     **MYSQL_OPTIONS,
 )
 

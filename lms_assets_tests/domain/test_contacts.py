@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from lms_assets.domain.contact_links import link_contacts
 from lms_assets.domain.contacts import (
     DUPLICATE_EMAIL,
+    AddressHolder,
     Contact,
     choose_per_email,
     contact_from_user,
+    further_affiliations,
     is_primary,
     partner_of_contact,
 )
@@ -174,3 +176,12 @@ def test_accounts_that_are_gone_or_have_no_email_are_not_linked():
 @given(st.permutations([user("a"), user("b", last_active_at="2025-01-01"), user("c", disabled=True), user("d", None)]))
 def test_a_link_does_not_depend_on_the_order_of_accounts(users):
     assert link_contacts([(1, "Ann@larch.example")], users) == {1: "b"}
+
+
+def test_a_contact_whose_address_another_one_holds_counts_further_for_its_own_partner():
+    """Not for the holder's partner, which has the person already, nor for none, nor for an address nobody holds."""
+    people = [read(Id=1, AccountId=7), read(Id=2, AccountId=8), read(Id=3, AccountId=7), read(Id=4, AccountId=None)]
+    alone = read(Id=5, AccountId=8, Email="bob@larch.example")
+    holders = {people[0].email: AddressHolder(11, 1, 70)}
+    found = further_affiliations([*people, alone], holders, lambda each: {7: 70, 8: 80}.get(each.account_id))
+    assert found == {2: (11, 80)}

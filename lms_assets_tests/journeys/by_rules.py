@@ -11,9 +11,17 @@ from datetime import datetime
 from typing import Any
 
 from lms_assets.domain.affiliations import Affiliation, ContactFacts, GroupFacts, PersonFacts, partner_users
+from lms_assets.domain.categories import matching_category
 from lms_assets.domain.certifications import CourseFacts, PartnerCounts, assess, count
 from lms_assets.domain.contact_links import link_contacts
-from lms_assets.domain.contacts import Contact, choose_per_email, contact_from_user, partner_of_contact
+from lms_assets.domain.contacts import (
+    AddressHolder,
+    Contact,
+    choose_per_email,
+    contact_from_user,
+    further_affiliations,
+    partner_of_contact,
+)
 from lms_assets.domain.courses import course_from_record, course_properties_from_record, merge_course
 from lms_assets.domain.findings import Rejected
 from lms_assets.domain.group_links import GroupLink, LinkablePartner, link_groups
@@ -64,7 +72,7 @@ def portal_of(state: State, overrides: Mapping[str, int | None] | None = None, r
     rules = rules or Rules()
     records = vendor_records.accounts(state)
     partners = {each.impartner_id: each for each in accepted(partner_from_account(row, rules, {}) for row in records)}
-    contacts, partner_of = _contacts(state, partners, rules)
+    contacts, partner_of, further = _contacts(state, partners, rules)
     users = {each.id: each for each in accepted(map(user_from_person, vendor_records.people(state)))}
     user_of = link_contacts([(each.impartner_id, each.email) for each in contacts.values()], users.values())
     links = _links(state, partners, overrides or {}, rules)
@@ -83,21 +91,30 @@ def portal_of(state: State, overrides: Mapping[str, int | None] | None = None, r
             {each.id: PersonFacts(each.is_active, each.status) for each in users.values()},
             [GroupFacts(each.group_id, each.partner_id) for each in links.values()],
             _members(state),
-            [ContactFacts(number, partner_of[number], user_of[number]) for number in contacts],
+            [
+                *(ContactFacts(number, partner_of[number], user_of[number]) for number in contacts),
+                *(ContactFacts(row, partner, user_of[row], True, number) for number, (row, partner) in further.items()),
+            ],
         ),
     )
 
 
 def _contacts(
     state: State, partners: dict[int, Partner], rules: Rules
-) -> tuple[dict[int, Contact], dict[int, int | None]]:
+) -> tuple[dict[int, Contact], dict[int, int | None], dict[int, tuple[int, int]]]:
     stored = [StoredPartner(number, each.account_name, None, number, True) for number, each in partners.items()]
     by_id = {number: number for number in partners}
     by_name = rows_by_name(stored)
     found = accepted(contact_from_user(row, rules) for row in vendor_records.users(state))
-    kept, _ = choose_per_email(found, lambda each: partner_of_contact(each, by_id, by_name))
+
+    def employer(contact: Contact) -> int | None:
+        return partner_of_contact(contact, by_id, by_name)
+
+    kept, _ = choose_per_email(found, employer)
     contacts = {each.impartner_id: each for each in kept}
-    return contacts, {number: partner_of_contact(each, by_id, by_name) for number, each in contacts.items()}
+    partner_of = {number: employer(each) for number, each in contacts.items()}
+    holders = {each.email: AddressHolder(number, number, partner_of[number]) for number, each in contacts.items()}
+    return contacts, partner_of, further_affiliations(found, holders, employer)
 
 
 def _links(
@@ -112,8 +129,9 @@ def _courses(state: State, rules: Rules) -> dict[str, CourseFacts]:
     listed = {each.id: each for each in accepted(map(course_from_record, vendor_records.courses(state)))}
     records = vendor_records.course_properties(state)
     known = {each.course_id: each for each in accepted(map(course_properties_from_record, records))}
-    merged = [merge_course(listed.get(key), known.get(key), rules.category_rules) for key in {**listed, **known}]
-    return {each.id: CourseFacts(each.id, each.name, each.npcu_value, each.certification_category) for each in merged}
+    merged = [merge_course(listed.get(key), known.get(key)) for key in {**listed, **known}]
+    category = {each.id: matching_category(each.name, rules.category_rules) for each in merged if each.npcu_value}
+    return {each.id: CourseFacts(each.id, each.name, each.npcu_value, category.get(each.id)) for each in merged}
 
 
 def _members(state: State) -> list[tuple[str, str]]:

@@ -133,7 +133,8 @@ def _who_belongs_to_whom(
     data: Mapping[str, Any], overrides: Overrides | None
 ) -> tuple[list[Link], dict[int, str | None], dict[int, _Who]]:
     partners = {row["id"]: row for row in data["accounts"] if partner_is_kept(row)}
-    contacts = one_contact_per_email([row for row in data["users"] if contact_is_kept(row)], partners)
+    every_contact = [row for row in data["users"] if contact_is_kept(row)]
+    contacts = one_contact_per_email(every_contact, partners)
     sharing = _people_by_address(data["people"])
     contact_of = {row["id"]: person_of_contact(row, sharing.get(trimmed(row["email"]), [])) for row in contacts}
     employer = {row["id"]: partner_of_contact(row, partners) for row in contacts}
@@ -151,6 +152,12 @@ def _who_belongs_to_whom(
             person_id = contact_of[contact_id]
             if person_id is not None:
                 user_ids.add(person_id)
+        # Two contacts with one address at two partners: the person counts for both.
+        for row in every_contact:
+            if partner_of_contact(row, partners) == partner_id:
+                person_id = person_of_contact(row, sharing.get(trimmed(row["email"]), []))
+                if person_id is not None:
+                    user_ids.add(person_id)
         belonging[partner_id] = _Who(
             account["name"].strip(), frozenset(user_ids & active), frozenset(group_ids), frozenset(own_contacts)
         )

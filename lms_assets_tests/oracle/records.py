@@ -113,7 +113,9 @@ def partner_of_contact(user: Row, partners: Mapping[int, Row]) -> int | None:
 
 
 def one_contact_per_email(users: list[Row], partners: Mapping[int, Row]) -> list[Row]:
-    """The portal's contacts have unique e-mails, so of several kept users with one address one stands for all.
+    """The portal's contacts have unique e-mails, so of several kept users with one address one has the row.
+
+    The person counts for the partners of all of them.
 
     Reading: the one with a kept partner, then the one updated last, then the highest id.
     """

@@ -248,6 +248,22 @@ def test_somebody_in_two_groups_counts_once_and_in_two_partners_for_both():
     assert result.shared_people() == {"ada": [1, 2]}
 
 
+def test_two_contacts_with_one_address_at_two_partners_count_their_person_for_both():
+    state = one_partner(
+        accounts=[account(1), account(2, "Moorland Services"), account(3, "Left Out", partner_tier="Pending")],
+        users=[
+            contact(11, "ada@fernhill.example.com", account_id=1),
+            contact(12, "ADA@fernhill.example.com", account_id=2),
+            contact(13, "ada@fernhill.example.com", account_id=3),
+        ],
+        memberships=[],
+        transcripts=[transcript("ada", "c")],
+    )
+    result = oracle.expected(state, NOW)
+    assert {number: partner.total_npcu for number, partner in result.partners.items()} == {1: 1, 2: 1}
+    assert result.shared_people() == {"ada": [1, 2]}
+
+
 def test_who_is_disabled_counts_for_nobody_with_or_without_a_date():
     rows = [transcript("ada", "c")]
     for values in ({"disabled": True}, {"disabled": True, "deactivated_at": "2026-01-01T00:00:00Z"}):

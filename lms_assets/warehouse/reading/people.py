@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 
 from lms_assets.domain.certifications import ContactFacts, GroupFacts, PersonFacts
 from lms_assets.warehouse.sync_plan import chunks
-from lms_assets.warehouse.tables import contacts, lms_group_members, lms_groups, lms_users
+from lms_assets.warehouse.tables import contact_affiliations, contacts, lms_group_members, lms_groups, lms_users
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +83,24 @@ def group_facts(connection: Connection) -> tuple[GroupFacts, ...]:
 
 
 def contact_facts(connection: Connection) -> tuple[ContactFacts, ...]:
-    """What counting needs of every contact that is an LMS person and belongs to a partner."""
-    c = contacts.c
+    """What counting needs of every contact that is an LMS person and belongs to a partner, further ones included.
+
+    A further contact is there as long as the CRM has it, whatever became of the contact that holds the address.
+    """
+    c, f = contacts.c, contact_affiliations.c
     query = select(c.id, c.partner_id, c.lms_user_id, c.is_active).where(
         c.partner_id.is_not(None), c.lms_user_id.is_not(None)
     )
-    return tuple(ContactFacts(*row) for row in connection.execute(query.order_by(c.id)))
+    further = select(c.id, f.partner_id, c.lms_user_id, f.impartner_id).join_from(
+        contacts, contact_affiliations, c.id == f.contact_id
+    )
+    return (
+        *(ContactFacts(*row) for row in connection.execute(query.order_by(c.id))),
+        *(
+            ContactFacts(row[0], row[1], row[2], further=row[3])
+            for row in connection.execute(further.where(c.lms_user_id.is_not(None)).order_by(f.impartner_id))
+        ),
+    )
 
 
 def contact_emails(connection: Connection) -> tuple[tuple[int, str], ...]:

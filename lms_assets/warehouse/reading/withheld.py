@@ -30,6 +30,7 @@ from lms_assets.warehouse.links import group_overrides
 from lms_assets.warehouse.reading.foundation import partner_activity
 from lms_assets.warehouse.reading.people import contact_facts, group_facts, members, person_facts
 from lms_assets.warehouse.tables import (
+    contact_affiliations,
     contacts,
     lms_group_members,
     lms_groups,
@@ -85,11 +86,17 @@ class _Basis:
         return {(row[0], row[1]): row[2] for row in self.connection.execute(query)}
 
     @cached_property
-    def contacts_since(self) -> dict[str, datetime | None]:
-        """Contact row (as text) to when its partner, address or account last changed."""
+    def contacts_since(self) -> dict[Via, datetime | None]:
+        """Way through a contact to when its partner, address or account last changed."""
         c = contacts.c
         query = select(c.id, c.identity_changed_at, c.linked_at)
-        return {str(row[0]): _latest(row[1], row[2]) for row in self.connection.execute(query)}
+        own = {Via("contact", str(row[0])): _latest(row[1], row[2]) for row in self.connection.execute(query)}
+        linked = select(c.id, c.linked_at)
+        linked_at = {row[0]: row[1] for row in self.connection.execute(linked)}
+        return own | {
+            Via("crm_contact", str(row.impartner_id)): _latest(row.since, linked_at.get(row.contact_id))
+            for row in self.connection.execute(select(contact_affiliations))
+        }
 
     def began(self, sync_type: str, *, complete: bool) -> datetime | None:
         """When the last reading of a listing began that was written; `complete`: whose listing was complete.
@@ -155,7 +162,12 @@ def _contacts(basis: _Basis) -> Found:
     query = select(c.id, c.partner_id, c.identity_changed_at, c.lms_user_id).where(
         c.is_active.is_(True), c.partner_id.is_not(None)
     )
-    found = [ContactBasis(row[0], row[1], row[2], row[3] is not None) for row in basis.connection.execute(query)]
+    f = contact_affiliations.c
+    further = select(c.id, f.partner_id, f.since, c.lms_user_id).join_from(
+        contacts, contact_affiliations, c.id == f.contact_id
+    )
+    rows = [*basis.connection.execute(query), *basis.connection.execute(further)]
+    found = [ContactBasis(row[0], row[1], row[2], row[3] is not None) for row in rows]
     return contacts_not_matched(
         found,
         users_read_at=basis.began(_USERS, complete=False),
@@ -171,7 +183,7 @@ def _people(basis: _Basis) -> Found:
     def way_open_since(user_id: str, via: Via) -> datetime | None:
         if via.kind == "group":
             return _latest(basis.joined_at.get((via.id, user_id)), linked_at.get(via.id))
-        return basis.contacts_since.get(via.id)
+        return basis.contacts_since.get(via)
 
     def came_at(affiliation: Affiliation) -> datetime | None:
         ways = [way_open_since(affiliation.user_id, via) for via in affiliation.via]

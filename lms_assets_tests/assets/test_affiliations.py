@@ -1,0 +1,107 @@
+"""Two contacts of the CRM with one address at two partners: the person counts for both."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from lms_assets.console.why import WhyOptions, find_answer, why_lines
+from lms_assets.domain.rules import Rules
+from lms_assets_tests.assets.looking import row_of
+from lms_assets_tests.oracle import expected
+from lms_assets_tests.oracle.stored import differences_in_partners
+from lms_assets_tests.support.agreement import differences, links_taken_over
+from lms_assets_tests.support.chain import ChainRig
+
+pytestmark = pytest.mark.slow
+
+CASE = "contacts_share_email_both_kept"
+
+
+def of_case(rig: ChainRig) -> tuple[int, int, str]:
+    """CRM ids of the contact that counts further and of the one that has the row; their person."""
+    first, second, person = rig.sandbox.world.cases[CASE]
+    return int(first), int(second), str(person)
+
+
+def wrong_counts(rig: ChainRig) -> list[str]:
+    """Partners whose counts in the portal are not the oracle's."""
+    right = expected(rig.sandbox.world, rig.now, links_taken_over(rig))
+    return differences_in_partners(rig.rows("partners"), right)
+
+
+def test_both_partners_have_the_person_and_why_says_through_which_contact(synced: ChainRig) -> None:
+    further, holder, person = of_case(synced)
+    partner = row_of(synced, "partners", impartner_id=synced.sandbox.world.users[further].account_id)
+    contact = row_of(synced, "contacts", impartner_id=holder)
+    (affiliation,) = [row for row in synced.rows("contact_affiliations") if row["impartner_id"] == further]
+    assert (affiliation["contact_id"], affiliation["partner_id"]) == (contact["id"], partner["id"])
+    assert contact["partner_id"] != partner["id"]
+    assert contact["lms_user_id"] == person
+    assert differences(synced) == []
+    options = WhyOptions(str(partner["id"]))
+    answer = find_answer(synced.warehouse, options, rules=Rules(), now=synced.now)
+    console = Console(record=True, width=220, file=io.StringIO())
+    for line in why_lines(answer):
+        console.print(line, highlight=False)
+    assert f"CRM contact {further} (further contact with the same e-mail address)" in console.export_text()
+
+
+@pytest.mark.parametrize("change", ["deleted", "inactive", "moved to the other's partner", "of a partner that is out"])
+def test_an_affiliation_that_is_over_no_longer_counts(synced: ChainRig, change: str) -> None:
+    further, holder, _ = of_case(synced)
+    users = synced.sandbox.world.users
+    if change == "deleted":
+        synced.sandbox.mutate("delete_contact", contact=further)
+    else:
+        fields = {
+            "inactive": {"contact_status": "Inactive"},
+            "moved to the other's partner": {"account_id": users[holder].account_id},
+            "of a partner that is out": {"account_id": None, "account_name": None},
+        }[change]
+        synced.sandbox.mutate("set_contact", contact=further, fields=fields)
+    result = synced.run()
+    assert result.success, result.errors
+    assert further not in {row["impartner_id"] for row in synced.rows("contact_affiliations")}
+    assert differences(synced) == []
+
+
+def test_whoever_leaves_the_crm_is_followed_by_the_incremental(synced: ChainRig) -> None:
+    further, _, _ = of_case(synced)
+    synced.sandbox.mutate("delete_contact", contact=further)
+    assert synced.run("enrollments_incremental").success
+    assert further not in {row["impartner_id"] for row in synced.rows("contact_affiliations")}
+    assert wrong_counts(synced) == []
+
+
+def test_the_other_contact_keeps_its_person_when_the_one_with_the_row_leaves(synced: ChainRig) -> None:
+    """Within hours, and in the night, when the row is handed over."""
+    _, holder, _ = of_case(synced)
+    synced.sandbox.mutate("delete_contact", contact=holder)
+    assert synced.run("enrollments_incremental").success
+    assert wrong_counts(synced) == []
+    synced.advance(hours=4)
+    assert synced.run().success
+    assert differences(synced) == []
+
+
+def test_a_list_that_ends_early_or_a_damaged_record_takes_no_affiliation_away(synced: ChainRig) -> None:
+    before = synced.rows("contact_affiliations")
+    assert before
+    faults = synced.sandbox.faults
+    for arm in (
+        lambda: faults.add("cut_short", "GET /User", keep=0),
+        lambda: faults.add("null_field", "GET /User", first=1, field="accountId", row=_place(synced)),
+        lambda: faults.add("null_field", "GET /User", field="id", row=_place(synced)),
+    ):
+        arm()
+        synced.run(assets=("contacts",), alone=True)
+        faults.reset()
+        assert synced.rows("contact_affiliations") == before
+
+
+def _place(rig: ChainRig) -> int:
+    """Where the further contact stands on the page."""
+    return list(rig.sandbox.world.users).index(of_case(rig)[0])
