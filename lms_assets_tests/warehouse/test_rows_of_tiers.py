@@ -226,7 +226,8 @@ def test_partners_contacts_and_courses_are_read_as_plain_values(stocked, now):
 
 
 def test_who_has_to_be_read_again_can_be_told_from_what_is_stored(stocked, now):
-    people = [{"id": "u1", "last_active_at": now, "enrollment_synced_at": now - DAY}]
+    marks = {"enrollment_synced_at": now - DAY, "transcript_read_at": now - DAY}
+    people = [{"id": "u1", "last_active_at": now, **marks}]
     with stocked.transaction() as c:
         upsert(c, t.lms_users, people, key=("id",), now=now)
         links.write_group_links(c, [GroupLink("g1", 1, "exact", 100.0)], now=now)
@@ -238,6 +239,26 @@ def test_who_has_to_be_read_again_can_be_told_from_what_is_stored(stocked, now):
     assert set(states) == {"u1", "u2", "u3"}
     assert (states["u1"].last_active_at, states["u1"].read_at, states["u1"].joined_at) == (now, now - DAY, None)
     assert (states["u2"].joined_at, states["u2"].read_at) == (now, None)
+
+
+def test_whoever_came_to_a_partner_after_the_last_reading_has_to_be_read_again(stocked, now):
+    """Through a group linked later or a contact linked later; and whoever came back, of whom the mark was taken."""
+    marks = {"enrollment_synced_at": now - DAY, "transcript_read_at": now - DAY}
+    with stocked.transaction() as c:
+        upsert(c, t.lms_users, [{"id": each, **marks} for each in ("u1", "u2", "u3")], key=("id",), now=now)
+        links.write_group_links(c, [GroupLink("g1", 1, "exact", 100.0)], now=now)
+        sync_members(c, {"g1": ["u1"]}, now=now - 2 * DAY)
+        upsert(c, t.lms_users, [{"id": "u3", "transcript_read_at": None}], key=("id",), now=now)
+    with stocked.read() as c:
+        before = reading.transcript_states(c)
+    assert (before["u1"].joined_at, before["u3"].read_at) == (None, None)
+    with stocked.transaction() as c:
+        upsert(c, t.lms_groups, [{"id": "g1", "linked_at": now}], key=("id",), now=now)
+        contact = select(t.contacts.c.id).where(t.contacts.c.partner_id.is_not(None)).limit(1)
+        links.write_contact_links(c, {c.execute(contact).scalar_one(): "u2"}, now=now)
+    with stocked.read() as c:
+        after = reading.transcript_states(c)
+    assert (after["u1"].joined_at, after["u2"].joined_at) == (now, now)
 
 
 def test_keys_that_occur_twice_and_references_to_nothing_are_found(stocked, now):

@@ -10,7 +10,15 @@ from sqlalchemy import Connection, func, select
 
 from lms_assets.domain.transcripts import Enrollment
 from lms_assets.warehouse.sync_plan import chunks
-from lms_assets.warehouse.tables import lms_enrollments, lms_group_members, lms_groups, lms_users, sync_logs
+from lms_assets.warehouse.tables import (
+    contact_affiliations,
+    contacts,
+    lms_enrollments,
+    lms_group_members,
+    lms_groups,
+    lms_users,
+    sync_logs,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +27,9 @@ class TranscriptState:
 
     Attributes:
         last_active_at, updated_at_lms: as the LMS lists them.
-        joined_at: when the person was last first seen in a partner's group, if that was not before the reading of
-            `read_at` had begun; None otherwise, and when in none.
-        read_at: when the transcript was last read completely; None when never.
+        joined_at: when the person last came to a partner (was first seen in its group, or the group or the contact was
+            linked), if that was not before the last reading had begun; None otherwise.
+        read_at: as of when the transcript was last read completely; None when never, or not since the person came back.
     """
 
     user_id: str
@@ -33,22 +41,45 @@ class TranscriptState:
 
 def transcript_states(connection: Connection) -> dict[str, TranscriptState]:
     """The state of every active LMS person, by id."""
-    m, g, u = lms_group_members.c, lms_groups.c, lms_users.c
-    linked = set(connection.execute(select(g.id).where(g.partner_id.is_not(None), g.is_active.is_(True))).scalars())
-    joined: dict[str, datetime] = {}
-    for group_id, user_id, added_at in connection.execute(select(m.group_id, m.user_id, m.added_at)):
-        if group_id in linked and added_at is not None and (user_id not in joined or added_at > joined[user_id]):
-            joined[user_id] = added_at
-    query = select(u.id, u.last_active_at, u.updated_at_lms, u.enrollment_synced_at).where(u.is_active.is_(True))
-    rows = connection.execute(query).all()
-    begun = {chain: reading_begun(connection, chain) for chain in {row[3] for row in rows if row[3] is not None}}
+    u = lms_users.c
+    joined = _joined(connection)
+    columns = u.id, u.last_active_at, u.updated_at_lms, u.enrollment_synced_at, u.transcript_read_at
     states = {}
-    for user_id, last_active_at, updated_at, read_at in rows:
+    for user_id, last_active_at, updated_at, synced_at, read_at in connection.execute(
+        select(*columns).where(u.is_active.is_(True))
+    ):
         joined_at = joined.get(user_id)
-        if joined_at is not None and read_at is not None and joined_at <= begun[read_at]:
+        if joined_at is not None and read_at is not None and joined_at <= read_at:
             joined_at = None
-        states[user_id] = TranscriptState(user_id, last_active_at, updated_at, joined_at, read_at)
+        # Without the mark the transcript was not read by us, or not since the person came back.
+        as_of = synced_at if read_at is not None else None
+        states[user_id] = TranscriptState(user_id, last_active_at, updated_at, joined_at, as_of)
     return states
+
+
+def _joined(connection: Connection) -> dict[str, datetime]:
+    """When each person last came to a partner, through a group or a contact."""
+    m, g, c, f = lms_group_members.c, lms_groups.c, contacts.c, contact_affiliations.c
+    groups = select(g.id, g.linked_at).where(g.partner_id.is_not(None), g.is_active.is_(True))
+    linked = {row[0]: row[1] for row in connection.execute(groups)}
+    came = [
+        (user_id, instant)
+        for group_id, user_id, added_at in connection.execute(select(m.group_id, m.user_id, m.added_at))
+        if group_id in linked
+        for instant in (added_at, linked[group_id])
+    ]
+    own = select(c.lms_user_id, c.identity_changed_at, c.linked_at).where(c.partner_id.is_not(None))
+    further = select(c.lms_user_id, f.since, c.linked_at).join_from(
+        contacts, contact_affiliations, c.id == f.contact_id
+    )
+    for query in (own, further):
+        rows = connection.execute(query.where(c.lms_user_id.is_not(None))).all()
+        came += [(row[0], instant) for row in rows for instant in row[1:]]
+    joined: dict[str, datetime] = {}
+    for user_id, instant in came:
+        if instant is not None and (user_id not in joined or instant > joined[user_id]):
+            joined[user_id] = instant
+    return joined
 
 
 def people_read(connection: Connection) -> set[str]:
