@@ -112,13 +112,16 @@ def _note_completions(lms: Connections, warehouse: Warehouse, now: datetime) -> 
         read_until = events_read_until(connection)
     since = (read_until or now - FIRST_LOOK) - OVERLAP
     with lms.northpass() as client:
-        messages = recent_messages(client.webhooks([COURSE_COMPLETED], since=since), since)
+        listing = client.webhooks([COURSE_COMPLETED], since=since)
+        messages = recent_messages(listing, since)
         completions = [each for message in messages if (each := completion_from_message(message)) is not None]
+    # Not found may be an empty log or a wrong answer: then the next look covers the same span again.
+    until = since + OVERLAP if listing.not_found else now
     person_of_event = {each.key: each.person_id for each in completions}
     with warehouse.read() as connection:
         wanted = current_partner_users(connection) if person_of_event else set()
     return warehouse.in_transaction(
-        lambda connection: note_events(connection, person_of_event, wanted=wanted, read_until=now, now=now)
+        lambda connection: note_events(connection, person_of_event, wanted=wanted, read_until=until, now=now)
     )
 
 

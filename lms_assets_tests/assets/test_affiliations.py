@@ -40,6 +40,7 @@ def test_both_partners_have_the_person_and_why_says_through_which_contact(synced
     assert (affiliation["contact_id"], affiliation["partner_id"]) == (contact["id"], partner["id"])
     assert contact["partner_id"] != partner["id"]
     assert contact["lms_user_id"] == person
+    assert synced.run("push_to_impartner").success
     assert differences(synced) == []
     options = WhyOptions(str(partner["id"]))
     answer = find_answer(synced.warehouse, options, rules=Rules(), now=synced.now)

@@ -89,6 +89,19 @@ def test_a_vendor_that_ignores_the_filter_of_the_log_changes_nothing(rig: Watche
     assert isinstance(rig.tick(completed_courses_sensor), dg.SkipReason)
 
 
+def test_a_404_of_the_log_which_may_be_wrong_hides_no_completion(rig: WatchedRig):
+    """It is also what an empty log may answer, so it is no failure; the span is looked at again."""
+    assert rig.run().success
+    drained(rig)
+    rig.sandbox.faults.add("not_found", "GET /webhooks")
+    complete(rig, learners(rig, 1))
+    assert isinstance(rig.tick(completed_courses_sensor), dg.SkipReason)
+    rig.advance(minutes=20)
+    assert isinstance(rig.tick(completed_courses_sensor), dg.SkipReason)
+    rig.sandbox.faults.reset()
+    assert isinstance(rig.tick(completed_courses_sensor), dg.RunRequest)
+
+
 def test_whoever_belongs_to_no_partner_starts_no_run(rig: WatchedRig):
     assert rig.run().success
     drained(rig)
