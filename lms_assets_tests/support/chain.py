@@ -51,7 +51,8 @@ STAMPS = {
 DIARIES = {
     "sync_logs", "sync_failures", "task_chain_logs", "task_run_history", "scheduled_tasks", "alert_incidents",
     "email_log", "webhook_events_seen", "sync_state", "alembic_version", "lms_offboarding_plans",
-    "lms_offboarding_items", "enrollment_weeks", "partner_cert_history",
+    "lms_offboarding_items", "enrollment_weeks", "partner_cert_history", "sync_deactivations",
+    "sync_overrides", "sync_override_uses",
 }  # fmt: skip
 
 _clocks: list[Callable[[], datetime]] = []
