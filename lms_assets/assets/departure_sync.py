@@ -113,7 +113,7 @@ class DepartureSync:
             *_changed(self._since),
         )
         kept = partial(_kept_contacts, employers, partner_of_row)
-        self._contacts = self._look("contact", users, stored_contacts, kept, doubles, further)
+        self._contacts = self._look("contact", users, stored_contacts, kept, doubles=doubles, further=further)
 
     def _look(
         self,
@@ -121,6 +121,7 @@ class DepartureSync:
         source: CrmSource[T],
         stored: Iterable[Stored],
         kept: Callable[[Any, Any, set[int]], set[int]],
+        *,
         doubles: frozenset[int] = frozenset(),
         further: frozenset[int] = frozenset(),
     ) -> _Look:
