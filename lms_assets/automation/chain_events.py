@@ -43,12 +43,37 @@ def _check_event(event: dg.DagsterEvent, at: datetime) -> ChainEvent | None:
         "check",
         event.step_key or "",
         at,
-        message=verdict.description,
+        message=check_text(verdict),
         check=verdict.check_name,
         passed=verdict.passed,
         blocking=bool(verdict.blocking),
         warning=verdict.severity == dg.AssetCheckSeverity.WARN,
     )
+
+
+SHOWN = 3
+
+
+def check_text(evaluation: dg.AssetCheckEvaluation) -> str:
+    """What a check found, and what to do about it."""
+    finding, remedy = check_finding(evaluation), what_to_do(evaluation)
+    return f"{finding.rstrip('.')}. {remedy}" if remedy else finding
+
+
+def check_finding(evaluation: dg.AssetCheckEvaluation) -> str:
+    """What a check found, with its first examples."""
+    sample = evaluation.metadata.get("sample")
+    found = sample.value if isinstance(sample, dg.JsonMetadataValue) else None
+    text = evaluation.description or ""
+    if isinstance(found, list) and found:
+        text += f" ({'; '.join(map(str, found[:SHOWN]))}{'; …' if len(found) > SHOWN else ''})"
+    return text
+
+
+def what_to_do(evaluation: dg.AssetCheckEvaluation) -> str:
+    """The remedy that a check names; empty when it names none."""
+    remedy = evaluation.metadata.get("what_to_do")
+    return str(remedy.value) if remedy is not None else ""
 
 
 def _message(event: dg.DagsterEvent) -> str | None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from lms_assets.automation.chain_events import check_finding, what_to_do
 from lms_assets.checks.catalogue import CHECKS, CheckLine, ancestors
 
 EVALUATED = frozenset({"SUCCEEDED", "FAILED"})
@@ -15,13 +16,23 @@ EVALUATED = frozenset({"SUCCEEDED", "FAILED"})
 
 @dataclass(frozen=True)
 class GateVerdict:
-    """The last evaluation of a check; `at` is UTC."""
+    """The last evaluation of a check; `at` is UTC.
+
+    Attributes:
+        passed: it holds nothing back; a mere warning passes.
+        warned: it did not hold, and is a mere warning.
+        count: how many things it found; None where it does not count.
+        remedy: what to do about it; may be empty.
+    """
 
     line: CheckLine
     passed: bool
     description: str
     run_id: str
     at: datetime
+    warned: bool = False
+    count: int | None = None
+    remedy: str = ""
 
 
 def last_verdict(instance: dg.DagsterInstance, line: CheckLine) -> GateVerdict | None:
@@ -38,8 +49,18 @@ def last_verdict(instance: dg.DagsterInstance, line: CheckLine) -> GateVerdict |
         evaluation = event.event_specific_data if event else None
         if isinstance(evaluation, dg.AssetCheckEvaluation):
             at = datetime.fromtimestamp(record.event.timestamp if record.event else record.create_timestamp, UTC)
-            passed = evaluation.passed or evaluation.severity == dg.AssetCheckSeverity.WARN
-            return GateVerdict(line, passed, evaluation.description or "", record.run_id, at)
+            warned = not evaluation.passed and evaluation.severity == dg.AssetCheckSeverity.WARN
+            count = evaluation.metadata.get("count")
+            return GateVerdict(
+                line,
+                evaluation.passed or warned,
+                check_finding(evaluation),
+                record.run_id,
+                at,
+                warned,
+                count.value if isinstance(count, dg.IntMetadataValue) else None,
+                what_to_do(evaluation),
+            )
     return None
 
 

@@ -19,6 +19,7 @@ from lms_assets.domain.tasks import Task
 from lms_assets.domain.timetable import CLEANUP, DAILY_FULL, ENROLLMENTS, LEADS, LEADS_FULL, REPORTS
 from lms_assets.lineage import DAILY_FULL as CHAIN_ASSETS
 from lms_assets.lineage import SYNC_TYPES
+from lms_assets.warehouse.chain_log import chain_of_run
 from lms_assets.warehouse.engine import Connection, Warehouse
 from lms_assets.warehouse.state import get_state, put_state
 from lms_assets.warehouse.tasks import TaskEnd, begin_run, end_run, ensure_tasks, open_runs, skip_run
@@ -105,9 +106,15 @@ def chain_task_begins(run_id: str, at: datetime) -> Write:
 
 
 def chain_task_ends(run_id: str, status: str, at: datetime, error: str | None) -> Write:
-    """The whole chain's own row ends; a partial chain is a success that says what is missing."""
-    end = TaskEnd("failed" if status == "failed" else "success", at, error=error)
+    """The whole chain's own row ends; a partial chain is no success, and says that it is partial."""
+    end = _end_of_chain(status, at, error)
     return lambda connection: end_run(connection, CHAIN_TASK, run_id, end)
+
+
+def _end_of_chain(status: str, at: datetime, error: str | None) -> TaskEnd:
+    if status == "completed":
+        return TaskEnd("success", at)
+    return TaskEnd("failed", at, error=f"partial: {error}" if status == "partial" else error)
 
 
 def refresh_tasks(instance: dg.DagsterInstance, warehouse: Warehouse, now: datetime) -> None:
@@ -136,14 +143,20 @@ def _close_dead_runs(instance: dg.DagsterInstance, warehouse: Warehouse, now: da
             continue
         end = TaskEnd("failed", now, error="the run ended without a word (killed, or the machine stopped)")
         if run is not None:
-            end = _told_by_events(instance, run, each.task_type) or end
+            told = _told_by_chain if each.task_type == CHAIN_TASK else _told_by_events
+            end = told(instance, warehouse, run, each.task_type) or end
         warehouse.in_transaction(lambda c, each=each, end=end: end_run(c, each.task_type, each.run_id or "", end))  # type: ignore[misc]
 
 
-def _told_by_events(instance: dg.DagsterInstance, run: dg.DagsterRun, task_type: str) -> TaskEnd | None:
-    if task_type == CHAIN_TASK:
-        ended_well = run.status == dg.DagsterRunStatus.SUCCESS
-        return TaskEnd("success", datetime.now(UTC)) if ended_well else None
+def _told_by_chain(_: dg.DagsterInstance, warehouse: Warehouse, run: dg.DagsterRun, __: str) -> TaskEnd | None:
+    with warehouse.read() as connection:
+        row = chain_of_run(connection, CHAIN, run.root_run_id or run.run_id)
+    if row is None or row.completed_at is None:
+        return None
+    return _end_of_chain(row.status, row.completed_at, row.error_message)
+
+
+def _told_by_events(instance: dg.DagsterInstance, _: Warehouse, run: dg.DagsterRun, task_type: str) -> TaskEnd | None:
     step = next((asset for asset, name in TASK_OF_STEP.items() if name == task_type), None)
     record = fold(chain_events(instance.all_logs(run.run_id))).steps.get(step or "")
     if record is None or record.completed_at is None:

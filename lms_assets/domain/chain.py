@@ -7,7 +7,7 @@ Source of the statuses: portal schema, `task_chain_logs`; of what is required: d
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -34,8 +34,22 @@ class ChainEvent:
 
 
 @dataclass(frozen=True)
+class FailedCheck:
+    """A check that blocks what follows, or degrades its step: `text` says what it found and what to do."""
+
+    name: str
+    text: str
+    blocking: bool
+
+
+@dataclass(frozen=True)
 class StepRecord:
-    """How far one step is and what it came to."""
+    """How far one step is and what it came to.
+
+    Attributes:
+        failed_checks: every check that did not pass, mere warnings included.
+        causes: those of them that are no mere warning.
+    """
 
     step: str
     status: StepStatus
@@ -45,6 +59,7 @@ class StepRecord:
     attempts: int = 0
     error: str | None = None
     failed_checks: tuple[str, ...] = ()
+    causes: tuple[FailedCheck, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The element of `steps_completed`; times are ISO 8601 in UTC, durations seconds."""
@@ -61,6 +76,7 @@ class StepRecord:
             "attempts": self.attempts,
             "error": self.error,
             "failed_checks": list(self.failed_checks),
+            "causes": [asdict(each) for each in self.causes],
         }
 
     @classmethod
@@ -75,6 +91,7 @@ class StepRecord:
             attempts=int(data.get("attempts") or 0),
             error=data.get("error"),
             failed_checks=tuple(data.get("failed_checks") or ()),
+            causes=tuple(FailedCheck(**each) for each in data.get("causes") or ()),
         )
 
 
@@ -96,14 +113,13 @@ class ChainState:
 
     @property
     def error_message(self) -> str | None:
-        """The first failure, in the order of the steps, with the step's name before it."""
-        for record in self.steps.values():
-            if record.status == "failed":
-                return f"{record.step}: {record.error or 'failed'}"
-        for record in self.steps.values():
-            if record.status == "degraded":
-                return f"{record.step}: {record.error or 'kept its last good state'}"
-        return None
+        """Every failure, then every step that kept its last good state, each with the step's name before it."""
+        records = self.steps.values()
+        failed = [f"{each.step}: {each.error or 'failed'}" for each in records if each.status == "failed"]
+        degraded = [
+            f"{each.step}: {each.error or 'kept its last good state'}" for each in records if each.status == "degraded"
+        ]
+        return "; ".join([*failed, *degraded]) or None
 
 
 def apply_event(state: ChainState, event: ChainEvent) -> ChainState:
@@ -142,27 +158,26 @@ def _after_step_event(record: StepRecord | None, name: str, event: ChainEvent) -
 def _after_check(record: StepRecord, event: ChainEvent) -> StepRecord:
     if event.check is None:
         return record
-    if event.passed:
-        return _after_passed_check(record, event.check)
-    failed = (*(name for name in record.failed_checks if name != event.check), event.check)
-    record = replace(record, failed_checks=failed)
-    if event.warning:
-        return record
-    reason = _cut(f"{event.check}: {event.message}" if event.message else f"check {event.check} failed")
-    if event.blocking:
-        return replace(record, status="failed", error=record.error or reason)
+    others = tuple(name for name in record.failed_checks if name != event.check)
+    causes = tuple(each for each in record.causes if each.name != event.check)
+    if not event.passed:
+        others = (*others, event.check)
+        if not event.warning:
+            text = f"{event.check}: {event.message}" if event.message else f"check {event.check} failed"
+            causes = (*causes, FailedCheck(event.check, _cut(text) or "", event.blocking))
+    return _with_causes(replace(record, failed_checks=others), causes)
+
+
+def _with_causes(record: StepRecord, causes: tuple[FailedCheck, ...]) -> StepRecord:
+    """Fail a step whose blocking checks failed, with what they say; where none fails any more it counts again."""
+    by_check = record.status == "failed" and any(each.blocking for each in record.causes)
+    blocking = [each.text for each in causes if each.blocking]
+    record = replace(record, causes=causes)
+    if blocking and (by_check or record.status != "failed"):
+        return replace(record, status="failed", error="; ".join(blocking))
+    if by_check and not blocking and record.completed_at is not None:
+        return replace(record, status="completed", error=None)
     return record
-
-
-def _after_passed_check(record: StepRecord, check: str) -> StepRecord:
-    """A check that failed before and passes now, evaluated again by a resumed run, lets its step count as completed."""
-    if check not in record.failed_checks:
-        return record
-    left = tuple(name for name in record.failed_checks if name != check)
-    by_check = record.status == "failed" and (record.error or "").startswith((f"{check}:", f"check {check} "))
-    if by_check and record.completed_at is not None:
-        return replace(record, status="completed", error=None, failed_checks=left)
-    return replace(record, failed_checks=left)
 
 
 def _cut(message: str | None) -> str | None:
@@ -204,15 +219,15 @@ def close(
             steps[name] = StepRecord(name, "held_back", error=why)
         elif record.status in {"running", "retrying"}:
             steps[name] = replace(record, status="failed", error=record.error or reason or "ended without a word")
-        elif record.status == "completed" and set(record.failed_checks) & degrading_checks:
-            steps[name] = replace(record, status="degraded", error=_failed_checks(record))
+        elif record.status == "completed" and (why := _degraded_by(record, degrading_checks)):
+            steps[name] = replace(record, status="degraded", error=why)
         else:
             steps[name] = record
     return ChainState(steps)
 
 
-def _failed_checks(record: StepRecord) -> str:
-    return record.error or "failed checks: " + ", ".join(record.failed_checks)
+def _degraded_by(record: StepRecord, degrading_checks: frozenset[str]) -> str:
+    return "; ".join(each.text for each in record.causes if each.name in degrading_checks)
 
 
 def held_back_by(records: Iterable[StepRecord], waits_for: Collection[str], reason: str | None) -> str:
@@ -228,7 +243,8 @@ def _failed(records: Iterable[StepRecord]) -> list[StepRecord]:
 
 
 def _culprit(record: StepRecord) -> str:
-    return f"{record.step} ({', '.join(record.failed_checks)})" if record.failed_checks else record.step
+    checks = ", ".join(each.name for each in record.causes)
+    return f"{record.step} ({checks})" if checks else record.step
 
 
 def final_status(state: ChainState, not_required: frozenset[str]) -> ChainStatus:

@@ -8,7 +8,7 @@ import dagster as dg
 
 from lms_assets.automation.chain_log import reconcile_chains
 from lms_assets.automation.tasks import TASKS, refresh_tasks
-from lms_assets.domain.chain import ChainEvent, ChainState, close, fold
+from lms_assets.domain.chain import ChainEvent, ChainState, StepRecord, close, fold
 from lms_assets.lineage import DAILY_FULL, SYNC_TYPES
 from lms_assets.warehouse.tasks import begin_run, open_runs
 from lms_assets_tests.automation.rig import WatchedRig, one_row
@@ -120,3 +120,64 @@ def test_a_row_that_says_running_though_its_run_is_over_is_put_right(rig: Watche
     assert row["status"] == "completed"
     assert [step["step"] for step in row["steps_completed"]] == list(DAILY_FULL)
     assert rig.instance.get_runs()[0].status == dg.DagsterRunStatus.SUCCESS
+
+
+def test_a_partial_chain_says_what_degraded_it_and_what_to_do_and_no_warning(rig: WatchedRig):
+    """Mere warnings are red on the same step, and are not to blame."""
+    assert rig.run().success
+    rig.advance(days=1)
+    rig.sandbox.faults.add("forbidden", "GET /groups/{id}/memberships")
+    rig.run()
+    row = one_row(rig, "task_chain_logs")
+    assert row["status"] == "partial"
+    said = row["error_message"]
+    assert said.startswith("memberships: memberships_are_current: The last sync of memberships failed: Northpass")
+    assert "HTTP 403" in said
+    assert "what the key may do" in said
+    assert "--resume" in said
+    (step,) = [each for each in row["steps_completed"] if each["step"] == "memberships"]
+    warnings = set(step["failed_checks"]) - {"memberships_are_current"}
+    assert warnings, "the world has a member who is no LMS user"
+    assert not any(name in said for name in warnings)
+    whole = one_row(rig, "scheduled_tasks", task_type="daily_sync_chain")
+    assert whole["last_status"] == "failed"
+    assert whole["last_error"].startswith("partial: memberships: memberships_are_current")
+
+
+def test_a_partial_chain_whose_end_nobody_noted_is_no_success_either(rig: WatchedRig):
+    rig.sandbox.faults.add("forbidden", "GET /groups/{id}/memberships")
+    run = rig.run().run_id
+    with rig.warehouse.transaction() as connection:
+        connection.exec_driver_sql(
+            "UPDATE task_run_history SET status = 'running', completed_at = NULL WHERE task_type = 'daily_sync_chain'"
+        )
+        connection.exec_driver_sql("UPDATE task_chain_logs SET status = 'running', completed_at = NULL")
+    assert reconcile_chains(rig.instance, rig.warehouse) == [run]
+    assert one_row(rig, "task_chain_logs")["status"] in {"partial", "failed"}
+    assert one_row(rig, "task_run_history", task_type="daily_sync_chain")["status"] == "failed"
+
+
+def test_what_held_a_step_back_names_the_blocking_check_only():
+    events = [
+        ChainEvent("started", "users", AT),
+        ChainEvent("succeeded", "users", AT),
+        ChainEvent("check", "users_checks", AT, "odd", check="users_are_odd", passed=False, warning=True),
+        ChainEvent("check", "users_checks", AT, "none", check="users_are_present", passed=False, blocking=True),
+        ChainEvent("check", "users_checks", AT, "old", check="users_are_recent", passed=False, blocking=True),
+    ]
+    state = close(fold(events), ("users", "enrollments"), frozenset(), None, upstream=lambda _: ("users",))
+    assert state.steps["users"].error == "users_are_present: none; users_are_recent: old"
+    assert state.steps["enrollments"].error == "held back by users (users_are_present, users_are_recent)"
+    stored = ChainState({name: StepRecord.from_json(each.as_json()) for name, each in state.steps.items()})
+    again = ChainEvent("check", "users_checks", AT, "some", check="users_are_present", passed=True, blocking=True)
+    assert fold([again], stored).steps["users"].error == "users_are_recent: old"
+
+
+def test_every_step_that_degraded_a_chain_is_named():
+    def degraded(step: str, check: str) -> list[ChainEvent]:
+        steps = [ChainEvent("started", step, AT), ChainEvent("succeeded", step, AT)]
+        return [*steps, ChainEvent("check", f"{step}_checks", AT, "bad", check=check, passed=False)]
+
+    events = [*degraded("memberships", "are_current"), *degraded("push", "is_confirmed")]
+    state = close(fold(events), ("memberships", "push"), frozenset({"are_current", "is_confirmed"}), None)
+    assert state.error_message == "memberships: are_current: bad; push: is_confirmed: bad"
