@@ -19,15 +19,19 @@ from lms_assets.automation.jobs import ASSETS_OF_JOBS, LANES
 from lms_assets.automation.partitions import trailing_days_tags
 from lms_assets.automation.pools import ensure_pool_limits
 from lms_assets.automation.runs import run_under_way
-from lms_assets.domain.webhook_events import COURSE_COMPLETED, completion_from_message, recent_messages
+from lms_assets.domain.findings import Rejected
+from lms_assets.domain.webhook_events import COURSE_COMPLETED, Completion, completion_from_message, recent_messages
 from lms_assets.lineage import SYNC_TYPES
 from lms_assets.resources import Connections
 from lms_assets.run_tags import AS_OF_TAG, PEOPLE_TAG
 from lms_assets.warehouse import sync_log
 from lms_assets.warehouse.engine import Warehouse
+from lms_assets.warehouse.push_memory import PUSH, last_push
 from lms_assets.warehouse.refresh_queue import events_read_until, note_events, queued_people
 
+# Between two pushes that went through.
 PUSH_EVERY = timedelta(hours=6)
+PUSH_AGAIN_AFTER = timedelta(minutes=30)
 # The log is asked from a little before where it was read to: a message may show after its own time.
 OVERLAP = timedelta(minutes=10)
 FIRST_LOOK = timedelta(hours=24)
@@ -59,16 +63,21 @@ def push_after_enrollments_sensor(
 def _push_is_due(instance: dg.DagsterInstance, warehouse: Warehouse, now: datetime) -> tuple[str | None, str]:
     """Why there is nothing to push now (None: there may be), and the key of the push that is due."""
     with warehouse.read() as connection:
-        completed, latest = sync_log.last_completed(connection), sync_log.latest(connection)
-    read = completed.get(SYNC_TYPES["enrollments"])
-    pushed = latest.get(SYNC_TYPES["pushed_partner_cert_counts"])
+        read = sync_log.last_completed(connection).get(SYNC_TYPES["enrollments"])
+        tried = sync_log.latest(connection).get(PUSH)
+        pushed = last_push(connection)
     key = f"push after sync {read.id if read else 0}"
+    if tried is not None and (pushed is None or tried.id > pushed.id):
+        # Dagster starts no second run for a key, and the last attempt sent nothing.
+        key += f", again after {tried.id}"
     if read is None or read.completed_at is None:
         return "enrollments were never read completely", key
     if pushed is not None and read.completed_at <= pushed.started_at:
         return "enrollments were not read since the last push", key
     if pushed is not None and now - pushed.started_at < PUSH_EVERY:
         return f"the last push began at {pushed.started_at:%H:%M} UTC; there are at least 6 hours between two", key
+    if tried is not None and tried.status != "completed" and now - tried.started_at < PUSH_AGAIN_AFTER:
+        return f"the push of {tried.started_at:%H:%M} UTC failed; it is tried again after half an hour", key
     under_way = run_under_way(instance, LEARNING_JOBS)
     if under_way is not None:
         return f"{under_way.job_name} is under way", key
@@ -113,15 +122,17 @@ def _note_completions(lms: Connections, warehouse: Warehouse, now: datetime) -> 
     since = (read_until or now - FIRST_LOOK) - OVERLAP
     with lms.northpass() as client:
         listing = client.webhooks([COURSE_COMPLETED], since=since)
-        messages = recent_messages(listing, since)
-        completions = [each for message in messages if (each := completion_from_message(message)) is not None]
+        read = [completion_from_message(message) for message in recent_messages(listing, since)]
     # Not found may be an empty log or a wrong answer: then the next look covers the same span again.
     until = since + OVERLAP if listing.not_found else now
-    person_of_event = {each.key: each.person_id for each in completions}
+    person_of_event = {each.key: each.person_id for each in read if isinstance(each, Completion)}
+    unreadable = [each for each in read if isinstance(each, Rejected)]
     with warehouse.read() as connection:
         wanted = current_partner_users(connection) if person_of_event else set()
     return warehouse.in_transaction(
-        lambda connection: note_events(connection, person_of_event, wanted=wanted, read_until=until, now=now)
+        lambda connection: note_events(
+            connection, person_of_event, wanted=wanted, read_until=until, now=now, unreadable=unreadable
+        )
     )
 
 

@@ -12,13 +12,20 @@ from lms_assets.lineage import SPECS
 
 @dataclass(frozen=True)
 class CheckLine:
-    """`blocking`: nothing that depends on the asset starts while this is red. `warning`: odd, but no reason to stop."""
+    """One check.
+
+    Attributes:
+        blocking: nothing that depends on the asset starts while this is red.
+        warning: odd, but no reason to stop.
+        costs_counts: a warning that is an incident while it is red: counts are too low, or are not sent.
+    """
 
     asset: str
     name: str
     description: str
     blocking: bool = False
     warning: bool = False
+    costs_counts: bool = False
 
     @property
     def key(self) -> dg.AssetCheckKey:
@@ -37,6 +44,10 @@ def _gate(asset: str, name: str, description: str) -> CheckLine:
 
 def _odd(asset: str, name: str, description: str) -> CheckLine:
     return CheckLine(asset, name, description, warning=True)
+
+
+def _costs(asset: str, name: str, description: str) -> CheckLine:
+    return CheckLine(asset, name, description, warning=True, costs_counts=True)
 
 
 def _complete(asset: str) -> CheckLine:
@@ -82,7 +93,7 @@ CHECKS = (
     _gate("groups", "groups_are_linked", "Groups are linked to partners, and not suddenly far fewer than before."),
     _recent("groups"),
     _odd("groups", "group_links_are_unambiguous", "No group's name fits several partners."),
-    _odd("groups", "group_links_were_kept", "No group that was an active partner's is nobody's now."),
+    _costs("groups", "group_links_were_kept", "No group that was an active partner's is nobody's now."),
     _odd("groups", "group_overrides_point_to_something", "Every link set by hand names rows that exist."),
     _complete("groups"),
     _gate("memberships", "memberships_are_present", "Partners' groups have members; without, counts would fall to 0."),
@@ -94,6 +105,7 @@ CHECKS = (
     _odd("enrollments", "transcripts_were_all_read", "Every transcript that was due could be read."),
     _odd("enrollments", "people_were_read_recently", "No partner's person was last read longer ago than set."),
     _odd("enrollments", "enrollment_courses_are_known", "No transcript names a course that no list knows."),
+    _odd("enrollments", "webhook_messages_are_readable", "Every message of a completed course says whose it is."),
     _gate("partner_cert_counts", "counts_are_plausible", "Total NPCU has not fallen suddenly since the last counting."),
     _gate("partner_cert_counts", "counts_are_recent", "The counts are recent enough to tell anybody."),
     _odd("leads", "leads_are_present", "There are leads of partners."),
@@ -102,7 +114,7 @@ CHECKS = (
     _readable("leads"),
     _odd("leads", "leads_belong_to_known_partners", "Every lead's account is a partner of ours."),
     CheckLine("pushed_partner_cert_counts", "push_is_confirmed", "The CRM confirmed every value that was sent."),
-    _odd("pushed_partner_cert_counts", "no_partner_is_withheld", "All that the pushed counts rest on was read."),
+    _costs("pushed_partner_cert_counts", "no_partner_is_withheld", "All that the pushed counts rest on was read."),
 )
 
 

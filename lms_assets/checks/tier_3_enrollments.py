@@ -6,6 +6,8 @@ from lms_assets.checks.define import Look, checks_of, is_recent
 from lms_assets.domain.verdicts import Verdict, at_least, none_of
 from lms_assets.domain.withheld import people_listed
 from lms_assets.warehouse import reading
+from lms_assets.warehouse.failures import open_failures
+from lms_assets.warehouse.refresh_queue import WEBHOOKS
 
 RUN_IT = "Run daily_full and read why this table is empty: lms-assets status."
 
@@ -49,6 +51,15 @@ def _courses_known(look: Look) -> Verdict:
     return none_of(unknown, "records of transcripts set aside", remedy)
 
 
+def _messages_readable(look: Look) -> Verdict:
+    unreadable = [f"{each.entity_id}: {each.reason}" for each in open_failures(look.connection, WEBHOOKS)]
+    remedy = (
+        "These completions start no refresh; the incremental runs and the nightly chain read them. They are shown for "
+        "a week. Has Northpass changed its messages? Report the ids to whoever maintains lms_assets."
+    )
+    return none_of(unreadable, "webhook messages that could not be read", remedy)
+
+
 TIER_3_CHECKS = [
     checks_of(
         "enrollments",
@@ -59,6 +70,7 @@ TIER_3_CHECKS = [
             "transcripts_were_all_read": _all_read,
             "people_were_read_recently": _read_recently,
             "enrollment_courses_are_known": _courses_known,
+            "webhook_messages_are_readable": _messages_readable,
         },
     ),
 ]

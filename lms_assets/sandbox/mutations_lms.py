@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from lms_assets.sandbox import build_lms
+from lms_assets.sandbox.northpass_json import WEBHOOK_SHAPES
 from lms_assets.sandbox.sandbox import Sandbox
 from lms_assets.sandbox.timestamps import from_text, shifted, to_text
 from lms_assets.sandbox.world import Person, Transcript
@@ -24,11 +25,15 @@ def complete_course(
     when: str | None = None,
     expires_at: str | None = "default",
     score: float | None = 95.0,
+    message_shape: str = WEBHOOK_SHAPES[0],
 ) -> str:
     """Complete a course: an attempt under way, else a first or further attempt. Returns the transcript row's id.
 
-    `expires_at`: "default" is 730 days after completion, None is no expiry.
+    `expires_at`: "default" is 730 days after completion, None is no expiry. `message_shape`: where the webhook message
+    names the person.
     """
+    if message_shape not in WEBHOOK_SHAPES:
+        raise ValueError(f"message_shape {message_shape}; there are: {', '.join(WEBHOOK_SHAPES)}")
     who = sandbox.world.people[person]
     done_at = to_text(from_text(when)) if when else sandbox.clock.text()
     row = _open_attempt(sandbox, who, course) or _new_attempt(sandbox, who, course, done_at)
@@ -37,7 +42,7 @@ def complete_course(
     row.expires_at = shifted(done_at, days=_VALID_DAYS) if expires_at == "default" else expires_at
     row.has_certificate = True
     _active(sandbox, who, done_at)
-    _log(sandbox, build_lms.WEBHOOK_TYPES[0], row, done_at)
+    _log(sandbox, build_lms.WEBHOOK_TYPES[0], row, done_at, message_shape)
     return row.id
 
 
@@ -76,8 +81,9 @@ def _active(sandbox: Sandbox, person: Person, at: str) -> None:
     sandbox.world.touched("people", "transcripts")
 
 
-def _log(sandbox: Sandbox, kind: str, row: Transcript, at: str) -> None:
-    build_lms.log_event(sandbox.maker, kind, row, at)
+def _log(sandbox: Sandbox, kind: str, row: Transcript, at: str, shape: str = WEBHOOK_SHAPES[0]) -> None:
+    for message in build_lms.log_event(sandbox.maker, kind, row, at):
+        message.shape = shape
     sandbox.world.webhooks.sort(key=lambda message: (message.created_at, message.id), reverse=True)
     sandbox.world.touched("webhooks")
 

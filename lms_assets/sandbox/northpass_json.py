@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from operator import attrgetter
 from typing import Any
@@ -141,13 +142,35 @@ def enrollment(row: Transcript) -> dict[str, Any]:
 
 def webhook(row: Webhook) -> dict[str, Any]:
     """A message of the webhook log."""
-    return _resource("webhook", row, WEBHOOK)
+    resource = _resource("webhook", row, WEBHOOK)
+    if row.shape == "message_attribute":
+        resource["attributes"]["person_id"] = row.person_id
+    elif row.shape == "message_relationship":
+        resource["relationships"] = {"person": {"data": {"type": "people", "id": row.person_id}}}
+    return resource
 
 
-def _payload(row: Webhook) -> dict[str, Any]:
-    relationships = {
-        "course": {"data": {"type": "courses", "id": row.course_id}},
-        "person": {"data": {"type": "people", "id": row.person_id}},
-    }
+WEBHOOK_SHAPES = (
+    "relationship",
+    "attribute",
+    "nested",
+    "nested_text",
+    "message_attribute",
+    "message_relationship",
+    "nobody",
+)
+
+
+def _payload(row: Webhook) -> Any:
+    course = {"course": {"data": {"type": "courses", "id": row.course_id}}}
+    person = {"person": {"data": {"type": "people", "id": row.person_id}}}
     attributes = {"created_at": row.created_at}
-    return {"data": {"id": row.event_id, "type": row.type, "attributes": attributes, "relationships": relationships}}
+    event: dict[str, Any] = {"id": row.event_id, "type": row.type, "attributes": attributes, "relationships": course}
+    if row.shape == "relationship":
+        event["relationships"] = course | person
+    elif row.shape == "attribute":
+        event["attributes"] = attributes | {"person_id": row.person_id}
+    elif row.shape.startswith("nested"):
+        inner = {"data": {"type": row.type, "relationships": person}}
+        event["attributes"] = attributes | {"payload": json.dumps(inner) if row.shape == "nested_text" else inner}
+    return {"data": event}

@@ -109,7 +109,10 @@ class Transcript:
 
 @dataclass(slots=True)
 class Webhook:
-    """One webhook message sent. The same event (`event_id`) appears once for each subscribed endpoint."""
+    """One webhook message sent. The same event (`event_id`) appears once for each subscribed endpoint.
+
+    `shape`: where the person stands (`northpass_json.WEBHOOK_SHAPES`).
+    """
 
     id: str
     event_id: str
@@ -118,6 +121,7 @@ class Webhook:
     course_id: str
     created_at: str
     url: str
+    shape: str = "relationship"
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from lms_assets.warehouse.sync_counts import Misfit
 from lms_assets.warehouse.sync_plan import chunks
 from lms_assets.warehouse.tables import sync_failures
 
-__all__ = ["Failure", "FailureCounts", "open_failures", "settle"]
+__all__ = ["Failure", "FailureCounts", "open_failures", "open_failures_before", "settle"]
 
 _RESOLVED = "came right, or is gone at the source"
 
@@ -93,6 +93,12 @@ def open_failures(
     return tuple(
         Failure(r.entity_type, r.entity_id or "", r.failure_reason or "", r.error_details, r.http_status) for r in rows
     )
+
+
+def open_failures_before(connection: Connection, sync_type: str, before: datetime) -> frozenset[str]:
+    """Ids of the records of one sync that have failed since before an instant (UTC)."""
+    query = _open(sync_type, None).where(sync_failures.c.occurred_at < before)
+    return frozenset(row.entity_id or "" for row in connection.execute(query))
 
 
 def _failure(entity_type: str, bad: Rejected | Misfit | Failure) -> Failure:

@@ -10,10 +10,11 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from lms_assets.warehouse.scrub import scrub
+from lms_assets.warehouse.sync_log import SyncLogEntry, completed_recently
 from lms_assets.warehouse.sync_plan import chunks
 from lms_assets.warehouse.tables import pushed_partner_counts
 
-__all__ = ["Pushed", "push_memory", "remember_attempts", "remember_confirmed", "remember_refused"]
+__all__ = ["Pushed", "last_push", "push_memory", "remember_attempts", "remember_confirmed", "remember_refused"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,16 @@ class Pushed:
     last_attempt_at: datetime | None
     last_error: str | None
     failed_attempts: int
+
+
+PUSH = "sync_to_impartner"
+_LOOKED_AT = 100
+
+
+def last_push(connection: Connection) -> SyncLogEntry | None:
+    """The last push that went through; a dry run sent nothing and is none."""
+    completed = completed_recently(connection, PUSH, _LOOKED_AT)
+    return next((each for each in completed if not (each.details or {}).get("dry_run")), None)
 
 
 def push_memory(connection: Connection) -> dict[int, Pushed]:

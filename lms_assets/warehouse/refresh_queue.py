@@ -6,17 +6,31 @@ was read of them: whatever process dies in between, no event is lost and none co
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from datetime import datetime
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, insert, select
 
+from lms_assets.domain.findings import Rejected
+from lms_assets.domain.webhook_events import WEBHOOK_MESSAGE
+from lms_assets.warehouse.failures import open_failures_before, settle
 from lms_assets.warehouse.state import get_state, put_state
 from lms_assets.warehouse.sync_plan import chunks
 from lms_assets.warehouse.tables import lms_users, sync_state, webhook_events_seen
 
-__all__ = ["events_read_until", "forget_events_before", "note_events", "people_read_since", "queued_people", "unqueue"]
+__all__ = [
+    "WEBHOOKS",
+    "events_read_until",
+    "forget_events_before",
+    "note_events",
+    "people_read_since",
+    "queued_people",
+    "unqueue",
+]
 
+WEBHOOKS = "webhooks"
+# By then seven full chains have read everybody's transcript.
+UNREADABLE_SHOWN_FOR = timedelta(days=7)
 _QUEUE = "people_to_refresh"
 _READ_UNTIL = "webhook_log_read_until"
 
@@ -28,6 +42,7 @@ def note_events(
     wanted: Collection[str],
     read_until: datetime,
     now: datetime,
+    unreadable: Iterable[Rejected] = (),
 ) -> int:
     """Note events by their key, and queue those of their people who are wanted; gives how many events were new.
 
@@ -35,7 +50,11 @@ def note_events(
         person_of_event: event key to LMS person id.
         wanted: people who count for a partner; whoever else completes a course concerns nobody.
         read_until: up to when the vendor's log has been read with this.
+        unreadable: messages of which nobody knows whose they are; shown by a check for a week.
     """
+    settle(connection, WEBHOOKS, WEBHOOK_MESSAGE, unreadable, now=now, complete=False)
+    old = open_failures_before(connection, WEBHOOKS, now - UNREADABLE_SHOWN_FOR)
+    settle(connection, WEBHOOKS, WEBHOOK_MESSAGE, (), now=now, complete=False, right=old)
     c = webhook_events_seen.c
     new: dict[str, str] = {}
     for part in chunks(person_of_event):

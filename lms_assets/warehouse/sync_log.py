@@ -19,7 +19,16 @@ from lms_assets.warehouse.scrub import scrub
 from lms_assets.warehouse.sync_counts import SyncCounts
 from lms_assets.warehouse.tables import sync_logs
 
-__all__ = ["SyncLogEntry", "complete", "fail", "failures_since_completed", "last_completed", "latest", "start"]
+__all__ = [
+    "SyncLogEntry",
+    "complete",
+    "completed_recently",
+    "fail",
+    "failures_since_completed",
+    "last_completed",
+    "latest",
+    "start",
+]
 
 _ORPHANED = "did not finish: its process ended before it could say so"
 
@@ -112,6 +121,13 @@ def last_completed(connection: Connection) -> dict[str, SyncLogEntry]:
 def latest(connection: Connection) -> dict[str, SyncLogEntry]:
     """The newest sync of each type whatever its status, by type."""
     return _newest(connection, only_completed=False)
+
+
+def completed_recently(connection: Connection, sync_type: str, limit: int) -> tuple[SyncLogEntry, ...]:
+    """The newest completed syncs of one type, newest first."""
+    c = sync_logs.c
+    query = select(sync_logs).where(c.sync_type == sync_type, c.status == "completed").order_by(c.id.desc())
+    return tuple(_entry(row) for row in connection.execute(query.limit(limit)))
 
 
 def failures_since_completed(connection: Connection, sync_type: str) -> tuple[SyncLogEntry, ...]:

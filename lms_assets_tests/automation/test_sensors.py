@@ -12,6 +12,7 @@ from lms_assets.automation.sensors import (
     push_after_enrollments_sensor,
 )
 from lms_assets.run_tags import PEOPLE_TAG
+from lms_assets.sandbox.northpass_json import WEBHOOK_SHAPES
 from lms_assets_tests.automation.rig import WatchedRig, watched_rig
 
 
@@ -126,6 +127,41 @@ def test_a_push_follows_a_sync_that_changed_counts_at_most_every_six_hours(rig: 
     rig.advance(hours=7)
     assert rig.run("enrollments_incremental").success
     assert "no partner's counts differ" in rig.tick(push_after_enrollments_sensor).skip_message
+
+
+def test_a_push_that_failed_or_was_a_dry_run_is_followed_soon(rig: WatchedRig):
+    assert rig.run(LMS_PUSH_DRY_RUN="1").success
+    first = rig.tick(push_after_enrollments_sensor)
+    assert isinstance(first, dg.RunRequest), "a dry run sent nothing"
+    rig.sandbox.faults.add("forbidden", "PATCH /Account")
+    assert not rig.follow(first, "push_to_impartner").success
+    rig.advance(minutes=5)
+    assert "tried again after half an hour" in rig.tick(push_after_enrollments_sensor).skip_message
+    rig.sandbox.faults.reset()
+    rig.advance(minutes=25)
+    again = rig.tick(push_after_enrollments_sensor)
+    assert again.run_key != first.run_key, "Dagster starts no second run for a key"
+    assert rig.tick(push_after_enrollments_sensor).run_key == again.run_key
+    assert rig.follow(again, "push_to_impartner").success
+    assert rig.sandbox.stats()["patch_records"] > 0
+    assert "since the last push" in rig.tick(push_after_enrollments_sensor).skip_message
+
+
+def test_messages_of_every_shape_are_read_and_what_names_nobody_shows_in_a_check(rig: WatchedRig):
+    assert rig.run().success
+    drained(rig)
+    course = live_certification(rig)
+    people = learners(rig, len(WEBHOOK_SHAPES))
+    for person, shape in zip(people, WEBHOOK_SHAPES, strict=True):
+        rig.sandbox.mutate("complete_course", person=person, course=course, message_shape=shape)
+    answer = rig.tick(completed_courses_sensor)
+    rig.sandbox.reset_stats()
+    result = rig.follow(answer, "enrollments_incremental")
+    assert calls(rig)["GET /transcripts/{id}"] == len(people) - 1
+    assert "webhook_messages_are_readable" in result.red
+    rig.advance(days=8)
+    rig.tick(completed_courses_sensor)
+    assert all(row["resolved_at"] for row in rig.rows("sync_failures") if row["sync_type"] == "webhooks")
 
 
 def test_an_incremental_run_costs_little_more_than_the_least_it_can(rig: WatchedRig):

@@ -1,0 +1,70 @@
+"""Whose completion a webhook message tells of, wherever the person stands in it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from lms_assets.domain.findings import Rejected
+from lms_assets.domain.webhook_events import COURSE_COMPLETED, Completion, completion_from_message
+
+PERSON = {"person": {"data": {"type": "people", "id": "p-1"}}}
+
+
+def message(payload: Any, **more: Any) -> dict[str, Any]:
+    return {"id": "m-1", "attributes": {"type": COURSE_COMPLETED, "payload": payload, **more}}
+
+
+def event(**parts: Any) -> dict[str, Any]:
+    return {"data": {"id": "e-1", "type": COURSE_COMPLETED, **parts}}
+
+
+@pytest.mark.parametrize(
+    ("record", "key"),
+    [
+        (message(event(relationships=PERSON)), "e-1"),
+        (message(json.dumps(event(relationships=PERSON))), "e-1"),
+        (message(event(attributes={"person_id": "p-1"})), "e-1"),
+        (message(event(attributes={"payload": {"data": {"relationships": PERSON}}})), "e-1"),
+        (message(event(attributes={"payload": json.dumps({"data": {"attributes": {"person_id": "p-1"}}})})), "e-1"),
+        (message({"person_id": "p-1", "id": "the course"}), "m-1"),
+        (message({"payload": {"person_id": "p-1"}}), "m-1"),
+        (message({}, person_id="p-1"), "m-1"),
+        (message(None, person_id="p-1"), "m-1"),
+        (message({}) | {"relationships": PERSON}, "m-1"),
+        # The event's own person, not the one that the message around it may name.
+        (message(event(relationships=PERSON), person_id="the subscriber"), "e-1"),
+    ],
+)
+def test_the_person_is_found_wherever_it_stands(record: dict[str, Any], key: str):
+    assert completion_from_message(record) == Completion(key, "p-1")
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        message({}),
+        message("no JSON"),
+        message(event(relationships={"person": {"data": None}})),
+        message(event(relationships={"person": {"data": {"id": {}}}})),
+        {"id": "m-1", "attributes": {"payload": event(relationships=PERSON)}},
+        {"id": "m-1", "attributes": {"type": 7}},
+        {"id": "m-1"},
+    ],
+)
+def test_what_names_nobody_is_set_aside_with_its_id(record: dict[str, Any]):
+    rejected = completion_from_message(record)
+    assert isinstance(rejected, Rejected)
+    assert (rejected.kind, rejected.entity_type, rejected.entity_id) == ("bad", "webhook_message", "m-1")
+
+
+def test_a_message_without_any_id_has_a_fingerprint():
+    rejected = completion_from_message("garbage")
+    assert isinstance(rejected, Rejected)
+    assert rejected.entity_id.startswith("no-id-")
+
+
+def test_other_events_are_nobodys_business():
+    assert completion_from_message({"id": "m-1", "attributes": {"type": "course_enrolled_events"}}) is None
