@@ -62,6 +62,7 @@ class Settings:
     alert_urls: tuple[str, ...] = field(default=(), repr=False)
     smtp_url: str | None = field(default=None, repr=False)
     mail_from: str | None = None
+    daily_digest: bool = True
     heartbeat_url: str | None = field(default=None, repr=False)
     portal_url: str | None = None
     ui_url: str = UI_URL
@@ -115,6 +116,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         warehouse_url=reader.warehouse_url(),
         push_dry_run=reader.flag("LMS_PUSH_DRY_RUN"),
         alert_urls=tuple(reader.text("LMS_ALERT_URLS").split()),
+        daily_digest=reader.flag("LMS_DAILY_DIGEST", default=True),
         smtp_url=reader.smtp_url(),
         mail_from=reader.text("LMS_MAIL_FROM") or None,
         heartbeat_url=reader.web_url("LMS_HEARTBEAT_URL"),
@@ -173,8 +175,10 @@ class _Reader:
             self.wrong(name, "holds characters that cannot stand in an HTTP header; paste it again")
         return value
 
-    def flag(self, name: str) -> bool:
+    def flag(self, name: str, *, default: bool = False) -> bool:
         value = self.text(name).lower()
+        if not value:
+            return default
         if value not in TRUE_WORDS | FALSE_WORDS:
             self.wrong(name, "must be 1 or 0")
         return value in TRUE_WORDS

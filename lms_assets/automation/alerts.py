@@ -8,8 +8,8 @@ Nothing here can fail a sync: whatever goes wrong is logged and tried again by t
 import json
 import logging
 import uuid
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any
@@ -20,6 +20,7 @@ import dagster as dg
 from lms_assets.automation.watch import Look, look
 from lms_assets.checks.incidents import incident_evaluations
 from lms_assets.domain.alert_text import Message, begun, over
+from lms_assets.domain.check_warnings import Level, Risen, Warned, digest_is_due, digest_of, follow, key_of
 from lms_assets.domain.incidents import find_troubles, patient
 from lms_assets.domain.trouble import Kind, Trouble
 from lms_assets.redaction import redact
@@ -41,6 +42,8 @@ from lms_assets.warehouse.scrub import scrub
 from lms_assets.warehouse.state import get_state, put_state
 
 _FIRST_SEEN = "troubles_first_seen"
+_LEVELS = "warnings_known"
+_DIGEST = "daily_digest_sent_on"
 _HEARTBEAT = "heartbeat_for_chain"
 # A chain that is older was another watcher's business.
 HEARTBEAT_WITHIN = timedelta(hours=26)
@@ -68,17 +71,49 @@ class Watchman:
     def _settle(self, connection: Connection, seen: Look, now: datetime) -> None:
         """Open and close incidents, and write what people are to be told, in one transaction."""
         first_seen = {key: datetime.fromisoformat(at) for key, at in (get_state(connection, _FIRST_SEEN) or {}).items()}
-        troubles, first_seen = patient(find_troubles(seen.facts), first_seen, now)
+        risen, known = self._follow_warnings(connection, seen, now)
+        found = find_troubles(replace(seen.facts, risen=risen))
+        troubles, first_seen = patient(found, first_seen, now)
         seen_as_text = {key: at.isoformat() for key, at in first_seen.items()}
         put_state(connection, _FIRST_SEEN, seen_as_text, now=now)
-        update_incidents(connection, troubles, seen.undecided, now=now)
+        update_incidents(connection, troubles, seen.undecided, now=now, untold=known)
         announced = incidents_to_announce(connection)
         messages = [self._message(incident) for incident in announced]
         if not self.settings.alert_urls:
             for message in messages:
                 self.log.warning("%s (LMS_ALERT_URLS is empty: nobody was told)\n%s", message.title, message.body)
+        if "warning" not in seen.undecided:
+            messages += self._digest(connection, seen.warnings, risen, now)
         put_out(connection, self._outgoing(messages, now), now=now)
         mark_announced(connection, announced, now=now)
+
+    def _follow_warnings(
+        self, connection: Connection, seen: Look, now: datetime
+    ) -> tuple[tuple[Risen, ...], frozenset[str]]:
+        """The warnings that need a person now, and the keys of those that are known by now, which nobody resolved."""
+        levels = {check: Level(**level) for check, level in (get_state(connection, _LEVELS) or {}).items()}
+        risen, after = follow(seen.warnings, levels, now)
+        put_state(connection, _LEVELS, {check: level.as_json() for check, level in after.items()}, now=now)
+        known = {
+            key_of(each.check, each.asset)
+            for each in seen.warnings
+            if each.check in levels and after[each.check].known > levels[each.check].known
+        }
+        return risen, frozenset(known)
+
+    def _digest(
+        self, connection: Connection, warnings: Sequence[Warned], risen: Iterable[Risen], now: datetime
+    ) -> list[Message]:
+        if not self.settings.daily_digest or not digest_is_due(get_state(connection, _DIGEST), now):
+            return []
+        put_state(connection, _DIGEST, now.date().isoformat(), now=now)
+        # As in `_message`: before it is quoted.
+        clean = [
+            replace(each, description=self._clean(each.description), remedy=self._clean(each.remedy))
+            for each in warnings
+        ]
+        message = digest_of(clean, risen, self.settings.ui_url)
+        return [] if message is None else [self._cleaned(message)]
 
     def _message(self, incident: Incident) -> Message:
         url = self.settings.ui_url
@@ -86,6 +121,9 @@ class Watchman:
         # Before it is quoted: a secret with a sign in it that is quoted would not be found any more.
         known = {key: self._clean(each) if isinstance(each, str) else each for key, each in incident.details.items()}
         text = begun(known, url) if closed is None else over(known, closed, url)
+        return self._cleaned(text)
+
+    def _cleaned(self, text: Message) -> Message:
         return Message(self._clean(text.title, 200), self._clean(text.body, BODY_LENGTH), text.good)
 
     def _clean(self, text: str, limit: int = BODY_LENGTH) -> str:
@@ -131,15 +169,26 @@ class Watchman:
 
 
 def update_incidents(
-    connection: Connection, troubles: Iterable[Trouble], undecided: frozenset[Kind], *, now: datetime
+    connection: Connection,
+    troubles: Iterable[Trouble],
+    undecided: frozenset[Kind],
+    *,
+    now: datetime,
+    untold: frozenset[str] = frozenset(),
 ) -> None:
-    """Make the open incidents equal to the troubles; kinds that are undecided stay as they are."""
+    """Make the open incidents equal to the troubles; kinds that are undecided stay as they are.
+
+    Args:
+        untold: keys whose end nobody is told of, as nobody resolved them.
+    """
     known = {incident.key: incident for incident in open_incidents(connection)}
     found = {trouble.key: trouble for trouble in troubles}
     wanted = {key: trouble for key, trouble in found.items() if trouble.kind not in undecided}
     for key, incident in known.items():
         if key not in found and incident.kind not in undecided:
             close_incident(connection, key, now=now)
+            if key in untold:
+                mark_announced(connection, [replace(incident, closed_at=now)], now=now)
     for key, trouble in wanted.items():
         before = known.get(key)
         if before is not None and before.details.get("grade", "") != trouble.grade:

@@ -14,11 +14,13 @@ import dagster as dg
 from lms_assets.automation.chain_events import chain_events
 from lms_assets.automation.chain_log import CHAIN_NAME, state_of
 from lms_assets.automation.gates import last_verdict
+from lms_assets.automation.hand_runs import failed_materializations
 from lms_assets.automation.jobs import ASSETS_OF_JOBS, JOBS, LANES, REPORTS_JOB
 from lms_assets.automation.runs import FINISHED, run_under_way
 from lms_assets.automation.ticks import silent_instigators
-from lms_assets.checks.catalogue import CHECKS, ancestors
+from lms_assets.checks.catalogue import CHECKS, CheckLine, ancestors
 from lms_assets.domain.chain import fold
+from lms_assets.domain.check_warnings import Warned
 from lms_assets.domain.deletions import tells_of_mass_deactivation
 from lms_assets.domain.incidents import Facts, FailedGate, FailedRun, RefusedRecords, Stopped
 from lms_assets.domain.overdue import find_overdue
@@ -37,8 +39,8 @@ WILL_RETRY_TAG = "dagster/will_retry"
 RETRY_COMES_WITHIN = timedelta(minutes=10)
 SAMPLE = 10
 _OF_LANES: dict[str, frozenset[Kind]] = {
-    "learning": frozenset({"chain", "check", "mass_deactivation", "push", "job", "overdue"}),
-    "leads": frozenset({"job", "overdue", "mass_deactivation"}),
+    "learning": frozenset({"chain", "check", "warning", "mass_deactivation", "push", "job", "overdue"}),
+    "leads": frozenset({"job", "warning", "overdue", "mass_deactivation"}),
     "reports": frozenset({"mail"}),
 }
 
@@ -50,6 +52,7 @@ class Look:
     facts: Facts
     undecided: frozenset[Kind]
     chain: ChainRow | None
+    warnings: tuple[Warned, ...] = ()
 
 
 def look(instance: dg.DagsterInstance, warehouse: Warehouse, now: datetime) -> Look:
@@ -62,7 +65,9 @@ def look(instance: dg.DagsterInstance, warehouse: Warehouse, now: datetime) -> L
     done = {asset: entry.completed_at for asset, entry in _by_asset(completed) if entry.completed_at}
     facts = Facts(
         failed_runs=[*_failed_chain(chain), *_failed_jobs(instance)],
-        failed_gates=_failed_gates(instance),
+        failed_materializations=failed_materializations(instance),
+        failed_gates=_failed_checks(instance, [line for line in CHECKS if line.blocking]),
+        failed_checks=_failed_checks(instance, [line for line in CHECKS if not line.blocking and not line.warning]),
         stopped=_stopped(latest),
         refused=refused,
         held_reports=held,
@@ -72,7 +77,7 @@ def look(instance: dg.DagsterInstance, warehouse: Warehouse, now: datetime) -> L
         completed=done,
         waits_for={asset: ancestors((asset,)) for asset in SPECS},
     )
-    return Look(facts, _undecided(instance, now), chain)
+    return Look(facts, _undecided(instance, now), chain, _warnings(instance))
 
 
 def _by_asset(entries: dict[str, SyncLogEntry]) -> Iterable[tuple[str, SyncLogEntry]]:
@@ -100,13 +105,31 @@ def _failed_jobs(instance: dg.DagsterInstance) -> list[FailedRun]:
     return failed
 
 
-def _failed_gates(instance: dg.DagsterInstance) -> list[FailedGate]:
-    verdicts = [last_verdict(instance, line) for line in CHECKS if line.blocking]
+def _failed_checks(instance: dg.DagsterInstance, lines: Iterable[CheckLine]) -> list[FailedGate]:
+    verdicts = [last_verdict(instance, line) for line in lines]
     return [
-        FailedGate(each.line.asset, each.line.name, each.description, each.run_id, each.at)
+        FailedGate(each.line.asset, each.line.name, each.description, each.run_id, each.at, each.remedy)
         for each in verdicts
         if each is not None and not each.passed
     ]
+
+
+def _warnings(instance: dg.DagsterInstance) -> tuple[Warned, ...]:
+    verdicts = [last_verdict(instance, line) for line in CHECKS if line.warning]
+    return tuple(
+        Warned(
+            each.line.asset,
+            each.line.name,
+            not each.warned,
+            each.description,
+            each.remedy,
+            each.count,
+            each.run_id,
+            each.line.costs_counts,
+        )
+        for each in verdicts
+        if each is not None
+    )
 
 
 def _stopped(latest: dict[str, SyncLogEntry]) -> list[Stopped]:

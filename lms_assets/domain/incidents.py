@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from lms_assets.domain.chain import StepRecord
+from lms_assets.domain.check_warnings import Risen, trouble_of
 from lms_assets.domain.overdue import Overdue
 from lms_assets.domain.overrides import command_in
 from lms_assets.domain.report_trouble import HeldReports, UnknownMails, held_reports, unknown_mails
@@ -19,6 +20,7 @@ from lms_assets.domain.trouble import STAYS, Kind, Trouble, left_in_place
 
 PUSH_STEP = "pushed_partner_cert_counts"
 CHAIN = "daily_full"
+CHECK_PAGE = "The check on the asset's page shows every example."
 # A machine that was off catches up by itself: what is late is told when it stays late.
 PATIENCE: Mapping[Kind, timedelta] = {
     "overdue": timedelta(minutes=30),
@@ -65,13 +67,14 @@ class FailedRun:
 
 @dataclass(frozen=True, slots=True)
 class FailedGate:
-    """A blocking check that did not pass the last time it was evaluated."""
+    """A check that did not pass the last time it was evaluated, and is no mere warning."""
 
     asset: str
     check: str
     description: str
     run_id: str
     at: datetime
+    remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +111,18 @@ class Facts:
     """The state of things, as the warehouse and Dagster's storage hold it.
 
     Attributes:
+        failed_materializations: runs in which somebody materialised assets by hand, and which nothing made good since.
+        failed_checks: checks that failed and hold nothing back, mere warnings aside.
+        risen: warnings that cost counts, or whose number has risen.
         completed: when each asset last came through (UTC).
         waits_for: what each asset builds on, directly or not.
     """
 
     failed_runs: Sequence[FailedRun] = ()
+    failed_materializations: Sequence[FailedRun] = ()
     failed_gates: Sequence[FailedGate] = ()
+    failed_checks: Sequence[FailedGate] = ()
+    risen: Sequence[Risen] = ()
     stopped: Sequence[Stopped] = ()
     refused: RefusedRecords | None = None
     held_reports: HeldReports | None = None
@@ -136,9 +145,13 @@ def find_troubles(facts: Facts) -> tuple[Trouble, ...]:
     failed = [run for run in facts.failed_runs if not _made_good(run, facts.completed)]
     runs = [_run(run) for run in failed if set(run.culprits) - told or not run.culprits]
     troubled = told | {asset for trouble in runs for asset in trouble.assets}
+    runs += [_failed_by_hand(run, asset) for run, asset in _by_hand(facts.failed_materializations, troubled)]
+    runs += [_degraded(check) for check in facts.failed_checks if check.asset not in troubled]
+    troubled |= {asset for trouble in runs for asset in trouble.assets}
     late = [_overdue(each) for each in facts.overdue if not _explained(each, troubled, facts.waits_for)]
     mails = [unknown_mails(facts.unknown_mails)] if facts.unknown_mails is not None else []
-    found = (*particular, *runs, *late, *mails, *(_silent(each) for each in facts.silent))
+    warnings = [trouble_of(each) for each in facts.risen]
+    found = (*particular, *runs, *warnings, *late, *mails, *(_silent(each) for each in facts.silent))
     # Where one report was held back and the other failed, the run's error tells of both.
     return tuple({trouble.key: trouble for trouble in found}.values())
 
@@ -167,9 +180,40 @@ def _gate(gate: FailedGate, facts: Facts) -> Trouble:
         what=f"Check {gate.check} on {gate.asset} did not pass: {gate.description}",
         since=gate.at,
         effect=f"{effect}{gate.asset} holds what was written, right or not; the CRM was told nothing new.",
-        remedy="Open the check on the asset's page, it says what to do; then lms-assets run daily_full --resume.",
+        remedy=f"{gate.remedy or CHECK_PAGE} Then lms-assets run daily_full --resume.",
         assets=(gate.asset,),
         run_id=gate.run_id,
+    )
+
+
+def _by_hand(runs: Iterable[FailedRun], troubled: set[str]) -> list[tuple[FailedRun, str]]:
+    return [(run, asset) for run in runs for asset in run.culprits if asset not in troubled]
+
+
+def _failed_by_hand(run: FailedRun, asset: str) -> Trouble:
+    why = next((step.error for step in run.steps if step.step == asset), None)
+    return Trouble(
+        key=f"asset/{asset}",
+        kind="job",
+        what=f"Materializing {asset} by hand failed: {why or 'it ended without a result'}",
+        since=run.ended_at,
+        effect=left_in_place((), push_began=asset == PUSH_STEP),
+        remedy=f"Fix the cause, then materialize {asset} again, or lms-assets run {CHAIN}.",
+        assets=(asset,),
+        run_id=run.run_id,
+    )
+
+
+def _degraded(check: FailedGate) -> Trouble:
+    return Trouble(
+        key=f"check/{check.asset}/{check.check}",
+        kind="check",
+        what=f"Check {check.check} on {check.asset} did not pass: {check.description}",
+        since=check.at,
+        effect=f"Nothing is held back; whatever builds on {check.asset} uses its last good state.",
+        remedy=check.remedy or CHECK_PAGE,
+        assets=(check.asset,),
+        run_id=check.run_id,
     )
 
 

@@ -8,7 +8,17 @@ from datetime import datetime
 from typing import Any, Literal
 
 Kind = Literal[
-    "chain", "check", "mass_deactivation", "push", "job", "reports_held_back", "mail", "overdue", "sensor", "schedule"
+    "chain",
+    "check",
+    "warning",
+    "mass_deactivation",
+    "push",
+    "job",
+    "reports_held_back",
+    "mail",
+    "overdue",
+    "sensor",
+    "schedule",
 ]
 STAYS = "The last good data stay in place; nothing was deleted and the CRM was told nothing new."
 """Only where nothing was written: `left_in_place` says what is true of a run that wrote something."""

@@ -11,7 +11,7 @@ import dagster as dg
 
 from lms_assets.sandbox import SandboxConfig, running_sandbox
 from lms_assets.sandbox.server import SandboxHandle
-from lms_assets_tests.support.chain import SMALL, ChainRig, QuickConnections
+from lms_assets_tests.support.chain import SMALL, ChainResult, ChainRig, QuickConnections
 from lms_assets_tests.support.quick_instance import QUICK_EVENTS
 
 CHAIN_LOG = {
@@ -42,6 +42,10 @@ class WatchedRig(ChainRig):
             for event in answer.asset_events:
                 self.instance.report_runless_asset_event(event)
         return answer
+
+    def by_hand(self, *assets: str) -> ChainResult:
+        """Materialize these assets, with their checks, as the UI's button does: in no job of ours."""
+        return self.run("__ASSET_JOB", assets=assets)
 
     def follow(self, answer: Any, job: str) -> Any:
         """Run what a sensor asked for."""

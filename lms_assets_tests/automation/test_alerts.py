@@ -82,6 +82,62 @@ def test_a_check_that_holds_the_chain_back_is_told_by_its_own_name_and_only_once
     assert "enrollments" in receiver.posts[0]["message"]
 
 
+def test_a_partial_chain_is_told_with_its_cause_and_without_harmless_warnings(told: WatchedRig, receiver: Receiver):
+    told.sandbox.faults.add("forbidden", "GET /groups/{id}/memberships")
+    next_night(told)
+    told.run()
+    look(told, times=2)
+    (alert,) = receiver.posts
+    assert "daily_full ended partial: memberships: memberships_are_current" in alert["title"]
+    for part in ("HTTP 403", "what the key may do", "--resume"):
+        assert part in alert["message"]
+    assert "members_are_known_users" not in alert["message"]
+
+
+def test_a_warning_that_costs_counts_is_told_and_the_others_come_once_a_day(told: WatchedRig, receiver: Receiver):
+    look(told)
+    linked = next(row for row in told.rows("lms_groups") if row["partner_id"] and row["link_method"] == "exact")
+    told.sandbox.mutate("rename_group", group=linked["id"], name="Quite Another Company")
+    next_night(told)
+    assert told.run().success
+    look(told, times=2)
+    (alert,) = receiver.posts
+    assert "group_links_were_kept on groups" in alert["title"]
+    assert "Rename the group in the LMS" in alert["message"]
+    assert "Counts are too low" in alert["message"]
+    told.advance(hours=5)
+    for _ in range(2):
+        told.tick(open_incidents_sensor, LMS_DAILY_DIGEST="1")
+    (digest,) = receiver.posts[1:]
+    assert "daily digest" in digest["title"]
+    assert "npcu_is_valid" in digest["message"]
+    assert "group_links_were_kept" not in digest["message"], "it was told when it began"
+
+
+def test_an_asset_that_fails_when_somebody_materializes_it_is_told_like_a_job(told: WatchedRig, receiver: Receiver):
+    told.sandbox.faults.add("forbidden", "GET /people")
+    assert not told.by_hand("users").success
+    assert told.by_hand("courses").success
+    look(told, times=2)
+    (alert,) = receiver.posts
+    assert "Materializing users by hand failed: Northpass, GET /people" in alert["title"]
+    told.sandbox.faults.reset()
+    assert told.by_hand("users").success
+    look(told)
+    assert "well again" in receiver.titles[1]
+
+
+def test_memberships_that_keep_their_last_good_state_are_told_outside_of_a_chain_too(
+    told: WatchedRig, receiver: Receiver
+):
+    told.sandbox.faults.add("forbidden", "GET /groups/{id}/memberships")
+    assert told.by_hand("memberships").success
+    look(told, times=2)
+    (alert,) = receiver.posts
+    assert "memberships_are_current on memberships did not pass" in alert["title"]
+    assert "HTTP 403" in alert["message"]
+
+
 def test_a_mass_deactivation_that_was_stopped_says_how_it_can_be_allowed(told: WatchedRig, receiver: Receiver):
     for row in told.rows("lms_users")[:60]:
         if row["is_active"]:
