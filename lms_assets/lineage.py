@@ -222,6 +222,8 @@ SPECS = {
     for spec in (*TIERS_1_TO_4, LEADS_OF_PARTNERS, CRM_DEPARTURES, OFFBOARDING_PLAN, *REPORTS)
 }
 
+CHAIN = "daily_full"
+"""The job that runs the whole chain."""
 DAILY_FULL = tuple(spec.key.to_user_string() for spec in TIERS_1_TO_4)
 # A failure here leaves the last good state in place: the chain goes on and ends `partial` (domain rules, the chain).
 NOT_REQUIRED = frozenset({"memberships", "pushed_partner_cert_counts"})

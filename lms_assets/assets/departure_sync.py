@@ -26,7 +26,7 @@ from lms_assets.domain.dates import changed_since
 from lms_assets.domain.findings import Rejected
 from lms_assets.domain.partner_rows import StoredPartner, rows_of_successors
 from lms_assets.domain.partners import partner_from_account
-from lms_assets.lineage import SYNC_TYPES
+from lms_assets.lineage import CHAIN, SYNC_TYPES
 from lms_assets.run_tags import PEOPLE_TAG
 from lms_assets.vendors.impartner import ImpartnerClient
 from lms_assets.vendors.impartner_filter import Condition, compare
@@ -80,10 +80,11 @@ class DepartureSync:
     def read(self, client: ImpartnerClient) -> None:
         """Find out who left since the last look; without a full sync before it there is nobody who could leave.
 
-        A run for the people of a webhook does not look: it must not wait for another vendor.
+        A run for the people of a webhook does not look: it must not wait for another vendor. Nor does the whole chain:
+        its full sync of partners and contacts has just seen everybody.
         """
         step = self._step
-        if step.context.run.tags.get(PEOPLE_TAG) == "queued":
+        if step.context.run.tags.get(PEOPLE_TAG) == "queued" or step.context.run.job_name == CHAIN:
             return
         with step.warehouse.read() as connection:
             self._since = _since(connection)

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from lms_assets.domain.deletions import SyncStopped
-from lms_assets.domain.partition_weeks import range_problem
+from lms_assets.domain.partition_weeks import range_problem, weeks_to_read
 from lms_assets.domain.run_instants import instant_problem, parse_as_of
-from lms_assets.lineage import DAILY_FULL, WEEKLY
+from lms_assets.lineage import CHAIN, DAILY_FULL, WEEKLY
 from lms_assets.run_tags import AS_OF_TAG, PARTITION_TAG, RANGE_END, RANGE_START
 
 # What counts, or what counts are made of. Leads and reports do not look at the instant of their chain.
@@ -72,12 +72,16 @@ def weeks_of(context: dg.AssetExecutionContext) -> list[str]:
     Raises:
         WrongOrder: it was started without any.
     """
-    if not context.has_partition_key and not context.has_partition_key_range:
+    some = context.has_partition_key or context.has_partition_key_range
+    all_weeks = WEEKLY.get_partition_keys(current_time=chain_started_at(context))
+    chosen = context.partition_keys if some else ()
+    weeks = weeks_to_read(chosen, all_weeks, whole_chain=context.run.job_name == CHAIN)
+    if not weeks:
         raise WrongOrder(
             "This run has no weeks, so there is nothing to read. Choose partitions when you launch it in the UI, or "
             "run lms-assets run enrollments_incremental"
         )
-    return sorted(context.partition_keys)
+    return weeks
 
 
 def _run_began(context: dg.AssetExecutionContext, now: datetime) -> datetime:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from lms_assets.checks.catalogue import CHAIN_IS_WHOLE
 from lms_assets.domain.chain import ChainEvent, EventKind
 
 _KINDS: dict[str, EventKind] = {
@@ -22,7 +23,8 @@ _KINDS: dict[str, EventKind] = {
 def chain_event(event: dg.DagsterEvent, at: datetime) -> ChainEvent | None:
     """The chain's view of one Dagster event at `at` (UTC); None when it says nothing about a step."""
     kind = _KINDS.get(event.event_type_value)
-    if kind is None or event.step_key is None:
+    if kind is None or event.step_key in (None, CHAIN_IS_WHOLE):
+        # What the last check says of the whole chain, its steps have said before.
         return None
     if kind == "check":
         return _check_event(event, at)

@@ -24,7 +24,7 @@ from lms_assets.automation.chain_events import chain_event, chain_events
 from lms_assets.automation.run_locks import fail_dead_runs, hold_run, is_alive, release_run
 from lms_assets.automation.runs import UNFINISHED
 from lms_assets.automation.tasks import Write, chain_task_begins, chain_task_ends, refresh_tasks, task_write
-from lms_assets.checks.catalogue import ancestors
+from lms_assets.checks.catalogue import DEGRADING, ancestors
 from lms_assets.domain.chain import ChainEvent, ChainState, StepRecord, apply_event, close, final_status, fold
 from lms_assets.domain.run_instants import parse_as_of
 from lms_assets.lineage import DAILY_FULL, NOT_REQUIRED
@@ -35,7 +35,7 @@ from lms_assets.warehouse.engine import Warehouse
 CHAIN_NAME = "daily_full"
 ROOT_RUN_TAG = "dagster/root_run_id"
 
-DEGRADING_CHECKS = frozenset({"memberships_are_current", "push_is_confirmed"})
+DEGRADING_CHECKS = DEGRADING
 RUN_ENDS = frozenset({"PIPELINE_SUCCESS", "PIPELINE_FAILURE", "PIPELINE_CANCELED"})
 
 

@@ -115,7 +115,7 @@ def _failed_checks(instance: dg.DagsterInstance, lines: Iterable[CheckLine]) -> 
 
 
 def _warnings(instance: dg.DagsterInstance) -> tuple[Warned, ...]:
-    verdicts = [last_verdict(instance, line) for line in CHECKS if line.warning]
+    verdicts = [last_verdict(instance, line) for line in CHECKS if line.warning and not line.read_again]
     return tuple(
         Warned(
             each.line.asset,

@@ -18,6 +18,8 @@ class CheckLine:
         blocking: nothing that depends on the asset starts while this is red.
         warning: odd, but no reason to stop.
         costs_counts: a warning that is an incident while it is red: counts are too low, or are not sent.
+        read_again: a warning with which "Re-execute, From asset failure" reads the asset again in the UI. Dagster looks
+            at blocking checks for that, so it is one there; as a warning it holds nothing back.
     """
 
     asset: str
@@ -26,6 +28,7 @@ class CheckLine:
     blocking: bool = False
     warning: bool = False
     costs_counts: bool = False
+    read_again: bool = False
 
     @property
     def key(self) -> dg.AssetCheckKey:
@@ -35,7 +38,8 @@ class CheckLine:
     @property
     def spec(self) -> dg.AssetCheckSpec:
         """The check as Dagster wants it defined."""
-        return dg.AssetCheckSpec(self.name, asset=self.asset, description=self.description, blocking=self.blocking)
+        blocking = self.blocking or self.read_again
+        return dg.AssetCheckSpec(self.name, asset=self.asset, description=self.description, blocking=blocking)
 
 
 def _gate(asset: str, name: str, description: str) -> CheckLine:
@@ -48,6 +52,11 @@ def _odd(asset: str, name: str, description: str) -> CheckLine:
 
 def _costs(asset: str, name: str, description: str) -> CheckLine:
     return CheckLine(asset, name, description, warning=True, costs_counts=True)
+
+
+def _up_to_date(asset: str) -> CheckLine:
+    text = "Neither this nor anything that it rests on kept an older state."
+    return CheckLine(asset, f"{asset}_are_up_to_date", text, warning=True, read_again=True)
 
 
 def _complete(asset: str) -> CheckLine:
@@ -98,6 +107,7 @@ CHECKS = (
     _complete("groups"),
     _gate("memberships", "memberships_are_present", "Partners' groups have members; without, counts would fall to 0."),
     CheckLine("memberships", "memberships_are_current", "The last sync of memberships went through for every group."),
+    _up_to_date("memberships"),
     _odd("memberships", "members_are_known_users", "Every member is an LMS user that the list of people knows."),
     _gate("enrollments", "enrollments_are_present", "There are enrollments."),
     _gate("enrollments", "enrollments_refer_to_known_rows", "Every enrollment has its person and its course."),
@@ -105,17 +115,25 @@ CHECKS = (
     _odd("enrollments", "transcripts_were_all_read", "Every transcript that was due could be read."),
     _odd("enrollments", "people_were_read_recently", "No partner's person was last read longer ago than set."),
     _odd("enrollments", "enrollment_courses_are_known", "No transcript names a course that no list knows."),
+    _up_to_date("enrollments"),
     _odd("enrollments", "webhook_messages_are_readable", "Every message of a completed course says whose it is."),
     _gate("partner_cert_counts", "counts_are_plausible", "Total NPCU has not fallen suddenly since the last counting."),
     _gate("partner_cert_counts", "counts_are_recent", "The counts are recent enough to tell anybody."),
+    _up_to_date("partner_cert_counts"),
     _odd("leads", "leads_are_present", "There are leads of partners."),
     CheckLine("leads", "leads_are_recent", "The last sync of leads is recent enough to show partners."),
     _complete("leads"),
     _readable("leads"),
     _odd("leads", "leads_belong_to_known_partners", "Every lead's account is a partner of ours."),
     CheckLine("pushed_partner_cert_counts", "push_is_confirmed", "The CRM confirmed every value that was sent."),
+    _up_to_date("pushed_partner_cert_counts"),
     _costs("pushed_partner_cert_counts", "no_partner_is_withheld", "All that the pushed counts rest on was read."),
 )
+
+
+# Their failure makes a chain partial.
+DEGRADING = frozenset({"memberships_are_current", "push_is_confirmed"})
+CHAIN_IS_WHOLE = "chain_is_whole"
 
 
 def lines_of(asset: str) -> tuple[CheckLine, ...]:

@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 
 from lms_assets.automation.overrides import overrides_of
-from lms_assets.checks.catalogue import CHECKS, CheckLine, lines_of
+from lms_assets.checks.catalogue import CHECKS, DEGRADING, CheckLine, ancestors, lines_of
 from lms_assets.domain.chain import CHECKS_SUFFIX
 from lms_assets.domain.contacts import DUPLICATE_EMAIL
 from lms_assets.domain.foreign_text import as_text
@@ -26,6 +26,10 @@ from lms_assets.warehouse.failures import Failure, open_failures
 from lms_assets.warehouse.overrides import note_uses
 
 # Two nights missed: what is older is a fault that somebody must look at, not a base for counts.
+RESUME = (
+    "Fix the cause, then go on with the chain: open its run in the UI and choose Re-execute, From asset failure; or "
+    "lms-assets run daily_full --resume."
+)
 TOO_OLD = timedelta(hours=48)
 
 
@@ -71,6 +75,29 @@ def red_gates(look: Look, assets: Collection[str]) -> dict[str, str]:
 def _said(verdict: Verdict) -> str:
     command = command_in(verdict.remedy or "")
     return verdict.description + (f". Only if it is right: {command}" if command else "")
+
+
+def degraded_by(look: Look, assets: Collection[str]) -> dict[str, Verdict]:
+    """Checks of these assets that make a chain partial and do not hold now, by name."""
+    verdicts = {line.name: _finders[line.name](look) for line in CHECKS if line.name in DEGRADING & _names_of(assets)}
+    return {name: verdict for name, verdict in verdicts.items() if not verdict.passed}
+
+
+def _names_of(assets: Collection[str]) -> set[str]:
+    return {line.name for line in CHECKS if line.asset in assets}
+
+
+def is_up_to_date(asset: str) -> Finder:
+    """Neither the asset nor anything before it kept an older state."""
+
+    def find(look: Look) -> Verdict:
+        found = degraded_by(look, {asset, *ancestors((asset,))})
+        if not found:
+            return Verdict(True, "Nothing that this rests on kept an older state", 0)
+        said = "; ".join(f"{name}: {verdict.description}" for name, verdict in found.items())
+        return Verdict(False, f"It rests on an older state. {said}", len(found), remedy=RESUME)
+
+    return find
 
 
 def checks_of(asset: str, finders: Mapping[str, Finder]) -> dg.AssetChecksDefinition:

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from lms_assets.checks.define import Look, are_readable, checks_of, is_recent, listing_was_complete, unless_allowed
+from lms_assets.checks.define import (
+    Look,
+    are_readable,
+    checks_of,
+    is_recent,
+    is_up_to_date,
+    listing_was_complete,
+    unless_allowed,
+)
 from lms_assets.domain.overrides import FALL_GROUP_LINKS
 from lms_assets.domain.verdicts import Verdict, at_least, no_sudden_fall, none_of
 from lms_assets.warehouse import reading
@@ -122,6 +130,7 @@ TIER_2_CHECKS = [
         {
             "memberships_are_present": _memberships_present,
             "memberships_are_current": _memberships_current,
+            "memberships_are_up_to_date": is_up_to_date("memberships"),
             "members_are_known_users": _members_known,
         },
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lms_assets.checks.define import Look, checks_of, is_recent
+from lms_assets.checks.define import Look, checks_of, is_recent, is_up_to_date
 from lms_assets.domain.verdicts import Verdict, at_least, none_of
 from lms_assets.domain.withheld import people_listed
 from lms_assets.warehouse import reading
@@ -71,6 +71,7 @@ TIER_3_CHECKS = [
             "people_were_read_recently": _read_recently,
             "enrollment_courses_are_known": _courses_known,
             "webhook_messages_are_readable": _messages_readable,
+            "enrollments_are_up_to_date": is_up_to_date("enrollments"),
         },
     ),
 ]

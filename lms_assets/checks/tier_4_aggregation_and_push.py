@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lms_assets.checks.define import TOO_OLD, Look, checks_of, unless_allowed
+from lms_assets.checks.define import TOO_OLD, Look, checks_of, is_up_to_date, unless_allowed
 from lms_assets.domain.overrides import FALL_NPCU
 from lms_assets.domain.verdicts import Verdict, no_sudden_fall, none_of, recent
 from lms_assets.domain.withheld import named
@@ -54,8 +54,20 @@ def _none_withheld(look: Look) -> Verdict:
 
 
 TIER_4_CHECKS = [
-    checks_of("partner_cert_counts", {"counts_are_plausible": _plausible, "counts_are_recent": _recent}),
     checks_of(
-        "pushed_partner_cert_counts", {"push_is_confirmed": _confirmed, "no_partner_is_withheld": _none_withheld}
+        "partner_cert_counts",
+        {
+            "counts_are_plausible": _plausible,
+            "counts_are_recent": _recent,
+            "partner_cert_counts_are_up_to_date": is_up_to_date("partner_cert_counts"),
+        },
+    ),
+    checks_of(
+        "pushed_partner_cert_counts",
+        {
+            "push_is_confirmed": _confirmed,
+            "pushed_partner_cert_counts_are_up_to_date": is_up_to_date("pushed_partner_cert_counts"),
+            "no_partner_is_withheld": _none_withheld,
+        },
     ),
 ]

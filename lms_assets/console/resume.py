@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from lms_assets.automation.chain_log import CHAIN_NAME, state_of
-from lms_assets.checks.catalogue import ancestors
+from lms_assets.checks.catalogue import CHAIN_IS_WHOLE, ancestors
 from lms_assets.console.runner import CannotRun, RunOrder
 from lms_assets.domain.chain import CHECKS_SUFFIX
 from lms_assets.domain.run_instants import OLDEST
@@ -56,4 +56,5 @@ def steps_left(row: ChainRow) -> list[str]:
     records = state_of(row).steps
     open_assets = {name for name in DAILY_FULL if name not in records or records[name].status != "completed"}
     left = [name for name in DAILY_FULL if name in open_assets or ancestors((name,)) & open_assets]
-    return left + [name + CHECKS_SUFFIX for name in DAILY_FULL]
+    covered = [name for name in ("crm_departures",) if ancestors((name,)) & open_assets]
+    return left + covered + [name + CHECKS_SUFFIX for name in DAILY_FULL] + [CHAIN_IS_WHOLE]

@@ -16,6 +16,17 @@ def range_problem(first: str, last: str, weeks: Sequence[str]) -> str | None:
     return None
 
 
+def weeks_to_read(chosen: Sequence[str], weeks: Sequence[str], *, whole_chain: bool) -> list[str]:
+    """The weeks that a run reads, ascending, given those chosen at its launch and all up to the running one.
+
+    The whole chain with the running week among its weeks, or without any, reads all: the UI offers the latest week and
+    the last thirteen, and whoever starts the whole chain means the whole chain.
+    """
+    if whole_chain and (not chosen or max(chosen) == weeks[-1]):
+        return list(weeks)
+    return sorted(chosen)
+
+
 def weeks_of_last_days(days: int, today: date, weeks: Sequence[str]) -> tuple[str, str]:
     """The first and the last week that the last `days` days touch; 0 is today only.
 

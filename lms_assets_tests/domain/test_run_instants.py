@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from lms_assets.domain.partition_weeks import range_problem, weeks_of_last_days
+from lms_assets.domain.partition_weeks import range_problem, weeks_of_last_days, weeks_to_read
 from lms_assets.domain.run_instants import counting_instant, instant_problem, parse_as_of
 
 BEGAN = datetime(2026, 3, 2, 2, tzinfo=UTC)
@@ -80,3 +80,14 @@ def test_the_last_days_touch_the_weeks_in_which_they_lie(days: int, first: str):
 def test_days_that_are_none_or_reach_back_before_the_first_week_are_refused(days: int):
     with pytest.raises(ValueError, match="1 to 23 days are possible, as the first week begins on 2026-02-09"):
         weeks_of_last_days(days, date(2026, 3, 4), WEEKS)
+
+
+@pytest.mark.parametrize("chosen", [(), WEEKS[-1:], WEEKS[1:], WEEKS])
+def test_the_whole_chain_reads_all_weeks_unless_the_running_one_was_left_out(chosen):
+    assert weeks_to_read(chosen, WEEKS, whole_chain=True) == WEEKS
+
+
+def test_other_runs_read_the_weeks_that_were_chosen():
+    assert weeks_to_read(WEEKS[:1], WEEKS, whole_chain=True) == ["2026-02-09"]
+    assert weeks_to_read((WEEKS[2], WEEKS[1]), WEEKS, whole_chain=False) == ["2026-02-16", "2026-02-23"]
+    assert weeks_to_read((), WEEKS, whole_chain=False) == []

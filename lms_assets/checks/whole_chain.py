@@ -1,0 +1,42 @@
+"""The last step of a chain: did all of it come through? If not its run fails, so that the UI can go on with it."""
+
+# No postponed annotations: Dagster reads the type of `context` from the function itself.
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from lms_assets.automation.run_retries import FINAL
+from lms_assets.checks.catalogue import CHAIN_IS_WHOLE
+from lms_assets.checks.define import RESUME, Look, degraded_by
+from lms_assets.lineage import DAILY_FULL
+from lms_assets.resources import Connections
+
+PUSH = DAILY_FULL[-1]
+
+
+@dg.multi_asset_check(
+    name=CHAIN_IS_WHOLE,
+    specs=[dg.AssetCheckSpec(CHAIN_IS_WHOLE, asset=PUSH, description="Every step of the last chain came through.")],
+)
+def chain_is_whole(context: dg.AssetCheckExecutionContext, lms: Connections) -> Iterator[dg.AssetCheckResult]:
+    """Fail the run of a partial chain once everything that could be done is done.
+
+    Raises:
+        dagster.Failure: the chain is partial. Running it again by itself does not help.
+    """
+    rules = lms.rules()
+    with lms.warehouse() as warehouse, warehouse.read() as connection:
+        found = degraded_by(Look(connection, rules, lms.now()), DAILY_FULL)
+    said = "; ".join(f"{name}: {verdict.description}" for name, verdict in found.items())
+    description = f"The chain is partial. {said}" if found else "Every step came through"
+    yield dg.AssetCheckResult(
+        passed=not found,
+        asset_key=PUSH,
+        check_name=CHAIN_IS_WHOLE,
+        description=description,
+        metadata={"what_to_do": RESUME} if found else {},
+    )
+    if found:
+        context.log.warning(f"{description}. {RESUME}")
+        raise dg.Failure(f"{description}. {RESUME}", metadata=FINAL, allow_retries=False)
