@@ -94,13 +94,14 @@ def why(
     at: Annotated[str | None, typer.Option(help="As of this instant, ISO 8601; else as of the last counting.")] = None,
     since: Annotated[str | None, typer.Option(help="Also what changed since this instant.")] = None,
     names: Annotated[bool, typer.Option("--names", help="Show people's names instead of their ids.")] = False,
+    show_all: Annotated[bool, typer.Option("--all", help="Also list what is far from counting.")] = False,
 ) -> None:
     """What a partner's counts are made of, and what is not counted and why."""
     from lms_assets.console.environment import settings_from_environment
     from lms_assets.console.why import WhyOptions, why_command
     from lms_assets.resources import load_rules
 
-    options = WhyOptions(partner, at, since, names)
+    options = WhyOptions(partner, at, since, names, show_all)
     _finish(
         lambda: why_command(options, Console(), rules=load_rules(settings_from_environment()), now=datetime.now(UTC))
     )

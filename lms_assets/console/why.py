@@ -9,13 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import groupby
-from typing import Literal
 
 from rich.console import Console, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from lms_assets.console.environment import settings_from_environment
+from lms_assets.console.wording import visible
 from lms_assets.domain.certifications import Assessed, PartnerCounts, Via
 from lms_assets.domain.dates import parse_utc
 from lms_assets.domain.explanation import ChangedItem, Changes, Explanation, differences, explain, what_changed
@@ -43,6 +44,7 @@ class Answer:
         names: person id to name, empty unless asked for; group_names: group id to name.
         read_long_ago: people whose transcript was not read for longer than the rules allow without a word.
         withheld: why the partner's counts are not sent to the CRM; empty when they are.
+        show_all: also what is far from counting.
     """
 
     partner: PartnerFacts
@@ -53,6 +55,7 @@ class Answer:
     group_names: Mapping[str, str] = field(default_factory=dict)
     withheld: tuple[WithheldReason, ...] = ()
     read_long_ago: tuple[str, ...] = ()
+    show_all: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class WhyOptions:
     at: str | None = None
     since: str | None = None
     names: bool = False
+    show_all: bool = False
 
 
 def why_command(options: WhyOptions, console: Console, *, rules: Rules, now: datetime) -> int:
@@ -120,6 +124,7 @@ def find_answer(warehouse: Warehouse, options: WhyOptions, *, rules: Rules, now:
             group_names={each.id: each.name for each in groups(connection)},
             withheld=withheld_partners(connection, rules).get(partner.id, ()),
             read_long_ago=people_read_long_ago(connection, rules, now).get(partner.id, ()),
+            show_all=options.show_all,
         )
 
 
@@ -127,20 +132,20 @@ def why_lines(answer: Answer) -> Iterator[RenderableType]:
     """The answer, part by part; names and courses are shown as they are, never as markup."""
     found = answer.explanation
     tier = f"  {answer.partner.tier}" if answer.partner.tier else ""
-    yield Text.assemble((answer.partner.name, "bold"), f"  #{answer.partner.id}{tier}")
+    yield Text.assemble((visible(answer.partner.name), "bold"), f"  #{answer.partner.id}{tier}")
     yield Text(f"As of {_time(found.at)}: {_counts(found.counts)}", style="bold")
     yield _verdict(answer)
     for reason in answer.withheld:
         yield Text(f"Withheld, not sent to the CRM: {reason.text}", "yellow")
     if answer.read_long_ago:
         yield Text(f"Counted as last read, which is long ago: {people_listed(answer.read_long_ago)}", "yellow")
-    yield from _list(answer, "Counted", found.counted, "Held until")
-    yield from _list(answer, "Not counted", found.worth_a_look, "Why not")
-    unfinished = len(found.not_counted) - len(found.worth_a_look)
-    idle = len(found.people - {item.user_id for item in found.counted})
-    yield Text(
-        f"\nNot completed: {unfinished} enrollments. Holding nothing: {idle} of {len(found.people)} people.", "dim"
-    )
+    yield Text(_summary(found))
+    yield from _list(answer, "Counted", found.counted)
+    yield from _list(answer, "Nearly counted", found.nearly)
+    if answer.show_all:
+        yield from _list(answer, "Everything else", found.others)
+    elif found.others:
+        yield Text(f"\n{_number(len(found.others), 'more enrollment')} not counted: --all shows them.", "dim")
     if answer.changes is not None:
         yield Text()
         yield from _changes(answer, answer.changes)
@@ -159,7 +164,8 @@ def _changes(answer: Answer, changes: Changes) -> Iterator[RenderableType]:
 
 def _changed(answer: Answer, changed: ChangedItem) -> str:
     item = changed.item
-    return f"{_person(answer, item.user_id)}: {item.course_name} ({item.category or 'no category'}), {changed.reason}"
+    course = visible(item.course_name)
+    return f"{_person(answer, item.user_id)}: {course} ({item.category or 'no category'}), {changed.reason}"
 
 
 def _verdict(answer: Answer) -> Text:
@@ -180,42 +186,41 @@ def _disagreement(answer: Answer) -> tuple[str, ...]:
     return differences(answer.explanation.counts, answer.stored.total_npcu, answer.stored.by_category)
 
 
-def _list(answer: Answer, title: str, items: Sequence[Assessed], last: str) -> Iterator[RenderableType]:
-    """The items under their persons: who, through what, and then course by course."""
+def _summary(found: Explanation) -> str:
+    holders = {item.user_id for item in found.counted}
+    idle = _number(len(found.people - holders), "person", "people") + f" of {len(found.people)}"
+    return (
+        f"{_number(len(found.counted), 'certification')} of {_number(len(holders), 'person', 'people')} counted, "
+        f"{_number(len(found.nearly), 'more')} nearly. {idle} of the partner's people hold nothing."
+    )
+
+
+def _number(count: int, one: str, several: str | None = None) -> str:
+    return f"{count} {one}" if count == 1 else f"{count} {several or (one if one == 'more' else one + 's')}"
+
+
+def _list(answer: Answer, title: str, items: Sequence[Assessed]) -> Iterator[RenderableType]:
+    """The items under their persons: who, through what, and then course by course; at any width nothing is cut."""
     yield Text(f"\n{title}", style="bold")
     if not items:
         yield Text("  nothing", "dim")
         return
-    heads = ("  Course", "Category", "NPCU", "Completed", last)
-    yield _table([heads], style="dim")
     for user_id, group in groupby(items, key=lambda item: item.user_id):
         own = list(group)
         yield Text.assemble(_person(answer, user_id), ("  through " + _through(answer, own[0].via), "dim"))
-        yield _table([_row(item) for item in own])
+        table = Table.grid(padding=(0, 2, 0, 0))
+        table.add_column(justify="right", min_width=6)
+        table.add_column(overflow="fold")
+        for item in own:
+            table.add_row(f"{item.npcu} NPCU", Text(visible(_described(item))))
+        yield Padding(table, (0, 0, 0, 2))
 
 
-def _row(item: Assessed) -> tuple[str, ...]:
+def _described(item: Assessed) -> str:
     """A counted item says until when it is held, another one why it is not counted."""
-    said = _short(item.expires_at) if item.counted else item.reason
-    return f"  {item.course_name}", item.category or "–", str(item.npcu), _short(item.completed_at), said
-
-
-def _table(rows: Sequence[tuple[str, ...]], style: str = "") -> Table:
-    table = Table.grid(padding=(0, 2, 0, 0))
-    for width, justify in _COLUMNS:
-        table.add_column(width=width, justify=justify, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row), style=style)
-    return table
-
-
-_COLUMNS: tuple[tuple[int | None, Literal["left", "right"]], ...] = (
-    (34, "left"),
-    (17, "left"),
-    (4, "right"),
-    (19, "left"),
-    (None, "left"),
-)
+    said = f"held until {_short(item.expires_at)}" if item.counted else item.reason
+    completed = f"completed {_short(item.completed_at)}, " if item.completed_at else ""
+    return f"{item.course_name} ({item.category or 'no category'}): {completed}{said}"
 
 
 def _short(moment: datetime | None) -> str:
@@ -226,7 +231,7 @@ def _short(moment: datetime | None) -> str:
 
 
 def _person(answer: Answer, user_id: str) -> str:
-    name = answer.names.get(user_id)
+    name = visible(answer.names.get(user_id, ""))
     return f"{name} ({user_id})" if name else user_id
 
 
@@ -236,7 +241,7 @@ def _through(answer: Answer, via: Sequence[Via]) -> str:
 
 def _way(answer: Answer, via: Via) -> str:
     if via.kind == "group":
-        return f"group {answer.group_names.get(via.id, via.id)}"
+        return f"group {visible(answer.group_names.get(via.id, via.id))}"
     if via.kind == "crm_contact":
         return f"CRM contact {via.id} (further contact with the same e-mail address)"
     return f"contact {via.id}"

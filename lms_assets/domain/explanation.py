@@ -7,10 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from lms_assets.domain.certifications import Assessed, PartnerCounts, Verdict, assess, count
 from lms_assets.domain.holdings import CountingInputs, Key, key_of
+
+NOT_LONG_AGO = timedelta(days=365)
+_NEARLY = {
+    Verdict.NO_COMPLETION_DATE,
+    Verdict.COMPLETED_LATER,
+    Verdict.NOT_A_PARTNER_USER,
+    Verdict.UNKNOWN_COURSE,
+}
 
 
 @dataclass(frozen=True)
@@ -28,13 +36,22 @@ class Explanation:
     people: frozenset[str]
 
     @property
-    def worth_a_look(self) -> tuple[Assessed, ...]:
-        """What is not counted though it was completed: expired, renewed, disabled, without NPCU, completed later."""
-        return tuple(
-            item
-            for item in self.not_counted
-            if item.completed_at is not None or item.verdict is Verdict.NO_COMPLETION_DATE
-        )
+    def nearly(self) -> tuple[Assessed, ...]:
+        """Completed certifications that one thing keeps from counting: an expiry not long ago, a missing date, the
+        person's account, an unknown course. Earlier attempts at a course that counts are not among them.
+        """
+        return tuple(item for item in self.not_counted if self._is_nearly(item))
+
+    @property
+    def others(self) -> tuple[Assessed, ...]:
+        """What does not count and is not `nearly`."""
+        return tuple(item for item in self.not_counted if not self._is_nearly(item))
+
+    def _is_nearly(self, item: Assessed) -> bool:
+        if item.verdict is Verdict.EXPIRED:
+            return item.expires_at is not None and self.at - item.expires_at <= NOT_LONG_AGO
+        completed = item.completed_at is not None or item.verdict is Verdict.NO_COMPLETION_DATE
+        return completed and item.verdict in _NEARLY
 
 
 @dataclass(frozen=True, slots=True)

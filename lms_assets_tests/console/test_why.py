@@ -70,9 +70,9 @@ def enrollment(number, user_id, course_id, completed_at, status="completed"):
     return {"id": number, "user_id": user_id, "course_id": course_id, "status": status, "completed_at": completed_at}
 
 
-def ask(warehouse, **options):
+def ask(warehouse, width=220, **options):
     answer = find_answer(warehouse, WhyOptions(**({"partner": "1"} | options)), rules=Rules(), now=AT + DAY)
-    console = Console(record=True, width=220, file=io.StringIO())
+    console = Console(record=True, width=width, file=io.StringIO())
     for line in why_lines(answer):
         console.print(line, highlight=False)
     return answer, console.export_text()
@@ -85,18 +85,33 @@ def test_it_adds_up_to_the_stored_counts_and_shows_through_what(world):
     assert "adds up to the stored counts" in text
     assert SCRIPT_NAME in text
     assert "ann  through contact 11, group ptr_[Acorn]" in text
-    (line,) = [line for line in text.splitlines() if "K2 Developer" in line and "2028-11-20 02:00" in line]
-    assert line.split() == ["K2", "Developer", "nintex_k2", "2", "2026-11-20", "02:00", "2028-11-20", "02:00"]
+    assert "2 NPCU  K2 Developer (nintex_k2): completed 2026-11-20 02:00, held until 2028-11-20 02:00" in text
+    assert "1 certification of 1 person counted, 2 more nearly. 0 people of 1 of the partner's people" in text
 
 
-def test_what_is_not_counted_is_listed_with_its_reason(world):
+def test_what_nearly_counts_is_listed_with_its_reason_and_the_rest_on_demand(world):
     _, text = ask(world)
 
-    assert "another attempt at the same course counts (renewal): e2" in text
     assert "expired on 2026-11-18 02:00:00 UTC" in text
     assert "person is disabled" in text
-    assert "no NPCU" in text
-    assert "Not completed: 1 enrollments. Holding nothing: 0 of 1 people." in text
+    assert "another attempt" not in text
+    assert "3 more enrollments not counted: --all shows them." in text
+    assert text.index("As of") < text.index("1 certification of") < text.index("\nCounted") < text.index("\nNearly")
+
+    _, everything = ask(world, show_all=True)
+
+    assert "another attempt at the same course counts (renewal): e2" in everything
+    assert "no NPCU" in everything
+    assert "Automation Cloud (nintex_ce): not completed" in everything
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80, 100, 132, 200])
+def test_nothing_is_lost_at_any_width(world, width):
+    wide, text = ask(world, width=500, show_all=True)[1], ask(world, width=width, show_all=True)[1]
+
+    assert all(len(line) <= width for line in text.splitlines())
+    assert sorted("".join(text.split())) == sorted("".join(wide.split()))
+    assert "expired" in text
 
 
 def test_names_of_people_show_only_when_asked_for_and_are_never_markup(world):

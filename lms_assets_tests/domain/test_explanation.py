@@ -64,11 +64,18 @@ def test_what_is_not_counted_comes_with_its_reason():
     assert not any(item.user_id == "far" for item in found.not_counted)
 
 
-def test_what_was_never_finished_is_not_worth_a_line():
+def test_nearly_counts_what_one_thing_keeps_from_counting():
     found = explain(WORLD, 1, NOW)
 
-    assert "ben-k2-1" not in {item.enrollment_id for item in found.worth_a_look}
-    assert len(found.not_counted) - len(found.worth_a_look) == 1
+    assert {item.enrollment_id for item in found.nearly} == {"ben-gtm-1", "ben-ce-1", "dis-ce-1"}
+    assert {item.enrollment_id for item in found.others} == {"ann-k2-1", "ann-talk-1", "ben-k2-1"}
+
+
+def test_what_expired_long_ago_no_longer_nearly_counts():
+    found = explain(WORLD, 1, NOW + 400 * DAY)
+
+    assert "ben-gtm-1" not in {item.enrollment_id for item in found.nearly}
+    assert "ben-gtm-1" in {item.enrollment_id for item in found.others}
 
 
 def test_it_also_adds_up_in_the_past():

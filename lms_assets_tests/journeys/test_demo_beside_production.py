@@ -9,7 +9,6 @@ import signal
 import socketserver
 import subprocess
 import threading
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,10 +18,10 @@ from typing import Any
 import pytest
 
 from lms_assets_tests.support.commands import COMMAND, ROOT, wait_until
+from lms_assets_tests.support.waits import LONGEST_SECONDS, comes_about
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
-LONG = 500.0
 
 LAUNCH = """mutation { launchRun(executionParams: {
   selector: {repositoryLocationName: "lms_assets.definitions", repositoryName: "__repository__",
@@ -116,7 +115,7 @@ def test_the_demo_reaches_nothing_but_its_own_sandbox(tmp_path: Path):
             nodes = ask(address, SWITCHES)["repositoriesOrError"]["nodes"]
             assert {each["scheduleState"]["status"] for each in nodes[0]["schedules"]} == {"RUNNING"}
             process.send_signal(signal.SIGINT)
-            process.wait(LONG)
+            process.wait(LONGEST_SECONDS)
         assert hosts.calls == 0
     assert sorted(path.name for path in folder.iterdir()) == [
         ".demo",
@@ -127,10 +126,7 @@ def test_the_demo_reaches_nothing_but_its_own_sandbox(tmp_path: Path):
     ]
     assert [path.name for path in (folder / "production_home").iterdir()] == ["dagster.yaml"]
     # A fork server ends by itself as soon as it sees that its parent is gone.
-    deadline = time.monotonic() + LONG
-    while processes_of(folder) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert processes_of(folder) == []
+    assert comes_about(lambda: not processes_of(folder)), processes_of(folder)
 
 
 @contextmanager
@@ -156,4 +152,4 @@ def demo(folder: Path, variables: dict[str, str]) -> Iterator[tuple[subprocess.P
         yield process, found[1]
     finally:
         process.terminate()
-        process.wait(LONG)
+        process.wait(LONGEST_SECONDS)
