@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from lms_assets.assets.course_categories import write_categories
@@ -62,14 +62,15 @@ class CoursePoints:
             {"course_id": each.course_id, "npcu_value": each.npcu.value, "property_data": each.property_data}
             for each in self.intake.accepted
         ]
-        upsert(connection, course_properties, kept, key=("course_id",), now=now)
         rows = [asdict(course) for course in self.catalogue]
+        # The courses first: a portal's properties may refer to them.
         counts = upsert(connection, lms_courses, rows, key=("id",), now=now, insert_only=OWNED_BY_COURSES)
         nothing = {"npcu_value": 0, "npcu_problem": NOT_LISTED, "is_certification": False}
         left = [{"id": course_id, **nothing} for course_id in sorted(self._left)]
         counts += update_existing(connection, lms_courses, left, key=("id",), now=now)
         self._without_category = write_categories(connection, self._step.rules, now)
-        return counts
+        properties = upsert(connection, course_properties, kept, key=("course_id",), now=now)
+        return replace(counts, misfits=(*counts.misfits, *properties.misfits))
 
     def figures(self) -> dict[str, Any]:
         """How many courses are certifications, and what is odd about them."""

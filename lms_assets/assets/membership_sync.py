@@ -61,12 +61,14 @@ class MembershipSync:
         now, lists = self._step.now, self.lists
         kept = {group_id: gap for group_id, gap in self._known_gaps.items() if group_id in lists.incomplete}
         put_state(connection, COUNT_GAPS, kept | lists.gaps, now=now)
+        refused = SyncCounts()
         if self.unlisted:
-            upsert(connection, lms_users, [asdict(user) for user in self.unlisted], key=("id",), now=now)
+            people = upsert(connection, lms_users, [asdict(user) for user in self.unlisted], key=("id",), now=now)
+            refused = SyncCounts(misfits=people.misfits)
             link_contacts_to_users(connection, now)
         mark_members_read(connection, lists.complete, now=now)
         counts = sync_members(connection, lists.complete, now=now)
-        return counts + add_members(connection, lists.incomplete, now=now)
+        return counts + refused + add_members(connection, lists.incomplete, now=now)
 
     def figures(self) -> dict[str, Any]:
         """How many groups were read, and what was odd about them."""

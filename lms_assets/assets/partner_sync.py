@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from lms_assets.assets.absences import stop_if_too_many
 from lms_assets.assets.crm_fields import ACCOUNT_FIELDS
@@ -12,7 +12,7 @@ from lms_assets.assets.crm_records import CrmSource, Lookup, confirm_absences, c
 from lms_assets.assets.intake import Intake, refuse_too_many_bad
 from lms_assets.assets.step import Step
 from lms_assets.domain.contact_rows import StoredContact
-from lms_assets.domain.partner_rows import StoredPartner
+from lms_assets.domain.partner_rows import NAME_LIMIT, StoredPartner
 from lms_assets.domain.partners import Partner, assign_partner_rows, partner_from_account
 from lms_assets.vendors.impartner import ImpartnerClient
 from lms_assets.warehouse import reading
@@ -70,8 +70,22 @@ class PartnerSync:
         moves = [{"id": row_id, "account_name": name} for row_id, name in self.assignment.name_moves]
         update_existing(connection, partners, moves, key=("id",), now=now)
         left = deactivate(connection, partners, self._leaving, now=now, values={"account_status": "Inactive"})
-        written = upsert(connection, partners, rows, key=("id",), now=now, insert_only=("identity_changed_at",))
+        written = upsert(
+            connection,
+            partners,
+            rows,
+            key=("id",),
+            now=now,
+            insert_only=("identity_changed_at",),
+            on_clash=_another_name,
+        )
         return written + SyncCounts(deactivated=left)
+
+
+def _another_name(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The row under a name that nobody has: an old portal's collation may take two names for one (`ß` for `s`)."""
+    mark = f" (#{row['impartner_id']})"
+    return {**row, "account_name": row["account_name"][: NAME_LIMIT - len(mark)].rstrip() + mark}
 
 
 def rows_by_crm_id(stored: Iterable[StoredPartner | StoredContact]) -> dict[int, set[int]]:

@@ -30,6 +30,7 @@ from lms_assets.warehouse.engine import Connection, Warehouse
 from lms_assets.warehouse.errors import WarehouseError
 from lms_assets.warehouse.failures import Failure, settle
 from lms_assets.warehouse.overrides import note_uses
+from lms_assets.warehouse.refused_rows import REFUSED, note_refused
 from lms_assets.warehouse.sync import SyncCounts
 
 T = TypeVar("T")
@@ -49,7 +50,6 @@ ENTITY_TYPES = {
     "pam_weekly_report": ("report",),
     "executive_weekly_report": ("report",),
 }
-REFUSED = "row_refused_by_database"
 
 
 class OrphanedStep(Exception):
@@ -173,7 +173,8 @@ class Step:
             for entity_type in ENTITY_TYPES.get(self.key, ()):
                 failed = [each for each in failures if each.entity_type == entity_type]
                 settle(connection, self.sync_type, entity_type, failed, now=self.now, complete=complete, right=right)
-            settle(connection, self.sync_type, REFUSED, counts.misfits, now=self.now, complete=complete, right=right)
+            over = note_refused(connection, self.key, counts.misfits, complete=complete, right=right, now=self.now)
+            settle(connection, self.sync_type, REFUSED, counts.misfits, now=self.now, complete=complete, right=over)
             sync_log.complete(
                 connection,
                 self._log_id,

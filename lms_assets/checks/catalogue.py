@@ -65,7 +65,11 @@ def _complete(asset: str) -> CheckLine:
 
 
 def _readable(asset: str) -> CheckLine:
-    return _odd(asset, f"{asset}_are_all_readable", "Every record of the vendor could be read and stored.")
+    return _odd(asset, f"{asset}_are_all_readable", "Every record of the vendor could be read.")
+
+
+def _stored(asset: str) -> CheckLine:
+    return CheckLine(asset, f"{asset}_were_all_stored", "The database took every row.")
 
 
 def _recent(asset: str) -> CheckLine:
@@ -77,10 +81,12 @@ CHECKS = (
     _recent("courses"),
     _complete("courses"),
     _readable("courses"),
+    _stored("courses"),
     _gate("course_npcu", "certifications_are_present", "Some courses are certifications; else all counts are 0."),
     _gate("course_npcu", "certifications_did_not_vanish", "The number of certifications has not collapsed."),
     _recent("course_npcu"),
     _odd("course_npcu", "npcu_is_valid", "Every NPCU at the source is 0, 1 or 2; anything else counts as 0."),
+    _stored("course_npcu"),
     _odd("course_npcu", "certifications_have_a_category", "Every certification counts in some category."),
     _complete("course_npcu"),
     _gate("partners", "partners_are_present", "There are active partners."),
@@ -89,15 +95,18 @@ CHECKS = (
     _odd("partners", "partners_have_crm_ids", "Every active partner is known to the CRM, so its counts can be sent."),
     _complete("partners"),
     _readable("partners"),
+    _stored("partners"),
     _gate("contacts", "contacts_are_present", "There are active contacts."),
     _recent("contacts"),
     _complete("contacts"),
     _readable("contacts"),
+    _stored("contacts"),
     _odd("contacts", "contact_emails_are_unique", "No two contacts of the CRM that count have the same e-mail."),
     _gate("users", "users_are_present", "There are active LMS users."),
     _recent("users"),
     _complete("users"),
     _readable("users"),
+    _stored("users"),
     _gate("groups", "groups_are_present", "There are active groups."),
     _gate("groups", "groups_are_linked", "Groups are linked to partners, and not suddenly far fewer than before."),
     _recent("groups"),
@@ -105,6 +114,7 @@ CHECKS = (
     _costs("groups", "group_links_were_kept", "No group that was an active partner's is nobody's now."),
     _odd("groups", "group_overrides_point_to_something", "Every link set by hand names rows that exist."),
     _complete("groups"),
+    _stored("groups"),
     _gate("memberships", "memberships_are_present", "Partners' groups have members; without, counts would fall to 0."),
     CheckLine("memberships", "memberships_are_current", "The last sync of memberships went through for every group."),
     _up_to_date("memberships"),
@@ -112,6 +122,7 @@ CHECKS = (
     _gate("enrollments", "enrollments_are_present", "There are enrollments."),
     _gate("enrollments", "enrollments_refer_to_known_rows", "Every enrollment has its person and its course."),
     _recent("enrollments"),
+    _stored("enrollments"),
     _odd("enrollments", "transcripts_were_all_read", "Every transcript that was due could be read."),
     _odd("enrollments", "people_were_read_recently", "No partner's person was last read longer ago than set."),
     _odd("enrollments", "enrollment_courses_are_known", "No transcript names a course that no list knows."),
@@ -124,6 +135,7 @@ CHECKS = (
     CheckLine("leads", "leads_are_recent", "The last sync of leads is recent enough to show partners."),
     _complete("leads"),
     _readable("leads"),
+    _stored("leads"),
     _odd("leads", "leads_belong_to_known_partners", "Every lead's account is a partner of ours."),
     CheckLine("pushed_partner_cert_counts", "push_is_confirmed", "The CRM confirmed every value that was sent."),
     _up_to_date("pushed_partner_cert_counts"),

@@ -24,6 +24,7 @@ from lms_assets.warehouse import sync_log
 from lms_assets.warehouse.engine import Connection
 from lms_assets.warehouse.failures import Failure, open_failures
 from lms_assets.warehouse.overrides import note_uses
+from lms_assets.warehouse.refused_rows import REFUSED
 
 # Two nights missed: what is older is a fault that somebody must look at, not a base for counts.
 RESUME = (
@@ -177,9 +178,23 @@ def are_readable(asset: str) -> Finder:
     """No record of this asset is set aside."""
 
     def find(look: Look) -> Verdict:
-        failures = [each for each in look.failures(asset) if each.entity_type != DUPLICATE_EMAIL]
+        failures = [each for each in look.failures(asset) if each.entity_type not in (DUPLICATE_EMAIL, REFUSED)]
         bad = [f"{each.entity_type} {each.entity_id}: {each.reason}" for each in failures]
         return none_of(bad, "records could not be used", "See sync_failures; mend them at the source.")
+
+    return find
+
+
+def were_all_stored(asset: str) -> Finder:
+    """The database took every row of this asset."""
+
+    def find(look: Look) -> Verdict:
+        refused = [f"{each.entity_id}: {each.reason}" for each in look.failures(asset) if each.entity_type == REFUSED]
+        remedy = (
+            "The rows are missing or stay as they were; partners whose counts rest on them are not pushed. "
+            "The reason says which column or constraint of the table it was."
+        )
+        return none_of(refused, "rows were refused by the database", remedy)
 
     return find
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lms_assets.checks.define import Look, are_readable, checks_of, is_recent, listing_was_complete
+from lms_assets.checks.define import Look, are_readable, checks_of, is_recent, listing_was_complete, were_all_stored
 from lms_assets.domain.verdicts import Verdict, at_least
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.leads import leads_of_unknown_partners
@@ -26,6 +26,7 @@ LEADS_CHECKS = [
     checks_of(
         "leads",
         {
+            "leads_were_all_stored": were_all_stored("leads"),
             "leads_are_present": _present,
             "leads_are_recent": is_recent("leads"),
             "leads_listing_was_complete": listing_was_complete("leads"),

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from lms_assets.checks.define import Look, are_readable, checks_of, is_recent, listing_was_complete, unless_allowed
+from lms_assets.checks.define import (
+    Look,
+    are_readable,
+    checks_of,
+    is_recent,
+    listing_was_complete,
+    unless_allowed,
+    were_all_stored,
+)
 from lms_assets.domain.contacts import DUPLICATE_EMAIL
 from lms_assets.domain.overrides import FALL_CERTIFICATIONS
 from lms_assets.domain.verdicts import Verdict, at_least, no_sudden_fall, none_of
@@ -81,6 +89,7 @@ TIER_1_CHECKS = [
     checks_of(
         "courses",
         {
+            "courses_were_all_stored": were_all_stored("courses"),
             "courses_are_present": _courses_present,
             "courses_are_recent": is_recent("courses"),
             "courses_listing_was_complete": listing_was_complete("courses"),
@@ -90,6 +99,7 @@ TIER_1_CHECKS = [
     checks_of(
         "course_npcu",
         {
+            "course_npcu_were_all_stored": were_all_stored("course_npcu"),
             "certifications_are_present": _certifications_present,
             "certifications_did_not_vanish": _certifications_stayed,
             "course_npcu_are_recent": is_recent("course_npcu"),
@@ -101,6 +111,7 @@ TIER_1_CHECKS = [
     checks_of(
         "partners",
         {
+            "partners_were_all_stored": were_all_stored("partners"),
             "partners_are_present": _partners_present,
             "partner_crm_ids_are_unique": _partner_ids_unique,
             "partners_are_recent": is_recent("partners"),
@@ -112,6 +123,7 @@ TIER_1_CHECKS = [
     checks_of(
         "contacts",
         {
+            "contacts_were_all_stored": were_all_stored("contacts"),
             "contacts_are_present": _contacts_present,
             "contacts_are_recent": is_recent("contacts"),
             "contacts_listing_was_complete": listing_was_complete("contacts"),

@@ -10,6 +10,7 @@ from lms_assets.checks.define import (
     is_up_to_date,
     listing_was_complete,
     unless_allowed,
+    were_all_stored,
 )
 from lms_assets.domain.overrides import FALL_GROUP_LINKS
 from lms_assets.domain.verdicts import Verdict, at_least, no_sudden_fall, none_of
@@ -107,6 +108,7 @@ TIER_2_CHECKS = [
     checks_of(
         "users",
         {
+            "users_were_all_stored": were_all_stored("users"),
             "users_are_present": _users_present,
             "users_are_recent": is_recent("users"),
             "users_listing_was_complete": listing_was_complete("users"),
@@ -116,6 +118,7 @@ TIER_2_CHECKS = [
     checks_of(
         "groups",
         {
+            "groups_were_all_stored": were_all_stored("groups"),
             "groups_are_present": _groups_present,
             "groups_are_linked": _groups_linked,
             "groups_are_recent": is_recent("groups"),

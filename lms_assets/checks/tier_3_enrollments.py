@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lms_assets.checks.define import Look, checks_of, is_recent, is_up_to_date
+from lms_assets.checks.define import Look, checks_of, is_recent, is_up_to_date, were_all_stored
 from lms_assets.domain.verdicts import Verdict, at_least, none_of
 from lms_assets.domain.withheld import people_listed
 from lms_assets.warehouse import reading
@@ -64,6 +64,7 @@ TIER_3_CHECKS = [
     checks_of(
         "enrollments",
         {
+            "enrollments_were_all_stored": were_all_stored("enrollments"),
             "enrollments_are_present": _present,
             "enrollments_refer_to_known_rows": _refer_to_known_rows,
             "enrollments_are_recent": is_recent("enrollments"),

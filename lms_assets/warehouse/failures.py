@@ -104,7 +104,7 @@ def open_failures_before(connection: Connection, sync_type: str, before: datetim
 def _failure(entity_type: str, bad: Rejected | Misfit | Failure) -> Failure:
     """In the form in which it is stored, so that it can be compared."""
     if isinstance(bad, Misfit):
-        return Failure(entity_type, "/".join(str(part) for part in bad.key)[:255], scrub(bad.reason, 500))
+        return Failure(entity_type, bad.name[:255], scrub(bad.reason, 500))
     details = scrub(bad.details) if isinstance(bad, Failure) and bad.details else None
     http_status = bad.http_status if isinstance(bad, Failure) else None
     return Failure(entity_type, bad.entity_id[:255], scrub(bad.reason, 500), details, http_status)

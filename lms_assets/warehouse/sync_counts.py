@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 __all__ = ["Misfit", "SyncCounts"]
@@ -15,10 +16,18 @@ class Misfit:
     Attributes:
         key: values of the key columns (ids, no personal data; an id that the database would have given is None).
         reason: why, without the values.
+        values: the row, for working out what rests on it; never to be shown.
     """
 
     key: tuple[Any, ...]
     reason: str
+    values: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def name(self) -> str:
+        """Its key as text; a row whose id the database would have given is known by the CRM's id."""
+        key = [self.values.get("impartner_id")] if None in self.key else self.key
+        return "/".join(str(part) for part in key)
 
 
 @dataclass(frozen=True, slots=True)

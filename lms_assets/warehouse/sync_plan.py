@@ -95,12 +95,12 @@ def _fit_part(plan: SyncPlan, fitter: Fitter, part: list[Mapping[str, Any]]) -> 
         fitted = fitter.fit(row)
         of_row = tuple(fitted.values[name] for name in plan.key)
         if fitted.problem is not None:
-            plan.misfits.append(Misfit(of_row, fitted.problem))
+            plan.misfits.append(Misfit(of_row, fitted.problem, fitted.values))
             continue
         if None in of_row:
             new.append((of_row, fitted.values))
         elif of_row in plan.seen:
-            plan.misfits.append(Misfit(of_row, "was given twice; the first counts"))
+            plan.misfits.append(Misfit(of_row, "was given twice; the first counts", fitted.values))
             continue
         else:
             by_key[of_row] = fitted.values

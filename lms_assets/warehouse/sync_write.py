@@ -134,13 +134,13 @@ def write_plan(
     refused = _second_try(refused, on_clash, lambda rows: writer.update(rows, plan.compared))
     for row, reason in refused:
         of_row = tuple(row[name] for name in plan.key)
-        misfits.append(Misfit(of_row, reason))
+        misfits.append(Misfit(of_row, reason, row))
         if of_row in parked:
             _put_back(writer, table, parked[of_row], plan)
 
     refused = writer.insert(plan.inserts, plan.columns)
     refused = _second_try(refused, on_clash, lambda rows: writer.insert(rows, plan.columns))
-    misfits += [Misfit(tuple(row.get(name) for name in plan.key), reason) for row, reason in refused]
+    misfits += [Misfit(tuple(row.get(name) for name in plan.key), reason, row) for row, reason in refused]
     return misfits
 
 

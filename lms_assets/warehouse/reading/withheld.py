@@ -29,9 +29,12 @@ from lms_assets.warehouse.counts import counted_without_all, last_counted
 from lms_assets.warehouse.links import group_overrides
 from lms_assets.warehouse.reading.foundation import partner_activity
 from lms_assets.warehouse.reading.people import contact_facts, group_facts, members, person_facts
+from lms_assets.warehouse.refused_rows import refused_rows
 from lms_assets.warehouse.tables import (
     contact_affiliations,
     contacts,
+    lms_courses,
+    lms_enrollments,
     lms_group_members,
     lms_groups,
     lms_users,
@@ -193,6 +196,24 @@ def _people(basis: _Basis) -> Found:
     return people_not_read(basis.affiliations, came_at, read_at)
 
 
+def _refused(basis: _Basis) -> Found:
+    """A row that the database refused is missing or out of date: whatever rests on it is not known."""
+    for row in refused_rows(basis.connection):
+        reason = WithheldReason("row_refused", f"the database refused {row.asset} {row.entity_id}")
+        people = row.people | _people_who_took(basis.connection, row.courses)
+        partners_of_people = {each.partner_id for each in basis.affiliations if each.user_id in people}
+        known = basis.connection.execute(select(lms_courses.c.id).where(lms_courses.c.id.in_(row.courses))).scalars()
+        # Nobody can tell who took a course that is not stored at all.
+        everybody = set(basis.active) if row.courses - set(known) else set()
+        for partner_id in row.partners | partners_of_people | everybody:
+            yield partner_id, reason
+
+
+def _people_who_took(connection: Connection, courses: frozenset[str]) -> set[str]:
+    c = lms_enrollments.c
+    return set(connection.execute(select(c.user_id).where(c.course_id.in_(courses))).scalars()) if courses else set()
+
+
 def _counted_before(basis: _Basis) -> Found:
     """Counts made while something was withheld, or before the partner was there, stay withheld until counted anew."""
     reason = WithheldReason("not_counted_since", "it was not counted since everything was read; count again")
@@ -214,4 +235,5 @@ _FINDERS: tuple[Callable[[_Basis], Found], ...] = (
     _overrides,
     _contacts,
     _people,
+    _refused,
 )
