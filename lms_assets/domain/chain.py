@@ -170,7 +170,8 @@ def _after_check(record: StepRecord, event: ChainEvent) -> StepRecord:
 
 def _with_causes(record: StepRecord, causes: tuple[FailedCheck, ...]) -> StepRecord:
     """Fail a step whose blocking checks failed, with what they say; where none fails any more it counts again."""
-    by_check = record.status == "failed" and any(each.blocking for each in record.causes)
+    before = [each.text for each in record.causes if each.blocking]
+    by_check = record.status == "failed" and bool(before) and record.error == "; ".join(before)
     blocking = [each.text for each in causes if each.blocking]
     record = replace(record, causes=causes)
     if blocking and (by_check or record.status != "failed"):
