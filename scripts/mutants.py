@@ -127,6 +127,8 @@ def _changed(original: ast.FunctionDef, mutant: ast.FunctionDef) -> str | None:
                 continue
             logic = isinstance(one, LOGIC) or isinstance(other, LOGIC)
             numbers = isinstance(one, ast.Constant) and isinstance(one.value, (int, float))
+            if numbers and isinstance(other, ast.Constant) and other.value is None and one.value is False:
+                return None  # as a condition None is False
             flow = isinstance(one, (ast.Break, ast.Continue, ast.BoolOp))
             if logic or numbers or flow:
                 return _one_line(before, after)
