@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar
@@ -37,6 +37,12 @@ class ShapeError(ValueError):
     """The JSON has another shape than documented. The text says which part, never with its value."""
 
 
+def refuse_more_than_asked_for(rows: Sequence[object], asked_for: int) -> None:
+    """Raise ShapeError for a page with more rows than its limit: a server that pages otherwise is not understood."""
+    if len(rows) > asked_for:
+        raise ShapeError(f"the page has {len(rows):,} rows, and {asked_for} were asked for")
+
+
 Refusal = Literal["authentication", "throttled", "unavailable", "not_found", "rejected"]
 
 
@@ -56,6 +62,7 @@ class Reader:
     vendor: str
     secrets: Collection[str]
     maximum_bytes: int
+    maximum_values: int
 
     def read(self, response: requests.Response, endpoint: Endpoint, parse: Callable[[Any], T]) -> T:
         """What `parse` makes of the answer's JSON. Raises a VendorError, or requests' errors while reading.
@@ -65,6 +72,7 @@ class Reader:
         if not 200 <= response.status_code < 300:
             raise self._refusal(response, endpoint)
         content = self._body(response, endpoint)
+        self._refuse_too_many_values(content, response.status_code, endpoint)
         try:
             body = json.loads(content) if content.strip() else None
         except (ValueError, RecursionError):
@@ -96,6 +104,16 @@ class Reader:
                 )
             chunks.append(chunk)
         return b"".join(chunks)
+
+    def _refuse_too_many_values(self, content: bytes, status: int, endpoint: Endpoint) -> None:
+        """A tiny record takes 25 times its bytes in memory, so the bytes alone are no bound."""
+        if len(content) <= self.maximum_values:
+            return
+        # Never less than the values and containers that it has, since text may hold these signs too.
+        values = sum(content.count(sign) for sign in (b",", b"{", b"["))
+        if values > self.maximum_values:
+            problem = f"the answer holds more than {self.maximum_values:,} values"
+            raise UnexpectedAnswer(self.vendor, endpoint.label, status, problem, "Ask the vendor what it sends there")
 
     def _not_json(self, response: requests.Response, endpoint: Endpoint) -> VendorError:
         kind = scrub(response.headers.get("Content-Type", "none").partition(";")[0], self.secrets)

@@ -47,6 +47,8 @@ class HttpLimits:
     answer_seconds: float = 120.0
     """The longest time from sending to the last byte, however steadily it drips."""
     answer_bytes: int = 50_000_000
+    answer_values: int = 500_000
+    """Numbers, texts, lists and objects in one answer: a page of 100 rows has a few thousand."""
     slot_seconds: float = 300.0
     """The longest wait for the rate limiter."""
     retry: RetryPolicy = field(default_factory=RetryPolicy)
@@ -87,7 +89,7 @@ class VendorHttp:
         self.clock = ClockComparison()
         self._limits = limits
         self._gate = Gate(limiter, limits.slot_seconds)
-        self._reader = Reader(vendor, (secret,), limits.answer_bytes)
+        self._reader = Reader(vendor, (secret,), limits.answer_bytes, limits.answer_values)
         self._count_lock = threading.Lock()
         self._answered = False
         self._session = requests.Session()

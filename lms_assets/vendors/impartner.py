@@ -152,7 +152,7 @@ class ImpartnerClient:
         skip = 0
         while True:
             request = self._request(endpoint, {**params, "skip": str(skip), "take": str(endpoint.page_size)})
-            rows, count = self.http.call(endpoint, request, answers.rows_and_count)
+            rows, count = self.http.call(endpoint, request, answers.page_of(endpoint.page_size))
             # What came counts, not what was asked for: a short page must not leave a gap behind it.
             skip += len(rows)
             more = bool(rows) and (skip < count if count is not None else len(rows) == endpoint.page_size)

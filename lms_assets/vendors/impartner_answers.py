@@ -7,7 +7,7 @@ from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lms_assets.vendors.answers import Refusal, RefusedInBody, ShapeError, error_summary
+from lms_assets.vendors.answers import Refusal, RefusedInBody, ShapeError, error_summary, refuse_more_than_asked_for
 from lms_assets.vendors.listing import Record
 
 _KINDS: tuple[tuple[Refusal, re.Pattern[str]], ...] = (
@@ -39,6 +39,17 @@ def payload(body: Any) -> Any:
     if "data" not in body:
         raise ShapeError("`data` is missing")
     return body["data"]
+
+
+def page_of(asked_for: int) -> Callable[[Any], tuple[list[Record], int | None]]:
+    """A parser as `rows_and_count` that takes no page with more rows than were asked for."""
+
+    def parse(body: Any) -> tuple[list[Record], int | None]:
+        rows, count = rows_and_count(body)
+        refuse_more_than_asked_for(rows, asked_for)
+        return rows, count
+
+    return parse
 
 
 def rows_and_count(body: Any) -> tuple[list[Record], int | None]:

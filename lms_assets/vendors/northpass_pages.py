@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from lms_assets.vendors.answers import ShapeError
+from lms_assets.vendors.answers import ShapeError, refuse_more_than_asked_for
 from lms_assets.vendors.endpoints import Endpoint, On404
 from lms_assets.vendors.errors import RecordNotFound, UnexpectedAnswer
 from lms_assets.vendors.http import Request, VendorHttp
@@ -26,7 +26,7 @@ def pages(
     while True:
         first = _request(endpoint, address(), filters, number)
         try:
-            records, following = http.call(endpoint, Request(url=link) if link else first, rows_and_link)
+            records, following = http.call(endpoint, Request(url=link) if link else first, _page_of(endpoint))
         except RecordNotFound:
             if number == 1 and endpoint.on_404 is not On404.EMPTY:
                 raise
@@ -47,9 +47,18 @@ def _beyond(http: VendorHttp, endpoint: Endpoint, request: Request, number: int)
     """The rows of the page after a full last one: [] when the list really ended."""
     params = {**(request.params or {}), "page": str(number + 1)}
     try:
-        return http.call(endpoint, Request(url=request.url, params=params), rows_and_link)[0]
+        return http.call(endpoint, Request(url=request.url, params=params), _page_of(endpoint))[0]
     except RecordNotFound:
         return []
+
+
+def _page_of(endpoint: Endpoint) -> Callable[[Any], tuple[list[Record], str]]:
+    def parse(body: Any) -> tuple[list[Record], str]:
+        rows, following = rows_and_link(body)
+        refuse_more_than_asked_for(rows, endpoint.page_size)
+        return rows, following
+
+    return parse
 
 
 def _request(endpoint: Endpoint, url: str, filters: Mapping[str, str], number: int) -> Request:

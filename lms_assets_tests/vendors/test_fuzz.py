@@ -94,6 +94,6 @@ def test_any_bytes_give_a_typed_error(server: ScriptedServer, content: bytes) ->
 
 
 def test_readers_are_values() -> None:
-    assert Reader("Northpass", (), 1) == Reader("Northpass", (), 1)
+    assert Reader("Northpass", (), 1, 1) == Reader("Northpass", (), 1, 1)
     assert Northpass.PERSON.label == "GET /people/{id}"
     assert not Impartner.PATCH.of("Account").repeatable

@@ -213,14 +213,20 @@ def test_deleted_ids_that_cannot_be_read_are_an_error(server: ScriptedServer, da
         impartner(server).deleted_ids("Account", moment, moment)
 
 
-@pytest.mark.parametrize("nested", [True, False])
-def test_fields_are_described_whatever_case_they_are_asked_in(server: ScriptedServer, nested: bool) -> None:
+@pytest.mark.parametrize("shape", ["object", "array of one", "array of one in Pascal case", "list of fields"])
+def test_fields_are_described_whatever_case_they_are_asked_in(server: ScriptedServer, shape: str) -> None:
     fields = [
         {"name": "Total_NPCU__cf", "isReadOnly": False, "dataType": "Int"},
         {"Name": "crmId", "IsReadOnly": True, "DataType": "String"},
         {"name": "unsaid"},
     ]
-    server.answer = lambda seen: Reply({"success": True, "data": {"fields": fields} if nested else fields})
+    data = {
+        "object": {"fields": fields},
+        "array of one": [{"name": "Account", "fields": fields}],
+        "array of one in Pascal case": [{"Name": "Account", "Fields": fields}],
+        "list of fields": fields,
+    }[shape]
+    server.answer = lambda seen: Reply({"success": True, "data": data})
     described = impartner(server).describe("Account")
     assert described["total_npcu__CF"].data_type == "Int"
     assert not described["total_npcu__CF"].read_only

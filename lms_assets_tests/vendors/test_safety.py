@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import pickle
+import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from lms_assets.vendors.errors import UnsafeLink, VendorError
+from lms_assets.vendors.errors import UnexpectedAnswer, UnsafeLink, VendorError
 from lms_assets.vendors.impartner import ImpartnerClient
 from lms_assets.vendors.northpass import NorthpassClient
 from lms_assets.vendors.origin import Origin
@@ -202,3 +205,57 @@ def test_impartner_sends_key_and_tenant(server: ScriptedServer) -> None:
 def test_a_tenant_that_is_no_tenant_is_refused() -> None:
     with pytest.raises(ValueError, match="tenant"):
         ImpartnerClient("https://prm.example.com/api/objects/v1", IMPARTNER_KEY, "1\r\nX: y")
+
+
+def _peak_of(ask: Callable[[], object]) -> int:
+    """How much memory asking takes, in bytes; it must end in a refusal."""
+    gc.collect()
+    tracemalloc.start()
+    try:
+        with pytest.raises(UnexpectedAnswer):
+            ask()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+TINY = b",".join([b'{"id":1}'] * 600_000)
+"""Five megabytes, which would be 140 in memory."""
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"data":[' + TINY + b"]}", "more than 500,000 values"),
+        (b'{"data":[' + b",".join([b"[]"] * 2_000_000) + b"]}", "more than 500,000 values"),
+        (
+            b'{"data":[{"id":"1","attributes":{"many":[' + b",".join([b"1.5"] * 2_000_000) + b"]}}]}",
+            "more than 500,000",
+        ),
+    ],
+)
+def test_tiny_values_without_end_are_refused_before_they_fill_memory(server: ScriptedServer, body: bytes, said: str):
+    server.answer = lambda seen: Reply(body)
+    assert _peak_of(lambda: list(northpass(server).people())) < 60_000_000
+    with pytest.raises(UnexpectedAnswer, match=said):
+        list(northpass(server).people())
+
+
+def test_a_page_with_more_rows_than_asked_for_is_refused(server: ScriptedServer):
+    """A server that pages otherwise than it is asked to is not understood, and so proves nothing."""
+    server.answer = lambda seen: Reply({"data": [resource(number) for number in range(101)]})
+    listing = northpass(server).people()
+    with pytest.raises(UnexpectedAnswer, match="101 rows, and 100 were asked for"):
+        list(listing)
+    assert not listing.complete
+    rows = [{"id": number} for number in range(1, 102)]
+    server.answer = lambda seen: Reply({"success": True, "data": {"count": 101, "results": rows}})
+    with pytest.raises(UnexpectedAnswer, match="101 rows, and 100 were asked for"):
+        list(impartner(server).list("Account", ["Name"]))
+
+
+def test_a_page_of_long_texts_is_taken(server: ScriptedServer):
+    """The bound is on values; a course may have a long description."""
+    rows = [resource(number, full_description="a, b, {c} " * 1_000) for number in range(100)]
+    server.answer = lambda seen: Reply({"data": rows if seen.query["page"] == "1" else []})
+    assert len(list(northpass(server).courses())) == 100
