@@ -99,6 +99,7 @@ def _problem(field: Field | None, value: Any) -> str:
         return "is read-only"
     fits = {
         "Integer": isinstance(value, int) and not isinstance(value, bool),
+        "Double": isinstance(value, int | float) and not isinstance(value, bool),
         "Boolean": isinstance(value, bool),
         "String": isinstance(value, str),
     }

@@ -45,6 +45,10 @@ def _int(name: str, attribute: str, *, read_only: bool = False) -> Field:
     return Field(name, attribute, "Integer", read_only)
 
 
+def _double(name: str, attribute: str) -> Field:
+    return Field(name, attribute, "Double")
+
+
 def _bool(name: str, attribute: str) -> Field:
     return Field(name, attribute, "Boolean")
 
@@ -56,11 +60,11 @@ def _time(name: str, attribute: str) -> Field:
 _ID = _int("Id", "id", read_only=True)
 
 PUSH_TARGETS = (
-    _int("Nintex_CE_Certifications__cf", "nintex_ce_certifications"),
-    _int("Nintex_K2_Certifications__cf", "nintex_k2_certifications"),
-    _int("Nintex_for_Salesforce_Certifications__cf", "nintex_for_salesforce_certifications"),
-    _int("Nintex_GTM_Certifications__cf", "nintex_gtm_certifications"),
-    _int("Total_NPCU__cf", "total_npcu"),
+    _double("Nintex_CE_Certifications__cf", "nintex_ce_certifications"),
+    _double("Nintex_K2_Certifications__cf", "nintex_k2_certifications"),
+    _double("Nintex_for_Salesforce_Certifications__cf", "nintex_for_salesforce_certifications"),
+    _double("Nintex_GTM_Certifications__cf", "nintex_gtm_certifications"),
+    _double("Total_NPCU__cf", "total_npcu"),
     Field("LMS_Account_ID__cf", "lms_account_id"),
     Field("LMS_Group_Name__cf", "lms_group_name"),
     Field("LMS_Training_Dashboard__cf", "lms_training_dashboard"),
@@ -75,8 +79,8 @@ OBJECTS: dict[str, CrmObject] = {
             _ID,
             Field("Name", "name"),
             Field("Partner_Tier__cf", "partner_tier"),
-            Field("Account_Status__cf", "account_status"),
-            Field("Account_Owner__cf", "account_owner"),
+            Field("Account_Status__cf", "account_status", read_only=True),
+            Field("Account_Owner__cf", "account_owner", read_only=True),
             Field("Account_Owner_Email__cf", "account_owner_email"),
             Field("Partner_Type__cf", "partner_type"),
             Field("Website", "website"),
@@ -135,8 +139,8 @@ OBJECTS: dict[str, CrmObject] = {
 }
 
 
-def description(entry: CrmObject) -> dict[str, Any]:
-    """What `_describe` answers for an object."""
+def description(entry: CrmObject) -> list[dict[str, Any]]:
+    """What `_describe` answers for an object: an array of one."""
     fields = [
         {
             "name": field.name,
@@ -148,15 +152,20 @@ def description(entry: CrmObject) -> dict[str, Any]:
         }
         for field in entry.fields.values()
     ]
-    return {"name": entry.name, "displayName": entry.name, "fields": fields}
+    return [{"name": entry.name, "displayName": entry.name, "fields": fields}]
 
 
 def shower(fields: list[Field]) -> Callable[[Any], dict[str, Any]]:
-    """Makes the answer for a row: only these fields; an empty one is null or, in every second record, missing."""
+    """Makes the answer for a row: only these fields; an empty one is null or, in every second record, missing.
+
+    A double is shown with its point, 3.0 for 3.
+    """
     columns = [(field.answered_as, field.attribute) for field in fields]
+    doubles = [field.answered_as for field in fields if field.data_type == "Double"]
 
     def show(row: Any) -> dict[str, Any]:
         values = {name: getattr(row, attribute) for name, attribute in columns}
+        values |= {name: float(values[name]) for name in doubles if values[name] is not None}
         if row.id % 2:
             return {name: value for name, value in values.items() if value is not None}
         return values

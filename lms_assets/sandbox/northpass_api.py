@@ -19,6 +19,7 @@ Handler = Callable[[Sandbox, Call], Awaitable[Reply]]
 _WEBHOOK_DAYS = 90
 _MOST_WEBHOOKS = 50
 _MOST_PEOPLE_REMOVED = 100
+_MOST_MEMBERSHIPS = 500
 _PEOPLE_A_TURN = 500
 
 
@@ -129,6 +130,7 @@ async def memberships(sandbox: Sandbox, call: Call) -> Reply:
         lambda: list(sandbox.world.memberships[group.id].values()),
         show.MEMBERSHIP,
         show.membership,
+        most_rows=_MOST_MEMBERSHIPS,
         empty_is_404=group.empty_is_404 if setting == "mixed" else setting == "404",
     )
     return await page_of(sandbox, call, listing)

@@ -85,6 +85,11 @@ def _resource(kind: str, row: Any, attributes: Attributes) -> dict[str, Any]:
     return {"id": row.id, "type": kind, "attributes": values}
 
 
+def _self(kind: str, row: Any) -> dict[str, Any]:
+    """A resource's link to itself, which is an object; a list's links are text."""
+    return {"self": {"href": f"/v2/{kind}/{row.id}", "methods": ["GET"]}}
+
+
 def person(row: Person) -> dict[str, Any]:
     """A person; the group list is empty even for members, as the vendor's is (Northpass API, GET /people)."""
     resource = _resource("people", row, PERSON)
@@ -97,17 +102,17 @@ def person(row: Person) -> dict[str, Any]:
         "groups": {"data": []},
         "partnerships": {"data": []},
     }
-    return resource | {"links": {"self": f"/v2/people/{row.id}"}}
+    return resource | {"links": _self("people", row)}
 
 
 def group(row: Group, attributes: Attributes) -> dict[str, Any]:
     """A group."""
-    return _resource("groups", row, attributes) | {"links": {"self": f"/v2/groups/{row.id}"}}
+    return _resource("groups", row, attributes) | {"links": _self("groups", row)}
 
 
 def course(row: Course, attributes: Attributes) -> dict[str, Any]:
     """A course."""
-    return _resource("courses", row, attributes) | {"links": {"self": f"/v2/courses/{row.id}"}}
+    return _resource("courses", row, attributes) | {"links": _self("courses", row)}
 
 
 def course_properties(row: CourseProperties) -> dict[str, Any]:

@@ -152,8 +152,13 @@ class Fields(Mapping[str, FieldInfo]):
 
 
 def described_fields(body: Any) -> Fields:
-    """The fields of a `_describe` answer; the list lies in `data` or `data.fields`. Raises as `payload`."""
+    """The fields of a `_describe` answer: in `data`, `data.fields`, or `fields` of the only object in `data`.
+
+    Raises as `payload`.
+    """
     data = payload(body)
+    if isinstance(data, list) and len(data) == 1 and isinstance(data[0], dict) and "fields" in map(str.lower, data[0]):
+        data = data[0]
     if isinstance(data, dict):
         lower = {key.lower(): value for key, value in data.items()}
         data = lower.get("fields")

@@ -111,11 +111,26 @@ def test_lookups_are_listed(reader):
 
 
 def test_describe_tells_which_fields_may_be_written(reader):
-    fields = {field["name"]: field for field in reader.impartner("/Account/_describe").json()["data"]["fields"]}
+    (entity,) = reader.impartner("/Account/_describe").json()["data"]
+    fields = {field["name"]: field for field in entity["fields"]}
     assert set(_PUSHED) <= set(fields)
     assert not any(fields[name]["isReadOnly"] for name in _PUSHED)
-    assert fields["Id"]["isReadOnly"]
-    assert fields["Total_NPCU__cf"]["dataType"] == "Integer"
+    assert all(fields[name]["isReadOnly"] for name in ("Id", "Account_Status__cf", "Account_Owner__cf"))
+    counts = [name for name in _PUSHED if name.endswith("Certifications__cf") or name == "Total_NPCU__cf"]
+    assert {fields[name]["dataType"] for name in counts} == {"Double"}
+
+
+def test_a_count_is_taken_as_a_whole_number_and_shown_as_a_double(caller):
+    number = caller.case("crm_id_18_characters")
+    assert caller.impartner("/Account", "PATCH", json=[{"Id": number, "Total_NPCU__cf": 7}]).json()["success"]
+    assert '"total_NPCU__cf":7.0' in caller.impartner(f"/Account/{number}").text.replace(" ", "")
+
+
+@pytest.mark.parametrize("field", ["Account_Status__cf", "Account_Owner__cf"])
+def test_status_and_owner_are_the_crms_own(caller, field):
+    number = caller.case("crm_id_18_characters")
+    answer = caller.impartner("/Account", "PATCH", json=[{"Id": number, field: "Inactive"}]).json()
+    assert "read-only" in answer["results"][0]["errors"][0]["message"]
 
 
 def test_one_record_by_id_and_404_for_none(reader):

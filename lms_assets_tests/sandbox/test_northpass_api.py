@@ -116,6 +116,20 @@ def test_properties_by_id_are_forbidden_for_some_courses_and_known_for_archived_
     assert archived not in reader.ids("/courses")
 
 
+def test_memberships_come_up_to_500_on_a_page(caller):
+    group = caller.case("group_empty_answers_404")
+    for person in list(caller.world.people)[:101]:
+        caller.handle.mutate("add_member", group=group, person=person)
+    assert len(caller.northpass(f"/groups/{group}/memberships?limit=500").json()["data"]) == 101
+    assert "limit=500" in caller.northpass(f"/groups/{group}/memberships?limit=1000").json()["links"]["self"]
+
+
+@pytest.mark.parametrize("path", ["/people", "/groups", "/courses"])
+def test_a_resources_link_to_itself_is_an_object(reader, path):
+    row = reader.northpass(f"{path}?limit=1").json()["data"][0]
+    assert row["links"]["self"]["href"] == f"/v2{path}/{row['id']}"
+
+
 def test_memberships_name_the_member_in_their_relationships(reader):
     group, first, second = reader.case("members_gone")
     rows = reader.rows(f"/groups/{group}/memberships")
