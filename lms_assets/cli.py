@@ -43,7 +43,6 @@ def run(
         list[str] | None, typer.Option(help="A limit this run may pass, as its message names it; repeatable.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the last failed chain where it failed.")] = False,
-    release: Annotated[bool, typer.Option("--release", help="Let held-back reports go out all the same.")] = False,
     plan: Annotated[int | None, typer.Option(min=1, help="The reviewed plan for offboarding_apply.")] = None,
 ) -> None:
     """Run one job in the foreground, with progress and a summary."""
@@ -54,7 +53,7 @@ def run(
         settings_from_environment()
         from lms_assets.console.run import RunOptions, run_command
 
-        options = RunOptions(job, partition, last_days, allow or (), resume, release, plan, terminal_user())
+        options = RunOptions(job, partition, last_days, allow or (), resume, plan, terminal_user())
         return run_command(options, Console())
 
     _finish(command)

@@ -29,6 +29,3 @@ PARTITION_TAG = "dagster/partition"
 
 PEOPLE_TAG = "lms/people"
 """`queued`: read the transcripts of the people in the queue only (those whose completion a webhook told of)."""
-
-RELEASE_REPORTS_TAG = "lms/release_reports"
-"""`1`: a person lets the reports go out although the data is old or the last chain failed."""

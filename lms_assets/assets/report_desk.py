@@ -27,7 +27,6 @@ from lms_assets.reports.material import Material
 from lms_assets.reports.render import Renderer
 from lms_assets.reports.run import DeliverySummary, Post, deliver_executive_report, deliver_pam_reports
 from lms_assets.resources import Connections, load_report_config
-from lms_assets.run_tags import RELEASE_REPORTS_TAG
 from lms_assets.settings import Settings
 from lms_assets.warehouse.chain_log import latest_chain
 from lms_assets.warehouse.counts import last_counted
@@ -85,10 +84,10 @@ class ReportDesk:
         with step.warehouse.read() as connection:
             chain = latest_chain(connection, CHAIN)
             counted = last_counted(connection)
-        released = self._context.run.tags.get(RELEASE_REPORTS_TAG) == "1"
         verdict = may_send(
-            chain.status if chain else None, counted.as_of if counted else None, step.now, released=released
+            chain.status if chain else None, counted.as_of if counted else None, step.now, overrides=step.overrides
         )
+        step.note_uses()
         if not verdict.may_send:
             raise ReportsHeldBack(verdict.text)
         return verdict

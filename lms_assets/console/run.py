@@ -26,7 +26,7 @@ from lms_assets.console.wording import quoted
 from lms_assets.domain.chain import close, final_status
 from lms_assets.domain.overrides import parse_overrides
 from lms_assets.lineage import NOT_REQUIRED
-from lms_assets.run_tags import AS_OF_TAG, OFFBOARDING_PLAN_TAG, RELEASE_REPORTS_TAG
+from lms_assets.run_tags import AS_OF_TAG, OFFBOARDING_PLAN_TAG
 from lms_assets.settings import ConfigurationError
 from lms_assets.warehouse.engine import Warehouse
 
@@ -45,7 +45,6 @@ class RunOptions:
     last_days: int | None = None
     allow: Sequence[str] = ()
     resume: bool = False
-    release: bool = False
     plan: int | None = None
     by: str = "unknown"
 
@@ -87,8 +86,6 @@ def _check_options(options: RunOptions) -> None:
         problems.append("--partition and --last-days exclude each other")
     if any(asked) and options.resume:
         problems.append("--resume goes on with the weeks of the failed chain; --partition and --last-days do not apply")
-    if options.release and options.job != "weekly_reports":
-        problems.append("--release applies to weekly_reports only")
     if options.plan is not None and options.job != OFFBOARDING_JOB:
         problems.append(f"--plan applies to {OFFBOARDING_JOB} only")
     if options.plan is None and options.job == OFFBOARDING_JOB:
@@ -126,8 +123,6 @@ def _run(options: RunOptions, instance: dg.DagsterInstance, warehouse: Warehouse
 
 def _new_order(options: RunOptions, now: datetime) -> RunOrder:
     tags = {AS_OF_TAG: now.isoformat()}
-    if options.release:
-        tags[RELEASE_REPORTS_TAG] = "1"
     if options.plan is not None:
         tags[OFFBOARDING_PLAN_TAG] = str(options.plan)
     return RunOrder(options.job, tags | _weeks_asked_for(options, now))

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 FIRST_PUSH = "first_push"
+STALE_REPORTS = "stale_reports"
 FALL_CERTIFICATIONS = "fall:certifications"
 FALL_GROUP_LINKS = "fall:group_links"
 FALL_NPCU = "fall:npcu"
 CHAIN = "daily_full"
 PUSH = "push_to_impartner"
+REPORTS = "weekly_reports"
 _DEACTIVATED = ("partners", "contacts", "users", "groups", "memberships", "enrollments", "leads")
 
 
@@ -30,6 +32,7 @@ OVERRIDES: Mapping[str, str] = {
     FALL_GROUP_LINKS: "count although the number of groups linked to a partner fell suddenly",
     FALL_NPCU: "push although total NPCU fell suddenly",
     FIRST_PUSH: "push for the first time although total NPCU is far below what the CRM shows",
+    STALE_REPORTS: "send the reports although the last chain failed or runs, or the counts are old",
 }
 """Every name that `--allow` takes, and what it lets a run do."""
 
@@ -61,6 +64,8 @@ def allowing_command(what: str, job: str | None) -> str:
     """
     if what in {FIRST_PUSH, FALL_NPCU}:
         return f"lms-assets run {PUSH} --allow {what}"
+    if what == STALE_REPORTS:
+        return f"lms-assets run {REPORTS} --allow {what}"
     if job is None:
         job, resume = ("leads_full" if what == mass_deactivation("leads") else CHAIN), ""
     else:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from lms_assets.domain.overrides import STALE_REPORTS, Overrides
+
 MAX_AGE = timedelta(hours=36)
 HELD_BACK = "Reports held back: "
 WHAT_TO_DO = " What to do: "
@@ -36,7 +38,7 @@ def may_send(
     counts_as_of: datetime | None,
     now: datetime,
     *,
-    released: bool = False,
+    overrides: Overrides | None = None,
     max_age: timedelta = MAX_AGE,
 ) -> GateVerdict:
     """Judge the data that the reports would be made of (issue of the Monday reports, gate).
@@ -45,7 +47,7 @@ def may_send(
         last_chain_status: of the last chain that began (`task_chain_logs`); None when none ever did.
         counts_as_of: the instant at which the stored counts were counted; None when they never were.
         now: the present.
-        released: a person has said that they may go out all the same; counts must exist even so.
+        overrides: of this run; a person may let them go out all the same, but counts must exist even so.
         max_age: counts older than this are stale; exactly as old is not.
     """
     if counts_as_of is None:
@@ -55,10 +57,12 @@ def may_send(
         return GateVerdict(True, "good", f"Counts as of {_time(counts_as_of)}.")
     if reason == "partial":
         return GateVerdict(True, "partial", f"Reports go out with a notice: {problem}", banner)
-    if released:
+    overrides = overrides or Overrides()
+    if overrides.allows(STALE_REPORTS):
         return GateVerdict(True, "released", f"Released by hand although {problem}", banner)
     first = "Wait for the chain's end" if reason == "running" else "lms-assets status says more; once a chain went well"
-    return _held(reason, problem, f"{first}, {SEND}. To let them out on this data: {SEND} --release.", banner)
+    command = overrides.command(STALE_REPORTS)
+    return _held(reason, problem, f"{first}, {SEND}. To let them out on this data: {command}.", banner)
 
 
 def why_held_back(message: str) -> tuple[str, str] | None:

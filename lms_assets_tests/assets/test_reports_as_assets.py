@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from lms_assets.run_tags import RELEASE_REPORTS_TAG
 from lms_assets_tests.support.chain import ChainRig
 
 
@@ -36,8 +35,9 @@ def test_old_counts_are_held_back_until_a_person_releases_them(synced: ChainRig)
     held = synced.run("weekly_reports")
     assert not held.success
     assert "hours old" in held.errors["executive_weekly_report"]
-    released = synced.run("weekly_reports", tags={RELEASE_REPORTS_TAG: "1"})
+    released = synced.run("weekly_reports", allow=("stale_reports",))
     assert released.success, released.errors
+    assert {row["what"] for row in synced.rows("sync_override_uses")} == {"stale_reports"}
     pages = [path.read_text(encoding="utf-8") for path in (synced.folder / "reports").rglob("*.html")]
     assert pages
     assert all("These figures are old" in page for page in pages)

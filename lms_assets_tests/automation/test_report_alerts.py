@@ -13,7 +13,6 @@ from lms_assets.automation.alerts import open_incidents_sensor, update_incidents
 from lms_assets.domain.incidents import Facts, FailedRun, find_troubles
 from lms_assets.domain.report_gate import may_send
 from lms_assets.domain.report_trouble import held_back
-from lms_assets.run_tags import RELEASE_REPORTS_TAG
 from lms_assets.warehouse.email_log import EmailLogRows, settle_as_sent, unknown_outcomes
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.incidents import incidents_to_announce, mark_announced
@@ -50,10 +49,14 @@ def test_held_back_reports_are_one_alert_of_their_own_until_they_went_out(told: 
         look(told, times=2)
     (alert,) = receiver.posts
     assert "Reports are held back (pam_weekly_report, executive_weekly_report)" in alert["title"]
-    for part in ("the counts are 40 hours old", f"Since: {held_at:%Y-%m-%d %H:%M} UTC", "weekly_reports --release"):
+    for part in (
+        "the counts are 40 hours old",
+        f"Since: {held_at:%Y-%m-%d %H:%M} UTC",
+        "weekly_reports --allow stale_reports",
+    ):
         assert part in alert["message"]
     assert "weekly_reports failed" not in receiver.texts
-    assert told.run("weekly_reports", tags={RELEASE_REPORTS_TAG: "1"}).success
+    assert told.run("weekly_reports", allow=("stale_reports",)).success
     look(told, times=2)
     (_, last) = receiver.titles
     assert "well again: Reports are held back" in last

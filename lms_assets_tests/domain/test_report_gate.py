@@ -6,9 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from lms_assets.domain.overrides import Overrides
 from lms_assets.domain.report_gate import may_send, why_held_back
 
 NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
+RELEASED = Overrides(frozenset({"stale_reports"}))
 FRESH = NOW - timedelta(hours=6)
 
 
@@ -37,10 +39,10 @@ def test_a_partial_chain_lets_them_out_with_a_notice_at_the_top():
 )
 def test_failed_running_and_stale_data_are_held_back_and_can_be_released_by_hand(status, as_of, reason):
     held = may_send(status, as_of, NOW)
-    released = may_send(status, as_of, NOW, released=True)
+    released = may_send(status, as_of, NOW, overrides=RELEASED)
 
     assert (held.may_send, held.reason) == (False, reason)
-    assert "--release" in held.text
+    assert "--allow stale_reports" in held.text
     why, remedy = why_held_back(held.text)
     assert why
     assert "lms-assets run weekly_reports" in remedy
@@ -54,9 +56,9 @@ def test_counts_of_exactly_36_hours_are_not_stale():
 
 
 def test_without_any_counts_there_is_nothing_to_release():
-    held = may_send(None, None, NOW, released=True)
+    held = may_send(None, None, NOW, overrides=RELEASED)
     assert not held.may_send
-    assert "--release" not in held.text
+    assert "--allow" not in held.text
 
 
 def test_another_error_is_not_taken_for_the_gates():
