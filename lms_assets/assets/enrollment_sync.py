@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 from lms_assets.assets.absences import stop_if_too_many
@@ -20,15 +20,16 @@ from lms_assets.assets.transcripts import (
     too_many_unread,
 )
 from lms_assets.domain.transcript_reading import TranscriptRead
-from lms_assets.domain.transcripts import Enrollment
 from lms_assets.vendors.northpass import NorthpassClient
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.children import sync_enrollments
 from lms_assets.warehouse.engine import Connection
+from lms_assets.warehouse.enrollment_weeks import write_weeks
 from lms_assets.warehouse.failures import Failure
-from lms_assets.warehouse.staging import clear_staging
-from lms_assets.warehouse.sync import SyncCounts, update_existing, upsert
-from lms_assets.warehouse.tables import enrollment_weeks, lms_enrollments, lms_users
+from lms_assets.warehouse.staging import clear_staging, forget_staged, staging_times
+from lms_assets.warehouse.sync import SyncCounts, upsert
+from lms_assets.warehouse.tables import lms_enrollments, lms_users
+from lms_assets.warehouse.transcript_marks import mark_read, mark_unread, read_since
 
 
 class EnrollmentSync:
@@ -44,13 +45,19 @@ class EnrollmentSync:
         self._weeks = weeks
         self._staging_key = f"{step.chain_key}/{weeks[0]}/{weeks[-1]}"
         self._tour = TranscriptTour()
-        self._due = 0
+        self._people: list[str] = []
+        self._read_at: dict[str, datetime] = {}
+        self._learning: dict[date, tuple[int, int]] = {}
+        self._everybody_read = False
+        self.everybody = False
         self.reads: list[TranscriptRead] = []
 
     def read(self, client: NorthpassClient) -> None:
         """Read the transcripts that are due, and work out what would go."""
         step = self._step
-        people = people_to_read(step, client, self._weeks)
+        self._forget_outdated()
+        selected = people_to_read(step, client, self._weeks)
+        people, self.everybody = selected.people, selected.everybody
         with step.warehouse.read() as connection:
             stored = reading.enrollment_ids_by_user(connection, people)
             completed = reading.completed_ids(connection, people)
@@ -59,14 +66,28 @@ class EnrollmentSync:
             )
             total = reading.row_count(connection, lms_enrollments)
             others = sorted(reading.active_ids(connection, lms_users) - set(people))
-        self._due = len(people)
+        self._people = people
         self._tour = read_transcripts(step, client, people, known, self._staging_key)
         refuse_if_nobody_is_found(client, self._tour, others)
         problem = too_many_unread(len(self._tour.unread), len(people), step.rules.bad_record_share)
         if problem:
+            unread, now = list(self._tour.unread), step.now
+            step.warehouse.in_transaction(lambda connection: mark_unread(connection, unread, now=now))
             raise problem
         self.reads = list(staged_reads(step, self._staging_key))
+        with step.warehouse.read() as connection:
+            self._read_at = staging_times(connection, self._staging_key)
         stop_if_too_many(step, "enrollments", total, _leaving(self.reads, stored))
+
+    def _forget_outdated(self) -> None:
+        """Of what this chain read before it was interrupted: read again whom another run has read since."""
+
+        def work(connection: Connection) -> None:
+            read_at = staging_times(connection, self._staging_key)
+            outdated = read_since(connection, read_at, now=self._step.clock())
+            forget_staged(connection, self._staging_key, outdated)
+
+        self._step.warehouse.in_transaction(work)
 
     @property
     def failures(self) -> list[Failure]:
@@ -77,7 +98,8 @@ class EnrollmentSync:
     def details(self) -> dict[str, Any]:
         """What the sync's log keeps."""
         return {
-            "people_due": self._due,
+            "people_due": len(self._people),
+            "everybody": self.everybody,
             "people_unread": len(self._tour.unread),
             "people_resumed": self._tour.resumed,
         }
@@ -86,7 +108,9 @@ class EnrollmentSync:
         """How the reading went."""
         kinds = [each.kind for read in self.reads for each in read.rejected]
         return {
+            "rows_read": sum(len(read.enrollments) for read in self.reads),
             "people_read": self._tour.read,
+            "everybody_was_read": self._everybody_read,
             "people_resumed": self._tour.resumed,
             "people_unread": len(self._tour.unread),
             "people_gone": len(self._tour.gone),
@@ -96,25 +120,41 @@ class EnrollmentSync:
             "weeks": len(self._weeks),
         }
 
+    @property
+    def figures_of_weeks(self) -> dict[str, dict[str, Any]]:
+        """What is stored of each week's learning, by its Monday."""
+        return {
+            week.isoformat(): {"completions_of_week": completions, "enrollments_of_week": enrolled}
+            for week, (completions, enrolled) in self._learning.items()
+        }
+
     def right_ids(self) -> set[str]:
         """People and records that came through, so that their earlier failures are over."""
         people = {read.person_id for read in self.reads}
         return people | {each.id for read in self.reads for each in read.enrollments}
 
     def write(self, connection: Connection) -> SyncCounts:
-        """Enrollments, when each person was read, the weeks' figures; then the staging is no longer needed."""
-        now = self._step.now
-        complete = [read for read in self.reads if read.outcome == "complete"]
-        partial = [read for read in self.reads if read.outcome == "partial"]
+        """Enrollments, when each person was read, the weeks' figures; then the staging is no longer needed.
+
+        What was read before the stored transcript was is never written.
+        """
+        step, now = self._step, self._step.now
+        outdated = read_since(connection, self._read_at, now=step.clock())
+        reads = [read for read in self.reads if read.person_id not in outdated]
+        complete = [read for read in reads if read.outcome == "complete"]
+        partial = [read for read in reads if read.outcome == "partial"]
         counts = sync_enrollments(connection, _rows(complete), user_ids=[read.person_id for read in complete], now=now)
         counts += upsert(connection, lms_enrollments, _rows(partial), key=("id",), now=now)
+        done = {read.person_id for read in complete}
+        read_at = {read.person_id: self._read_at[read.person_id] for read in reads}
         # The chain's start is before every reading of this chain: what happened since then is read again.
-        read_at = self._step.chain_started_at
-        marks = {"enrollment_synced_at": read_at, "transcript_read_at": reading.reading_begun(connection, read_at)}
-        stamps = [{"id": read.person_id, **marks} for read in complete]
-        update_existing(connection, lms_users, stamps, key=("id",), now=now)
-        figures = _week_figures(self._weeks, (each for read in self.reads for each in read.enrollments), self.reads)
-        upsert(connection, enrollment_weeks, figures, key=("week_start",), now=now)
+        begun = reading.reading_begun(connection, step.chain_started_at)
+        mark_read(connection, read_at, done, as_of=step.chain_started_at, begun=begun, now=now)
+        mark_unread(connection, sorted(set(self._people) - set(read_at) - outdated), now=now)
+        self._everybody_read = self.everybody and done >= set(self._people)
+        everybody = (len(done), step.chain_started_at) if self._everybody_read else None
+        weeks = [date.fromisoformat(week) for week in self._weeks]
+        self._learning = write_weeks(connection, weeks, everybody=everybody, now=now)
         clear_staging(connection, self._staging_key)
         return counts
 
@@ -130,25 +170,3 @@ def _leaving(reads: Iterable[TranscriptRead], stored: dict[str, set[str]]) -> li
 
 def _rows(reads: Iterable[TranscriptRead]) -> list[dict[str, Any]]:
     return [asdict(each) for read in reads for each in read.enrollments]
-
-
-def _week_figures(
-    weeks: list[str], enrollments_read: Iterable[Enrollment], reads: list[TranscriptRead]
-) -> list[dict[str, Any]]:
-    """What was read of each week: people in all, and the completions that fall into the week."""
-    starts = [date.fromisoformat(week) for week in weeks]
-    completions = dict.fromkeys(starts, 0)
-    rows = dict.fromkeys(starts, 0)
-    for enrollment in enrollments_read:
-        if enrollment.completed_at is not None and (week := _monday(enrollment.completed_at)) in completions:
-            completions[week] += 1
-        if enrollment.enrolled_at is not None and (week := _monday(enrollment.enrolled_at)) in rows:
-            rows[week] += 1
-    return [
-        {"week_start": week, "people_read": len(reads), "completions": completions[week], "enrollment_rows": rows[week]}
-        for week in starts
-    ]
-
-
-def _monday(instant: datetime) -> date:
-    return instant.date() - timedelta(days=instant.weekday())

@@ -72,16 +72,20 @@ def weeks_of(context: dg.AssetExecutionContext) -> list[str]:
     Raises:
         WrongOrder: it was started without any.
     """
-    some = context.has_partition_key or context.has_partition_key_range
     all_weeks = WEEKLY.get_partition_keys(current_time=chain_started_at(context))
-    chosen = context.partition_keys if some else ()
-    weeks = weeks_to_read(chosen, all_weeks, whole_chain=context.run.job_name == CHAIN)
+    weeks = weeks_to_read(chosen_weeks(context), all_weeks, whole_chain=context.run.job_name == CHAIN)
     if not weeks:
         raise WrongOrder(
             "This run has no weeks, so there is nothing to read. Choose partitions when you launch it in the UI, or "
             "run lms-assets run enrollments_incremental"
         )
     return weeks
+
+
+def chosen_weeks(context: dg.AssetExecutionContext) -> list[str]:
+    """The weeks chosen at the launch, which Dagster records as materialised; empty when none was."""
+    some = context.has_partition_key or context.has_partition_key_range
+    return list(context.partition_keys) if some else []
 
 
 def _run_began(context: dg.AssetExecutionContext, now: datetime) -> datetime:

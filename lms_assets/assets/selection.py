@@ -1,13 +1,15 @@
-"""Whose transcripts a run of `enrollments` reads: everybody's over all weeks, otherwise those who need it."""
+"""Whose transcripts a run of `enrollments` reads: over the trailing days those who need it, otherwise everybody's."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from lms_assets.assets.step import Step
 from lms_assets.domain.certifications import partner_users
 from lms_assets.domain.dates import harmless_date
+from lms_assets.domain.partition_weeks import weeks_of_last_days
+from lms_assets.domain.timetable import TRAILING_DAYS
 from lms_assets.domain.transcript_reading import ReadingState, is_due
 from lms_assets.lineage import WEEKLY
 from lms_assets.run_tags import PEOPLE_TAG
@@ -15,19 +17,28 @@ from lms_assets.vendors.northpass import NorthpassClient
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Connection
 from lms_assets.warehouse.refresh_queue import people_read_since, queued_people, unqueue
-from lms_assets.warehouse.state import get_state, put_state
+from lms_assets.warehouse.state import advance_state, get_state
 
 LISTED_UNTIL = "changed_people_listed_until"
 # A change may show in the list a little after its own time, and clocks differ.
 OVERLAP = timedelta(minutes=10)
 
 
-def people_to_read(step: Step, client: NorthpassClient, weeks: list[str]) -> list[str]:
-    """The partner users to read, sorted.
+@dataclass(frozen=True)
+class Selected:
+    """The partner users to read, sorted. `everybody`: nobody who counts for a partner is left out."""
 
-    Over all weeks: everybody. With the running week: who is due (see `is_due`), and whoever is queued. Over past weeks
-    only, a backfill: whoever may have been active then, which is everybody active since the first of them. A run that
-    was started for the queue reads the queued people only.
+    people: list[str]
+    everybody: bool
+
+
+def people_to_read(step: Step, client: NorthpassClient, weeks: list[str]) -> Selected:
+    """Whose transcripts a run over these weeks reads.
+
+    Over the weeks of the trailing days up to the running one, as the timetable asks for: who is due (see `is_due`),
+    and whoever is queued; the next full chain reads everybody. Over any other weeks: everybody, since neither the list
+    of people nor their last activity shows who gained or lost a completion then. A run that was started for the queue
+    reads the queued people only.
     """
     # Of the chain's start, so that a chain resumed in the next week still is what it was.
     all_weeks = WEEKLY.get_partition_keys(current_time=step.chain_started_at)
@@ -35,23 +46,21 @@ def people_to_read(step: Step, client: NorthpassClient, weeks: list[str]) -> lis
         wanted = current_partner_users(connection)
         queued = set(queued_people(connection))
         states = {
-            state.user_id: ReadingState(state.read_at, state.last_active_at, state.updated_at_lms, state.joined_at)
+            state.user_id: ReadingState(
+                state.read_at, state.last_active_at, state.updated_at_lms, state.joined_at, state.due_since
+            )
             for state in reading.transcript_states(connection).values()
             if state.user_id in wanted
         }
     step.on_commit(lambda connection: _leave_queue(connection, step, wanted, queued))
     if step.context.run.tags.get(PEOPLE_TAG) == "queued":
-        return sorted(wanted & queued)
-    if weeks[0] == all_weeks[0] and weeks[-1] == all_weeks[-1]:
-        return sorted(wanted)
-    if weeks[-1] != all_weeks[-1]:
-        begin = datetime.fromisoformat(weeks[0]).replace(tzinfo=UTC)
-        return sorted(
-            user_id for user_id in wanted if (last := states[user_id].last_active_at) is None or last >= begin
-        )
+        return Selected(sorted(wanted & queued), everybody=False)
+    first_trailing, _ = weeks_of_last_days(TRAILING_DAYS, step.chain_started_at.date(), all_weeks)
+    if weeks[-1] != all_weeks[-1] or weeks[0] < first_trailing:
+        return Selected(sorted(wanted), everybody=True)
     states |= _changed_since_last_listing(step, client, states)
     due = {user_id for user_id in wanted if is_due(states[user_id], step.chain_started_at)}
-    return sorted(due | (wanted & queued))
+    return Selected(sorted(due | (wanted & queued)), everybody=False)
 
 
 def _leave_queue(connection: Connection, step: Step, wanted: set[str], queued: set[str]) -> None:
@@ -82,7 +91,8 @@ def _changed_since_last_listing(
         read = [state.read_at for state in states.values() if state.read_at is not None]
         since = min(read) if read else step.chain_started_at - timedelta(days=7)
     else:
-        since = datetime.fromisoformat(known)
+        # A mark in the future was made by a wrong clock.
+        since = min(datetime.fromisoformat(known), step.chain_started_at)
     listing = client.people(updated_since=since - OVERLAP)
     changed: dict[str, ReadingState] = {}
     for record in listing:
@@ -104,5 +114,5 @@ def _changed_since_last_listing(
     # the next time asks for the same span again. A vendor that always ignores the filter lists everybody anyway.
     if listing.complete and not listing.not_found and not listing.filter_ignored:
         until = step.chain_started_at
-        step.on_commit(lambda connection: put_state(connection, LISTED_UNTIL, until.isoformat(), now=step.now))
+        step.on_commit(lambda connection: advance_state(connection, LISTED_UNTIL, until, now=step.now))
     return changed

@@ -12,7 +12,7 @@ from lms_assets.assets.define import asset_of
 from lms_assets.assets.push import Push
 from lms_assets.assets.red_gates import stop_at_red_gates
 from lms_assets.assets.step import sync_step
-from lms_assets.domain.run_instants import counting_instant
+from lms_assets.domain.run_instants import not_before
 from lms_assets.resources import Connections
 from lms_assets.warehouse.counts import last_counted
 from lms_assets.warehouse.plausibility import remember_pushed_total
@@ -30,7 +30,7 @@ def partner_cert_counts(context: dg.AssetExecutionContext, lms: Connections) -> 
         compare_clocks(step, lms)
         with step.warehouse.read() as connection:
             counted = last_counted(connection)
-        counting = Counting(step, counting_instant(step.chain_started_at, counted.as_of if counted else None, step.now))
+        counting = Counting(step, not_before(step.chain_started_at, counted.as_of if counted else None, step.now))
         step.write(counting.write, details={"as_of": counting.at.isoformat()})
         return step.result(len(counting.counts), **counting.figures())
 

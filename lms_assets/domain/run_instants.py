@@ -34,15 +34,14 @@ def instant_problem(instant: datetime, began: datetime) -> str | None:
     return None
 
 
-def counting_instant(chain_started_at: datetime, newest: datetime | None, now: datetime) -> datetime:
-    """As of when to count: the chain's start, but never before the newest counting.
+def not_before(instant: datetime, newest: datetime | None, now: datetime) -> datetime:
+    """The instant, but never before the newest that is stored: a resumed chain is older than what was done since.
 
-    A resumed chain is older than what was counted since. `newest` in the future of `now` was made by a wrong clock and
-    does not bind.
+    `newest` in the future of `now` was made by a wrong clock and does not bind.
     """
     if newest is None or newest > now:
-        return chain_started_at
-    return max(chain_started_at, newest)
+        return instant
+    return max(instant, newest)
 
 
 def _text(instant: datetime) -> str:

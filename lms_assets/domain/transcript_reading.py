@@ -17,21 +17,26 @@ _INSTANTS = ("enrolled_at", "started_at", "completed_at", "expires_at")
 
 @dataclass(frozen=True, slots=True)
 class ReadingState:
-    """What says whether a person's transcript is due; instants are UTC, None means never or unknown."""
+    """What says whether a person's transcript is due; instants are UTC, None means never or unknown.
+
+    `due_since`: a reading was tried then and has not come through completely since.
+    """
 
     read_at: datetime | None
     last_active_at: datetime | None = None
     changed_at: datetime | None = None
     joined_at: datetime | None = None
+    due_since: datetime | None = None
 
 
 def is_due(state: ReadingState, now: datetime, *, unread_for: timedelta = timedelta(days=7)) -> bool:
-    """Whether a transcript must be read: never read, not read for `unread_for`, or something happened since.
+    """Whether a transcript must be read: never read, last tried in vain, not read for `unread_for`, or something
+    happened since.
 
     What happened: the person was active, the account changed, or the person came into a partner's group. An event at
     the very instant of the last reading counts as after it: one reading too many costs a call, one too few a count.
     """
-    if state.read_at is None or now - state.read_at >= unread_for:
+    if state.read_at is None or state.due_since is not None or now - state.read_at >= unread_for:
         return True
     events = (state.last_active_at, state.changed_at, state.joined_at)
     return any(event is not None and event >= state.read_at for event in events)

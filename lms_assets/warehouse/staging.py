@@ -12,7 +12,16 @@ from sqlalchemy import Connection, delete, insert, select
 from lms_assets.warehouse.sync_plan import chunks
 from lms_assets.warehouse.tables import transcript_staging
 
-__all__ = ["Staged", "clear_staging", "clear_staging_before", "put_staged", "staged_ids", "staged_transcripts"]
+__all__ = [
+    "Staged",
+    "clear_staging",
+    "clear_staging_before",
+    "forget_staged",
+    "put_staged",
+    "staged_ids",
+    "staged_transcripts",
+    "staging_times",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +58,20 @@ def staged_ids(connection: Connection, chain_key: str) -> set[str]:
     """People whose transcript this chain has read already."""
     c = transcript_staging.c
     return set(connection.execute(select(c.person_id).where(c.chain_key == chain_key)).scalars())
+
+
+def staging_times(connection: Connection, chain_key: str) -> dict[str, datetime]:
+    """Person id to when this chain read the transcript."""
+    c = transcript_staging.c
+    query = select(c.person_id, c.read_at).where(c.chain_key == chain_key)
+    return {row.person_id: row.read_at for row in connection.execute(query)}
+
+
+def forget_staged(connection: Connection, chain_key: str, people: Iterable[str]) -> None:
+    """Forget what a chain has read of these people."""
+    c = transcript_staging.c
+    for part in chunks(people):
+        connection.execute(delete(transcript_staging).where(c.chain_key == chain_key, c.person_id.in_(part)))
 
 
 def staged_transcripts(connection: Connection, chain_key: str) -> Iterator[Staged]:

@@ -7,10 +7,11 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, select
 
+from lms_assets.domain.run_instants import not_before
 from lms_assets.warehouse.sync import upsert
 from lms_assets.warehouse.tables import sync_state
 
-__all__ = ["get_state", "put_state", "remove_state"]
+__all__ = ["advance_state", "get_state", "put_state", "remove_state"]
 
 
 def get_state(connection: Connection, name: str) -> Any:
@@ -27,6 +28,13 @@ def put_state(connection: Connection, name: str, value: Any, *, now: datetime) -
     counts = upsert(connection, sync_state, [{"name": name, "value": value}], key=("name",), now=now)
     if counts.misfits or counts.shortened:
         raise ValueError(f"state {name} cannot be stored: {counts.misfits or 'not JSON, or too large'}")
+
+
+def advance_state(connection: Connection, name: str, instant: datetime, *, now: datetime) -> None:
+    """Store until when something was done; a run that began before the newest one does not set it back."""
+    known = get_state(connection, name)
+    newest = None if known is None else datetime.fromisoformat(known)
+    put_state(connection, name, not_before(instant, newest, now).isoformat(), now=now)
 
 
 def remove_state(connection: Connection, name: str) -> None:

@@ -55,6 +55,8 @@ lms_users = Table(
     instant("listed_at"),  # ours: when a listing last showed this person
     # ours: when the reading of the last complete transcript began; empty: never, or not since the person came back
     instant("transcript_read_at"),
+    instant("transcript_stored_at"),  # ours: when the stored transcript was read, completely or in part
+    instant("transcript_due_since"),  # ours: since when it has to be read again, as the last reading did not complete
     **MYSQL_OPTIONS,
 )
 
@@ -151,9 +153,10 @@ enrollment_weeks = Table(
     "enrollment_weeks",
     metadata,
     Column("week_start", Date, primary_key=True),
-    number("people_read"),
+    number("people_read"),  # of the last reading of everybody
     number("completions"),
     number("enrollment_rows"),
+    instant("all_read_at"),  # as of when everybody's transcripts were last read for this week, none left out
     instant("synced_at", nullable=False),
     **MYSQL_OPTIONS,
 )

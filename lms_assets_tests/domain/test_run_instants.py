@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from lms_assets.domain.partition_weeks import range_problem, weeks_of_last_days, weeks_to_read
-from lms_assets.domain.run_instants import counting_instant, instant_problem, parse_as_of
+from lms_assets.domain.run_instants import instant_problem, not_before, parse_as_of
 
 BEGAN = datetime(2026, 3, 2, 2, tzinfo=UTC)
 WEEKS = ["2026-02-09", "2026-02-16", "2026-02-23", "2026-03-02"]
@@ -43,10 +43,10 @@ def test_an_instant_is_read_in_its_own_zone():
 
 def test_counting_never_goes_back_and_a_wrong_clock_does_not_bind():
     hour = timedelta(hours=1)
-    assert counting_instant(BEGAN, None, BEGAN) == BEGAN
-    assert counting_instant(BEGAN, BEGAN - hour, BEGAN) == BEGAN
-    assert counting_instant(BEGAN, BEGAN + hour, BEGAN + 2 * hour) == BEGAN + hour
-    assert counting_instant(BEGAN, BEGAN + 72 * hour, BEGAN + 2 * hour) == BEGAN
+    assert not_before(BEGAN, None, BEGAN) == BEGAN
+    assert not_before(BEGAN, BEGAN - hour, BEGAN) == BEGAN
+    assert not_before(BEGAN, BEGAN + hour, BEGAN + 2 * hour) == BEGAN + hour
+    assert not_before(BEGAN, BEGAN + 72 * hour, BEGAN + 2 * hour) == BEGAN
 
 
 def test_a_range_of_weeks_that_exist_is_allowed():

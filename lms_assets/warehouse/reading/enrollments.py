@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta
 
 from sqlalchemy import Connection, func, select
 
@@ -30,6 +31,7 @@ class TranscriptState:
         joined_at: when the person last came to a partner (was first seen in its group, or the group or the contact was
             linked), if that was not before the last reading had begun; None otherwise.
         read_at: as of when the transcript was last read completely; None when never, or not since the person came back.
+        due_since: since when it has to be read again, as a reading was tried and did not complete; None otherwise.
     """
 
     user_id: str
@@ -37,15 +39,23 @@ class TranscriptState:
     updated_at_lms: datetime | None
     joined_at: datetime | None
     read_at: datetime | None
+    due_since: datetime | None = None
 
 
 def transcript_states(connection: Connection) -> dict[str, TranscriptState]:
     """The state of every active LMS person, by id."""
     u = lms_users.c
     joined = _joined(connection)
-    columns = u.id, u.last_active_at, u.updated_at_lms, u.enrollment_synced_at, u.transcript_read_at
+    columns = (
+        u.id,
+        u.last_active_at,
+        u.updated_at_lms,
+        u.enrollment_synced_at,
+        u.transcript_read_at,
+        u.transcript_due_since,
+    )
     states = {}
-    for user_id, last_active_at, updated_at, synced_at, read_at in connection.execute(
+    for user_id, last_active_at, updated_at, synced_at, read_at, due_since in connection.execute(
         select(*columns).where(u.is_active.is_(True))
     ):
         joined_at = joined.get(user_id)
@@ -53,7 +63,7 @@ def transcript_states(connection: Connection) -> dict[str, TranscriptState]:
             joined_at = None
         # Without the mark the transcript was not read by us, or not since the person came back.
         as_of = synced_at if read_at is not None else None
-        states[user_id] = TranscriptState(user_id, last_active_at, updated_at, joined_at, as_of)
+        states[user_id] = TranscriptState(user_id, last_active_at, updated_at, joined_at, as_of, due_since)
     return states
 
 
@@ -140,6 +150,23 @@ def completed_ids(connection: Connection, user_ids: Collection[str]) -> set[str]
         query = select(c.id).where(c.user_id.in_(part), c.status == "completed", c.completed_at.is_not(None))
         found.update(connection.execute(query).scalars())
     return found
+
+
+def learning_of_weeks(connection: Connection, first: date, last: date) -> dict[date, tuple[int, int]]:
+    """Completions and enrollments that fall into each week, by its Monday, as stored.
+
+    Args:
+        first, last: Mondays of the first and of the last week.
+    """
+    c = lms_enrollments.c
+    weeks = [first + timedelta(weeks=number) for number in range((last - first).days // 7 + 1)]
+    begin = datetime.combine(first, time(), UTC)
+    end = datetime.combine(last + timedelta(weeks=1), time(), UTC)
+    found: list[Counter[date]] = []
+    for column in (c.completed_at, c.enrolled_at):
+        instants = connection.execute(select(column).where(column >= begin, column < end)).scalars()
+        found.append(Counter(each.date() - timedelta(days=each.weekday()) for each in instants))
+    return {week: (found[0][week], found[1][week]) for week in weeks}
 
 
 def count_enrollments(connection: Connection, *, completed_from: datetime, completed_before: datetime) -> int:

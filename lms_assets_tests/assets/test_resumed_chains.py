@@ -1,0 +1,152 @@
+"""A resumed chain does not undo what was read since: its staged transcripts are older than the stored ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+from unittest import mock
+
+import pytest
+from sqlalchemy import select
+
+from lms_assets.assets.step import Step
+from lms_assets.run_tags import AS_OF_TAG
+from lms_assets.warehouse.counts import last_counted
+from lms_assets.warehouse.tables import transcript_staging
+from lms_assets_tests.assets.looking import row_of
+from lms_assets_tests.support.agreement import differences
+from lms_assets_tests.support.chain import ChainResult, ChainRig
+
+LEFT = ("enrollments", "partner_cert_counts", "pushed_partner_cert_counts")
+
+
+@contextmanager
+def of_one_chain() -> Iterator[None]:
+    """Whatever runs in here is one chain and its continuations, as `--resume` makes them."""
+    with mock.patch.object(Step, "chain_key", "the first run"):
+        yield
+
+
+class Interrupted:
+    """A chain that failed among the transcripts, and what its person completes afterwards."""
+
+    def __init__(self, rig: ChainRig) -> None:
+        self.rig = rig
+        self.started_at = rig.now
+        rig.advance(minutes=10)
+        rig.sandbox.faults.add("server_error", "GET /transcripts/*", after=39)
+        with of_one_chain():
+            failed = rig.run(assets=LEFT, tags={AS_OF_TAG: self.started_at.isoformat()})
+        rig.sandbox.faults.reset()
+        assert failed.failed == ("enrollments",)
+        self.staged = staged(rig)
+        self.person, self.course, self.partner = self._somebody()
+
+    def _somebody(self) -> tuple[str, str, dict[str, Any]]:
+        """A staged person of a partner with points, and a certification of one point that the person never began."""
+        for row in self.rig.rows("contacts"):
+            partner = [each for each in self.rig.rows("partners") if each["id"] == row["partner_id"]]
+            if row["lms_user_id"] in self.staged and row["is_active"] and partner and partner[0]["total_npcu"]:
+                stored = self.rig.rows("lms_enrollments")
+                taken = {each["course_id"] for each in stored if each["user_id"] == row["lms_user_id"]}
+                courses = self.rig.rows("lms_courses")
+                live = [each["id"] for each in courses if each["npcu_value"] == 1 and each["status"] == "live"]
+                return row["lms_user_id"], next(each for each in live if each not in taken), partner[0]
+        raise AssertionError("nobody staged counts for a partner with points")
+
+    def resume(self) -> ChainResult:
+        with of_one_chain():
+            return self.rig.run(assets=LEFT, tags={AS_OF_TAG: self.started_at.isoformat()})
+
+    @property
+    def npcu(self) -> int:
+        """The partner's points in the portal."""
+        return int(row_of(self.rig, "partners", id=self.partner["id"])["total_npcu"])
+
+    @property
+    def shown(self) -> Any:
+        """The partner's points in the CRM."""
+        return self.rig.sandbox.world.accounts[self.partner["impartner_id"]].total_npcu
+
+
+def staged(rig: ChainRig) -> set[str]:
+    with rig.warehouse.read() as connection:
+        return set(connection.execute(select(transcript_staging.c.person_id)).scalars())
+
+
+def counted_as_of(rig: ChainRig) -> datetime:
+    with rig.warehouse.read() as connection:
+        counted = last_counted(connection)
+    assert counted is not None
+    return counted.as_of
+
+
+def test_resuming_keeps_what_an_incremental_has_read_since(synced: ChainRig) -> None:
+    chain = Interrupted(synced)
+    before = chain.npcu
+    synced.advance(hours=1)
+    synced.sandbox.mutate("complete_course", person=chain.person, course=chain.course)
+    synced.advance(minutes=5)
+    assert synced.run("enrollments_incremental").success
+    assert synced.run("push_to_impartner").success
+    assert (chain.npcu, chain.shown) == (before + 1, before + 1)
+    as_of, marks = counted_as_of(synced), read_marks(synced)
+    synced.advance(hours=1)
+    synced.sandbox.reset_stats()
+
+    resumed = chain.resume()
+    assert resumed.success, resumed.errors
+    assert (chain.npcu, chain.shown) == (before + 1, before + 1)
+    assert counted_as_of(synced) == as_of, "not as of an instant before the newest counting"
+    after = read_marks(synced)
+    assert all(after[person] >= at for person, at in marks.items()), "no mark moves back"
+    assert resumed.metadata["enrollments"]["people_resumed"] == len(chain.staged) - 1, "the others are not read again"
+    assert not staged(synced)
+    assert differences(synced) == []
+    synced.advance(hours=1)
+    synced.sandbox.reset_stats()
+    following = synced.run("enrollments_incremental")
+    assert following.success
+    assert following.metadata["enrollments"]["people_read"] < len(after), "only who is due"
+
+
+def read_marks(rig: ChainRig) -> dict[str, datetime]:
+    """As of when each person was last read completely."""
+    return {
+        row["id"]: row["enrollment_synced_at"]
+        for row in rig.rows("lms_users")
+        if row["enrollment_synced_at"] is not None
+    }
+
+
+def test_resuming_keeps_what_was_read_in_part_since(synced: ChainRig) -> None:
+    """A reading that is not complete adds what it shows; a staged one that lacks it must not take it away."""
+    chain = Interrupted(synced)
+    before = chain.npcu
+    synced.advance(hours=1)
+    synced.sandbox.mutate("complete_course", person=chain.person, course=chain.course)
+    synced.sandbox.faults.add(
+        "wrong_type", f"GET /transcripts/{chain.person}", field="attributes.completed_at", value="yesterday"
+    )
+    assert synced.run("enrollments_incremental").success
+    synced.sandbox.faults.reset()
+    kept = {row["id"] for row in synced.rows("lms_enrollments") if row["user_id"] == chain.person}
+    resumed = chain.resume()
+    assert resumed.success, resumed.errors
+    assert kept <= {row["id"] for row in synced.rows("lms_enrollments") if row["user_id"] == chain.person}
+    assert chain.npcu == before + (0 if chain.started_at == counted_as_of(synced) else 1)
+
+
+@pytest.mark.parametrize("resumed_first", [True, False])
+def test_listing_marks_do_not_move_back(synced: ChainRig, resumed_first: bool) -> None:
+    """Two runs of the timetable, of which the older one is worked off last."""
+    older = synced.now
+    synced.advance(hours=4)
+    runs = [older, synced.now] if resumed_first else [synced.now, older]
+    for as_of in runs:
+        assert synced.run("enrollments_incremental", tags={AS_OF_TAG: as_of.isoformat()}).success
+    mark = row_of(synced, "sync_state", name="changed_people_listed_until")["value"]
+    assert datetime.fromisoformat(mark) == synced.now
+    assert counted_as_of(synced) == synced.now
