@@ -1,4 +1,4 @@
-"""The door: explicit lists of everything Dagster is to know. No logic."""
+"""The door: explicit lists of everything Dagster is to know, and the log that every run writes. No logic."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from lms_assets.assets.tier_5_reporting import executive_weekly_report, pam_week
 from lms_assets.automation.alerts import open_incidents_sensor
 from lms_assets.automation.executor import EXECUTOR
 from lms_assets.automation.jobs import JOBS
+from lms_assets.automation.own_handler import add_chain_log
 from lms_assets.automation.schedules import SCHEDULES
 from lms_assets.automation.sensors import SENSORS
 from lms_assets.checks.incidents import open_incidents_check
@@ -26,6 +27,8 @@ from lms_assets.checks.tier_4_aggregation_and_push import TIER_4_CHECKS
 from lms_assets.checks.whole_chain import chain_is_whole
 from lms_assets.lineage import SOURCES
 from lms_assets.resources import Connections
+
+add_chain_log()
 
 defs = dg.Definitions(
     assets=[

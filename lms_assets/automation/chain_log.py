@@ -1,6 +1,6 @@
 """Keeps the row of a chain in `task_chain_logs` true: while it runs, when it ends, and after a crash.
 
-While it runs, a logging handler (named in dagster.yaml under `python_logs`) sees every event in the process where it
+While it runs, a logging handler (`own_handler` adds it to every run) sees every event in the process where it
 happens, so `current_step` is right within moments. When the process was killed nobody reports its end:
 `reconcile_chains` reads the event log again and closes the row.
 """

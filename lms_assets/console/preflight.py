@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import apprise
+from dagster_shared.yaml_utils import load_yaml_from_path
 from rich.console import Console
 
 from lms_assets.console.environment import settings_from_environment
@@ -124,9 +125,29 @@ def _dagster_home() -> str:
     home = os.environ.get("DAGSTER_HOME", "").strip()
     if not home:
         raise NotAsNeeded("is not set; it must name the folder that holds dagster.yaml")
-    if not (Path(home) / "dagster.yaml").is_file():
-        raise NotAsNeeded(f"{home} holds no dagster.yaml; copy the one of the repository there")
-    return home
+    if not Path(home).is_dir():
+        raise NotAsNeeded(f"{home} is no folder; make it, and copy the repository's dagster.yaml there")
+    missing = [line for name, line in OF_THE_DAEMON.items() if name not in _dagster_yaml(Path(home))]
+    if not missing:
+        return home
+    return f"{home}: lms-assets run needs no more. For the daemon, add to its dagster.yaml: {'; '.join(missing)}"
+
+
+# A run from a terminal needs nothing of it. Without these a daemon runs no failed chain again by itself, and leaves
+# the pool slots of a run taken whose process died.
+OF_THE_DAEMON = {
+    "run_retries": "run_retries: {enabled: true, max_retries: 0, retry_on_asset_or_op_failure: false}",
+    "run_monitoring": "run_monitoring: {enabled: true, free_slots_after_run_end_seconds: 60}",
+}
+
+
+def _dagster_yaml(home: Path) -> Mapping[str, object]:
+    path = home / "dagster.yaml"
+    try:
+        read = load_yaml_from_path(str(path)) if path.is_file() else None
+    except Exception as error:  # noqa: BLE001 - the parser's errors are not Dagster's, and which there are is its affair
+        raise NotAsNeeded(f"{path} cannot be read ({type(error).__name__}); compare it with the repository's") from None
+    return read if isinstance(read, dict) else {}
 
 
 def preflight_command(console: Console) -> int:

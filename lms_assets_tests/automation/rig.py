@@ -14,14 +14,6 @@ from lms_assets.sandbox.server import SandboxHandle
 from lms_assets_tests.support.chain import SMALL, ChainResult, ChainRig, QuickConnections
 from lms_assets_tests.support.quick_instance import QUICK_EVENTS
 
-CHAIN_LOG = {
-    "python_logs": {
-        "dagster_handler_config": {
-            "handlers": {"chain_log": {"class": "lms_assets.automation.chain_log.ChainLogHandler", "level": "DEBUG"}}
-        }
-    }
-}
-
 
 class WatchedRig(ChainRig):
     """A ChainRig whose runs are written to the chain log and the task page, and whose sensors can be ticked."""
@@ -58,7 +50,7 @@ def watched_rig(
     folder: Path,
     config: SandboxConfig = SMALL,
     *,
-    dagster_yaml: Mapping[str, Any] = CHAIN_LOG,
+    dagster_yaml: Mapping[str, Any] | None = None,
     events_on_disk: bool = False,
     **environment: str,
 ) -> Iterator[WatchedRig]:
@@ -68,7 +60,7 @@ def watched_rig(
     """
     home = folder / "home"
     home.mkdir()
-    overrides = dict(dagster_yaml) | ({} if events_on_disk else QUICK_EVENTS)
+    overrides = dict(dagster_yaml or {}) | ({} if events_on_disk else QUICK_EVENTS)
     with (
         running_sandbox(config) as sandbox,
         dg.instance_for_test(temp_dir=str(home), overrides=overrides) as instance,

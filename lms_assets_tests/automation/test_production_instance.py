@@ -65,4 +65,3 @@ def test_the_demo_queues_as_production_does():
         == production["concurrency"]["runs"]["tag_concurrency_limits"]
     )
     assert demo["concurrency"]["pools"] == production["concurrency"]["pools"]
-    assert demo["python_logs"] == production["python_logs"]

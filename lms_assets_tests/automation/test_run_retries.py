@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from lms_assets.automation.run_retries import RETRY_ON_FAILURE_TAG, settle_retry
-from lms_assets_tests.automation.rig import CHAIN_LOG, WatchedRig, watched_rig
+from lms_assets_tests.automation.rig import WatchedRig, watched_rig
 from lms_assets_tests.house import source
 from lms_assets_tests.support.chain import ChainResult
 
@@ -31,7 +31,7 @@ def after_a_chain() -> Iterator[WatchedRig]:
     """A rig after one good chain, whose instance retries as production's does."""
     shared = Path("/dev/shm")
     folder = Path(tempfile.mkdtemp(prefix="lms-retries-", dir=shared if shared.is_dir() else None))
-    with watched_rig(folder, dagster_yaml={**CHAIN_LOG, "run_retries": PRODUCTION["run_retries"]}) as rig:
+    with watched_rig(folder, dagster_yaml={"run_retries": PRODUCTION["run_retries"]}) as rig:
         assert rig.run().success
         rig.advance(hours=4)
         for row in [row for row in rig.rows("contacts") if row["is_active"]][:20]:

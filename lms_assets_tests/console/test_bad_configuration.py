@@ -128,6 +128,23 @@ def test_half_a_migration_names_the_command(commands: Commands, tmp_path: Path):
     assert commands.run("preflight", LMS_WAREHOUSE_URL=f"sqlite:///{path}").returncode == 0
 
 
+def test_a_home_without_dagster_yaml_is_enough_for_a_terminal_and_preflight_names_what_a_daemon_lacks(
+    commands: Commands, tmp_path: Path
+):
+    for text in (None, "", "telemetry: {enabled: false}\n"):
+        if text is not None:
+            (tmp_path / "dagster.yaml").write_text(text, encoding="utf-8")
+        looked = commands.run("preflight", DAGSTER_HOME=str(tmp_path))
+        assert looked.returncode == 0, looked.stdout
+        assert "add to its dagster.yaml: run_retries: {enabled: true" in looked.stdout
+    (tmp_path / "dagster.yaml").write_text("a: [", encoding="utf-8")
+    broken = commands.run("preflight", DAGSTER_HOME=str(tmp_path))
+    assert broken.returncode == 2
+    assert "dagster.yaml cannot be read" in broken.stdout
+    assert "Traceback" not in broken.stdout + broken.stderr
+    assert "add to its dagster.yaml" not in commands.run("preflight").stdout, "the demo's has all of it"
+
+
 def test_a_read_only_database_is_said_before_anything_runs(commands: Commands, tmp_path: Path):
     path = tmp_path / "read_only.db"
     assert commands.run("db", "upgrade", LMS_WAREHOUSE_URL=f"sqlite:///{path}").returncode == 0
