@@ -44,6 +44,7 @@ def run(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the last failed chain where it failed.")] = False,
     plan: Annotated[int | None, typer.Option(min=1, help="The reviewed plan for offboarding_apply.")] = None,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Refuse when another run writes the same rows.")] = False,
 ) -> None:
     """Run one job in the foreground, with progress and a summary."""
     from lms_assets.console.environment import settings_from_environment, terminal_user
@@ -53,7 +54,7 @@ def run(
         settings_from_environment()
         from lms_assets.console.run import RunOptions, run_command
 
-        options = RunOptions(job, partition, last_days, allow or (), resume, plan, terminal_user())
+        options = RunOptions(job, partition, last_days, allow or (), resume, plan, terminal_user(), no_wait)
         return run_command(options, Console())
 
     _finish(command)

@@ -228,6 +228,19 @@ DAILY_FULL = tuple(spec.key.to_user_string() for spec in TIERS_1_TO_4)
 # A failure here leaves the last good state in place: the chain goes on and ends `partial` (domain rules, the chain).
 NOT_REQUIRED = frozenset({"memberships", "pushed_partner_cert_counts"})
 
+# Which rows a step writes: runs whose steps write the same ones take turns (automation.write_locks).
+LEARNING_ROWS, LEADS_ROWS, REPORTS_ROWS = "learning", "leads", "reports"
+GROUP_OF_STEP = {
+    **dict.fromkeys(DAILY_FULL, LEARNING_ROWS),
+    "crm_departures": LEARNING_ROWS,
+    "lms_offboarding_plan": LEARNING_ROWS,
+    "apply_offboarding_plan": LEARNING_ROWS,
+    "leads": LEADS_ROWS,
+    "pam_weekly_report": REPORTS_ROWS,
+    "executive_weekly_report": REPORTS_ROWS,
+    "remove_what_is_old": "cleanup",
+}
+
 # The portal's names for what an asset's sync does (portal schema, sync_type).
 SYNC_TYPES = {
     "courses": "sync_courses",

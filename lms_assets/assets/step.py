@@ -15,6 +15,7 @@ from lms_assets.assets.run_order import WrongOrder, chain_started_at, refuse_wro
 from lms_assets.automation.overrides import overrides_of
 from lms_assets.automation.run_locks import home_of, is_alive
 from lms_assets.automation.run_retries import FINAL
+from lms_assets.automation.write_locks import GroupIsBusy, Turn
 from lms_assets.domain.clocks import require_same_time
 from lms_assets.domain.contacts import DUPLICATE_EMAIL
 from lms_assets.domain.deletions import SyncStopped
@@ -80,6 +81,7 @@ class Step:
         self.api_calls = 0
         self._log_id = sync_log.start(warehouse, self.sync_type, now=self.started_at)
         self._parent = os.getppid()
+        self.turn = Turn(warehouse, key, context.run.run_id, context.run.job_name)
         self._last_progress = 0.0
         self._on_commit: list[Callable[[Connection], None]] = []
         self.overrides = Overrides()
@@ -135,6 +137,7 @@ class Step:
 
         Raises:
             OrphanedStep: the run was killed, cancelled or marked as failed.
+            GroupIsBusy: another run writes the same rows.
         """
         run = self.context.instance.get_run_by_id(self.context.run.run_id)
         # With the fork server the parent lives on when the run's worker is killed; the worker's lock does not.
@@ -143,6 +146,7 @@ class Step:
         )
         if orphaned or run is None or run.is_finished:
             raise OrphanedStep(f"The run of {self.key} is over; nothing was written")
+        self.turn.require()
 
     def write(
         self,
@@ -189,7 +193,7 @@ class Step:
 
         self.require_live_run()
         counts = self.warehouse.in_transaction(once)
-        self.metadata |= _figures(counts)
+        self.metadata |= counts.figures()
         return counts
 
     def on_commit(self, work: Callable[[Connection], None]) -> None:
@@ -237,20 +241,9 @@ class Step:
             self.context.log.warning(f"The failure of {self.key} could not be noted in sync_logs: {trouble}")
 
 
-def _figures(counts: SyncCounts) -> dict[str, int]:
-    return {
-        "created": counts.created,
-        "updated": counts.updated,
-        "unchanged": counts.unchanged,
-        "deactivated": counts.deactivated,
-        "reactivated": counts.reactivated,
-        "removed": counts.deleted,
-        "refused_by_database": len(counts.misfits),
-    }
-
-
 # Running again does not help before somebody changes something.
-NO_USE_RETRYING = (PermanentVendorError, SyncStopped, OrphanedStep)
+CAME_TOO_LATE = (OrphanedStep, GroupIsBusy)
+NO_USE_RETRYING = (PermanentVendorError, SyncStopped, *CAME_TOO_LATE)
 
 
 @contextmanager
@@ -264,17 +257,20 @@ def sync_step(context: dg.AssetExecutionContext, lms: Connections, key: str) -> 
     with lms.warehouse() as warehouse:
         step = Step(context, warehouse, key, rules=rules, clock=lms.now)
         try:
+            step.turn.require()
             refuse_wrong_order(context, key, step.now)
             step.overrides = overrides_of(context.instance, context.run, warehouse, step.now)
             yield step
         except NO_USE_RETRYING as error:
             step.failed(error)
-            # A run that was killed is to be continued, whatever its orphaned steps say.
-            final = {} if isinstance(error, OrphanedStep) else FINAL
+            # A run that was killed or came second is to be continued, whatever its steps say.
+            final = {} if isinstance(error, CAME_TOO_LATE) else FINAL
             raise dg.Failure(str(error), metadata=final, allow_retries=False) from error
         except BaseException as error:
             step.failed(error)
             raise
+        finally:
+            step.turn.release()
 
 
 def or_keep_last_good(
@@ -287,7 +283,7 @@ def or_keep_last_good(
     try:
         return work()
     except Exception as error:
-        if isinstance(error.__cause__, (OrphanedStep, WrongOrder)):
+        if isinstance(error.__cause__, (*CAME_TOO_LATE, WrongOrder)):
             # Not this asset failed, its run is over or must not go on: to call that a success would end the chain
             # without it.
             raise

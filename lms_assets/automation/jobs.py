@@ -10,7 +10,7 @@ from lms_assets.automation.cleanup import cleanup
 from lms_assets.automation.offboarding import offboarding_apply
 from lms_assets.automation.run_retries import RETRIED, retried_only_where_it_helps
 from lms_assets.checks.catalogue import CHAIN_IS_WHOLE, gates_of, lines_of
-from lms_assets.lineage import CHAIN, DAILY_FULL
+from lms_assets.lineage import CHAIN, DAILY_FULL, GROUP_OF_STEP
 from lms_assets.run_tags import JOB_TAG, LANE_TAG, LEADS_TAG
 
 HOW_TO_START = """The whole chain, tier 1 to 4, over all weeks.
@@ -36,15 +36,7 @@ ASSETS_OF_JOBS: dict[str, tuple[str, ...]] = {
 UNGATED = frozenset({REPORTS_JOB})
 
 # Jobs of one lane write the same rows: they take turns.
-LANES = {
-    "daily_full": "learning",
-    "enrollments_incremental": "learning",
-    "push_to_impartner": "learning",
-    "offboarding_plan": "learning",
-    "leads_incremental": "leads",
-    "leads_full": "leads",
-    REPORTS_JOB: "reports",
-}
+LANES = {job: GROUP_OF_STEP[assets[0]] for job, assets in ASSETS_OF_JOBS.items()}
 
 
 def _job(name: str, description: str, *, tags: dict[str, str] | None = None) -> Any:

@@ -19,6 +19,7 @@ from lms_assets.automation.jobs import ASSETS_OF_JOBS, LANES
 from lms_assets.automation.partitions import trailing_days_tags
 from lms_assets.automation.pools import ensure_pool_limits
 from lms_assets.automation.runs import run_under_way
+from lms_assets.automation.served import fingerprint
 from lms_assets.domain.findings import Rejected
 from lms_assets.domain.webhook_events import COURSE_COMPLETED, Completion, completion_from_message, recent_messages
 from lms_assets.lineage import SYNC_TYPES
@@ -144,6 +145,8 @@ def _note_completions(lms: Connections, warehouse: Warehouse, now: datetime) -> 
 def chains_without_process_sensor(context: dg.SensorEvaluationContext, lms: Connections) -> dg.SkipReason:
     """Close what nobody else will close."""
     ensure_pool_limits(context.instance)
+    # By this a terminal knows that a daemon serves this code location, and whether as it would run itself.
+    context.update_cursor(fingerprint(lms.settings()))
     with lms.warehouse() as warehouse:
         mended = reconcile_chains(context.instance, warehouse)
     return dg.SkipReason(f"closed {len(mended)} chains" if mended else "nothing to put right")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import dagster as dg
 
@@ -16,7 +16,7 @@ from lms_assets.automation.chain_log import CHAIN_NAME, state_of
 from lms_assets.automation.gates import last_verdict
 from lms_assets.automation.hand_runs import failed_materializations
 from lms_assets.automation.jobs import ASSETS_OF_JOBS, JOBS, LANES, REPORTS_JOB
-from lms_assets.automation.runs import FINISHED, run_under_way
+from lms_assets.automation.runs import FINISHED, retry_is_coming, run_under_way
 from lms_assets.automation.ticks import silent_instigators
 from lms_assets.checks.catalogue import CHECKS, CheckLine, ancestors
 from lms_assets.domain.chain import fold
@@ -34,9 +34,6 @@ from lms_assets.warehouse.engine import Connection, Warehouse
 from lms_assets.warehouse.push_memory import push_memory
 from lms_assets.warehouse.sync_log import SyncLogEntry
 
-WILL_RETRY_TAG = "dagster/will_retry"
-# The child run of an automatic retry comes within seconds; a daemon that is away must not keep a failure quiet.
-RETRY_COMES_WITHIN = timedelta(minutes=10)
 SAMPLE = 10
 _OF_LANES: dict[str, frozenset[Kind]] = {
     "learning": frozenset({"chain", "check", "warning", "mass_deactivation", "push", "job", "overdue"}),
@@ -169,16 +166,6 @@ def _undecided(instance: dg.DagsterInstance, now: datetime) -> frozenset[Kind]:
     undecided: frozenset[Kind] = frozenset()
     for lane, kinds in _OF_LANES.items():
         jobs = tuple(job for job, its_lane in LANES.items() if its_lane == lane)
-        if run_under_way(instance, jobs) or any(_retry_is_coming(instance, job, now) for job in jobs):
+        if run_under_way(instance, jobs) or any(retry_is_coming(instance, job, now) for job in jobs):
             undecided |= kinds
     return undecided
-
-
-def _retry_is_coming(instance: dg.DagsterInstance, job: str, now: datetime) -> bool:
-    """Whether the last run of the job failed and Dagster is about to run it again by itself."""
-    for record in instance.get_run_records(dg.RunsFilter(job_name=job), limit=1):
-        ended = datetime.fromtimestamp(record.end_time or record.update_timestamp.timestamp(), UTC)
-        failed = record.dagster_run.status == dg.DagsterRunStatus.FAILURE
-        will = record.dagster_run.tags.get(WILL_RETRY_TAG) == "true"
-        return failed and will and now - ended < RETRY_COMES_WITHIN
-    return False

@@ -10,7 +10,7 @@ import sys
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import dagster as dg
 from dagster._core.execution.api import create_execution_plan, execute_run
@@ -19,6 +19,7 @@ from dagster._core.remote_origin import (
     RemoteJobOrigin,
     RemoteRepositoryOrigin,
 )
+from dagster._core.run_coordinator import QueuedRunCoordinator
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from lms_assets.automation.chain_log import ROOT_RUN_TAG
@@ -33,8 +34,7 @@ def new_run_id() -> str:
     return str(uuid.uuid4())
 
 
-def default_origin() -> RemoteRepositoryOrigin:
-    """The code location of workspace.yaml, for an instance that no daemon has served yet."""
+def _default_origin() -> RemoteRepositoryOrigin:
     target = LoadableTargetOrigin(executable_path=sys.executable, module_name=MODULE, working_directory=str(Path.cwd()))
     return RemoteRepositoryOrigin(ManagedGrpcPythonEnvCodeLocationOrigin(target, LOCATION), REPOSITORY)
 
@@ -46,11 +46,14 @@ def make_run(
     run_id: str,
     tags: Mapping[str, str],
     run_config: Mapping[str, Any],
-    origin: RemoteRepositoryOrigin,
+    origin: RemoteRepositoryOrigin | None,
     root_run_id: str | None = None,
     steps: Sequence[str] = (),
 ) -> dg.DagsterRun:
-    """Store a run of a reconstructable job that has not started; `steps` of it when it continues `root_run_id`."""
+    """Store a run of a reconstructable job that has not started; `steps` of it when it continues `root_run_id`.
+
+    `origin` is the code location whose pages show it; None for that of workspace.yaml.
+    """
     definition: dg.JobDefinition = job.get_definition()
     continues = {ROOT_RUN_TAG: root_run_id, PARENT_RUN_TAG: root_run_id} if root_run_id else {}
     all_tags = {**definition.run_tags, **tags, **continues}
@@ -65,13 +68,32 @@ def make_run(
         tags=all_tags,
         root_run_id=root_run_id,
         parent_run_id=root_run_id,
-        remote_job_origin=RemoteJobOrigin(origin, definition.name),
+        remote_job_origin=RemoteJobOrigin(origin or _default_origin(), definition.name),
         job_code_origin=job.get_python_origin(),
     )
 
 
 def _reference(instance: dg.DagsterInstance) -> Any:
     return instance.get_ref() if instance.is_persistent else None
+
+
+def submit(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+    """Put a run into Dagster's queue, from which the daemon takes it."""
+    # The queue asks the workspace for nothing: the run carries its code location.
+    instance.submit_run(run.run_id, cast("Any", None))
+
+
+def takes_submissions(instance: dg.DagsterInstance) -> bool:
+    """Whether runs go through Dagster's queue; another coordinator would need the code location itself."""
+    return isinstance(instance.run_coordinator, QueuedRunCoordinator)
+
+
+def withdraw(instance: dg.DagsterInstance, run_id: str) -> bool:
+    """Take a run back that is still in the queue; False when it is not there any more."""
+    run = instance.get_run_by_id(run_id)
+    if run is None or run.status != dg.DagsterRunStatus.QUEUED:
+        return False
+    return bool(instance.run_coordinator.cancel_run(run_id))
 
 
 def work_off(instance: dg.DagsterInstance, job: Any, run: dg.DagsterRun) -> bool:

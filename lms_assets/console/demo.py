@@ -43,10 +43,10 @@ def demo_command(console: Console, *, exit_after_summary: bool, scale: float) ->
     with _sandbox(folder, scale, port):
         Warehouse(os.environ["LMS_WAREHOUSE_URL"]).upgrade()
         console.print(f"Sandbox of both vendors on http://127.0.0.1:{port}\n", highlight=False)
-        code = run_command(RunOptions("daily_full"), console)
+        code = run_command(RunOptions("daily_full", here=True), console)
         if code != FAILED:
             console.print("\nThe Monday reports:", highlight=False)
-            code = max(code, run_command(RunOptions("weekly_reports"), console))
+            code = max(code, run_command(RunOptions("weekly_reports", here=True), console))
         if exit_after_summary:
             return code
         _serve_ui(console)

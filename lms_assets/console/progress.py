@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from lms_assets.automation.chain_events import chain_events
+from lms_assets.automation.write_locks import WAITS_FOR
 from lms_assets.console.wording import quoted
 from lms_assets.domain.chain import CHECKS_SUFFIX, ChainEvent, ChainState, StepRecord, apply_event
 from lms_assets.domain.progress import read_progress
@@ -66,6 +67,9 @@ class StepsView:
                 self._draw(event)
 
     def _message(self, step: str | None, text: str) -> None:
+        if step is None and text.startswith(WAITS_FOR):
+            self._console.print(quoted(text), highlight=False, soft_wrap=True)
+            return
         progress = read_progress(text)
         task = self._tasks.get(step or "")
         if progress is None or task is None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,13 +16,16 @@ from lms_assets.automation.alerts import look_after_quietly
 from lms_assets.automation.chain_log import CHAIN_NAME, DEGRADING_CHECKS, reconcile_chains
 from lms_assets.automation.overrides import allowing_tags
 from lms_assets.automation.partitions import full_range_tags, partition_tags, trailing_days_tags
+from lms_assets.automation.served import Served, fingerprint, served_location
+from lms_assets.console.dagster_runs import new_run_id, takes_submissions
 from lms_assets.console.environment import settings_from_environment
 from lms_assets.console.offboarding import print_outcome
 from lms_assets.console.progress import StepsView
 from lms_assets.console.resume import resumed_order
-from lms_assets.console.runner import CannotRun, RunOrder, execute, job_names, refuse_if_running, steps_of
+from lms_assets.console.runner import CannotRun, RunOrder, RunResult, execute, hand_over, job_names, steps_of
 from lms_assets.console.streams import terminal_of_our_own
 from lms_assets.console.summary import print_summary
+from lms_assets.console.turns import our_turn
 from lms_assets.console.wording import quoted
 from lms_assets.domain.chain import close, final_status
 from lms_assets.domain.overrides import parse_overrides
@@ -38,7 +42,7 @@ DEFAULT_DAYS = 7
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What the person asked for."""
+    """What the person asked for. `here`: in this process, though a daemon might run it."""
 
     job: str
     partition: str | None = None
@@ -47,6 +51,8 @@ class RunOptions:
     resume: bool = False
     plan: int | None = None
     by: str = "unknown"
+    no_wait: bool = False
+    here: bool = False
 
 
 def run_command(options: RunOptions, console: Console) -> int:
@@ -104,14 +110,7 @@ def _check_options(options: RunOptions) -> None:
 
 
 def _run(options: RunOptions, instance: dg.DagsterInstance, warehouse: Warehouse, console: Console) -> int:
-    refuse_if_running(instance, options.job)
-    order = resumed_order(instance, warehouse) if options.resume else _new_order(options, datetime.now(UTC))
-    order = replace(order, tags={**order.tags, **allowing_tags(warehouse, options.allow, by=options.by)})
-    steps = steps_of(options.job)
-    shown = [step for step in steps if not order.steps or step in order.steps]
-    log = Path(os.environ["DAGSTER_HOME"]) / "logs" / "lms-assets-run.log"
-    with terminal_of_our_own(console, log) as own, StepsView(shown, own) as view:
-        result = execute(instance, order, view.feed)
+    result, shown = _worked_off(options, instance, warehouse, console)
     reconcile_chains(instance, warehouse)
     state = close(result.state, shown, DEGRADING_CHECKS, None if result.success else "the run ended")
     status = final_status(state, NOT_REQUIRED)
@@ -119,6 +118,51 @@ def _run(options: RunOptions, instance: dg.DagsterInstance, warehouse: Warehouse
     if options.plan is not None:
         print_outcome(console, warehouse, options.plan)
     return EXIT_CODES[status]
+
+
+def _worked_off(
+    options: RunOptions, instance: dg.DagsterInstance, warehouse: Warehouse, console: Console
+) -> tuple[RunResult, list[str]]:
+    """The run's result and the assets it is about: by the daemon that serves this code location, else here."""
+
+    def say(text: str) -> None:
+        console.print(quoted(text), highlight=False, soft_wrap=True)
+
+    served = None if options.here else _daemon(instance, say)
+    while True:
+        run_id = new_run_id()
+        with our_turn(instance, warehouse, options.job, run_id, say=None if options.no_wait else say):
+            order = resumed_order(instance, warehouse) if options.resume else _new_order(options, datetime.now(UTC))
+            order = replace(order, tags={**order.tags, **allowing_tags(warehouse, options.allow, by=options.by)})
+            shown = [step for step in steps_of(options.job) if not order.steps or step in order.steps]
+            if served is None:
+                with _steps_view(console, shown) as view:
+                    return execute(instance, order, view.feed, run_id=run_id), shown
+        with _steps_view(console, shown) as view:
+            result = hand_over(instance, order, view.feed, served)
+        if result is not None:
+            return result, shown
+        say("No daemon took the run: it goes in this terminal.")
+        served = None
+
+
+@contextmanager
+def _steps_view(console: Console, shown: list[str]) -> Iterator[StepsView]:
+    log = Path(os.environ["DAGSTER_HOME"]) / "logs" / "lms-assets-run.log"
+    with terminal_of_our_own(console, log) as own, StepsView(shown, own) as view:
+        yield view
+
+
+def _daemon(instance: dg.DagsterInstance, say: Callable[[str], None]) -> Served | None:
+    """The daemon that would do the same as this process, if one lives."""
+    served = served_location(instance)
+    if served is None or not served.lives(datetime.now(UTC)) or not takes_submissions(instance):
+        return None
+    if served.settings != fingerprint(settings_from_environment()):
+        say("Dagster's daemon has other settings than this terminal: the run goes in this terminal.")
+        return None
+    say("Dagster's daemon runs it; this terminal watches.")
+    return served
 
 
 def _new_order(options: RunOptions, now: datetime) -> RunOrder:

@@ -6,9 +6,12 @@ The caller watches it through the instance's event log; nothing is printed here.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 
@@ -16,7 +19,10 @@ from lms_assets.automation.chain_events import chain_events
 from lms_assets.automation.jobs import JOBS
 from lms_assets.automation.run_locks import fail_dead_runs
 from lms_assets.automation.run_retries import NEVER_RETRIED
-from lms_assets.console.dagster_runs import default_origin, make_run, new_run_id, work_off
+from lms_assets.automation.runs import FINISHED
+from lms_assets.automation.served import Served, served_location
+from lms_assets.automation.write_locks import LOOK_AGAIN_SECONDS
+from lms_assets.console.dagster_runs import make_run, new_run_id, submit, withdraw, work_off
 from lms_assets.definitions import defs
 from lms_assets.domain.chain import ChainState, fold
 from lms_assets.lineage import IMPARTNER_POOL, NORTHPASS_POOL, SYNC_TYPES
@@ -24,12 +30,6 @@ from lms_assets.lineage import IMPARTNER_POOL, NORTHPASS_POOL, SYNC_TYPES
 POOL_LIMIT = 1
 # The terminal shows progress; Dagster's own lines are in the run's log, where the UI shows them.
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-UNFINISHED = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
 
 
 class CannotRun(Exception):
@@ -78,47 +78,89 @@ def set_pool_limits(instance: dg.DagsterInstance) -> None:
             instance.event_log_storage.set_concurrency_slots(pool, POOL_LIMIT)
 
 
-def refuse_if_running(instance: dg.DagsterInstance, job: str) -> None:
-    """Clear away runs whose process is gone, then refuse when the same job still runs.
-
-    Raises:
-        CannotRun: a run of this job is under way.
-    """
-    fail_dead_runs(instance)
-    for run in instance.get_runs(filters=dg.RunsFilter(job_name=job, statuses=UNFINISHED), limit=1):
-        raise CannotRun(
-            f"{job} is already running (run {run.run_id[:8]}). Wait for its end, or stop it in Dagster's UI under Runs."
-        )
-
-
 def execute(
     instance: dg.DagsterInstance,
     order: RunOrder,
     on_progress: Callable[[list[dg.EventLogEntry]], None],
+    *,
+    run_id: str | None = None,
 ) -> RunResult:
-    """Run to the end. `on_progress` is handed new events about twice a second, from a thread of its own.
+    """Run to the end, here. `on_progress` is handed new events about twice a second, from a thread of its own.
 
     Raises:
         CannotRun: Dagster could not make the run or work on it.
     """
     set_pool_limits(instance)
-    run_id = new_run_id()
-    job = dg.build_reconstructable_job(__name__, load_job.__name__, (order.job,))
     try:
-        run = make_run(
-            instance,
-            job,
-            run_id=run_id,
-            tags={**order.tags, **NEVER_RETRIED},
-            run_config=QUIET,
-            origin=default_origin(),
-            root_run_id=order.root_run_id,
-            steps=order.steps,
-        )
-        with _watching(instance, run_id, on_progress):
+        job, run = _made(instance, order, run_id or new_run_id(), served_location(instance))
+        with _watching(instance, run.run_id, on_progress):
             success = work_off(instance, job, run)
     except dg.DagsterError as error:
         raise CannotRun(_one_line(order.job, error)) from error
+    return _result(instance, run.run_id, success)
+
+
+def hand_over(
+    instance: dg.DagsterInstance,
+    order: RunOrder,
+    on_progress: Callable[[list[dg.EventLogEntry]], None],
+    served: Served,
+) -> RunResult | None:
+    """Have the daemon run it, and watch it to its end. None: no daemon took it, and it was taken back.
+
+    Raises:
+        CannotRun: Dagster could not make the run.
+    """
+    try:
+        _, run = _made(instance, order, new_run_id(), served)
+        submit(instance, run)
+    except dg.DagsterError as error:
+        raise CannotRun(_one_line(order.job, error)) from error
+    try:
+        with _watching(instance, run.run_id, on_progress):
+            status = _end_of(instance, run.run_id)
+    except KeyboardInterrupt:
+        raise CannotRun(f"The daemon goes on with the run {run.run_id[:8]}; stop it in Dagster's UI.") from None
+    return None if status is None else _result(instance, run.run_id, status == dg.DagsterRunStatus.SUCCESS)
+
+
+def _end_of(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRunStatus | None:
+    """How a run of the daemon ended; None when no daemon is there to take it and it was taken back."""
+    while (status := _status(instance, run_id)) not in FINISHED:
+        time.sleep(LOOK_AGAIN_SECONDS)
+        fail_dead_runs(instance)
+        served = served_location(instance)
+        gone = served is None or not served.lives(datetime.now(UTC))
+        if gone and status == dg.DagsterRunStatus.QUEUED and withdraw(instance, run_id):
+            return None
+    return status
+
+
+def _made(
+    instance: dg.DagsterInstance, order: RunOrder, run_id: str, served: Served | None
+) -> tuple[Any, dg.DagsterRun]:
+    job = dg.build_reconstructable_job(__name__, load_job.__name__, (order.job,))
+    run = make_run(
+        instance,
+        job,
+        run_id=run_id,
+        tags={**order.tags, **NEVER_RETRIED},
+        run_config=QUIET,
+        origin=served.origin if served else None,
+        root_run_id=order.root_run_id,
+        steps=order.steps,
+    )
+    return job, run
+
+
+def _status(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRunStatus:
+    run = instance.get_run_by_id(run_id)
+    if run is None:
+        raise CannotRun(f"Somebody deleted the run {run_id[:8]} while it was watched.")
+    return run.status
+
+
+def _result(instance: dg.DagsterInstance, run_id: str, success: bool) -> RunResult:
     return RunResult(run_id, success, fold(chain_events(instance.all_logs(run_id))))
 
 

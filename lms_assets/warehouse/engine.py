@@ -86,6 +86,21 @@ class Warehouse:
         with translated(self.name), self.engine.connect() as connection, connection.begin():
             yield connection
 
+    def own_connection(self) -> Connection:
+        """A connection outside the pool, every statement by itself; closing it ends it on the server too.
+
+        Raises:
+            WarehouseError: it cannot be made.
+        """
+        for attempt in stamina.retry_context(
+            on=TransientWarehouseError, attempts=3, timeout=None, wait_initial=0.2, wait_max=5.0
+        ):
+            with attempt, translated(self.name):
+                plain = self.engine.connect()
+                connection = plain.execution_options(**{_WRITES: True, "isolation_level": "AUTOCOMMIT"})
+                connection.detach()
+        return connection
+
     def in_transaction(self, work: Callable[[Connection], T], *, attempts: int = 3) -> T:
         """Run `work(connection)` in one transaction, the whole of it again after a deadlock or a lost connection.
 

@@ -62,3 +62,15 @@ class SyncCounts:
     def processed(self) -> int:
         """Rows that were given, and those removed."""
         return self.written + self.unchanged + len(self.misfits)
+
+    def figures(self) -> dict[str, int]:
+        """By the names under which an asset's materialisation shows them."""
+        return {
+            "created": self.created,
+            "updated": self.updated,
+            "unchanged": self.unchanged,
+            "deactivated": self.deactivated,
+            "reactivated": self.reactivated,
+            "removed": self.deleted,
+            "refused_by_database": len(self.misfits),
+        }

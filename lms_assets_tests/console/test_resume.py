@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
+from rich.console import Console
 
 from lms_assets.automation.chain_log import ROOT_RUN_TAG, reconcile_chains
 from lms_assets.console import resume, runner
 from lms_assets.console.resume import resumed_order
+from lms_assets.console.run import RunOptions, _worked_off
 from lms_assets.console.runner import CannotRun, RunOrder, execute
+from lms_assets.domain.overrides import command_in
 from lms_assets.lineage import DAILY_FULL
 from lms_assets_tests.automation.rig import WatchedRig, one_row, watched_rig
 from lms_assets_tests.support.chain import quick_definitions
 
 IN_PROCESS = {**runner.QUIET, "execution": {"config": {"in_process": {}}}}
+
+# What the UI asks for on the page of a job, and where it asks for a job's last state.
+SHOWN_BY_THE_JOBS_PAGE = dg.RunsFilter(job_name="daily_full", tags={".dagster/repository": "__repository__@lms_assets"})
 
 
 @pytest.fixture
@@ -95,8 +103,28 @@ def test_it_goes_on_with_what_did_not_come_through(rig: WatchedRig, fails: Calla
     row = one_row(rig, "task_chain_logs")
     assert (row["id"], row["status"]) == (before["id"], "completed")
     assert {step["step"]: step["status"] for step in row["steps_completed"]} == dict.fromkeys(DAILY_FULL, "completed")
+    newest = rig.instance.get_runs(SHOWN_BY_THE_JOBS_PAGE, limit=1)
+    assert [run.status for run in newest] == [dg.DagsterRunStatus.SUCCESS], (
+        "the job's last state is not failed any more"
+    )
     done = {step["step"] for step in before["steps_completed"] if step["status"] == "completed"}
     assert not done & set(order.steps), "what was done is not done again"
+
+
+def test_a_resumed_chain_may_be_allowed_what_stopped_it(rig: WatchedRig):
+    assert rig.run().success
+    rig.advance(hours=4)
+    for row in [row for row in rig.rows("contacts") if row["is_active"]][:20]:
+        rig.sandbox.mutate("delete_contact", contact=row["impartner_id"])
+    command = command_in(rig.run().errors["contacts"])
+    assert command == "lms-assets run daily_full --resume --allow mass_deactivation:contacts"
+    with rig._surroundings({}):
+        allowed = RunOptions("daily_full", allow=("mass_deactivation:contacts",), resume=True, by="Ada", here=True)
+        result, shown = _worked_off(allowed, rig.instance, rig.warehouse, Console(file=StringIO()))
+    assert result.success
+    assert shown[0] == "contacts"
+    assert one_row(rig, "task_chain_logs")["status"] == "completed"
+    assert one_row(rig, "sync_overrides")["issued_by"] == "Ada"
 
 
 def test_what_dagster_itself_refuses_is_one_line_and_leaves_no_run(rig: WatchedRig):

@@ -1,0 +1,158 @@
+"""Runs that write the same rows take turns, whoever started them; who waits says for whom."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from lms_assets.automation import executor, write_locks
+from lms_assets.automation.executor import OneWriter
+from lms_assets.automation.jobs import JOBS
+from lms_assets.automation.runs import WILL_RETRY_TAG
+from lms_assets.automation.write_locks import GroupIsBusy, groups_of, owner_of, writing
+from lms_assets.checks.catalogue import CHAIN_IS_WHOLE
+from lms_assets.console.runner import CannotRun
+from lms_assets.console.turns import our_turn
+from lms_assets.definitions import defs
+from lms_assets.domain.chain import CHECKS_SUFFIX
+from lms_assets.lineage import DAILY_FULL, GROUP_OF_STEP
+from lms_assets.warehouse.write_lock import take_lock
+from lms_assets_tests.automation.rig import WatchedRig
+from lms_assets_tests.support.chain import quick_definitions
+
+THEIRS = owner_of("11111111-theirs", "daily_full")
+OURS = owner_of("22222222-ours", "push_to_impartner")
+
+
+def test_every_step_of_every_job_knows_what_it_writes():
+    for job in [*(job.name for job in JOBS), "__ASSET_JOB"]:
+        steps = {node.name for node in defs.resolve_job_def(job).nodes}
+        unknown = {step for step in steps if not step.endswith(CHECKS_SUFFIX)} - set(GROUP_OF_STEP)
+        assert unknown <= {"open_incidents", CHAIN_IS_WHOLE}, f"{job}: say in the lineage which rows {unknown} write"
+    assert groups_of(["leads", "courses", "courses_checks", "pam_weekly_report"]) == ("leads", "learning", "reports")
+    assert groups_of(["courses_checks"]) == (), "checks only read"
+
+
+def test_every_job_the_uis_own_included_passes_the_lock():
+    for job in [*(job.name for job in JOBS), "__ASSET_JOB"]:
+        create = defs.resolve_job_def(job).executor_def.executor_creation_fn
+        assert create is executor._creation
+
+
+def test_a_step_writes_nothing_while_another_run_holds_the_lock(rig: WatchedRig):
+    lock = take_lock(rig.warehouse, "learning", THEIRS)
+    assert lock is not None
+    refused = rig.run(assets=("courses", "memberships"))
+    assert set(refused.failed) == {"courses", "memberships"}, "memberships does not go on with its last good rows"
+    said = "daily_full (run 11111111 on "
+    assert all(said in error and "writes the learning rows" in error for error in refused.errors.values())
+    assert rig.rows("lms_courses") == []
+    beside = rig.run("leads_full", assets=("leads",))
+    assert "leads" not in refused.errors
+    assert "writes the" not in beside.errors.get("leads", ""), "leads are other rows"
+    lock.release()
+    assert rig.run(assets=("courses",)).success
+
+
+class TwoSteps(dg.Executor):
+    """Says what it does, in place of steps."""
+
+    def __init__(self, happened: list[str]) -> None:
+        self.happened = happened
+
+    @property
+    def retries(self) -> Any:
+        return None
+
+    def execute(self, plan_context: Any, execution_plan: Any) -> Iterator[Any]:
+        for step in execution_plan.step_keys_to_execute:
+            self.happened.append(step)
+            yield step
+
+
+@pytest.fixture
+def run_of_courses(rig: WatchedRig, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Works off a run of two assets in a process that nobody asked first, as the UI's button makes one."""
+    monkeypatch.setattr(write_locks, "LOOK_AGAIN_SECONDS", 0.01)
+    happened: list[str] = []
+    log = logging.getLogger("one writer")
+    log.setLevel(logging.INFO)
+    heard = logging.Handler()
+    heard.emit = lambda record: happened.append(record.getMessage())  # type: ignore[method-assign]
+    log.addHandler(heard)
+    context = SimpleNamespace(run_id="33333333-ui", job_name="__ASSET_JOB", log=log)
+    plan = SimpleNamespace(step_keys_to_execute=["courses", "course_npcu"])
+    with rig._surroundings({}):
+        yield happened, lambda: list(OneWriter(TwoSteps(happened)).execute(context, plan))
+    log.removeHandler(heard)
+
+
+def test_assets_started_in_the_ui_beside_a_chain_wait_for_its_end_and_say_so(rig: WatchedRig, run_of_courses: Any):
+    happened, work_off = run_of_courses
+    lock = take_lock(rig.warehouse, "learning", THEIRS)
+    assert lock is not None
+    waited = threading.Event()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(write_locks.time, "sleep", lambda _: waited.set() or lock.release())
+        work_off()
+    assert waited.is_set()
+    assert happened[0].startswith("Waits: daily_full (run 11111111 on ")
+    assert happened[-2:] == ["courses", "course_npcu"]
+    again = take_lock(rig.warehouse, "learning", THEIRS)
+    assert again is not None, "let go at the end"
+    again.release()
+
+
+def test_a_run_that_is_cancelled_while_it_waits_ends_at_once(
+    rig: WatchedRig, run_of_courses: Any, monkeypatch: pytest.MonkeyPatch
+):
+    happened, work_off = run_of_courses
+    lock = take_lock(rig.warehouse, "learning", THEIRS)
+    assert lock is not None
+    monkeypatch.setattr(executor, "check_captured_interrupt", lambda: True)
+    with pytest.raises(KeyboardInterrupt):
+        work_off()
+    assert happened == []
+    lock.release()
+
+
+def test_a_run_of_this_process_passes_its_own_lock_and_nobody_elses(rig: WatchedRig):
+    with writing(rig.warehouse, ("learning",), OURS, on_wait=None):
+        with writing(rig.warehouse, ("learning",), OURS, on_wait=None):
+            pass
+        with pytest.raises(GroupIsBusy), writing(rig.warehouse, ("learning",), THEIRS, on_wait=None):
+            pass
+        with pytest.raises(GroupIsBusy), writing(rig.warehouse, ("leads", "learning"), THEIRS, on_wait=None):
+            pass
+    with writing(rig.warehouse, ("leads", "learning"), THEIRS, on_wait=None):
+        pass
+
+
+def test_a_terminal_lets_a_run_go_first_that_dagster_is_about_to_begin_again(rig: WatchedRig):
+    definition = quick_definitions().resolve_job_def("daily_full")
+    failed = rig.instance.create_run_for_job(definition, status=dg.DagsterRunStatus.FAILURE)
+    rig.instance.add_run_tags(failed.run_id, {WILL_RETRY_TAG: "true"})
+    ours = our_turn(rig.instance, rig.warehouse, "push_to_impartner", OURS.run_id, say=None)
+    with pytest.raises(CannotRun, match=f"about to run it again by itself \\(run {failed.run_id[:8]}\\)"), ours:
+        pass
+    with our_turn(rig.instance, rig.warehouse, "leads_full", OURS.run_id, say=None):
+        pass
+    under_way = rig.instance.create_run_for_job(definition, status=dg.DagsterRunStatus.STARTED)
+    said: list[str] = []
+
+    def say(text: str) -> None:
+        said.append(text)
+        rig.instance.report_run_failed(under_way)
+
+    with our_turn(rig.instance, rig.warehouse, "enrollments_incremental", OURS.run_id, say=say):
+        assert said == [f"Waits: daily_full is under way (run {under_way.run_id[:8]})"]
+
+
+def test_the_chain_writes_one_group_of_rows():
+    assert groups_of(DAILY_FULL) == ("learning",)

@@ -1,0 +1,123 @@
+"""What is started from a terminal beside other runs: it takes turns, leaves its record, and goes through the daemon."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from lms_assets.automation.served import Served, served_location
+from lms_assets.console import runner
+from lms_assets.console.runner import RunOrder, hand_over
+from lms_assets.lineage import DAILY_FULL
+from lms_assets.sandbox.config import SandboxConfig
+from lms_assets.sandbox.server import SandboxHandle, running_sandbox
+from lms_assets.warehouse.chain_log import ChainRow, latest_chain
+from lms_assets.warehouse.engine import Warehouse
+from lms_assets_tests.automation.rig import WatchedRig
+from lms_assets_tests.house import source
+from lms_assets_tests.support.chain import NOW
+from lms_assets_tests.support.commands import Commands, wait_until
+
+CONFIG = SandboxConfig(scale=0.005, now=NOW, northpass_rps=0, impartner_rps=0, latency_ms=60)
+DAEMON = str(Path(sys.executable).with_name("dagster-daemon"))
+LABEL = {".dagster/repository": "__repository__@lms_assets"}
+STARTED_BY_THE_DAEMON = ".dagster/grpc_info"
+
+
+@pytest.fixture
+def sandbox() -> Iterator[SandboxHandle]:
+    with running_sandbox(CONFIG) as running:
+        yield running
+
+
+@pytest.fixture
+def commands(sandbox: SandboxHandle, quick_folder: Path) -> Commands:
+    made = Commands(quick_folder / "place", sandbox)
+    assert made.run("db", "upgrade").returncode == 0
+    return made
+
+
+def chain(commands: Commands) -> ChainRow | None:
+    warehouse = Warehouse(commands.url)
+    with warehouse.read() as connection:
+        row = latest_chain(connection, "daily_full")
+    warehouse.close()
+    return row
+
+
+def runs_on_the_page_of(commands: Commands, job: str) -> list[dg.RunRecord]:
+    with dg.DagsterInstance.from_config(str(commands.home)) as instance:
+        return list(instance.get_run_records(dg.RunsFilter(job_name=job, tags=LABEL)))
+
+
+@pytest.mark.slow
+def test_terminals_take_turns_and_leave_their_record_without_any_dagster_yaml(commands: Commands):
+    (commands.home / "dagster.yaml").unlink()
+    first = commands.start("run", "daily_full")
+    assert wait_until(lambda: (row := chain(commands)) is not None and row.current_step is not None, first)
+    refused = commands.run("run", "daily_full", "--no-wait")
+    assert refused.returncode == 1, refused.stdout
+    assert "daily_full was not started: daily_full is under way (run " in refused.stdout
+    waited = commands.run("run", "push_to_impartner")
+    assert waited.returncode == 0, waited.stdout + waited.stderr
+    assert "Waits: daily_full is under way (run " in waited.stdout
+    assert first.wait(600) == 0
+    row = chain(commands)
+    assert row is not None
+    assert row.status == "completed"
+    assert {step["step"]: step["status"] for step in row.steps} == dict.fromkeys(DAILY_FULL, "completed")
+    (of_chain,), (of_push,) = (runs_on_the_page_of(commands, job) for job in ("daily_full", "push_to_impartner"))
+    assert (of_push.start_time or 0) >= (of_chain.end_time or 0)
+    assert not list(Path(commands.folder).glob("*.db-journal"))
+
+
+@pytest.mark.slow
+def test_a_daemon_runs_what_a_terminal_asks_for_and_a_good_resume_is_the_last_state(
+    commands: Commands, sandbox: SandboxHandle
+):
+    daemon = commands.start("run", "-w", str(source.ROOT / "workspace.yaml"), program=DAEMON)
+    try:
+        with dg.DagsterInstance.from_config(str(commands.home)) as instance:
+            assert wait_until(lambda: served_location(instance) is not None, daemon)
+        handed = commands.run("run", "cleanup")
+        assert handed.returncode == 0, handed.stdout + handed.stderr
+        assert "Dagster's daemon runs it" in handed.stdout
+        here = commands.run("run", "cleanup", LMS_PUSH_DRY_RUN="1")
+        assert here.returncode == 0, here.stdout + here.stderr
+        assert "other settings than this terminal" in here.stdout, "a dry run stays a dry run"
+        by_daemon = [
+            STARTED_BY_THE_DAEMON in each.dagster_run.tags for each in runs_on_the_page_of(commands, "cleanup")
+        ]
+        assert by_daemon == [False, True]
+
+        sandbox.faults.add("forbidden", "GET /groups")
+        failed = commands.run("run", "daily_full")
+        assert failed.returncode == 1, failed.stdout
+        sandbox.faults.reset()
+        resumed = commands.run("run", "daily_full", "--resume")
+        assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+        shown = [each.dagster_run for each in runs_on_the_page_of(commands, "daily_full")]
+        assert [run.status.value for run in shown] == ["SUCCESS", "FAILURE"]
+        assert all(STARTED_BY_THE_DAEMON in run.tags for run in shown)
+        row = chain(commands)
+        assert row is not None
+        assert (row.run_id, row.status) == (shown[1].run_id, "completed")
+    finally:
+        os.killpg(daemon.pid, signal.SIGTERM)
+        daemon.wait(60)
+
+
+def test_a_run_that_no_daemon_takes_is_taken_back(rig: WatchedRig, monkeypatch: pytest.MonkeyPatch):
+    before = Served(None, "", datetime.now(UTC) - timedelta(hours=1))
+    monkeypatch.setattr(runner, "served_location", lambda _: before)
+    monkeypatch.setattr(runner, "LOOK_AGAIN_SECONDS", 0.01)
+    assert hand_over(rig.instance, RunOrder("cleanup", {}), lambda _: None, before) is None
+    (run,) = rig.instance.get_runs()
+    assert (run.job_name, run.status) == ("cleanup", dg.DagsterRunStatus.CANCELED)
