@@ -26,6 +26,7 @@ from lms_assets.warehouse.state import get_state, put_state, remove_state
 __all__ = ["Owner", "WriteLock", "holder_of", "take_lock"]
 
 PING_SECONDS = 10.0
+SILENT_SECONDS = 120
 
 
 @dataclass(frozen=True)
@@ -181,6 +182,8 @@ class _NamedLock:
         taken = False
         try:
             with translated(self._warehouse.name):
+                # A machine that is gone without a word is found out by its silence.
+                connection.execute(text("SET SESSION wait_timeout = :seconds"), {"seconds": SILENT_SECONDS})
                 taken = connection.execute(_TAKE, self._parameters).scalar() == 1
                 self.connection_id = connection.execute(text("SELECT CONNECTION_ID()")).scalar()
         finally:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
@@ -15,6 +17,7 @@ from lms_assets.warehouse import write_lock
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.write_lock import Owner, WriteLock, holder_of, take_lock
 from lms_assets_tests.support.mariadb import MariaDbServer
+from lms_assets_tests.support.waits import LONGEST_SECONDS
 
 CHAIN = Owner("aaaaaaaa-1111", "daily_full", "one", datetime(2026, 3, 2, 2, tzinfo=UTC).isoformat())
 OTHER = Owner("bbbbbbbb-2222", "push_to_impartner", "two", datetime(2026, 3, 2, 3, tzinfo=UTC).isoformat())
@@ -29,7 +32,7 @@ time.sleep(600)
 
 
 def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + LONGEST_SECONDS
     while not holds():
         assert time.monotonic() < deadline, "it did not come about"
         time.sleep(0.05)
@@ -37,6 +40,32 @@ def wait_until(holds: Callable[[], bool]) -> None:
 
 def url_of(warehouse: Warehouse) -> str:
     return warehouse.engine.url.render_as_string(hide_password=False)
+
+
+@contextmanager
+def holding(warehouse: Warehouse, before: str = "") -> Iterator[subprocess.Popen[str]]:
+    """Another process that holds the lock; killed at the end."""
+    owner = (CHAIN.run_id, CHAIN.job, CHAIN.machine, CHAIN.since)
+    command = [sys.executable, "-c", f"{before}\n{HOLD_UNTIL_KILLED}", url_of(warehouse), *owner]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "held\n"
+            yield process
+        finally:
+            process.kill()
+
+
+def free_again(warehouse: Warehouse) -> None:
+    taken: list[WriteLock | None] = [None]
+
+    def free() -> bool:
+        taken[0] = take_lock(warehouse, "learning", OTHER)
+        return taken[0] is not None
+
+    wait_until(free)
+    assert taken[0] is not None
+    taken[0].release()
 
 
 def test_one_holder_at_a_time_and_who_it_is_can_be_asked(warehouse: Warehouse):
@@ -56,24 +85,19 @@ def test_one_holder_at_a_time_and_who_it_is_can_be_asked(warehouse: Warehouse):
 
 
 def test_it_ends_with_its_process_however_that_ends(warehouse: Warehouse):
-    owner = (CHAIN.run_id, CHAIN.job, CHAIN.machine, CHAIN.since)
-    command = [sys.executable, "-c", HOLD_UNTIL_KILLED, url_of(warehouse), *owner]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "held\n"
+    with holding(warehouse):
         assert take_lock(warehouse, "learning", OTHER) is None
         assert holder_of(warehouse, "learning") == CHAIN
-        process.kill()
-        process.wait(60)
-    taken: list[WriteLock | None] = [None]
+    free_again(warehouse)
 
-    def free() -> bool:
-        taken[0] = take_lock(warehouse, "learning", OTHER)
-        return taken[0] is not None
 
-    wait_until(free)
-    assert taken[0] is not None
-    taken[0].release()
+def test_it_ends_with_a_machine_that_falls_silent(ready_mariadb_url: str):
+    warehouse = Warehouse(ready_mariadb_url)
+    soon = "from lms_assets.warehouse import write_lock\nwrite_lock.SILENT_SECONDS = 1"
+    with holding(warehouse, soon) as process:
+        process.send_signal(signal.SIGSTOP)
+        free_again(warehouse)
+    warehouse.close()
 
 
 def test_two_databases_of_one_server_do_not_wait_for_each_other(mariadb: MariaDbServer, ready_mariadb_url: str):
