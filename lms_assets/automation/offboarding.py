@@ -5,6 +5,7 @@
 import dagster as dg
 
 from lms_assets.assets.offboarding_run import OffboardingRun
+from lms_assets.automation.write_locks import Turn
 from lms_assets.domain.deletions import SyncStopped
 from lms_assets.lineage import NORTHPASS_POOL
 from lms_assets.resources import Connections
@@ -26,13 +27,15 @@ def apply_offboarding_plan(context: dg.OpExecutionContext, config: ApplyPlan, lm
     What each removal rests on is asked for again at both vendors right before; what has changed is dropped.
     """
     plan_id = config.plan or int(context.run.tags.get(OFFBOARDING_PLAN_TAG, "0"))
-    with lms.warehouse() as warehouse:
+    step = "apply_offboarding_plan"
+    with lms.warehouse() as warehouse, Turn(warehouse, step, context.run.run_id, context.run.job_name) as turn:
         run = OffboardingRun(warehouse, lms.rules(), plan_id, now=lms.now())
         try:
             batches = run.batches()
             with lms.northpass() as client, lms.impartner() as crm:
                 recheck = run.recheck(crm, client)
                 for batch in batches:
+                    turn.require()
                     run.send(client, batch, recheck)
                     context.log.info(
                         f"Plan {plan_id}: {run.done:,} removals done, {len(run.dropped):,} dropped, {run.left:,} left"

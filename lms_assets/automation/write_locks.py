@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from datetime import UTC, datetime
 from lms_assets.domain.chain import CHECKS_SUFFIX
 from lms_assets.lineage import GROUP_OF_STEP
 from lms_assets.warehouse.engine import Warehouse
-from lms_assets.warehouse.errors import TransientWarehouseError
+from lms_assets.warehouse.errors import SchemaNotCurrent, TransientWarehouseError, WarehouseError
 from lms_assets.warehouse.write_lock import Owner, WriteLock, holder_of, take_lock
 
 WAITS_FOR = "Waits: "
@@ -92,6 +93,27 @@ def _wait_for(warehouse: Warehouse, group: str, owner: Owner, on_wait: Callable[
         time.sleep(LOOK_AGAIN_SECONDS)
 
 
+@contextmanager
+def no_run_writes(warehouse: Warehouse) -> Iterator[None]:
+    """Hold all locks while the tables themselves are changed. A warehouse without tables has nobody who writes.
+
+    Raises:
+        WarehouseError: a run writes now; the message names it.
+    """
+    owner = owner_of(str(uuid.uuid4()), "db upgrade")
+    with ExitStack() as stack:
+        for group in sorted(set(GROUP_OF_STEP.values())):
+            try:
+                lock = take_lock(warehouse, group, owner)
+            except SchemaNotCurrent:
+                continue
+            if lock is None:
+                remedy = "run it again when that run is over"
+                raise WarehouseError(warehouse.name, busy_text(warehouse, group), remedy)
+            stack.callback(lock.release)
+        yield
+
+
 def busy_text(warehouse: Warehouse, group: str) -> str:
     """Who writes the rows of a group that is taken."""
     return f"{holder_of(warehouse, group) or 'another run'} writes the {group} rows"
@@ -104,6 +126,13 @@ class Turn:
         self._warehouse, self._groups = warehouse, groups_of((step,))
         self._owner = owner_of(run_id, job)
         self._own: dict[str, WriteLock] = {}
+
+    def __enter__(self) -> Turn:
+        self.require()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
 
     def require(self) -> None:
         """Make sure that no other run writes.

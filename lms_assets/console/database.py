@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from lms_assets.automation.write_locks import no_run_writes
 from lms_assets.console.environment import load_dotenv_file, settings_from_environment
 from lms_assets.console.wording import quoted
 from lms_assets.warehouse.engine import Warehouse
@@ -35,7 +36,8 @@ def upgrade_command(console: Console, *, plan_only: bool = False) -> int:
             later = "make a backup, then run `lms-assets db upgrade`" if plan.changes else "there is nothing to change"
             _print(console, f"Nothing was changed: {later}.")
             return 0
-        report = warehouse.upgrade()
+        with no_run_writes(warehouse):
+            report = warehouse.upgrade()
     finally:
         warehouse.close()
     text = "\n".join(quoted(line) for line in f"{warehouse.name}: {report}".splitlines())

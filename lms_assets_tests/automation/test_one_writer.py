@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,13 +16,15 @@ from lms_assets.automation import executor, write_locks
 from lms_assets.automation.executor import OneWriter
 from lms_assets.automation.jobs import JOBS
 from lms_assets.automation.runs import WILL_RETRY_TAG
-from lms_assets.automation.write_locks import GroupIsBusy, groups_of, owner_of, writing
+from lms_assets.automation.write_locks import GroupIsBusy, groups_of, no_run_writes, owner_of, writing
 from lms_assets.checks.catalogue import CHAIN_IS_WHOLE
 from lms_assets.console.runner import CannotRun
 from lms_assets.console.turns import our_turn
 from lms_assets.definitions import defs
 from lms_assets.domain.chain import CHECKS_SUFFIX
 from lms_assets.lineage import DAILY_FULL, GROUP_OF_STEP
+from lms_assets.warehouse.engine import Warehouse
+from lms_assets.warehouse.errors import WarehouseError
 from lms_assets.warehouse.write_lock import take_lock
 from lms_assets_tests.automation.rig import WatchedRig
 from lms_assets_tests.support.chain import quick_definitions
@@ -152,6 +155,18 @@ def test_a_terminal_lets_a_run_go_first_that_dagster_is_about_to_begin_again(rig
 
     with our_turn(rig.instance, rig.warehouse, "enrollments_incremental", OURS.run_id, say=say):
         assert said == [f"Waits: daily_full is under way (run {under_way.run_id[:8]})"]
+
+
+def test_the_tables_are_not_changed_while_a_run_writes(rig: WatchedRig, tmp_path: Path):
+    said = r"daily_full \(run 11111111 on .* writes the leads rows; run it again"
+    theirs = writing(rig.warehouse, ("leads",), THEIRS, on_wait=None)
+    with theirs, pytest.raises(WarehouseError, match=said), no_run_writes(rig.warehouse):
+        pass
+    ours = writing(rig.warehouse, ("learning",), OURS, on_wait=None)
+    with no_run_writes(rig.warehouse), pytest.raises(GroupIsBusy, match="db upgrade"), ours:
+        pass
+    with no_run_writes(Warehouse(f"sqlite:///{tmp_path / 'new.db'}")):
+        pass
 
 
 def test_the_chain_writes_one_group_of_rows():
