@@ -42,19 +42,7 @@ class Interrupted:
         rig.sandbox.faults.reset()
         assert failed.failed == ("enrollments",)
         self.staged = staged(rig)
-        self.person, self.course, self.partner = self._somebody()
-
-    def _somebody(self) -> tuple[str, str, dict[str, Any]]:
-        """A staged person of a partner with points, and a certification of one point that the person never began."""
-        for row in self.rig.rows("contacts"):
-            partner = [each for each in self.rig.rows("partners") if each["id"] == row["partner_id"]]
-            if row["lms_user_id"] in self.staged and row["is_active"] and partner and partner[0]["total_npcu"]:
-                stored = self.rig.rows("lms_enrollments")
-                taken = {each["course_id"] for each in stored if each["user_id"] == row["lms_user_id"]}
-                courses = self.rig.rows("lms_courses")
-                live = [each["id"] for each in courses if each["npcu_value"] == 1 and each["status"] == "live"]
-                return row["lms_user_id"], next(each for each in live if each not in taken), partner[0]
-        raise AssertionError("nobody staged counts for a partner with points")
+        self.person, self.course, self.partner = somebody(rig, self.staged)
 
     def resume(self) -> ChainResult:
         with of_one_chain():
@@ -69,6 +57,19 @@ class Interrupted:
     def shown(self) -> Any:
         """The partner's points in the CRM."""
         return self.rig.sandbox.world.accounts[self.partner["impartner_id"]].total_npcu
+
+
+def somebody(rig: ChainRig, people: set[str]) -> tuple[str, str, dict[str, Any]]:
+    """One of these people of a partner with points, and a certification of one point that the person never began."""
+    stored = rig.rows("lms_enrollments")
+    partners = {row["id"]: row for row in rig.rows("partners") if row["total_npcu"]}
+    for row in rig.rows("contacts"):
+        if row["lms_user_id"] in people and row["is_active"] and row["partner_id"] in partners:
+            taken = {each["course_id"] for each in stored if each["user_id"] == row["lms_user_id"]}
+            courses = rig.rows("lms_courses")
+            live = [each["id"] for each in courses if each["npcu_value"] == 1 and each["status"] == "live"]
+            return row["lms_user_id"], next(each for each in live if each not in taken), partners[row["partner_id"]]
+    raise AssertionError("none of them counts for a partner with points")
 
 
 def staged(rig: ChainRig) -> set[str]:

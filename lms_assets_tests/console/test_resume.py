@@ -19,7 +19,9 @@ from lms_assets.console.run import RunOptions, _worked_off
 from lms_assets.console.runner import CannotRun, RunOrder, execute
 from lms_assets.domain.overrides import command_in
 from lms_assets.lineage import DAILY_FULL
+from lms_assets_tests.assets.test_resumed_chains import counted_as_of, somebody, staged
 from lms_assets_tests.automation.rig import WatchedRig, one_row, watched_rig
+from lms_assets_tests.support.agreement import differences
 from lms_assets_tests.support.chain import quick_definitions
 
 IN_PROCESS = {**runner.QUIET, "execution": {"config": {"in_process": {}}}}
@@ -144,3 +146,31 @@ def test_a_run_that_never_started_does_not_keep_its_chain_running(rig: WatchedRi
         connection.exec_driver_sql("UPDATE task_chain_logs SET status = 'running', completed_at = NULL")
     assert reconcile_chains(rig.instance, rig.warehouse) == [root]
     assert one_row(rig, "task_chain_logs")["status"] == "failed"
+
+
+def test_what_was_read_and_pushed_after_the_failure_stays(rig: WatchedRig) -> None:
+    """39 transcripts are staged when the chain fails; one of these people then completes a course, which is pushed."""
+    assert rig.run().success
+    rig.advance(hours=4)
+    rig.sandbox.faults.add("server_error", "GET /transcripts/*", after=39)
+    assert rig.run().failed == ("enrollments",)
+    rig.sandbox.faults.reset()
+    people = staged(rig)
+    assert len(people) == 39
+    person, course, partner = somebody(rig, people)
+    rig.advance(hours=1)
+    rig.sandbox.mutate("complete_course", person=person, course=course)
+    rig.advance(minutes=5)
+    assert rig.run("enrollments_incremental").success
+    assert rig.run("push_to_impartner").success
+    read_at = one_row(rig, "lms_users", id=person)["enrollment_synced_at"]
+    counted_at = counted_as_of(rig)
+    assert read_at == counted_at == rig.now
+    rig.advance(hours=1)
+    _, success = resumed(rig)
+    assert success
+    assert one_row(rig, "partners", id=partner["id"])["total_npcu"] == partner["total_npcu"] + 1
+    assert rig.sandbox.world.accounts[partner["impartner_id"]].total_npcu == partner["total_npcu"] + 1
+    assert one_row(rig, "lms_users", id=person)["enrollment_synced_at"] == read_at
+    assert counted_as_of(rig) == counted_at
+    assert differences(rig) == []
