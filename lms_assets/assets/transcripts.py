@@ -23,11 +23,13 @@ CONTROLS = 3
 class TranscriptTour:
     """What reading came to. `unread` people keep their stored enrollments; each is named in `failures`.
 
-    `gone`: not found twice over, as transcript and as person; the sync of people will say so too.
+    `with_rows`: transcripts that hold anything. `gone`: not found twice over, as transcript and as person; the sync of
+    people will say so too.
     """
 
     resumed: int = 0
     read: int = 0
+    with_rows: int = 0
     gone: list[str] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
@@ -67,6 +69,7 @@ def read_transcripts(
                 _note_unread(tour, person_id, result)
                 continue
             tour.read += 1
+            tour.with_rows += bool(result.enrollments)
             if result.outcome == "gone":
                 tour.gone.append(person_id)
                 continue
@@ -150,12 +153,12 @@ def _keep(step: Step, staging_key: str, buffer: list[TranscriptRead]) -> None:
 
 
 def refuse_if_nobody_is_found(client: NorthpassClient, tour: TranscriptTour, others: Sequence[str]) -> None:
-    """When everybody who was read is said to be gone, ask for some others; if those are not found either, stop.
+    """When people are gone and nobody has a transcript, ask for some others; if those are not found either, stop.
 
     Raises:
         TransientVendorError: the vendor finds nobody at all.
     """
-    if not tour.gone or tour.read > len(tour.gone) or not others:
+    if not tour.gone or tour.with_rows or not others:
         return
     if all(client.person(person_id) is None for person_id in others[:CONTROLS]):
         problem = "everybody asked for is not found"

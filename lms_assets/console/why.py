@@ -26,7 +26,7 @@ from lms_assets.domain.withheld import WithheldReason, people_listed
 from lms_assets.settings import ConfigurationError
 from lms_assets.warehouse.counts import last_counted
 from lms_assets.warehouse.engine import Warehouse
-from lms_assets.warehouse.reading import groups, people_read_long_ago, withheld_partners
+from lms_assets.warehouse.reading import groups, people_read, people_read_long_ago, withheld_partners
 from lms_assets.warehouse.reports_reading import counting_inputs, find_partners, people_names, snapshots
 
 LISTED = 15
@@ -42,6 +42,7 @@ class Answer:
         stored: the counts that were stored for exactly that instant, None when there are none.
         changes: against the earlier instant asked for.
         names: person id to name, empty unless asked for; group_names: group id to name.
+        never_read: people whose transcript was never read completely: not the same as holding nothing.
         read_long_ago: people whose transcript was not read for longer than the rules allow without a word.
         withheld: why the partner's counts are not sent to the CRM; empty when they are.
         show_all: also what is far from counting.
@@ -56,6 +57,7 @@ class Answer:
     withheld: tuple[WithheldReason, ...] = ()
     read_long_ago: tuple[str, ...] = ()
     show_all: bool = False
+    never_read: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,7 @@ def find_answer(warehouse: Warehouse, options: WhyOptions, *, rules: Rules, now:
             names=people_names(connection, people) if options.names else {},
             group_names={each.id: each.name for each in groups(connection)},
             withheld=withheld_partners(connection, rules).get(partner.id, ()),
+            never_read=frozenset(found.people - people_read(connection)),
             read_long_ago=people_read_long_ago(connection, rules, now).get(partner.id, ()),
             show_all=options.show_all,
         )
@@ -139,7 +142,7 @@ def why_lines(answer: Answer) -> Iterator[RenderableType]:
         yield Text(f"Withheld, not sent to the CRM: {reason.text}", "yellow")
     if answer.read_long_ago:
         yield Text(f"Counted as last read, which is long ago: {people_listed(answer.read_long_ago)}", "yellow")
-    yield Text(_summary(found))
+    yield Text(_summary(found, answer.never_read))
     yield from _list(answer, "Counted", found.counted)
     yield from _list(answer, "Nearly counted", found.nearly)
     if answer.show_all:
@@ -186,12 +189,14 @@ def _disagreement(answer: Answer) -> tuple[str, ...]:
     return differences(answer.explanation.counts, answer.stored.total_npcu, answer.stored.by_category)
 
 
-def _summary(found: Explanation) -> str:
+def _summary(found: Explanation, never_read: frozenset[str]) -> str:
     holders = {item.user_id for item in found.counted}
-    idle = _number(len(found.people - holders), "person", "people") + f" of {len(found.people)}"
+    idle = _number(len(found.people - holders - never_read), "person", "people") + f" of {len(found.people)}"
+    unread = len(found.people & never_read)
+    never = f" {_number(unread, 'person', 'people')} never read: nobody knows what they hold." if unread else ""
     return (
         f"{_number(len(found.counted), 'certification')} of {_number(len(holders), 'person', 'people')} counted, "
-        f"{_number(len(found.nearly), 'more')} nearly. {idle} of the partner's people hold nothing."
+        f"{_number(len(found.nearly), 'more')} nearly. {idle} of the partner's people hold nothing.{never}"
     )
 
 

@@ -149,7 +149,8 @@ def contacts_not_matched(
     for contact in contacts:
         read_at = users_read_at if contact.has_account else users_listed_at
         if read_at is None or (contact.changed_at is not None and read_at < contact.changed_at):
-            text = f"LMS users were not read since contact {contact.id} changed"
+            how = "read" if contact.has_account else "read completely"
+            text = f"LMS users were not {how} since contact {contact.id} changed"
             yield contact.partner_id, WithheldReason("users_not_read_since_contact_changed", text)
 
 

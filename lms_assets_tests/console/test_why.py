@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from rich.console import Console
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from lms_assets.console.report_preview import PreviewOptions, read_material, write_preview
 from lms_assets.console.why import WhyOptions, find_answer, why_lines
@@ -200,6 +200,16 @@ def test_the_past_is_stored_once_and_then_read(world):
 def test_without_any_count_there_is_nothing_to_preview(warehouse):
     with pytest.raises(ConfigurationError, match="daily_full"):
         read_material(warehouse, rules=Rules(), config=ReportConfig(), now=AT)
+
+
+def test_whoever_was_never_read_is_not_said_to_hold_nothing(world):
+    with world.transaction() as connection:
+        connection.execute(insert(t.lms_users).values(id="new", is_active=True, status="active"))
+        connection.execute(insert(t.lms_group_members).values(group_id="g1", user_id="new"))
+        connection.execute(update(t.lms_users).where(t.lms_users.c.id == "ann").values(transcript_read_at=AT))
+    _, text = ask(world)
+    said = "0 people of 2 of the partner's people hold nothing. 1 person never read: nobody knows what they hold."
+    assert said in " ".join(text.split())
 
 
 def test_it_says_why_a_partner_is_not_pushed(world):

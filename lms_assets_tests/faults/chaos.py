@@ -115,7 +115,13 @@ class Chaos:
 
     @staticmethod
     def _says_something(result: ChainResult) -> bool:
-        spoken = ("_listing_was_complete", "memberships_are_current", "transcripts_were_all_read", "push_is_confirmed")
+        spoken = (
+            "_listing_was_complete",
+            "memberships_are_current",
+            "transcripts_were_all_read",
+            "push_is_confirmed",
+            "no_partner_is_withheld",
+        )
         return any(name.endswith(spoken) for name in result.red) or any("_all_readable" in name for name in result.red)
 
     def _put_right(self) -> None:
