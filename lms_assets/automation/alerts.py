@@ -9,8 +9,9 @@ import json
 import logging
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
@@ -22,12 +23,13 @@ from lms_assets.checks.incidents import incident_evaluations
 from lms_assets.domain.alert_text import Message, begun, over
 from lms_assets.domain.check_warnings import Level, Risen, Warned, digest_is_due, digest_of, follow, key_of
 from lms_assets.domain.incidents import find_troubles, patient
+from lms_assets.domain.odd_rows import unreadable_rows
 from lms_assets.domain.trouble import Kind, Trouble
 from lms_assets.redaction import redact
 from lms_assets.resources import Connections
 from lms_assets.settings import Settings
 from lms_assets.vendors.heartbeat import beat
-from lms_assets.warehouse.alert_outbox import Outgoing, give_back, lease_due, put_out, remove_sent
+from lms_assets.warehouse.alert_outbox import OUTBOX, Outgoing, give_back, lease_due, put_out, remove_sent
 from lms_assets.warehouse.chain_log import ChainRow
 from lms_assets.warehouse.engine import Connection, Warehouse
 from lms_assets.warehouse.incidents import (
@@ -39,12 +41,14 @@ from lms_assets.warehouse.incidents import (
     raise_incident,
 )
 from lms_assets.warehouse.scrub import scrub
-from lms_assets.warehouse.state import get_state, put_state
+from lms_assets.warehouse.state import get_state, put_state, set_aside_unreadable
 
 _FIRST_SEEN = "troubles_first_seen"
 _LEVELS = "warnings_known"
 _DIGEST = "daily_digest_sent_on"
 _HEARTBEAT = "heartbeat_for_chain"
+# Nothing but alerting depends on these.
+_OWN_STATES = (_FIRST_SEEN, _HEARTBEAT, _LEVELS, _DIGEST, OUTBOX)
 # A chain that is older was another watcher's business.
 HEARTBEAT_WITHIN = timedelta(hours=26)
 BODY_LENGTH = 4000
@@ -70,9 +74,10 @@ class Watchman:
 
     def _settle(self, connection: Connection, seen: Look, now: datetime) -> None:
         """Open and close incidents, and write what people are to be told, in one transaction."""
-        first_seen = {key: datetime.fromisoformat(at) for key, at in (get_state(connection, _FIRST_SEEN) or {}).items()}
+        set_aside_unreadable(connection, _OWN_STATES, now=now)
+        first_seen = _instants(get_state(connection, _FIRST_SEEN))
         risen, known = self._follow_warnings(connection, seen, now)
-        found = find_troubles(replace(seen.facts, risen=risen))
+        found = (*find_troubles(replace(seen.facts, risen=risen)), *unreadable_rows(seen.odd_rows, now))
         troubles, first_seen = patient(found, first_seen, now)
         seen_as_text = {key: at.isoformat() for key, at in first_seen.items()}
         put_state(connection, _FIRST_SEEN, seen_as_text, now=now)
@@ -91,7 +96,7 @@ class Watchman:
         self, connection: Connection, seen: Look, now: datetime
     ) -> tuple[tuple[Risen, ...], frozenset[str]]:
         """The warnings that need a person now, and the keys of those that are known by now, which nobody resolved."""
-        levels = {check: Level(**level) for check, level in (get_state(connection, _LEVELS) or {}).items()}
+        levels = _levels(get_state(connection, _LEVELS))
         risen, after = follow(seen.warnings, levels, now)
         put_state(connection, _LEVELS, {check: level.as_json() for check, level in after.items()}, now=now)
         known = {
@@ -166,6 +171,23 @@ class Watchman:
             self.log.warning("%s; it is tried again", problem)
             return
         self.warehouse.in_transaction(lambda connection: put_state(connection, _HEARTBEAT, mark, now=now))
+
+
+def _instants(stored: Any) -> dict[str, datetime]:
+    """What is stored as instants by name; what is none is as if it were not there."""
+    found = {}
+    for name, at in stored.items() if isinstance(stored, dict) else ():
+        with suppress(ValueError, TypeError):
+            found[name] = datetime.fromisoformat(at).astimezone(UTC)
+    return found
+
+
+def _levels(stored: Any) -> dict[str, Level]:
+    found = {}
+    for check, level in stored.items() if isinstance(stored, dict) else ():
+        with suppress(TypeError):
+            found[check] = Level(**level)
+    return found
 
 
 def update_incidents(

@@ -31,6 +31,7 @@ from lms_assets.warehouse import sync_log
 from lms_assets.warehouse.chain_log import ChainRow, latest_chain
 from lms_assets.warehouse.email_log import unknown_outcomes
 from lms_assets.warehouse.engine import Connection, Warehouse
+from lms_assets.warehouse.odd_rows import odd_rows
 from lms_assets.warehouse.push_memory import push_memory
 from lms_assets.warehouse.sync_log import SyncLogEntry
 
@@ -50,6 +51,7 @@ class Look:
     undecided: frozenset[Kind]
     chain: ChainRow | None
     warnings: tuple[Warned, ...] = ()
+    odd_rows: tuple[str, ...] = ()
 
 
 def look(instance: dg.DagsterInstance, warehouse: Warehouse, now: datetime) -> Look:
@@ -59,6 +61,7 @@ def look(instance: dg.DagsterInstance, warehouse: Warehouse, now: datetime) -> L
         latest, completed = sync_log.latest(connection), sync_log.last_completed(connection)
         refused = _refused(connection, latest)
         held, unknown = _held_reports(connection), _unknown_mails(connection)
+        odd = odd_rows(connection)
     done = {asset: entry.completed_at for asset, entry in _by_asset(completed) if entry.completed_at}
     facts = Facts(
         failed_runs=[*_failed_chain(chain), *_failed_jobs(instance)],
@@ -74,7 +77,7 @@ def look(instance: dg.DagsterInstance, warehouse: Warehouse, now: datetime) -> L
         completed=done,
         waits_for={asset: ancestors((asset,)) for asset in SPECS},
     )
-    return Look(facts, _undecided(instance, now), chain, _warnings(instance))
+    return Look(facts, _undecided(instance, now), chain, _warnings(instance), odd)
 
 
 def _by_asset(entries: dict[str, SyncLogEntry]) -> Iterable[tuple[str, SyncLogEntry]]:

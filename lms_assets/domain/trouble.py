@@ -17,6 +17,7 @@ Kind = Literal[
     "reports_held_back",
     "mail",
     "overdue",
+    "row",
     "sensor",
     "schedule",
 ]

@@ -11,11 +11,15 @@ from sqlalchemy import Connection, Row, Select, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from lms_assets.warehouse.engine import Warehouse
+from lms_assets.warehouse.odd_rows import readable_rows
 from lms_assets.warehouse.savepoint import savepoint
 from lms_assets.warehouse.scrub import scrub
 from lms_assets.warehouse.tables import task_chain_logs
 
 __all__ = ["ChainRow", "ChainStore", "chain_of_run", "latest_chain", "running_chains"]
+
+_LOOKED_AT = 20
+"""Of so many newest rows the first that can be read is the latest chain."""
 
 ChainStatus = Literal["running", "completed", "failed", "partial"]
 
@@ -120,15 +124,15 @@ def chain_of_run(connection: Connection, chain_name: str, run_id: str, *, lock: 
 def latest_chain(connection: Connection, chain_name: str) -> ChainRow | None:
     """The row of a chain begun last."""
     c = task_chain_logs.c
-    row = connection.execute(_of(chain_name).order_by(c.started_at.desc(), c.id.desc()).limit(1)).one_or_none()
-    return None if row is None else _chain_row(row)
+    query = _of(chain_name).order_by(c.started_at.desc(), c.id.desc()).limit(_LOOKED_AT)
+    rows, _ = readable_rows(connection, query, c.id)
+    return _chain_row(rows[0]) if rows else None
 
 
 def running_chains(connection: Connection, chain_name: str) -> tuple[ChainRow, ...]:
     """Rows of a chain that say `running`, oldest first."""
-    rows = connection.execute(
-        _of(chain_name).where(task_chain_logs.c.status == "running").order_by(task_chain_logs.c.id)
-    )
+    query = _of(chain_name).where(task_chain_logs.c.status == "running").order_by(task_chain_logs.c.id)
+    rows, _ = readable_rows(connection, query, task_chain_logs.c.id)
     return tuple(_chain_row(row) for row in rows)
 
 

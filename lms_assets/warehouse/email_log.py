@@ -151,8 +151,10 @@ def unknown_outcomes(connection: Connection) -> tuple[UnknownOutcome, ...]:
         number = row.pam_id if row.pam_id is not None else executives.get(_folded(row.recipient_email))
         kind = "pam" if row.email_type.startswith("pam") else "executive"
         reference = f"{kind} {number}" if number is not None else kind
-        period = row.message_key.split(":")[1]
+        period = [*row.message_key.split(":"), ""][1]
         handed_over_at = _handed_over_at(row.error_message) or row.created_at
+        if not period or handed_over_at is None:
+            continue  # Not written by us; see odd_rows.
         found.append(UnknownOutcome(row.id, row.email_type, period, reference, handed_over_at))
     return tuple(found)
 

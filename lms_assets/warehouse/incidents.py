@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, insert, select, update
+from sqlalchemy import Column, Connection, Row, Select, insert, select, update
 
+from lms_assets.warehouse.odd_rows import readable_rows
 from lms_assets.warehouse.sync_plan import chunks
 from lms_assets.warehouse.tables import alert_incidents
 
@@ -54,7 +55,8 @@ def raise_incident(
     connection: Connection, key: str, kind: str, *, now: datetime, details: Mapping[str, Any] | None = None
 ) -> Incident:
     """Open an incident, or note that it was seen again; one that was closed opens anew and is announced anew."""
-    row = connection.execute(_by_key(key).with_for_update()).one_or_none()
+    c = alert_incidents.c
+    row = connection.execute(_by_key(key, c.id, c.closed_at, c.occurrences).with_for_update()).one_or_none()
     seen: dict[str, Any] = {"kind": kind, "last_seen_at": now, "details": dict(details or {})}
     fresh = {"opened_at": now, "closed_at": None, "notified_at": None, "closed_notified_at": None, "occurrences": 1}
     if row is None:
@@ -78,7 +80,7 @@ def open_incidents(connection: Connection, kind: str | None = None) -> tuple[Inc
     query = select(alert_incidents).where(c.closed_at.is_(None)).order_by(c.opened_at, c.id)
     if kind is not None:
         query = query.where(c.kind == kind)
-    return tuple(_incident(row) for row in connection.execute(query))
+    return tuple(_incident(row) for row in readable_rows(connection, query, c.id)[0])
 
 
 def incidents_to_announce(connection: Connection) -> tuple[Incident, ...]:
@@ -86,8 +88,8 @@ def incidents_to_announce(connection: Connection) -> tuple[Incident, ...]:
     c = alert_incidents.c
     begun = c.closed_at.is_(None) & c.notified_at.is_(None)
     over = c.closed_at.is_not(None) & c.notified_at.is_not(None) & c.closed_notified_at.is_(None)
-    rows = connection.execute(select(alert_incidents).where(begun | over).order_by(c.opened_at, c.id))
-    return tuple(_incident(row) for row in rows)
+    query = select(alert_incidents).where(begun | over).order_by(c.opened_at, c.id)
+    return tuple(_incident(row) for row in readable_rows(connection, query, c.id)[0])
 
 
 def mark_announced(connection: Connection, incidents: Iterable[Incident], *, now: datetime) -> None:
@@ -102,8 +104,8 @@ def mark_announced(connection: Connection, incidents: Iterable[Incident], *, now
                 connection.execute(statement.values({column: now}))
 
 
-def _by_key(key: str) -> Select[Any]:
-    return select(alert_incidents).where(alert_incidents.c.incident_key == key)
+def _by_key(key: str, *columns: Column[Any]) -> Select[Any]:
+    return select(*(columns or alert_incidents.c)).where(alert_incidents.c.incident_key == key)
 
 
 def _incident(row: Row[Any]) -> Incident:
@@ -117,5 +119,13 @@ def _incident(row: Row[Any]) -> Incident:
         row.notified_at,
         row.closed_notified_at,
         row.occurrences,
-        row.details or {},
+        _details(row.details),
     )
+
+
+def _details(stored: Any) -> Mapping[str, Any]:
+    """What is kept of an incident, in the shape in which it was written; a row of another shape says nothing."""
+    details = dict(stored) if isinstance(stored, Mapping) else {}
+    assets = details.get("assets")
+    details["assets"] = [each for each in assets if isinstance(each, str)] if isinstance(assets, list) else []
+    return details

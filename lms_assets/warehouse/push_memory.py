@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
+from lms_assets.warehouse.odd_rows import readable_rows
 from lms_assets.warehouse.scrub import scrub
 from lms_assets.warehouse.sync_log import SyncLogEntry, completed_recently
 from lms_assets.warehouse.sync_plan import chunks
@@ -49,13 +50,13 @@ def push_memory(connection: Connection) -> dict[int, Pushed]:
     return {
         row.impartner_id: Pushed(
             row.impartner_id,
-            row.fields or {},
+            row.fields if isinstance(row.fields, dict) else {},
             row.confirmed_at,
             row.last_attempt_at,
             row.last_error,
             row.failed_attempts,
         )
-        for row in connection.execute(select(pushed_partner_counts))
+        for row in readable_rows(connection, select(pushed_partner_counts), pushed_partner_counts.c.impartner_id)[0]
     }
 
 
@@ -73,7 +74,7 @@ def remember_confirmed(connection: Connection, confirmed: Mapping[int, Mapping[s
         _make_rows(connection, part)
         c = pushed_partner_counts.c
         query = select(c.impartner_id, c.fields).where(c.impartner_id.in_(part))
-        before = {row.impartner_id: row.fields for row in connection.execute(query)}
+        before = {row.impartner_id: row.fields for row in readable_rows(connection, query, c.impartner_id)[0]}
         for impartner_id in part:
             values = {
                 "fields": {**(before.get(impartner_id) or {}), **confirmed[impartner_id]},

@@ -2,21 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, select, update
 
 from lms_assets.domain.run_instants import not_before
 from lms_assets.warehouse.sync import upsert
 from lms_assets.warehouse.tables import sync_state
 
-__all__ = ["advance_state", "get_state", "put_state", "remove_state"]
+__all__ = ["UnreadableState", "advance_state", "get_state", "put_state", "remove_state", "set_aside_unreadable"]
+
+
+class UnreadableState(ValueError):
+    """A row of sync_state holds no JSON."""
+
+    def __init__(self, name: str) -> None:
+        remedy = "correct its JSON, or delete it and run daily_full"
+        super().__init__(f"the row {name!r} of sync_state cannot be read: {remedy}")
 
 
 def get_state(connection: Connection, name: str) -> Any:
-    """The JSON value stored under `name`, None when there is none."""
-    return connection.execute(select(sync_state.c.value).where(sync_state.c.name == name)).scalar_one_or_none()
+    """The JSON value stored under `name`, None when there is none.
+
+    Raises:
+        UnreadableState: what is stored is no JSON.
+    """
+    try:
+        return connection.execute(select(sync_state.c.value).where(sync_state.c.name == name)).scalar_one_or_none()
+    except (ValueError, TypeError):
+        raise UnreadableState(name) from None
+
+
+def set_aside_unreadable(connection: Connection, names: Iterable[str], *, now: datetime) -> None:
+    """Rename what is stored under these names where it is no JSON, so that new values can be stored.
+
+    For values that nothing depends on. The renamed row stays for a person to look at.
+    """
+    for name in names:
+        try:
+            get_state(connection, name)
+        except UnreadableState:
+            aside = f"{name} unreadable {now:%Y-%m-%d %H:%M:%S}"
+            connection.execute(update(sync_state).where(sync_state.c.name == name).values(name=aside))
 
 
 def put_state(connection: Connection, name: str, value: Any, *, now: datetime) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.fitting import Fitter
+from lms_assets.warehouse.odd_rows import readable_rows
 from lms_assets.warehouse.scrub import scrub
 from lms_assets.warehouse.sync_counts import SyncCounts
 from lms_assets.warehouse.tables import sync_logs
@@ -127,7 +128,7 @@ def completed_recently(connection: Connection, sync_type: str, limit: int) -> tu
     """The newest completed syncs of one type, newest first."""
     c = sync_logs.c
     query = select(sync_logs).where(c.sync_type == sync_type, c.status == "completed").order_by(c.id.desc())
-    return tuple(_entry(row) for row in connection.execute(query.limit(limit)))
+    return tuple(_entry(row) for row in readable_rows(connection, query.limit(limit), c.id)[0])
 
 
 def failures_since_completed(connection: Connection, sync_type: str) -> tuple[SyncLogEntry, ...]:
@@ -135,14 +136,15 @@ def failures_since_completed(connection: Connection, sync_type: str) -> tuple[Sy
     c = sync_logs.c
     completed = select(func.coalesce(func.max(c.id), 0)).where(c.sync_type == sync_type, c.status == "completed")
     failed = c.sync_type == sync_type, c.status == "failed", c.id > completed.scalar_subquery()
-    return tuple(_entry(row) for row in connection.execute(select(sync_logs).where(*failed).order_by(c.id)))
+    query = select(sync_logs).where(*failed).order_by(c.id)
+    return tuple(_entry(row) for row in readable_rows(connection, query, c.id)[0])
 
 
 def _newest(connection: Connection, *, only_completed: bool) -> dict[str, SyncLogEntry]:
     newest = select(func.max(sync_logs.c.id)).group_by(sync_logs.c.sync_type)
     if only_completed:
         newest = newest.where(sync_logs.c.status == "completed")
-    rows = connection.execute(select(sync_logs).where(sync_logs.c.id.in_(newest)))
+    rows, _ = readable_rows(connection, select(sync_logs).where(sync_logs.c.id.in_(newest)), sync_logs.c.id)
     return {row.sync_type: _entry(row) for row in rows}
 
 

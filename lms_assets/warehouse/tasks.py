@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from lms_assets.domain.tasks import Task, TaskStatus
+from lms_assets.warehouse.odd_rows import readable_rows
 from lms_assets.warehouse.scrub import scrub
 from lms_assets.warehouse.sync import upsert
 from lms_assets.warehouse.tables import scheduled_tasks, task_run_history
@@ -26,8 +27,13 @@ __all__ = [
     "tasks_in_trouble",
 ]
 
-KEPT = ("task_name", "enabled")
+KEPT = ("task_name", "enabled", "config")
 """Written for new rows only: in an adopted portal they are what people chose."""
+
+_NOT_FOR_OTHERS = {
+    "enabled": False,
+    "config": {"note": "Dagster's schedules start this task. It is disabled so that no other scheduler starts it too."},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +74,7 @@ def ensure_tasks(
         {
             "task_type": task.task_type,
             "task_name": task.name,
-            "enabled": True,
+            **_NOT_FOR_OTHERS,
             "cron_expression": task.cron,
             "task_chain": chain if task.chain_order is not None else None,
             "chain_order": task.chain_order,
@@ -99,7 +105,8 @@ def end_run(connection: Connection, task_type: str, run_id: str, end: TaskEnd) -
     """
     h = task_run_history.c
     query = select(task_run_history).where(h.task_type == task_type).order_by(h.id.desc()).limit(20)
-    row = next((row for row in connection.execute(query) if (row.result_summary or {}).get("run_id") == run_id), None)
+    rows, _ = readable_rows(connection, query, h.id)
+    row = next((row for row in rows if _run_id(row.result_summary) == run_id), None)
     if row is None:
         return False
     error = scrub(end.error) if end.error else None
@@ -125,7 +132,7 @@ def skip_run(connection: Connection, task_type: str, run_id: str, *, job: str, a
     """Note that a task was held back in a run; does nothing when this run has a row of the task."""
     h = task_run_history.c
     query = select(h.result_summary).where(h.task_type == task_type).order_by(h.id.desc()).limit(20)
-    if any((summary or {}).get("run_id") == run_id for (summary,) in connection.execute(query)):
+    if any(_run_id(row.result_summary) == run_id for row in readable_rows(connection, query, h.id)[0]):
         return
     task_id = _task_id(connection, task_type)
     values = {"task_type": task_type, "started_at": at, "completed_at": at, "status": "skipped", "duration_seconds": 0}
@@ -142,10 +149,13 @@ def open_runs(connection: Connection, task_type: str | None = None) -> tuple[Ope
     query = select(task_run_history).where(h.status == "running").order_by(h.id)
     if task_type is not None:
         query = query.where(h.task_type == task_type)
-    return tuple(
-        OpenRun(row.id, row.task_type or "", (row.result_summary or {}).get("run_id"), row.started_at)
-        for row in connection.execute(query)
-    )
+    rows, _ = readable_rows(connection, query, h.id)
+    return tuple(OpenRun(row.id, row.task_type or "", _run_id(row.result_summary), row.started_at) for row in rows)
+
+
+def _run_id(summary: Any) -> str | None:
+    """The run that a row's summary names; None in rows that others wrote."""
+    return summary.get("run_id") if isinstance(summary, dict) else None
 
 
 def tasks_in_trouble(connection: Connection) -> tuple[TaskInTrouble, ...]:
@@ -167,6 +177,8 @@ def _task_id(connection: Connection, task_type: str) -> int:
     query = select(scheduled_tasks.c.id).where(scheduled_tasks.c.task_type == task_type)
     found = connection.execute(query).scalar_one_or_none()
     if found is None:
-        made = connection.execute(insert(scheduled_tasks).values(task_type=task_type, task_name=task_type))
+        made = connection.execute(
+            insert(scheduled_tasks).values(task_type=task_type, task_name=task_type, **_NOT_FOR_OTHERS)
+        )
         return int((made.inserted_primary_key or (0,))[0])
     return int(found)

@@ -44,7 +44,8 @@ class UtcDateTime(TypeDecorator[datetime]):
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Give back as aware UTC."""
-        return None if value is None else value.replace(tzinfo=UTC, microsecond=0)
+        # Drivers give text for a date that is none, MySQL's 0000-00-00 in an adopted portal.
+        return value.replace(tzinfo=UTC, microsecond=0) if isinstance(value, datetime) else None
 
 
 def long_text() -> TypeEngine[str]:

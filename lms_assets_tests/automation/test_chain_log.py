@@ -22,6 +22,8 @@ def test_every_step_of_a_chain_has_its_task_with_its_place_and_its_runs(rig: Wat
     for place, asset in enumerate(DAILY_FULL, start=1):
         task = one_row(rig, "scheduled_tasks", task_type=SYNC_TYPES[asset])
         assert (task["task_chain"], task["chain_order"]) == ("daily_full", place)
+        assert not task["enabled"], "a scheduler of the portal's own would start it"
+        assert "no other scheduler" in task["config"]["note"]
         assert (task["last_status"], task["run_count"], task["fail_count"]) == ("success", 1, 0)
         history = one_row(rig, "task_run_history", task_type=SYNC_TYPES[asset])
         assert history["status"] == "success"
@@ -75,11 +77,11 @@ def test_what_people_chose_in_an_adopted_portal_stays(rig: WatchedRig):
     rig.warehouse.in_transaction(lambda c: begin_run(c, "users", "run", job="daily_full", at=AT))
     with rig.warehouse.transaction() as connection:
         connection.exec_driver_sql(
-            "UPDATE scheduled_tasks SET enabled = 0, task_name = 'Our people' WHERE task_type = 'users'"
+            "UPDATE scheduled_tasks SET enabled = 1, task_name = 'Our people' WHERE task_type = 'users'"
         )
     refresh_tasks(rig.instance, rig.warehouse, rig.now)
     task = one_row(rig, "scheduled_tasks", task_type="users")
-    assert (task["enabled"], task["task_name"], task["chain_order"]) == (False, "Our people", 5)
+    assert (task["enabled"], task["task_name"], task["chain_order"]) == (True, "Our people", 5)
 
 
 def test_a_step_is_held_back_by_what_it_waits_for_and_by_nothing_else():
