@@ -14,11 +14,14 @@ from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.overrides import claim, issue
 
 
-def allowing_tags(warehouse: Warehouse, names: Collection[str], *, by: str) -> dict[str, str]:
+def allowing_tags(
+    warehouse: Warehouse, names: Collection[str], *, by: str, run_id: str | None = None
+) -> dict[str, str]:
     """Tags for a run that is started within half an hour: these overrides, and a new token for them.
 
     Args:
         by: who allows it; kept with each use.
+        run_id: the run, where it is known before it exists: then nobody who reads its tags can use them.
 
     Raises:
         ValueError: there is no override of that name.
@@ -27,7 +30,7 @@ def allowing_tags(warehouse: Warehouse, names: Collection[str], *, by: str) -> d
     if not wanted:
         return {}
     now = datetime.now(UTC)
-    token = warehouse.in_transaction(lambda connection: issue(connection, wanted, by=by, now=now))
+    token = warehouse.in_transaction(lambda connection: issue(connection, wanted, by=by, now=now, run_id=run_id))
     return {ALLOW_TAG: as_tag(wanted), ALLOW_TOKEN_TAG: token}
 
 

@@ -133,13 +133,14 @@ def _worked_off(
         run_id = new_run_id()
         with our_turn(instance, warehouse, options.job, run_id, say=None if options.no_wait else say):
             order = resumed_order(instance, warehouse) if options.resume else _new_order(options, datetime.now(UTC))
-            order = replace(order, tags={**order.tags, **allowing_tags(warehouse, options.allow, by=options.by)})
+            allowed = allowing_tags(warehouse, options.allow, by=options.by, run_id=run_id)
+            order = replace(order, tags={**order.tags, **allowed})
             shown = [step for step in steps_of(options.job) if not order.steps or step in order.steps]
             if served is None:
                 with _steps_view(console, shown) as view:
                     return execute(instance, order, view.feed, run_id=run_id), shown
         with _steps_view(console, shown) as view:
-            result = hand_over(instance, order, view.feed, served)
+            result = hand_over(instance, order, view.feed, served, run_id=run_id)
         if result is not None:
             return result, shown
         say("No daemon took the run: it goes in this terminal.")

@@ -105,6 +105,8 @@ def hand_over(
     order: RunOrder,
     on_progress: Callable[[list[dg.EventLogEntry]], None],
     served: Served,
+    *,
+    run_id: str | None = None,
 ) -> RunResult | None:
     """Have the daemon run it, and watch it to its end. None: no daemon took it, and it was taken back.
 
@@ -112,7 +114,7 @@ def hand_over(
         CannotRun: Dagster could not make the run.
     """
     try:
-        _, run = _made(instance, order, new_run_id(), served)
+        _, run = _made(instance, order, run_id or new_run_id(), served)
         submit(instance, run)
     except dg.DagsterError as error:
         raise CannotRun(_one_line(order.job, error)) from error

@@ -32,8 +32,12 @@ class Claim:
     holder: str | None = None
 
 
-def issue(connection: Connection, names: Iterable[str], *, by: str, now: datetime) -> str:
-    """Store an override and give its token, which is kept nowhere: the table has its hash only."""
+def issue(connection: Connection, names: Iterable[str], *, by: str, now: datetime, run_id: str | None = None) -> str:
+    """Store an override and give its token, which is kept nowhere: the table has its hash only.
+
+    Args:
+        run_id: the run that it is for, where that is known; else the first run that comes gets it.
+    """
     token = secrets.token_urlsafe(24)
     values = {
         "token_hash": _hash(token),
@@ -41,13 +45,15 @@ def issue(connection: Connection, names: Iterable[str], *, by: str, now: datetim
         "issued_by": by[:255],
         "issued_at": now,
         "expires_at": now + LIFETIME,
+        "run_id": run_id,
+        "claimed_at": now if run_id else None,
     }
     connection.execute(insert(sync_overrides).values(values))
     return token
 
 
 def claim(connection: Connection, token: str, *, run_id: str, run_created_at: datetime, now: datetime) -> Claim:
-    """Bind a token to a run. The first run that comes gets it, for as long as it runs; no other does.
+    """Bind a token to a run, where it is not bound yet: the first run that comes gets it, and no other does.
 
     Args:
         run_created_at: a run that waited in the queue may come late; what counts is when it was made.

@@ -56,6 +56,15 @@ def test_a_run_that_continues_one_with_an_override_is_allowed_nothing_and_not_re
     assert not overrides_of(instance, again, warehouse, NOW).names
 
 
+def test_a_token_of_the_terminal_is_for_its_run_before_any_other_could_come(instance, warehouse):
+    """The tags of a run that waits in the queue can be read by whoever reaches the webserver."""
+    tags = allowing_tags(warehouse, [USERS], by="somebody", run_id="11111111-0000-4000-8000-000000000001")
+    with pytest.raises(OverrideRefused, match="was for run 11111111"):
+        overrides_of(instance, run_with(instance, tags), warehouse, NOW)
+    own = instance.create_run_for_job(_job(), tags=tags, run_id="11111111-0000-4000-8000-000000000001")
+    assert USERS in overrides_of(instance, own, warehouse, NOW)
+
+
 def test_a_run_that_asks_for_nothing_is_allowed_nothing(instance, warehouse):
     overrides = overrides_of(instance, run_with(instance, {}), warehouse, NOW)
     assert not overrides.names

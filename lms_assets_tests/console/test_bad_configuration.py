@@ -70,6 +70,30 @@ def test_a_job_that_does_not_exist_is_answered_with_those_that_do(commands: Comm
     assert "daily_full" in result.stderr
 
 
+@pytest.mark.parametrize("words", [("run", "daily_full", "--allow", "everything"), ("allow", "everything")])
+def test_an_override_that_does_not_exist_is_answered_with_those_that_do(commands: Commands, words: tuple[str, ...]):
+    before = tables_with_rows(commands.url)
+    result = commands.run(*words)
+    assert result.returncode == 2
+    assert "--allow everything: there is no such override" in result.stderr
+    assert "mass_deactivation:contacts" in result.stderr
+    assert tables_with_rows(commands.url) == before
+
+
+def test_a_token_for_the_ui_is_shown_with_the_tags_that_use_it(commands: Commands, tmp_path: Path):
+    path = tmp_path / "allowing.db"
+    assert commands.run("db", "upgrade", LMS_WAREHOUSE_URL=f"sqlite:///{path}").returncode == 0
+    result = commands.run("allow", "first_push", "--by", "Ada", LMS_WAREHOUSE_URL=f"sqlite:///{path}")
+    assert result.returncode == 0, result.stderr
+    assert "first_push: the run may push for the first time" in result.stdout
+    assert "lms/allow = first_push" in result.stdout
+    assert "lms/allow_token = " in result.stdout
+    connection = sqlite3.connect(path)
+    (row,) = connection.execute("SELECT allows, issued_by, run_id FROM sync_overrides").fetchall()
+    connection.close()
+    assert row == ("first_push", "Ada", None)
+
+
 @pytest.mark.parametrize(
     ("option", "value", "said"),
     [
