@@ -24,6 +24,7 @@ from lms_assets.checks.tier_1_foundation import TIER_1_CHECKS
 from lms_assets.checks.tier_2_users_and_groups import TIER_2_CHECKS
 from lms_assets.checks.tier_3_enrollments import TIER_3_CHECKS
 from lms_assets.checks.tier_4_aggregation_and_push import TIER_4_CHECKS
+from lms_assets.checks.tier_5_reporting import TIER_5_CHECKS
 from lms_assets.checks.whole_chain import chain_is_whole
 from lms_assets.lineage import SOURCES
 from lms_assets.resources import Connections
@@ -54,6 +55,7 @@ defs = dg.Definitions(
         *TIER_2_CHECKS,
         *TIER_3_CHECKS,
         *TIER_4_CHECKS,
+        *TIER_5_CHECKS,
         *LEADS_CHECKS,
         chain_is_whole,
         open_incidents_check,

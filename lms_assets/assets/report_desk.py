@@ -70,7 +70,12 @@ class ReportDesk:
         with sync_step(self._context, self._lms, self._key) as step:
             verdict = self._gate(step)
             material = material_from(
-                step.warehouse, rules=step.rules, config=config, now=step.now, banner=verdict.banner
+                step.warehouse,
+                rules=step.rules,
+                config=config,
+                now=step.now,
+                banner=verdict.banner,
+                released=verdict.reason == "released",
             )
             with _post(step, settings, config, self._lms) as post:
                 summary = deliver(material, step, post)

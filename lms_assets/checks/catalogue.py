@@ -140,6 +140,8 @@ CHECKS = (
     CheckLine("pushed_partner_cert_counts", "push_is_confirmed", "The CRM confirmed every value that was sent."),
     _up_to_date("pushed_partner_cert_counts"),
     _costs("pushed_partner_cert_counts", "no_partner_is_withheld", "All that the pushed counts rest on was read."),
+    CheckLine("pam_weekly_report", "account_managers_are_reached", "No account manager is left without a report."),
+    CheckLine("executive_weekly_report", "executives_are_all_reached", "No recipient is left without the report."),
 )
 
 

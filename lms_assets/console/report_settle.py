@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from lms_assets.console.environment import settings_from_environment
-from lms_assets.reports.delivery import FREQUENCIES, period_of
+from lms_assets.domain.report_recipients import FREQUENCIES
+from lms_assets.reports.delivery import period_of
 from lms_assets.settings import ConfigurationError
 from lms_assets.warehouse.email_log import (
     UnknownOutcome,

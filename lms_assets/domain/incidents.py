@@ -20,6 +20,8 @@ from lms_assets.domain.trouble import STAYS, Kind, Trouble, left_in_place
 
 PUSH_STEP = "pushed_partner_cert_counts"
 CHAIN = "daily_full"
+REPORTS = frozenset({"pam_weekly_report", "executive_weekly_report"})
+NO_REPORT = "These people get no report, and nobody tells them; everybody else got theirs."
 CHECK_PAGE = "The check on the asset's page shows every example."
 # A machine that was off catches up by itself: what is late is told when it stays late.
 PATIENCE: Mapping[Kind, timedelta] = {
@@ -210,7 +212,9 @@ def _degraded(check: FailedGate) -> Trouble:
         kind="check",
         what=f"Check {check.check} on {check.asset} did not pass: {check.description}",
         since=check.at,
-        effect=f"Nothing is held back; whatever builds on {check.asset} uses its last good state.",
+        effect=NO_REPORT
+        if check.asset in REPORTS
+        else f"Nothing is held back; whatever builds on {check.asset} uses its last good state.",
         remedy=check.remedy or CHECK_PAGE,
         assets=(check.asset,),
         run_id=check.run_id,

@@ -38,7 +38,13 @@ class Readings:
 
 
 def assemble(
-    readings: Readings, *, as_of: datetime, now: datetime, config: ReportConfig, banner: str | None = None
+    readings: Readings,
+    *,
+    as_of: datetime,
+    now: datetime,
+    config: ReportConfig,
+    banner: str | None = None,
+    released: bool = False,
 ) -> Material:
     """The material of the week of `now`, with everything counted at `as_of` (both UTC).
 
@@ -52,7 +58,7 @@ def assemble(
     if computed:
         readings.keep(computed)
     return Material(
-        frame=Frame(week=monday_of(now.date()), as_of=as_of, since=as_of - WEEK, banner=banner),
+        frame=Frame(week=monday_of(now.date()), as_of=as_of, since=as_of - WEEK, banner=banner, released=released),
         partners=readings.partners,
         holdings=Holdings(readings.inputs, as_of),
         past=Past((*known, *computed)),

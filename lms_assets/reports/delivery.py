@@ -15,11 +15,11 @@ from typing import Literal, Protocol
 
 from lms_assets.domain.emails import normalise_email
 from lms_assets.domain.report_facts import Executive, Manager, PartnerFacts
+from lms_assets.domain.report_recipients import frequency_problem
 from lms_assets.domain.spans import week_name
 
 PAM = "pam_weekly_report"
 EXECUTIVE = "executive_weekly_report"
-FREQUENCIES = ("daily", "weekly", "monthly")
 
 KeyState = Literal["reserved", "handed over", "sent", "failed"]
 Verdict = Literal["send", "already sent", "outcome unknown"]
@@ -153,8 +153,9 @@ def decide(state: KeyState | None) -> Verdict:
 
 def _why_not_due(manager: Manager, now: datetime) -> str | None:
     frequency = manager.frequency.strip().casefold()
-    if frequency not in FREQUENCIES:
-        return f"report_frequency is none of {', '.join(FREQUENCIES)}"
+    problem = frequency_problem(frequency)
+    if problem:
+        return problem
     last = manager.last_report_sent
     if last is not None and period_of(frequency, last) == period_of(frequency, now):
         return f"already got the report of {period_of(frequency, now)}"

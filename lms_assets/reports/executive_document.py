@@ -16,7 +16,7 @@ def executive_subject(report: ExecutiveReport, brand: str) -> str:
     """The subject: the week and the total. Holds no name of a partner or person."""
     week = report.totals[0].spans[0].change.difference
     total = f"{words.number(report.totals[0].now)} NPCU ({words.signed(week, 'first')} in the week)"
-    return f"{brand}: executive report, week of {words.day(report.frame.week)} – {total}"
+    return f"{words.age(report.frame)}{brand}: executive report, week of {words.day(report.frame.week)} – {total}"
 
 
 def executive_document(report: ExecutiveReport) -> Document:

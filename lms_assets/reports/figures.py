@@ -16,12 +16,16 @@ from lms_assets.domain.compliance import Standing
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What every report says about itself: of which week, as of when, and what is wrong with its data (`banner`)."""
+    """What every report says about itself: of which week, as of when, and what is wrong with its data (`banner`).
+
+    `released`: it goes out because a person said so, although its data is not current; the subject says it.
+    """
 
     week: date
     as_of: datetime
     since: datetime
     banner: str | None = None
+    released: bool = False
 
 
 @dataclass(frozen=True, slots=True)

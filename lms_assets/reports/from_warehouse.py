@@ -35,12 +35,14 @@ def material_from(
     config: ReportConfig,
     now: datetime,
     banner: str | None = None,
+    released: bool = False,
     store_past: bool = True,
 ) -> Material:
     """All that the reports of the week of `now` (UTC) are made from, counted as of the last count.
 
     Args:
         banner: what is wrong with the data, see `report_gate`.
+        released: a person lets the reports go out in spite of it.
         store_past: keep the snapshots of days on which nobody counted; a preview leaves the warehouse as it is.
 
     Raises:
@@ -63,7 +65,7 @@ def material_from(
             keep=remember,
             names=people_names(connection),
         )
-        material = assemble(readings, as_of=counted.as_of, now=now, config=config, banner=banner)
+        material = assemble(readings, as_of=counted.as_of, now=now, config=config, banner=banner, released=released)
     # Written once the reading is over: a SQLite file cannot be written while it is read from.
     if store_past and computed:
         warehouse.in_transaction(lambda connection: store_snapshots(connection, computed, now=now))

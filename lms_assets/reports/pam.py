@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from lms_assets.domain.certifications import Assessed
 from lms_assets.domain.report_facts import PartnerFacts
+from lms_assets.domain.report_recipients import same_owner
 from lms_assets.reports.figures import CertificationLine, Change, PamReport, PamTotals, PartnerLine
 from lms_assets.reports.material import (
     HORIZON,
@@ -64,8 +65,8 @@ def build_pam_report(material: Material, owners: Sequence[str]) -> PamReport:
 
 def partners_of(partners: Iterable[PartnerFacts], owners: Iterable[str]) -> tuple[PartnerFacts, ...]:
     """The partners of these owners, by name; names are compared without case and outer blanks."""
-    wanted = {owner.strip().casefold() for owner in owners}
-    found = [each for each in partners if (each.owner or "").strip().casefold() in wanted]
+    wanted = {same_owner(owner) for owner in owners}
+    found = [each for each in partners if same_owner(each.owner) in wanted]
     return tuple(sorted(found, key=lambda each: (each.name.casefold(), each.id)))
 
 

@@ -20,7 +20,8 @@ def pam_subject(report: PamReport, brand: str) -> str:
         parts.insert(0, f"{words.plural(len(report.fell_below), 'partner')} fell below")
     elif report.about_to_fall:
         parts.insert(0, f"{words.plural(len(report.about_to_fall), 'partner')} about to fall below")
-    return f"{brand}: your partners, week of {words.day(report.frame.week)} – {', '.join(parts)}"
+    week = words.day(report.frame.week)
+    return f"{words.age(report.frame)}{brand}: your partners, week of {week} – {', '.join(parts)}"
 
 
 def pam_document(report: PamReport) -> Document:

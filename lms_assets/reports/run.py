@@ -154,9 +154,12 @@ def _deliver(
 ) -> None:
     for place, addressee in enumerate(addressees):
         if post.mailer is None or post.log is None:
-            rendered = render(addressee)
-            mail = _message(addressee, rendered, post, post.clock())
-            outcomes.files += write_files(post.folder, addressee, rendered, mail)
+            try:
+                rendered = render(addressee)
+                mail = _message(addressee, rendered, post, post.clock())
+                outcomes.files += write_files(post.folder, addressee, rendered, mail)
+            except UnusableAddress as error:
+                outcomes.failed.append(NotDue(addressee.reference, f"the address {error}"))
             continue
         try:
             _send(addressee, render, post, post.log, outcomes)

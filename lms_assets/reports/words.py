@@ -89,6 +89,11 @@ def instant(moment: datetime) -> str:
     return f"{day(moment)}, {moment:%H:%M} UTC"
 
 
+def age(frame: Frame) -> str:
+    """How a subject begins whose figures are not current; empty for others."""
+    return f"Old figures, as of {day(frame.as_of.date())}: " if frame.released else ""
+
+
 def name(text: str) -> str:
     """A name on one line that no program makes a link of, without control characters and marks that turn the
     direction of writing around.

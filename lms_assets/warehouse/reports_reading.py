@@ -36,6 +36,7 @@ from lms_assets.warehouse.tables import (
 )
 
 __all__ = [
+    "account_owners",
     "counting_inputs",
     "executives",
     "find_partners",
@@ -50,22 +51,34 @@ TOLERANCE_DAYS = 6
 """A missing day is looked for on so many days before it (domain history, a snapshot's tolerance)."""
 
 
-def managers(connection: Connection) -> tuple[Manager, ...]:
-    """Active PAMs with reports enabled and an address, by id."""
+def managers(connection: Connection, *, with_address: bool = True) -> tuple[Manager, ...]:
+    """Active PAMs with reports enabled, by id: those with an address, or all."""
     c = partner_managers.c
     columns = c.id, c.owner_name, c.email, c.region, c.report_frequency, c.last_report_sent
-    query = select(*columns).where(c.is_active_pam.is_(True), c.email_reports_enabled.is_(True), _filled(c.email))
+    query = select(*columns).where(c.is_active_pam.is_(True), c.email_reports_enabled.is_(True))
+    if with_address:
+        query = query.where(_filled(c.email))
     return tuple(
-        Manager(row[0], row[1], row[2].strip(), row[3], row[4] or "weekly", row[5])
+        Manager(row[0], row[1] or "", (row[2] or "").strip(), row[3], row[4] or "weekly", row[5])
         for row in connection.execute(query.order_by(c.id))
     )
 
 
-def executives(connection: Connection) -> tuple[Executive, ...]:
-    """Active recipients of the executive report, by id."""
+def account_owners(connection: Connection) -> tuple[str, ...]:
+    """The account owners of the active partners."""
+    c = partners.c
+    query = select(c.account_owner).where(c.is_active.is_(True), _filled(c.account_owner)).distinct()
+    return tuple(connection.execute(query).scalars())
+
+
+def executives(connection: Connection, *, with_address: bool = True) -> tuple[Executive, ...]:
+    """Active recipients of the executive report, by id: those with an address, or all."""
     c = executive_report_recipients.c
-    query = select(c.id, c.email, c.name).where(c.is_active.is_(True), _filled(c.email)).order_by(c.id)
-    return tuple(Executive(row[0], row[1].strip(), row[2]) for row in connection.execute(query))
+    query = select(c.id, c.email, c.name).where(c.is_active.is_(True))
+    if with_address:
+        query = query.where(_filled(c.email))
+    rows = connection.execute(query.order_by(c.id))
+    return tuple(Executive(row[0], (row[1] or "").strip(), row[2]) for row in rows)
 
 
 def partner_facts(connection: Connection, *, at: datetime) -> tuple[PartnerFacts, ...]:

@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from lms_assets.reports import words
 from lms_assets.reports.config import MINIMUM_CONTRAST, contrast, report_config_from_toml
 from lms_assets.reports.document import Cell, Column, Document, Row, Section, Table
 from lms_assets.reports.executive import build_executive_report
@@ -218,6 +219,14 @@ def test_a_partial_chain_is_told_at_the_top_of_both_parts(world):
         assert rendered.text.index("A part did not come through.") < rendered.text.index("NPCU:")
         page = Page(rendered.html).text
         assert page.index("A part did not come through.") < page.index("What changed")
+
+
+def test_a_released_report_says_in_its_subject_that_its_figures_are_old(world):
+    for built in (build_pam_report, lambda material, _: build_executive_report(material)):
+        fresh = Renderer(world.config).render(built(world, ["Owner 1"])).subject
+        frame = replace(world.frame, released=True)
+        old = Renderer(world.config).render(built(replace(world, frame=frame), ["Owner 1"])).subject
+        assert old == f"Old figures, as of {words.day(world.frame.as_of)}: {fresh}"
 
 
 def test_what_changed_comes_before_every_other_table(world):
