@@ -15,13 +15,11 @@ from lms_assets.domain.chain import StepRecord
 from lms_assets.domain.check_warnings import Risen, trouble_of
 from lms_assets.domain.overdue import Overdue
 from lms_assets.domain.overrides import command_in
-from lms_assets.domain.report_trouble import HeldReports, UnknownMails, held_reports, unknown_mails
+from lms_assets.domain.report_trouble import HeldReports, UnknownMails, effect_of_check, held_reports, unknown_mails
 from lms_assets.domain.trouble import STAYS, Kind, Trouble, left_in_place
 
 PUSH_STEP = "pushed_partner_cert_counts"
 CHAIN = "daily_full"
-REPORTS = frozenset({"pam_weekly_report", "executive_weekly_report"})
-NO_REPORT = "These people get no report, and nobody tells them; everybody else got theirs."
 CHECK_PAGE = "The check on the asset's page shows every example."
 # A machine that was off catches up by itself: what is late is told when it stays late.
 PATIENCE: Mapping[Kind, timedelta] = {
@@ -212,9 +210,7 @@ def _degraded(check: FailedGate) -> Trouble:
         kind="check",
         what=f"Check {check.check} on {check.asset} did not pass: {check.description}",
         since=check.at,
-        effect=NO_REPORT
-        if check.asset in REPORTS
-        else f"Nothing is held back; whatever builds on {check.asset} uses its last good state.",
+        effect=effect_of_check(check.asset),
         remedy=check.remedy or CHECK_PAGE,
         assets=(check.asset,),
         run_id=check.run_id,

@@ -12,6 +12,8 @@ from datetime import datetime
 from lms_assets.domain.report_gate import why_held_back
 from lms_assets.domain.trouble import Trouble
 
+REPORTS = frozenset({"pam_weekly_report", "executive_weekly_report"})
+
 
 @dataclass(frozen=True, slots=True)
 class HeldReports:
@@ -81,6 +83,13 @@ def held_reports(held: HeldReports, run_id: str | None) -> Trouble:
         assets=held.reports,
         run_id=run_id,
     )
+
+
+def effect_of_check(asset: str) -> str:
+    """What it means that a check failed which holds nothing back; of a report, that somebody does not get it."""
+    if asset in REPORTS:
+        return "These people get no report, and nobody tells them; everybody else got theirs."
+    return f"Nothing is held back; whatever builds on {asset} uses its last good state."
 
 
 def unknown_mails(mails: UnknownMails) -> Trouble:
