@@ -28,6 +28,11 @@ ASKED_AT_ONCE = 90
 SAMPLE = 20
 
 
+def is_there(record: Any) -> bool:
+    """Every record that answers belongs in the listing."""
+    return True
+
+
 @dataclass(frozen=True)
 class ById(Generic[Id, T]):
     """How one kind of record is asked for by id, and what is known to be there.
@@ -37,14 +42,16 @@ class ById(Generic[Id, T]):
         convert: the rule that turns a record into a row.
         known: ids of records known to be there; some are asked for with each part, as control records.
         belongs: whether a record that answers should have been listed.
+        others: finds control records where none is known.
         sample_beyond: of more ids than this only a sample is asked for, because the deactivation limit stops them.
     """
 
     ask: Callable[[Sequence[Id]], Mapping[Id, Any]]
     convert: Callable[[Any], T | Rejected]
     known: Collection[Id]
-    belongs: Callable[[Any], bool] = lambda record: True
+    belongs: Callable[[Any], bool] = is_there
     sample_beyond: int | None = None
+    others: Callable[[], Collection[Id]] | None = None
 
     def answers(self, wanted: Collection[Id]) -> tuple[dict[Id, Any], str | None]:
         """The wanted records that answer, by id, and why the answers prove nothing (None: they do).
@@ -53,6 +60,8 @@ class ById(Generic[Id, T]):
             VendorError: some could not be asked.
         """
         controls: list[Id] = control_records(self.known, wanted)
+        if not controls and self.others is not None:
+            controls = control_records(self.others(), wanted)
         doubt = why_answers_prove_nothing(controls, controls)
         found: dict[Id, Any] = {}
         chosen: Sequence[Id] = self._sample(sorted(wanted))

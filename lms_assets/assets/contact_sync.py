@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lms_assets.assets.absences import stop_if_too_many
+from lms_assets.assets.confirmation import read_again
 from lms_assets.assets.crm_fields import CONTACT_FIELDS
-from lms_assets.assets.crm_records import CrmSource, ask_again, take_in_all
+from lms_assets.assets.crm_records import CrmSource, take_in_all
 from lms_assets.assets.employers import Employers
 from lms_assets.assets.intake import Intake, refuse_too_many_bad
 from lms_assets.assets.partner_sync import leaving, rows_by_crm_id
@@ -63,7 +64,9 @@ class ContactSync:
             lambda contact: contact.impartner_id,
         )
         self.intake = take_in_all(step, source, "contacts", first_load=not stored)
-        ask_again(self.intake, source, employers.lost_links(self.intake.accepted))
+        by_id = source.by_id(source.ids(self.intake))
+        again = read_again(self.intake, by_id, employers.lost_links(self.intake.accepted))
+        self.intake.accepted = [again.get(each.impartner_id, each) for each in self.intake.accepted]
         kept, doubles = choose_per_email(self.intake.accepted, employers.active_partner_of)
         self.intake.rejected.extend(doubles)
         refuse_too_many_bad(step, self.intake, step.rules)

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
+from lms_assets.assets.confirmation import confirm_absent, lms_by_id
 from lms_assets.assets.course_categories import write_categories
 from lms_assets.assets.intake import Intake, refuse_too_many_bad, take_in
 from lms_assets.assets.step import Step
+from lms_assets.domain.confirmation import why_readings_prove_nothing
 from lms_assets.domain.courses import (
     CatalogueCourse,
     Course,
@@ -88,7 +90,8 @@ def _take_in(
 ) -> tuple[Intake[CourseProperties], set[str]]:
     """Read every course's properties; where one has fewer points than are stored, read all of them once more.
 
-    A course whose two readings differ is left out, so that its stored points stay, and reported.
+    When the two readings differ about one of these, all of them are left out, so that their stored points stay, and
+    that is reported.
 
     Args:
         points: course id to its stored points; without any, this is the first load, which is read twice in any case.
@@ -98,39 +101,24 @@ def _take_in(
     """
     first_load = not any(points.values())
     intake = take_in(step, client.course_properties, course_properties_from_record, "courses", again=first_load)
-    poorer = {each.course_id for each in intake.accepted if each.npcu.value < points.get(each.course_id, 0)}
+    poorer = {each.course_id: each.npcu for each in intake.accepted if each.npcu.value < points.get(each.course_id, 0)}
     missing = _missing(intake, points)
     if not poorer and not missing:
         return intake, set()
     second = take_in(step, client.course_properties, course_properties_from_record, "courses")
-    again = {each.course_id: each.npcu for each in second.accepted}
-    doubted = {
-        each.course_id
-        for each in intake.accepted
-        if each.course_id in poorer and again.get(each.course_id, each.npcu) != each.npcu
-    }
-    if doubted:
-        intake.accepted = [each for each in intake.accepted if each.course_id not in doubted]
-        intake.proven_incomplete(f"{len(doubted)} courses had other points when read again; theirs stay as they were")
-    return intake, _surely_gone(client, intake, missing, _missing(second, points))
+    again = {each.course_id: each.npcu for each in second.accepted if each.course_id in poorer}
+    doubt = why_readings_prove_nothing(poorer, again, second_is_complete=second.complete)
+    if doubt is not None:
+        intake.accepted = [each for each in intake.accepted if each.course_id not in poorer]
+        intake.proven_incomplete(f"of {len(poorer)} courses with fewer points {doubt}; theirs stay as they were")
+    if missing - _missing(second, points):
+        intake.proven_incomplete("a course that the list lacked is there when it is read again; all points stay")
+    listed = {each.course_id for each in intake.accepted}
+    source = lms_by_id(step, client, client.one_course_properties, convert=course_properties_from_record, known=listed)
+    return intake, confirm_absent(intake, source, missing)
 
 
 def _missing(intake: Intake[CourseProperties], points: Mapping[str, int]) -> set[str]:
     """Courses with stored points that a reading of the list did not show."""
     seen = {each.course_id for each in intake.accepted} | intake.bad_ids
     return {course_id for course_id, value in points.items() if value and course_id not in seen}
-
-
-def _surely_gone(
-    client: NorthpassClient, intake: Intake[CourseProperties], first: set[str], second: set[str]
-) -> set[str]:
-    """Of the courses that two readings lack, those that answer 404 by themselves: all of them, or none."""
-    if not first or not intake.complete:
-        return set()
-    there = next(iter(sorted(first - second)), None)
-    if there is None:
-        there = next((each for each in sorted(first) if client.one_course_properties(each) is not None), None)
-    if there is not None:
-        intake.proven_incomplete(f"course {there}, which the list lacked, is still there; all points stay")
-        return set()
-    return first

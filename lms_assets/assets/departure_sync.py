@@ -14,10 +14,11 @@ from functools import partial
 from typing import Any, TypeVar
 
 from lms_assets.assets.absences import stop_if_too_many
+from lms_assets.assets.confirmation import confirm_changed, confirm_deleted
 from lms_assets.assets.crm_fields import ACCOUNT_FIELDS, CONTACT_FIELDS
-from lms_assets.assets.crm_records import CrmSource, confirm_deletions, confirm_exclusions, take_in_all
+from lms_assets.assets.crm_records import CrmSource, take_in_all
 from lms_assets.assets.employers import Employers
-from lms_assets.assets.intake import Intake, refuse_too_many_bad
+from lms_assets.assets.intake import Intake, is_excluded, refuse_too_many_bad
 from lms_assets.assets.partner_sync import rows_by_crm_id
 from lms_assets.assets.step import ENTITY_TYPES, Step
 from lms_assets.domain.contact_rows import StoredContact, rows_with_successor
@@ -133,9 +134,10 @@ class DepartureSync:
         refuse_too_many_bad(step, intake, step.rules)
         known = set(active) | further
         excluded = {crm_id for crm_id in known if str(crm_id) in intake.excluded_ids}
-        left = confirm_exclusions(intake, source, excluded)
         told = source.client.deleted_ids(source.object_name, self._since, step.now)
-        left |= confirm_deletions(intake, source, told & known, known=known - told)
+        by_id = source.by_id(known - told - excluded)
+        left = confirm_changed(intake, by_id, excluded, is_excluded)
+        left |= confirm_deleted(intake, by_id, told & known)
         # An answer that proves damaged makes the ones before it doubtful too.
         leaving = {row_id for crm_id in left for row_id in active.get(crm_id, ())} if intake.complete else set()
         if leaving:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import dagster as dg
 
-from lms_assets.assets.absences import LmsSource, confirm_absences, confirm_changes, stop_if_too_many
+from lms_assets.assets.absences import sample_beyond, stop_if_too_many
+from lms_assets.assets.confirmation import confirm_absent, confirm_changed, lms_by_id
 from lms_assets.assets.intake import Intake, is_excluded, refuse_too_many_bad, take_in
 from lms_assets.assets.step import Step
 from lms_assets.domain.group_links import GroupLink, LinkablePartner, dangling_overrides, link_groups, lost_links
@@ -49,14 +51,14 @@ class GroupSync:
         self._partners = [LinkablePartner(row.id, row.account_name, row.is_active) for row in stored_partners]
         self._inactive = {row.id for row in stored_partners if not row.is_active}
         active = {row.id for row in self._stored.values() if row.is_active}
-        source = LmsSource(client, client.group, lambda record: group_from_record(record, step.rules), len(active))
-        self.intake = take_in(step, client.groups, source.convert, "groups", again=not self._stored)
+        convert = partial(group_from_record, rules=step.rules)
+        self.intake = take_in(step, client.groups, convert, "groups", again=not self._stored)
         refuse_too_many_bad(step, self.intake, step.rules)
-        left_out = sorted(self.intake.excluded_ids & active)
-        self._excluded = confirm_changes(step, self.intake, source, left_out, is_excluded)
         seen = {group.id for group in self.intake.accepted} | self.intake.excluded_ids
-        absent = sorted(active - seen - self.intake.bad_ids)
-        self._gone = confirm_absences(step, self.intake, source, absent, next(iter(sorted(seen)), None))
+        limit = sample_beyond(step, "groups", len(active))
+        source = lms_by_id(step, client, client.group, convert=convert, known=seen, sample_beyond=limit)
+        self._excluded = confirm_changed(self.intake, source, self.intake.excluded_ids & active, is_excluded)
+        self._gone = confirm_absent(self.intake, source, active - seen - self.intake.bad_ids)
         stop_if_too_many(step, "groups", len(active), self._gone | self._excluded)
         links = link_groups(self.intake.accepted, self._partners, self._overrides, step.rules)
         self.links = {link.group_id: link for link in links}

@@ -2,7 +2,7 @@
 
 # No postponed annotations: Dagster reads the type of `context` from the function itself.
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 
 from lms_assets.assets.absences import stop_if_too_many
+from lms_assets.assets.confirmation import confirm_absent, confirm_changed, confirm_deleted
 from lms_assets.assets.crm_fields import LEAD_FIELDS
 from lms_assets.assets.crm_records import CrmSource, Lookup, take_in_all
 from lms_assets.assets.define import asset_of
@@ -26,7 +27,13 @@ from lms_assets.vendors.listing import Record
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.counts import write_lead_counts
 from lms_assets.warehouse.engine import Connection
-from lms_assets.warehouse.leads import leads_of_unknown_partners, link_leads, remove_leads, stored_lead_ids
+from lms_assets.warehouse.leads import (
+    leads_of_unknown_partners,
+    link_leads,
+    remove_leads,
+    rename_statuses,
+    stored_lead_ids,
+)
 from lms_assets.warehouse.state import get_state, put_state
 from lms_assets.warehouse.sync import SyncCounts, upsert
 from lms_assets.warehouse.tables import leads as leads_table
@@ -38,7 +45,7 @@ OVERLAP = timedelta(minutes=10)
 
 @asset_of("leads", table="leads")
 def leads(context: dg.AssetExecutionContext, lms: Connections) -> dg.MaterializeResult[Any]:
-    """Fetch partners' leads and count them for each partner; the full sync removes those that are gone or converted."""
+    """Fetch partners' leads and count them for each partner; those that are gone, converted or nobody's are removed."""
     with sync_step(context, lms, "leads") as step:
         since = _since(step)
         with step.warehouse.read() as connection:
@@ -57,11 +64,12 @@ def leads(context: dg.AssetExecutionContext, lms: Connections) -> dg.Materialize
 
 @dataclass(frozen=True)
 class _Found:
-    """What the CRM said: the listing, what is to be written, and the Impartner ids of leads that go."""
+    """What the CRM said: the listing, what is to be written, the Impartner ids of leads that go, names of statuses."""
 
     intake: Intake[LeadRecord]
     plan: LeadPlan
     leaving: frozenset[int]
+    statuses: Mapping[int, str]
 
 
 def _since(step: Step) -> datetime | None:
@@ -90,8 +98,14 @@ class _Fetch:
         deleted: set[int] = set()
         if self.since is not None:
             deleted = self.client.deleted_ids("Lead", self.since, self.step.now) & self.stored
-        gone = self._confirmed(intake, plan.absent) | self._confirmed_deleted(deleted)
-        return _Found(intake, plan, frozenset(plan.over | gone))
+        known = {each.lead.impartner_id for each in intake.accepted} | self.stored
+        by_id = source.by_id(known - plan.absent - plan.over - deleted)
+        was_complete = intake.complete
+        gone = confirm_absent(intake, by_id, plan.absent) | confirm_deleted(intake, by_id, deleted)
+        gone |= confirm_changed(intake, by_id, plan.over, _is_over)
+        # An answer that proves damaged makes the ones before it doubtful too.
+        doubtful = was_complete and not intake.complete
+        return _Found(intake, plan, frozenset(() if doubtful else gone), dict(statuses))
 
     def _source(self, convert: Callable[[Record], LeadRecord | Rejected]) -> CrmSource[LeadRecord]:
         since = self.since
@@ -101,25 +115,13 @@ class _Fetch:
             self.client, "Lead", LEAD_FIELDS, convert, lambda record: record.lead.impartner_id, condition, fits
         )
 
-    def _confirmed(self, intake: Intake[LeadRecord], absent: frozenset[int]) -> set[int]:
-        """Of leads that a listing of everything lacks, those that no longer exist or lost their partner; none when
-        one of them should have been listed.
-        """
-        if not intake.complete or not absent:
-            return set()
-        there = self.client.by_ids("Lead", sorted(absent), ["Id", "PartnerAccountId"])
-        if any(_has_partner(record) for record in there.values()):
-            intake.proven_incomplete("a lead that the listing lacks is still there with its partner when asked for")
-            return set()
-        return set(absent)
-
-    def _confirmed_deleted(self, deleted: set[int]) -> set[int]:
-        """Of leads that the CRM calls deleted, those that are not there when asked for."""
-        return deleted - set(self.client.by_ids("Lead", sorted(deleted), ["Id"])) if deleted else set()
-
 
 def _has_partner(record: Record) -> bool:
     return bool(record.get("PartnerAccountId"))
+
+
+def _is_over(answer: LeadRecord | Rejected) -> bool:
+    return isinstance(answer, LeadRecord) and answer.over is not None
 
 
 def _writing(step: Step, found: _Found) -> Callable[[Connection], SyncCounts]:
@@ -127,6 +129,7 @@ def _writing(step: Step, found: _Found) -> Callable[[Connection], SyncCounts]:
 
     def work(connection: Connection) -> SyncCounts:
         counts = upsert(connection, leads_table, rows, key=("impartner_id",), now=step.now)
+        counts += rename_statuses(connection, found.statuses, now=step.now)
         removed = remove_leads(connection, found.leaving)
         link_leads(connection, now=step.now)
         write_lead_counts(connection, now=step.now)

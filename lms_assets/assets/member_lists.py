@@ -16,7 +16,7 @@ from lms_assets.domain.people import LmsUser, user_from_person
 from lms_assets.vendors.errors import VendorError
 from lms_assets.vendors.listing import Record
 from lms_assets.vendors.northpass import NorthpassClient
-from lms_assets.vendors.settle import Reading
+from lms_assets.vendors.settle import Reading, as_it_is, read_settled
 from lms_assets.warehouse.failures import Failure
 from lms_assets.warehouse.reading import StoredGroup
 
@@ -120,16 +120,18 @@ class _Judge:
             record = self.client.group(group.id)
             if record is None:
                 return "the group is gone; its members go with it at the next sync of groups"
-            second, bad = _members_of(list(self.client.memberships(group.id, otherwise=True)))
+            again = read_settled(lambda: self.client.memberships(group.id, otherwise=True), convert=as_it_is)
         except VendorError as error:
             if error.stops_everything:
                 raise
             return f"it could not be read a second time: {error.problem}"
+        second, bad = _members_of(again.records)
         if bad:
             return bad[0].reason
         now = group_from_record(record, self.step.rules)
         user_count = None if isinstance(now, Rejected) else now.user_count
-        return judge_member_list(members, second, user_count, self.known.gaps.get(group.id, 0)).reason
+        known_gap = self.known.gaps.get(group.id, 0)
+        return judge_member_list(members, second, user_count, known_gap, second_is_complete=again.complete).reason
 
 
 def people_unlisted(

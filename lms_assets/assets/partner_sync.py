@@ -7,9 +7,10 @@ from dataclasses import asdict
 from typing import Any, TypeVar
 
 from lms_assets.assets.absences import stop_if_too_many
+from lms_assets.assets.confirmation import confirm_absent, confirm_changed
 from lms_assets.assets.crm_fields import ACCOUNT_FIELDS
-from lms_assets.assets.crm_records import CrmSource, Lookup, confirm_absences, confirm_exclusions, take_in_all
-from lms_assets.assets.intake import Intake, refuse_too_many_bad
+from lms_assets.assets.crm_records import CrmSource, Lookup, take_in_all
+from lms_assets.assets.intake import Intake, is_excluded, refuse_too_many_bad
 from lms_assets.assets.step import Step
 from lms_assets.domain.contact_rows import StoredContact
 from lms_assets.domain.partner_rows import NAME_LIMIT, StoredPartner
@@ -99,6 +100,8 @@ def rows_by_crm_id(stored: Iterable[StoredPartner | StoredContact]) -> dict[int,
 
 def leaving(intake: Intake[T], source: CrmSource[T], active: Mapping[int, set[int]]) -> set[int]:
     """CRM ids of active rows that are gone or that a rule leaves out now, each confirmed by asking for it."""
-    gone = confirm_absences(intake, source, set(active) - source.ids(intake))
-    excluded = confirm_exclusions(intake, source, {crm_id for crm_id in active if str(crm_id) in intake.excluded_ids})
+    by_id = source.by_id(source.ids(intake))
+    gone = confirm_absent(intake, by_id, set(active) - source.ids(intake))
+    left_out = {crm_id for crm_id in active if str(crm_id) in intake.excluded_ids}
+    excluded = confirm_changed(intake, by_id, left_out, is_excluded)
     return gone | excluded if intake.complete else set()

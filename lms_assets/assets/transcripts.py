@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from lms_assets.assets.step import Step
+from lms_assets.domain.confirmation import why_readings_prove_nothing
 from lms_assets.domain.transcript_reading import TranscriptRead, from_json, read_transcript, to_json
 from lms_assets.domain.transcripts import Enrollment
 from lms_assets.vendors.errors import RecordNotFound, TransientVendorError, VendorError
@@ -98,7 +99,8 @@ def _reader(client: NorthpassClient, known: KnownEnrollments) -> Callable[[str],
         if first is not None and second is None and client.person(person_id) is None:
             return TranscriptRead(person_id, "gone")
         first, second = (each or TranscriptRead(person_id, "complete") for each in (first, second))
-        if _completions(first) == _completions(second):
+        said = _completions(first), _completions(second)
+        if why_readings_prove_nothing(*said, second_is_complete=second.outcome == "complete") is None:
             return second
         kept = _without_lost_completions(second, known)
         return TranscriptRead(person_id, "partial", kept, second.rejected)

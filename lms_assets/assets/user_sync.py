@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 
-from lms_assets.assets.absences import LmsSource, confirm_absences, confirm_changes, stop_if_too_many
+from lms_assets.assets.absences import sample_beyond, stop_if_too_many
+from lms_assets.assets.confirmation import ById, confirm_absent, confirm_changed, lms_by_id
 from lms_assets.assets.intake import Intake, refuse_too_many_bad, take_in
 from lms_assets.assets.step import Step
 from lms_assets.domain.contact_links import link_contacts
@@ -39,37 +40,40 @@ class UserSync:
         with step.warehouse.read() as connection:
             stored = {row.id: row for row in reading.users(connection)}
         self._active = {row.id for row in stored.values() if row.is_active}
-        source = LmsSource(client, client.person, user_from_person, len(self._active))
         self.intake = take_in(step, client.people, user_from_person, "people", again=not stored)
         refuse_too_many_bad(step, self.intake, step.rules)
+        listed = {user.id for user in self.intake.accepted}
+        limit = sample_beyond(step, "users", len(self._active))
+        source = lms_by_id(step, client, client.person, convert=user_from_person, known=listed, sample_beyond=limit)
         disabled = self._confirm_changes(source, stored)
         self._gone = self._confirm_gone(source, stored)
         stop_if_too_many(step, "users", len(self._active), (self._gone & self._active) | disabled)
 
-    def _confirm_changes(self, source: LmsSource[LmsUser], stored: Mapping[str, StoredUser]) -> set[str]:
+    def _confirm_changes(self, source: ById[str, LmsUser], stored: Mapping[str, StoredUser]) -> set[str]:
         """People disabled anew; those whose record says so, or lost its e-mail, and who read differently by themselves
         are left as they are stored.
         """
-        step, intake = self._step, self.intake
+        intake = self.intake
         known = {user.id: user for user in intake.accepted if user.id in stored}
         off = {key for key, user in known.items() if not user.is_active and stored[key].is_active}
         mute = {key for key, user in known.items() if user.email is None and stored[key].email}
-        disabled = confirm_changes(step, intake, source, sorted(off), lambda each: not getattr(each, "is_active", True))
-        muted = confirm_changes(step, intake, source, sorted(mute), lambda each: getattr(each, "email", "") is None)
+        disabled = confirm_changed(intake, source, off, lambda each: not getattr(each, "is_active", True))
+        # No limit stops who lost an e-mail, so each of them is asked for.
+        each_of_them = replace(source, sample_beyond=None)
+        muted = confirm_changed(intake, each_of_them, mute, lambda each: getattr(each, "email", "") is None)
         doubted = (off - disabled) | (mute - muted)
         self._rows = [asdict(user) for user in intake.accepted if user.id not in doubted]
         self._returned = {key for key, user in known.items() if user.is_active and not stored[key].is_active}
         return disabled - doubted
 
-    def _confirm_gone(self, source: LmsSource[LmsUser], stored: Mapping[str, StoredUser]) -> set[str]:
+    def _confirm_gone(self, source: ById[str, LmsUser], stored: Mapping[str, StoredUser]) -> set[str]:
         listed = {user.id for user in self.intake.accepted}
         absent = {key for key, row in stored.items() if row.status != "deleted"} - listed - self.intake.bad_ids
-        control = next(iter(sorted(listed)), None)
         gone: set[str] = set()
         # No fuse judges rows that are inactive already, so each is asked for, and what is over its limit waits a night.
         inactive = sorted(absent - self._active)[: fuse_limit(len(self._active), self._step.rules)]
         for ids in (sorted(absent & self._active), inactive):
-            gone |= confirm_absences(self._step, self.intake, source, ids, control)
+            gone |= confirm_absent(self.intake, source, ids)
         return gone if self.intake.complete else set()
 
     def write(self, connection: Connection) -> SyncCounts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -73,25 +73,6 @@ class TooManyBadRecords(SyncStopped):
             f"{entity}: {bad} of {total} records could not be read, more than the {limit} allowed. Nothing was "
             "written. The reasons are in sync_failures; where the vendor changed a field, the reader must follow."
         )
-
-
-def absent_ids(active_ids: Iterable[Id], seen_ids: Iterable[Id]) -> tuple[Id, ...]:
-    """The active rows' ids that a listing did not show, sorted.
-
-    `seen_ids` are all ids that were listed, those of bad records too: what cannot be read is there all the same. Only
-    a complete listing says anything by leaving out, and absence is to be confirmed (`confirmed_gone`).
-    """
-    return tuple(sorted(set(active_ids) - set(seen_ids)))
-
-
-def confirmed_gone(absent: Iterable[Id], still_answering: Collection[Id]) -> tuple[Id, ...]:
-    """Which absent rows are gone, given those of them that answered when asked for by id: all, or none.
-
-    One that answers proves the listing incomplete, and then its silence about the others proves nothing
-    (domain rules, absence is confirmed before it has an effect).
-    """
-    asked = tuple(absent)
-    return () if set(asked) & set(still_answering) else asked
 
 
 def fuse_limit(active: int, rules: Rules) -> int:

@@ -57,8 +57,8 @@ def lead_from_record(record: Any, statuses: Mapping[int, str]) -> LeadRecord | R
     """The lead in an Impartner `Lead` (Pascal-case fields). Never raises.
 
     - Bad: no `Id` above 0; `PartnerAccountId` no id; `IsConverted` neither true nor false. They decide whose it is.
-    - Over: converted, or without a partner. Such a lead is not taken up; a stored one is removed by the full sync
-      (domain rules, deletions: lead).
+    - Over: converted, or without a partner. Such a lead is not taken up; a stored one is removed as soon as that was
+      read (domain rules, deletions: lead).
     - Everything else is harmless: unreadable is None, over-long is cut.
     """
     label = label_of(record, "Id")
@@ -80,7 +80,7 @@ def lead_from_record(record: Any, statuses: Mapping[int, str]) -> LeadRecord | R
         phone=harmless_text(record, "Phone", limit=100),
         title=harmless_text(record, "Title"),
         status_id=status_id,
-        status_name=harmless_text({"Name": statuses.get(status_id or 0)}, "Name", limit=100),
+        status_name=status_name_of(statuses.get(status_id or 0)),
         source=harmless_text(record, "Source"),
         description=harmless_text(record, "Description", limit=DESCRIPTION_LIMIT // 4),
         crm_id=harmless_text(record, "CrmId", limit=50),
@@ -88,6 +88,11 @@ def lead_from_record(record: Any, statuses: Mapping[int, str]) -> LeadRecord | R
         lead_updated_at=harmless_date(record.get("Updated")),
     )
     return LeadRecord(lead, CONVERTED if converted else (None if partner else WITHOUT_PARTNER))
+
+
+def status_name_of(name: str | None) -> str | None:
+    """The name of a lead's status as it is stored."""
+    return harmless_text({"Name": name}, "Name", limit=100)
 
 
 @dataclass(frozen=True)
@@ -106,17 +111,14 @@ def plan_leads(records: Iterable[LeadRecord], stored: Iterable[int], unread: Ite
         records: the leads that could be read.
         stored: Impartner ids of the rows in `leads`.
         unread: ids, as text, of listed leads that could not be read: they are there all the same.
-        full: the listing was of all leads with a partner. Then `over` holds stored leads that it shows as over and
-            `absent` those that it does not show; otherwise both are empty, and stored leads that are over are brought
-            up to date instead, so that the counts follow.
+        full: the listing was of all leads with a partner. Then `absent` holds the stored leads that it does not show.
+
+    `over` holds stored leads that were read as over; neither they nor those that are not stored are written.
     """
     known = set(stored)
     records = list(records)
-    if not full:
-        rows = tuple(each.lead for each in records if each.over is None or each.lead.impartner_id in known)
-        return LeadPlan(rows, frozenset(), frozenset())
     rows = tuple(each.lead for each in records if each.over is None)
     over = frozenset(each.lead.impartner_id for each in records if each.over is not None) & known
     listed = {str(each.lead.impartner_id) for each in records} | set(unread)
-    absent = frozenset(each for each in known if str(each) not in listed)
+    absent = frozenset(each for each in known if str(each) not in listed) if full else frozenset()
     return LeadPlan(rows, over, absent)

@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from lms_assets.domain.confirmation import why_readings_prove_nothing
+
 
 @dataclass(frozen=True, slots=True)
 class ListVerdict:
@@ -38,7 +40,12 @@ def is_far_short(user_count: int | None, listed: int, known_gap: int) -> bool:
 
 
 def judge_member_list(
-    first: Collection[str], second: Collection[str], user_count: int | None, known_gap: int
+    first: Collection[str],
+    second: Collection[str],
+    user_count: int | None,
+    known_gap: int,
+    *,
+    second_is_complete: bool = True,
 ) -> ListVerdict:
     """Judge two readings of one list.
 
@@ -48,9 +55,13 @@ def judge_member_list(
         user_count: the group's own count, asked for after both; None when it has none.
         known_gap: how far `user_count` was ahead of the list before (see `count_gap`). Some groups' counts are off
             for good, either way; only a gap that has grown says that the list lacks somebody.
+        second_is_complete: whether the second reading proves what it lacks.
     """
-    if set(first) != set(second):
-        return ListVerdict(False, "two readings gave different members")
+    doubt = why_readings_prove_nothing(
+        dict.fromkeys(first), dict.fromkeys(second), second_is_complete=second_is_complete
+    )
+    if doubt is not None:
+        return ListVerdict(False, doubt)
     gap = count_gap(user_count, len(second))
     if gap > known_gap:
         return ListVerdict(False, f"{len(second)} members came, and the group counts {user_count}")

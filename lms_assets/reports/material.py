@@ -75,10 +75,6 @@ class Material:
         """Distinct people of these partners."""
         return frozenset().union(*(self.holdings.people.get(each, frozenset()) for each in partner_ids))
 
-    def stored_differently(self) -> tuple[int, ...]:
-        """Partners whose stored NPCU is not what the report shows: the counts have to be stored again."""
-        return tuple(each.id for each in self.partners if each.stored_npcu != self.counts_of(each.id).total_npcu)
-
 
 def expiring_within(material: Material, held: Sequence[Assessed], days: Iterable[int]) -> tuple[Expiring, ...]:
     """What expires within so many days after the instant of counting; the windows contain each other."""

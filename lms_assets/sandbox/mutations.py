@@ -62,6 +62,7 @@ _FUNCTIONS: tuple[Callable[..., str | int], ...] = (
     mutations_crm.add_lead,
     mutations_crm.set_lead,
     mutations_crm.convert_lead,
+    mutations_crm.rename_lead_status,
     mutations_crm.delete_lead,
     mutations_crm.reject_account,
 )

@@ -92,6 +92,13 @@ def convert_lead(sandbox: Sandbox, lead: int) -> int:
     return _set(sandbox, "Lead", lead, values)
 
 
+def rename_lead_status(sandbox: Sandbox, status: int, name: str) -> int:
+    """Give a status of leads another name; no lead changes."""
+    sandbox.world.lead_statuses[status].name = name
+    sandbox.world.touched("lead_statuses")
+    return status
+
+
 def delete_lead(sandbox: Sandbox, lead: int) -> int:
     """Delete a lead."""
     return _delete(sandbox, "Lead", lead)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from sqlalchemy import Connection, func, select
 
+from lms_assets.domain.leads import status_name_of
 from lms_assets.warehouse.sync import SyncCounts, delete_rows, update_existing
 from lms_assets.warehouse.tables import leads, partners
 
-__all__ = ["leads_of_unknown_partners", "link_leads", "remove_leads", "stored_lead_ids"]
+__all__ = ["leads_of_unknown_partners", "link_leads", "remove_leads", "rename_statuses", "stored_lead_ids"]
 
 
 def stored_lead_ids(connection: Connection) -> dict[int, int]:
@@ -34,6 +35,17 @@ def link_leads(connection: Connection, *, now: datetime) -> SyncCounts:
         if wanted != partner_id:
             moved.append({"id": lead_id, "partner_id": wanted})
     return update_existing(connection, leads, moved, key=("id",), now=now)
+
+
+def rename_statuses(connection: Connection, names: Mapping[int, str], *, now: datetime) -> SyncCounts:
+    """Give every stored lead its status's name as it is now; a status that is not among `names` keeps its name."""
+    query = select(leads.c.id, leads.c.status_id, leads.c.status_name).where(leads.c.status_id.in_(list(names)))
+    renamed = [
+        {"id": row.id, "status_name": status_name_of(names[row.status_id])}
+        for row in connection.execute(query).all()
+        if row.status_name != status_name_of(names[row.status_id])
+    ]
+    return update_existing(connection, leads, renamed, key=("id",), now=now)
 
 
 def remove_leads(connection: Connection, impartner_ids: Iterable[int]) -> int:

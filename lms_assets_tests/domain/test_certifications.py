@@ -20,7 +20,6 @@ from lms_assets.domain.certifications import (
     partner_users,
     people_of_several_partners,
 )
-from lms_assets.domain.count_changes import changes_between
 from lms_assets.domain.count_history import counts_over_time
 from lms_assets_tests.domain.records import enrollment, utc
 
@@ -195,26 +194,6 @@ def test_what_is_not_counted_has_a_reason_in_words(row, verdict, words):
     assert words in item.reason
 
 
-def test_what_changed_between_two_instants_is_named_with_the_reason_of_a_loss():
-    rows = [
-        enrollment("old", completed_at=utc(2024, 1, 1)),
-        enrollment("new", course_id="c-2", completed_at=utc(2026, 2, 1)),
-    ]
-    changes = changes_between(items(rows, at=utc(2025, 12, 1)), items(rows))
-    assert [(each.kind, each.item.enrollment_id) for each in changes] == [("lost", "old"), ("gained", "new")]
-    assert "expired on 2026-01-01" in changes[0].reason
-
-
-def test_a_renewal_in_time_is_no_change():
-    rows = [enrollment("old", completed_at=utc(2024, 1, 1)), enrollment("new", completed_at=utc(2025, 12, 1))]
-    assert changes_between(items(rows, at=utc(2025, 11, 1)), items(rows)) == ()
-
-
-def test_somebody_who_left_the_partner_takes_the_points_along():
-    changes = changes_between(items([enrollment()]), items([enrollment()], affiliations=()))
-    assert [(each.kind, each.item.counted) for each in changes] == [("lost", False)]
-
-
 DAYS = [utc(2024, 2, 29), utc(2025, 1, 1), utc(2026, 2, 28), utc(2026, 3, 1), utc(2026, 3, 1, 0, 0, 1), utc(2027, 1, 1)]
 ROWS = st.builds(
     enrollment,
@@ -275,17 +254,3 @@ def test_the_history_says_the_same_as_a_count_at_each_instant(rows, instants):
     assert [instant for instant, _ in history] == sorted(set(instants))
     for instant, found in history:
         assert found == counts(rows, instant, TWO_PARTNERS, BOTH)
-
-
-@settings(max_examples=60, deadline=None)
-@given(MANY, st.sampled_from(DAYS), st.sampled_from(DAYS))
-def test_gains_and_losses_add_up_to_the_difference(rows, one, other):
-    changes = changes_between(items(rows, one, TWO_PARTNERS), items(rows, other, TWO_PARTNERS))
-    for partner_id in BOTH:
-        moved = sum(
-            (1 if each.kind == "gained" else -1) * each.item.npcu
-            for each in changes
-            if each.item.partner_id == partner_id
-        )
-        before, after = counts(rows, one, TWO_PARTNERS, BOTH), counts(rows, other, TWO_PARTNERS, BOTH)
-        assert after[partner_id].total_npcu - before[partner_id].total_npcu == moved

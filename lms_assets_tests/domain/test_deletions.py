@@ -8,29 +8,14 @@ from lms_assets.domain.deletions import (
     Leaving,
     MassDeactivationStopped,
     TooManyBadRecords,
-    absent_ids,
     check_bad_records,
     check_deactivation_limit,
-    confirmed_gone,
     fuse_limit,
     tells_of_mass_deactivation,
 )
 from lms_assets.domain.overrides import Overrides
 from lms_assets.domain.rules import Rules
 from lms_assets_tests.domain.records import RULES
-
-
-def test_absent_are_the_active_rows_that_no_record_named():
-    assert absent_ids([3, 1, 2, 5], [2, 4, 1]) == (3, 5)
-    assert absent_ids(["b", "a"], []) == ("a", "b")
-    assert absent_ids([("g", "p"), ("g", "q")], {("g", "p")}) == (("g", "q"),)
-
-
-def test_absence_is_confirmed_before_it_has_an_effect_and_one_that_answers_proves_the_listing_incomplete():
-    assert confirmed_gone((1, 2), []) == (1, 2)
-    assert confirmed_gone((1, 2), [2]) == ()
-    assert confirmed_gone((1, 2), [9]) == (1, 2)
-
 
 NOTHING = Overrides()
 

@@ -170,6 +170,14 @@ def test_leads_are_added_converted_and_deleted(later):
     assert gone == [number]
 
 
+def test_a_status_of_leads_is_renamed_and_no_lead_changes(later):
+    before = later.impartner("/Lead", fields="Id,Updated", orderby="Id").json()["data"]
+    later.handle.mutate("rename_lead_status", status=1, name="Fresh")
+    found = later.impartner("/LeadStatus", fields="Id,Name").json()["data"]["results"]
+    assert {row["id"]: row["name"] for row in found}[1] == "Fresh"
+    assert later.impartner("/Lead", fields="Id,Updated", orderby="Id").json()["data"] == before
+
+
 def test_the_clock_stands_still_moves_on_and_runs(caller):
     assert caller.control("/state")["clock"] == NOW_TEXT
     assert caller.handle.mutate("clock", to="2027-01-01T00:00:00") == "2027-01-01T00:00:00Z"
