@@ -20,6 +20,7 @@ from lms_assets.sandbox.server import SandboxHandle, running_sandbox
 from lms_assets_tests.faults.matrix import change_the_world
 from lms_assets_tests.support.agreement import differences
 from lms_assets_tests.support.chain import SMALL, ChainRig
+from lms_assets_tests.support.commands import Commands
 from lms_assets_tests.support.mariadb import MariaDbServer
 from lms_assets_tests.support.waits import LONGEST_SECONDS
 
@@ -203,3 +204,18 @@ def test_two_runs_at_once_that_nobody_kept_apart_still_end_in_the_right_state(
     assert settled.success, settled.errors
     assert differences(rig) == []
     rig.close()
+
+
+def test_a_run_that_meets_a_full_disk_has_failed_and_says_what_to_free(sandbox: SandboxHandle, tmp_path: Path) -> None:
+    """Exit code 1, not 2: nothing is wrong with the configuration."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    with small_disk(disk, "1500k"):
+        commands = Commands(tmp_path / "place", sandbox, f"sqlite:///{disk}/warehouse.db")
+        assert commands.run("db", "upgrade").returncode == 0
+        result = commands.run("run", "daily_full")
+        said = result.stdout + result.stderr
+        assert result.returncode == 1, said
+        assert "the disk is full" in said
+        assert "free space" in said
+        assert "Traceback" not in said
