@@ -6,6 +6,7 @@ import dagster as dg
 from rich.console import Console
 from rich.table import Table
 
+from lms_assets.automation.chain_events import what_to_do
 from lms_assets.console.offboarding import how_to_review
 from lms_assets.console.progress import MARKS
 from lms_assets.console.runner import RunResult
@@ -149,6 +150,8 @@ def _print_failed_checks(console: Console, instance: dg.DagsterInstance, run_id:
             "[red]stops[/]" if each.blocking and each.severity == dg.AssetCheckSeverity.ERROR else "[yellow]notes[/]"
         )
         console.print(f"  {stops} {each.check_name}: {quoted(each.description or '')}", highlight=False, soft_wrap=True)
+        if each.blocking and (remedy := what_to_do(each)):
+            console.print(f"        {quoted(remedy)}", highlight=False, soft_wrap=True)
 
 
 def _print_errors(console: Console, state: ChainState) -> None:
