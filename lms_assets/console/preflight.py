@@ -11,6 +11,7 @@ import apprise
 from dagster_shared.yaml_utils import load_yaml_from_path
 from rich.console import Console
 
+from lms_assets.console.dagster_state import DagsterStateLost, dagster_instance
 from lms_assets.console.environment import settings_from_environment
 from lms_assets.console.wording import quoted
 from lms_assets.domain.clocks import ClockDiffers, require_same_time
@@ -59,7 +60,7 @@ def _line(name: str, look: Callable[[], str]) -> Line:
         return Line(name, look())
     except ConfigurationError as error:
         return Line(name, "", "; ".join(error.problems))
-    except (NotAsNeeded, ClockDiffers, VendorError, WarehouseError) as error:
+    except (DagsterStateLost, NotAsNeeded, ClockDiffers, VendorError, WarehouseError) as error:
         return Line(name, "", str(error))
 
 
@@ -128,6 +129,8 @@ def _dagster_home() -> str:
     if not Path(home).is_dir():
         raise NotAsNeeded(f"{home} is no folder; make it, and copy the repository's dagster.yaml there")
     missing = [line for name, line in OF_THE_DAEMON.items() if name not in _dagster_yaml(Path(home))]
+    with dagster_instance() as instance:
+        instance.get_runs_count()
     if not missing:
         return home
     return f"{home}: lms-assets run needs no more. For the daemon, add to its dagster.yaml: {'; '.join(missing)}"

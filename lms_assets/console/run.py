@@ -18,6 +18,7 @@ from lms_assets.automation.overrides import allowing_tags
 from lms_assets.automation.partitions import full_range_tags, partition_tags, trailing_days_tags
 from lms_assets.automation.served import Served, fingerprint, served_location
 from lms_assets.console.dagster_runs import new_run_id, takes_submissions
+from lms_assets.console.dagster_state import DagsterStateLost, dagster_instance, usable_home
 from lms_assets.console.environment import settings_from_environment
 from lms_assets.console.offboarding import print_outcome
 from lms_assets.console.progress import StepsView
@@ -63,18 +64,17 @@ def run_command(options: RunOptions, console: Console) -> int:
     """
     settings = settings_from_environment()
     _check_options(options)
-    if not os.environ.get("DAGSTER_HOME"):
-        raise ConfigurationError(["DAGSTER_HOME is not set; it must name the folder that holds dagster.yaml"])
+    usable_home()
     warehouse = Warehouse(settings.warehouse_url)
     try:
         warehouse.require_current_schema()
         warehouse.check_writable()
-        with dg.DagsterInstance.get() as instance:
+        with dagster_instance() as instance:
             reconcile_chains(instance, warehouse)
             code = _run(options, instance, warehouse, console)
             look_after_quietly(instance, warehouse, settings, datetime.now(UTC))
             return code
-    except CannotRun as problem:
+    except (CannotRun, DagsterStateLost) as problem:
         console.print(f"[red]✗[/] {quoted(problem)}", highlight=False, soft_wrap=True)
         return EXIT_CODES["failed"]
     finally:

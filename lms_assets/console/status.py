@@ -6,12 +6,12 @@ import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-import dagster as dg
 from rich.console import Console
 from rich.table import Table
 
 from lms_assets.automation.chain_log import CHAIN_NAME, reconcile_chains, state_of
 from lms_assets.automation.tasks import CHAIN_TASK
+from lms_assets.console.dagster_state import DagsterStateLost, dagster_instance
 from lms_assets.console.environment import settings_from_environment
 from lms_assets.console.progress import MARKS
 from lms_assets.console.summary import STATUS_STYLES
@@ -20,6 +20,7 @@ from lms_assets.domain.chain import StepRecord
 from lms_assets.domain.withheld import WithheldReason, named
 from lms_assets.lineage import DAILY_FULL
 from lms_assets.resources import load_rules
+from lms_assets.settings import ConfigurationError
 from lms_assets.warehouse.chain_log import ChainRow, latest_chain
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.reading import withheld_partners
@@ -53,8 +54,11 @@ def status_command(console: Console) -> int:
 def reconcile_if_possible(warehouse: Warehouse) -> None:
     """Close rows of chains whose process is gone, when Dagster's home is known here."""
     if os.environ.get("DAGSTER_HOME"):
-        with dg.DagsterInstance.get() as instance:
-            reconcile_chains(instance, warehouse)
+        try:
+            with dagster_instance() as instance:
+                reconcile_chains(instance, warehouse)
+        except DagsterStateLost as problem:
+            raise ConfigurationError([str(problem)]) from problem
 
 
 def print_tasks(console: Console, troubled: Sequence[TaskInTrouble], row: ChainRow) -> None:
