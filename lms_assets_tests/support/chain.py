@@ -21,6 +21,7 @@ from sqlalchemy import select
 
 from lms_assets.automation.overrides import allowing_tags
 from lms_assets.automation.partitions import full_range_tags, trailing_days_tags
+from lms_assets.checks.catalogue import CHAIN_IS_WHOLE
 from lms_assets.console.runner import QUIET
 from lms_assets.definitions import defs
 from lms_assets.domain.overrides import OVERRIDES
@@ -108,7 +109,10 @@ def _alone(asset: str) -> Any:
 
 @dataclass(frozen=True)
 class ChainResult:
-    """How a run ended. `failed` names steps, `errors` gives the innermost message of each; `checks` check to passed."""
+    """How a run ended. `failed` names steps, `errors` gives the innermost message of each; `checks` check to passed.
+
+    `partial`: what the last check of a chain says that ended partial, and for which its run failed; no step did.
+    """
 
     success: bool
     run_id: str
@@ -117,6 +121,7 @@ class ChainResult:
     checks: Mapping[str, bool]
     metadata: Mapping[str, Mapping[str, Any]] = field(repr=False)
     events: tuple[Any, ...] = field(repr=False)
+    partial: str | None = None
 
     @property
     def red(self) -> set[str]:
@@ -281,7 +286,9 @@ def _described(result: dg.ExecuteInProcessResult) -> ChainResult:
             found = event.step_materialization_data.materialization.metadata
             shown[event.step_key] = {name: value.value for name, value in found.items()}
     checks = {each.check_name: each.passed for each in result.get_asset_check_evaluations()}
-    return ChainResult(result.success, result.run_id, tuple(errors), errors, checks, shown, tuple(result.all_events))
+    partial = errors.pop(CHAIN_IS_WHOLE, None)
+    success = result.success or (partial is not None and not errors)
+    return ChainResult(success, result.run_id, tuple(errors), errors, checks, shown, tuple(result.all_events), partial)
 
 
 def _innermost(data: Any) -> str:
