@@ -22,9 +22,9 @@ from lms_assets.automation.watch import Look, look
 from lms_assets.checks.incidents import incident_evaluations
 from lms_assets.domain.alert_text import Message, begun, over
 from lms_assets.domain.check_warnings import Level, Risen, Warned, digest_is_due, digest_of, follow, key_of
-from lms_assets.domain.incidents import find_troubles, patient
+from lms_assets.domain.incidents import find_troubles
 from lms_assets.domain.odd_rows import unreadable_rows
-from lms_assets.domain.trouble import Kind, Trouble
+from lms_assets.domain.trouble import Kind, Trouble, patient
 from lms_assets.redaction import redact
 from lms_assets.resources import Connections
 from lms_assets.settings import Settings
@@ -109,7 +109,7 @@ class Watchman:
     def _digest(
         self, connection: Connection, warnings: Sequence[Warned], risen: Iterable[Risen], now: datetime
     ) -> list[Message]:
-        if not self.settings.daily_digest or not digest_is_due(get_state(connection, _DIGEST), now):
+        if not self.settings.daily_digest or not digest_is_due(get_state(connection, _DIGEST, lock=True), now):
             return []
         put_state(connection, _DIGEST, now.date().isoformat(), now=now)
         # As in `_message`: before it is quoted.

@@ -32,7 +32,7 @@ def chain_event(event: dg.DagsterEvent, at: datetime) -> ChainEvent | None:
         kind,
         event.step_key,
         at,
-        message=_message(event) if kind in {"failed", "retrying"} else None,
+        message=failure_message(event) if kind in {"failed", "retrying"} else None,
         rows=_rows(event) if kind == "materialized" else None,
     )
 
@@ -78,7 +78,7 @@ def what_to_do(evaluation: dg.AssetCheckEvaluation) -> str:
     return str(remedy.value) if remedy is not None else ""
 
 
-def _message(event: dg.DagsterEvent) -> str | None:
+def failure_message(event: dg.DagsterEvent) -> str | None:
     """The innermost message of a failure: the outer ones only say that a step failed."""
     error = getattr(event.event_specific_data, "error", None)
     failure = getattr(event.event_specific_data, "user_failure_data", None)

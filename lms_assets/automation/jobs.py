@@ -56,7 +56,8 @@ JOBS: list[Any] = [
     _job(CHAIN, HOW_TO_START, tags=RETRIED),
     _job(
         "enrollments_incremental",
-        "Who left the CRM, learning records of people who were active, and the counts that follow.",
+        "Who left the CRM, learning records of people who were active, and the counts that follow.\n\n"
+        "**Start it**: *Materialize all…*, *Latest*, *Launch 1 run*.",
     ),
     _job("push_to_impartner", "Counts anew and sends the CRM what changed."),
     _job("leads_incremental", "Leads that changed or were deleted since the last time, and each partner's number."),

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from lms_assets.automation.chain_events import chain_events
+from lms_assets.automation.chain_events import chain_events, failure_message
 from lms_assets.automation.chain_log import CHAIN_NAME, state_of
 from lms_assets.automation.gates import last_verdict
 from lms_assets.automation.hand_runs import failed_materializations
@@ -64,7 +64,7 @@ def look(instance: dg.DagsterInstance, warehouse: Warehouse, now: datetime) -> L
         odd = odd_rows(connection)
     done = {asset: entry.completed_at for asset, entry in _by_asset(completed) if entry.completed_at}
     facts = Facts(
-        failed_runs=[*_failed_chain(chain), *_failed_jobs(instance)],
+        failed_runs=[*(_never_begun(instance, chain) or _failed_chain(chain)), *_failed_jobs(instance)],
         failed_materializations=failed_materializations(instance),
         failed_gates=_failed_checks(instance, [line for line in CHECKS if line.blocking]),
         failed_checks=_failed_checks(instance, [line for line in CHECKS if not line.blocking and not line.warning]),
@@ -92,17 +92,37 @@ def _failed_chain(row: ChainRow | None) -> list[FailedRun]:
     return [FailedRun(CHAIN_NAME, status, row.run_id, ended, steps, row.error_message)]  # type: ignore[arg-type]
 
 
+def _never_begun(instance: dg.DagsterInstance, row: ChainRow | None) -> list[FailedRun]:
+    """The last run of the chain, where it failed before it could begin: then the chain log knows nothing of it."""
+    failed = _failed_run(instance, CHAIN_NAME)
+    if failed is None or failed.steps:
+        return []
+    known = row is not None and row.completed_at is not None and row.completed_at > failed.ended_at
+    return [] if known else [failed]
+
+
 def _failed_jobs(instance: dg.DagsterInstance) -> list[FailedRun]:
-    """The last run of every other job, where it failed; a cancelled one was somebody's wish."""
-    failed = []
-    for job in (job.name for job in JOBS if job.name != CHAIN_NAME):
-        for record in instance.get_run_records(dg.RunsFilter(job_name=job, statuses=FINISHED), limit=1):
-            run = record.dagster_run
-            if run.status == dg.DagsterRunStatus.FAILURE:
-                steps = tuple(fold(chain_events(instance.all_logs(run.run_id))).steps.values())
-                ended = datetime.fromtimestamp(record.end_time or record.update_timestamp.timestamp(), UTC)
-                failed.append(FailedRun(job, "failed", run.run_id, ended, steps))
-    return failed
+    """The last run of every other job, where it failed; a cancelled one was cancelled by a person."""
+    found = [_failed_run(instance, job.name) for job in JOBS if job.name != CHAIN_NAME]
+    return [each for each in found if each is not None]
+
+
+def _failed_run(instance: dg.DagsterInstance, job: str) -> FailedRun | None:
+    for record in instance.get_run_records(dg.RunsFilter(job_name=job, statuses=FINISHED), limit=1):
+        run = record.dagster_run
+        if run.status == dg.DagsterRunStatus.FAILURE:
+            steps = tuple(fold(chain_events(instance.all_logs(run.run_id))).steps.values())
+            ended = datetime.fromtimestamp(record.end_time or record.update_timestamp.timestamp(), UTC)
+            return FailedRun(job, "failed", run.run_id, ended, steps, None if steps else _why(instance, run.run_id))
+    return None
+
+
+def _why(instance: dg.DagsterInstance, run_id: str) -> str | None:
+    """Why a run failed that came to no step, as Dagster says it."""
+    for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.RUN_FAILURE):
+        if entry.dagster_event is not None:
+            return failure_message(entry.dagster_event)
+    return None
 
 
 def _failed_checks(instance: dg.DagsterInstance, lines: Iterable[CheckLine]) -> list[FailedGate]:

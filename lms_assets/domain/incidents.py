@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
 from lms_assets.domain.chain import StepRecord
@@ -16,19 +16,11 @@ from lms_assets.domain.check_warnings import Risen, trouble_of
 from lms_assets.domain.overdue import Overdue
 from lms_assets.domain.overrides import command_in
 from lms_assets.domain.report_trouble import HeldReports, UnknownMails, effect_of_check, held_reports, unknown_mails
-from lms_assets.domain.trouble import STAYS, Kind, Trouble, left_in_place
+from lms_assets.domain.trouble import STAYS, Trouble, left_in_place
 
 PUSH_STEP = "pushed_partner_cert_counts"
 CHAIN = "daily_full"
 CHECK_PAGE = "The check on the asset's page shows every example."
-# A machine that was off catches up by itself: what is late is told when it stays late.
-PATIENCE: Mapping[Kind, timedelta] = {
-    "overdue": timedelta(minutes=30),
-    "schedule": timedelta(minutes=10),
-    "sensor": timedelta(minutes=5),
-    # A message that is being sent at this moment has no answer yet either.
-    "mail": timedelta(minutes=10),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +243,9 @@ def _run(run: FailedRun) -> Trouble:
     if run.status == "partial":
         effect = f"The chain went on with the last good state of {', '.join(run.culprits)}; the rest is up to date."
     remedy = "lms-assets status says more. Mend the cause, then " + (
-        "lms-assets run daily_full --resume." if is_chain else f"lms-assets run {run.job}."
+        "lms-assets run daily_full --resume, or in the UI Re-execute, From asset failure."
+        if is_chain
+        else f"lms-assets run {run.job}."
     )
     return Trouble(
         key=f"chain/{run.job}" if is_chain else f"job/{run.job}",
@@ -288,12 +282,3 @@ def _silent(silent: Silent) -> Trouble:
         remedy=f"Look at its ticks in the UI (Overview > {silent.kind.capitalize()}s), and at the daemon's log.",
         assets=silent.assets,
     )
-
-
-def patient(
-    troubles: Iterable[Trouble], first_seen: Mapping[str, datetime], now: datetime
-) -> tuple[list[Trouble], dict[str, datetime]]:
-    """Troubles that are to be told now, and when each that was seen now was first seen, for the next time."""
-    seen = {trouble.key: first_seen.get(trouble.key, now) for trouble in troubles}
-    due = [each for each in troubles if now - seen[each.key] >= PATIENCE.get(each.kind, timedelta(0))]
-    return due, seen

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 Kind = Literal[
@@ -65,3 +65,22 @@ class Trouble:
             "assets": list(self.assets),
             "run_id": self.run_id,
         }
+
+
+# A machine that was off catches up by itself: what is late is told when it stays late.
+PATIENCE: Mapping[Kind, timedelta] = {
+    "overdue": timedelta(minutes=30),
+    "schedule": timedelta(minutes=10),
+    "sensor": timedelta(minutes=5),
+    # A message that is being sent at this moment has no answer yet either.
+    "mail": timedelta(minutes=10),
+}
+
+
+def patient(
+    troubles: Iterable[Trouble], first_seen: Mapping[str, datetime], now: datetime
+) -> tuple[list[Trouble], dict[str, datetime]]:
+    """Troubles that are to be told now, and when each that was seen now was first seen, for the next time."""
+    seen = {trouble.key: first_seen.get(trouble.key, now) for trouble in troubles}
+    due = [each for each in troubles if now - seen[each.key] >= PATIENCE.get(each.kind, timedelta(0))]
+    return due, seen

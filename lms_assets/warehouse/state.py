@@ -23,14 +23,15 @@ class UnreadableState(ValueError):
         super().__init__(f"the row {name!r} of sync_state cannot be read: {remedy}")
 
 
-def get_state(connection: Connection, name: str) -> Any:
-    """The JSON value stored under `name`, None when there is none.
+def get_state(connection: Connection, name: str, *, lock: bool = False) -> Any:
+    """The JSON value stored under `name`, None when there is none; locked until the transaction ends when asked for.
 
     Raises:
         UnreadableState: what is stored is no JSON.
     """
+    query = select(sync_state.c.value).where(sync_state.c.name == name)
     try:
-        return connection.execute(select(sync_state.c.value).where(sync_state.c.name == name)).scalar_one_or_none()
+        return connection.execute(query.with_for_update() if lock else query).scalar_one_or_none()
     except (ValueError, TypeError):
         raise UnreadableState(name) from None
 

@@ -14,6 +14,7 @@ from lms_assets.automation.alerts import open_incidents_sensor
 from lms_assets_tests.automation.receiver import Receiver, receiving
 from lms_assets_tests.automation.rig import WatchedRig, watched_rig
 from lms_assets_tests.reports.mail_server import Mailbox, running_mail_server
+from lms_assets_tests.support.chain import quick_definitions
 
 
 @pytest.fixture
@@ -274,3 +275,13 @@ def test_news_of_one_look_is_not_told_by_another_at_the_same_time(told: WatchedR
     second = told.warehouse.in_transaction(lambda c: lease_due(c, ["channel"], now=now + timedelta(seconds=1)))
     assert [each.id for each in first] == ["1"]
     assert second == []
+
+
+def test_a_chain_that_could_not_even_begin_is_told(told: WatchedRig, receiver: Receiver):
+    """A code server that is down, for example: then no event of a step reaches the chain log."""
+    run = told.instance.create_run_for_job(quick_definitions().resolve_job_def("daily_full"))
+    told.instance.report_run_failed(run, "the code location could not be loaded")
+    look(told, times=2)
+    (alert,) = receiver.posts
+    assert "daily_full failed: the code location could not be loaded" in alert["title"]
+    assert f"/runs/{run.run_id}" in alert["message"]

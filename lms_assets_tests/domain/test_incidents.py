@@ -8,10 +8,11 @@ import pytest
 
 from lms_assets.domain.alert_text import begun, over
 from lms_assets.domain.chain import StepRecord
-from lms_assets.domain.incidents import Facts, FailedGate, FailedRun, Stopped, find_troubles, patient
+from lms_assets.domain.incidents import Facts, FailedGate, FailedRun, Stopped, find_troubles
 from lms_assets.domain.overdue import FOUR_HOURLY, MONDAYS, NIGHTLY, Overdue, find_overdue
 from lms_assets.domain.report_gate import may_send
 from lms_assets.domain.report_trouble import UnknownMails, held_back
+from lms_assets.domain.trouble import patient
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)  # a Monday
 WAITS = {"enrollments": ("users",), "users": ("contacts",)}
@@ -132,6 +133,34 @@ def test_mails_whose_outcome_is_not_known_are_one_trouble_that_counts_and_names_
     assert "lms-assets report settle" in trouble.remedy
     one = UnknownMails(BOTH[:1], ("pam 12",), NOW, NOW)
     assert "1 report message was" in find_troubles(Facts(unknown_mails=one))[0].what
+
+
+DEGRADED = StepRecord("memberships", "degraded", error="memberships_are_current: 403")
+NOT_CURRENT = FailedGate("memberships", "memberships_are_current", "403", "run-1", NOW, "Check the key.")
+
+
+def test_a_check_that_made_the_chain_partial_is_told_by_the_chain_and_alone_by_itself():
+    (trouble,) = find_troubles(Facts(failed_runs=[chain(DEGRADED, status="partial")], failed_checks=[NOT_CURRENT]))
+    assert trouble.key == "chain/daily_full"
+    (trouble,) = find_troubles(Facts(failed_checks=[NOT_CURRENT]))
+    assert (trouble.key, trouble.remedy) == ("check/memberships/memberships_are_current", "Check the key.")
+    assert "Nothing is held back" in trouble.effect
+
+
+def test_what_fails_by_hand_is_told_for_each_asset_unless_something_else_tells_it():
+    steps = (StepRecord("users", "failed", error="no answer"), StepRecord("courses", "failed"))
+    by_hand = FailedRun("__ASSET_JOB", "failed", "run-2", NOW, steps)
+    users, courses = find_troubles(Facts(failed_materializations=[by_hand]))
+    assert users.what == "Materializing users by hand failed: no answer"
+    assert (courses.key, courses.run_id) == ("asset/courses", "run-2")
+    facts = Facts(failed_runs=[chain(FAILED_USERS)], failed_materializations=[by_hand])
+    assert [trouble.key for trouble in find_troubles(facts)] == ["chain/daily_full", "asset/courses"]
+
+
+def test_the_alert_about_a_blocking_check_says_what_to_do():
+    gate = FailedGate("users", "users_are_present", "0 active LMS users", "run-1", NOW, "Look at the LMS.")
+    (trouble,) = find_troubles(Facts(failed_gates=[gate]))
+    assert trouble.remedy.startswith("Look at the LMS. Then lms-assets run daily_full --resume")
 
 
 def test_late_things_wait_before_they_are_told_and_failures_do_not():
