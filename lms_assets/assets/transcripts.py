@@ -98,6 +98,9 @@ def _reader(client: NorthpassClient, known: KnownEnrollments) -> Callable[[str],
         second = _read_once(client, person_id, known, otherwise=True)
         if first is not None and second is None and client.person(person_id) is None:
             return TranscriptRead(person_id, "gone")
+        if first is None and second is not None and not _loses_something(second, known):
+            # The 404 was a wrong answer: what it denied is here.
+            return second
         first, second = (each or TranscriptRead(person_id, "complete") for each in (first, second))
         said = _completions(first), _completions(second)
         if why_readings_prove_nothing(*said, second_is_complete=second.outcome == "complete") is None:

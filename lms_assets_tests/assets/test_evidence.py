@@ -110,7 +110,8 @@ def test_one_404_for_the_transcript_of_somebody_who_is_there_loses_nothing(synce
     before = the_state(synced)
     result = synced.run(assets=("enrollments",))
     assert the_state(synced) == before
-    assert result.metadata["enrollments"]["transcripts_not_sure"] == 1
+    assert result.metadata["enrollments"]["transcripts_not_sure"] == 0
+    assert row_of(synced, "lms_users", id=person)["transcript_read_at"] == synced.now
 
 
 @pytest.mark.parametrize("reading", [0, 1])
