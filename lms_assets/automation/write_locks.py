@@ -141,8 +141,11 @@ class Turn:
             GroupIsBusy: another run does: this one was started past the locks, or lost its own with the connection.
         """
         for group in self._groups:
-            if group in self._own and self._own[group].held():
-                continue
+            if group in self._own:
+                if self._own[group].held():
+                    continue
+                # Lost with its connection: it must not take the lock again by itself.
+                self._own.pop(group).release()
             lock = take_lock(self._warehouse, group, self._owner)
             if lock is not None:
                 self._own[group] = lock
