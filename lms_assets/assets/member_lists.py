@@ -10,7 +10,7 @@ from lms_assets.assets.step import Step
 from lms_assets.domain.deletions import Leaving, check_deactivation_limit
 from lms_assets.domain.findings import Rejected
 from lms_assets.domain.groups import group_from_record
-from lms_assets.domain.member_evidence import count_gap, is_far_short, judge_member_list
+from lms_assets.domain.member_evidence import count_gap, is_far_short, why_list_proves_nothing
 from lms_assets.domain.memberships import member_of
 from lms_assets.domain.people import LmsUser, user_from_person
 from lms_assets.vendors.errors import VendorError
@@ -131,7 +131,7 @@ class _Judge:
         now = group_from_record(record, self.step.rules)
         user_count = None if isinstance(now, Rejected) else now.user_count
         known_gap = self.known.gaps.get(group.id, 0)
-        return judge_member_list(members, second, user_count, known_gap, second_is_complete=again.complete).reason
+        return why_list_proves_nothing(members, second, user_count, known_gap, second_is_complete=again.complete)
 
 
 def people_unlisted(

@@ -133,13 +133,17 @@ def compare(
         new: counts of active partners. names: of all partners. categories: those that the old counts have.
     """
     rows = [_bare(old, partner_id, new, names) for old, partner_id in pairs]
-    wanted = {row.partner_id: _difference(row.old, row.new, categories) for row in rows if row.old and row.new}
-    fits = {key: _fits(each, cells.get(key or 0, ()), categories) for key, each in wanted.items()}
+    wanted = {
+        row.partner_id: _difference(row.old, row.new, categories)
+        for row in rows
+        if row.partner_id is not None and row.old and row.new
+    }
+    fits = {key: _fits(each, cells.get(key, ()), categories) for key, each in wanted.items()}
     certain = Counter(reason for found in fits.values() if len(found) == 1 for reason in found[0])
     judged = []
     for row in rows:
-        if row.partner_id in wanted and row.old and row.new:
-            of_partner = cells.get(row.partner_id or 0, ())
+        if row.partner_id in wanted:
+            of_partner = cells.get(row.partner_id, ())
             row = _judged(row, wanted[row.partner_id], fits[row.partner_id], of_partner, certain)
         judged.append(row)
     return tuple(judged)

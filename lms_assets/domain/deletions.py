@@ -58,7 +58,7 @@ _STOPPED = "The deactivation limit is"
 
 def tells_of_mass_deactivation(message: str | None) -> bool:
     """Whether a stored error message is that of a `MassDeactivationStopped`."""
-    return bool(message) and _STOPPED in str(message)
+    return _STOPPED in (message or "")
 
 
 class TooManyBadRecords(SyncStopped):

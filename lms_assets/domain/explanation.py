@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from lms_assets.domain.certifications import Assessed, PartnerCounts, Verdict, assess, count
-from lms_assets.domain.holdings import CountingInputs, Key, key_of
+from lms_assets.domain.holdings import CountingInputs, key_of
 
 NOT_LONG_AGO = timedelta(days=365)
 _NEARLY = {
@@ -121,9 +121,9 @@ def differences(explained: PartnerCounts, stored_npcu: int, stored: Mapping[str,
     found = []
     if explained.total_npcu != stored_npcu:
         found.append(f"total_npcu: stored {stored_npcu}, explained {explained.total_npcu}")
-    for category in sorted({*explained.by_category, *stored}):
-        here, there = explained.by_category.get(category, 0), stored.get(category, 0)
-        if here != there and category in stored:
+    for category, there in sorted(stored.items()):
+        here = explained.by_category.get(category, 0)
+        if here != there:
             found.append(f"{category}: stored {there}, explained {here}")
     return tuple(found)
 
@@ -133,8 +133,5 @@ def _why_gained(item: Assessed) -> str:
 
 
 def _why_lost(item: Assessed, not_counted: tuple[Assessed, ...]) -> str:
-    key: Key = key_of(item)
-    for other in not_counted:
-        if key_of(other) == key and other.enrollment_id == item.enrollment_id:
-            return other.reason
-    return "no longer counted"
+    reasons = (other.reason for other in not_counted if other.enrollment_id == item.enrollment_id)
+    return next(reasons, "no longer counted")

@@ -5,18 +5,8 @@ has to prove itself: by a second reading, and by the group's own `user_count` (d
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from lms_assets.domain.confirmation import why_readings_prove_nothing
-
-
-@dataclass(frozen=True, slots=True)
-class ListVerdict:
-    """`removable` when those missing are really out; otherwise `reason` says why nothing is concluded."""
-
-    removable: bool
-    reason: str | None = None
-
 
 # A first list that lacks more than this, in people and in share of the group's count, is not taken for whole at once.
 FAR_SHORT_PEOPLE = 2
@@ -39,15 +29,15 @@ def is_far_short(user_count: int | None, listed: int, known_gap: int) -> bool:
     return listed == 0 or gap - known_gap > max(FAR_SHORT_PEOPLE, FAR_SHORT_SHARE * user_count)
 
 
-def judge_member_list(
+def why_list_proves_nothing(
     first: Collection[str],
     second: Collection[str],
     user_count: int | None,
     known_gap: int,
     *,
     second_is_complete: bool = True,
-) -> ListVerdict:
-    """Judge two readings of one list.
+) -> str | None:
+    """None when those whom two readings of one list lack are really out; otherwise why nothing is concluded.
 
     Args:
         first: ids of the first reading.
@@ -61,8 +51,7 @@ def judge_member_list(
         dict.fromkeys(first), dict.fromkeys(second), second_is_complete=second_is_complete
     )
     if doubt is not None:
-        return ListVerdict(False, doubt)
-    gap = count_gap(user_count, len(second))
-    if gap > known_gap:
-        return ListVerdict(False, f"{len(second)} members came, and the group counts {user_count}")
-    return ListVerdict(True)
+        return doubt
+    if count_gap(user_count, len(second)) > known_gap:
+        return f"{len(second)} members came, and the group counts {user_count}"
+    return None

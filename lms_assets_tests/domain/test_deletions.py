@@ -44,6 +44,17 @@ def test_the_message_says_how_many_and_a_sample_and_the_command_that_allows_it()
     assert tells_of_mass_deactivation(str(error))
 
 
+def test_twenty_ids_are_all_shown():
+    with pytest.raises(MassDeactivationStopped) as stopped:
+        check_deactivation_limit(Leaving("contacts", 100, range(20)), RULES, NOTHING)
+    assert "18, 19. Look at the source" in str(stopped.value)
+
+
+@pytest.mark.parametrize("message", [None, "", "TooManyBadRecords: users: 51 of 1000 records could not be read"])
+def test_other_errors_do_not_tell_of_a_mass_deactivation(message):
+    assert not tells_of_mass_deactivation(message)
+
+
 def test_an_override_of_this_kind_goes_through_and_is_noted():
     overrides = Overrides(frozenset({"mass_deactivation:contacts"}))
     assert check_deactivation_limit(Leaving("contacts", 100, range(100)), RULES, overrides)

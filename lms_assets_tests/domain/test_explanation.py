@@ -95,6 +95,14 @@ def test_what_changed_names_what_began_and_what_ceased_to_count():
     assert changes.npcu == 0
 
 
+def test_what_ceased_to_count_is_told_with_its_own_reason_and_not_that_of_an_earlier_attempt():
+    attempts = (done("ann", "k2", NOW - 900 * DAY, NOW - 200 * DAY), done("ann", "k2", NOW - 800 * DAY, NOW - DAY, 2))
+    changes = what_changed(CountingInputs((member(1, "ann"),), attempts, COURSES), 1, NOW - 20 * DAY, NOW)
+
+    assert [each.item.enrollment_id for each in changes.lost] == ["ann-k2-2"]
+    assert "expired on 2026-11-22" in changes.lost[0].reason
+
+
 def test_the_earlier_instant_must_be_earlier():
     with pytest.raises(ValueError, match="before"):
         what_changed(WORLD, 1, NOW, NOW)
@@ -117,3 +125,4 @@ def test_a_difference_to_the_stored_counts_is_named_by_its_figure():
         "total_npcu: stored 4, explained 3",
         "nintex_ce: stored 2, explained 1",
     )
+    assert differences(counts, 3, {"go_to_market": 1}) == ("go_to_market: stored 1, explained 0",)

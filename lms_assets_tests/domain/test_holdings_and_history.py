@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lms_assets.domain.certifications import assess, count
+from lms_assets.domain.count_history import united
 from lms_assets.domain.history import Past, backfill
 from lms_assets.domain.holdings import CountingInputs, Holdings, key_of
 from lms_assets.domain.report_facts import Snapshot
@@ -106,6 +107,18 @@ def test_a_snapshot_stands_for_six_days_after_it_and_not_for_the_seventh():
     assert past.on(1, date(2026, 11, 16)) is None
     assert past.on(1, date(2026, 11, 8)) is None
     assert past.on(2, date(2026, 11, 9)) is None
+
+
+def test_of_several_snapshots_the_last_one_until_that_day_stands_for_it():
+    first, second = (Snapshot(1, date(2026, 11, day), 5, {}, NOW) for day in (9, 11))
+    past = Past([second, first])
+
+    assert [past.on(1, date(2026, 11, day)) for day in (9, 10, 11, 12)] == [first, first, second, second]
+
+
+def test_a_course_held_again_from_the_very_end_of_the_first_time_is_held_without_a_gap():
+    assert united([(NOW, NOW + DAY), (NOW - DAY, NOW)]) == [(NOW - DAY, NOW + DAY)]
+    assert united([(NOW - DAY, NOW), (NOW + DAY, NOW + 2 * DAY)]) == [(NOW - DAY, NOW), (NOW + DAY, NOW + 2 * DAY)]
 
 
 def test_the_past_is_filled_with_what_todays_people_held_at_that_time_of_each_day():

@@ -80,6 +80,8 @@ def test_what_is_overdue_because_its_chain_failed_is_not_told_again():
 def test_a_failed_run_is_over_when_everything_it_left_has_come_through_since():
     later = {"users": NOW + timedelta(hours=1), "enrollments": NOW + timedelta(hours=1)}
     assert find_troubles(Facts(failed_runs=[chain(FAILED_USERS, HELD)], completed=later)) == ()
+    at_its_end = later | {"users": NOW}
+    assert len(find_troubles(Facts(failed_runs=[chain(FAILED_USERS, HELD)], completed=at_its_end))) == 1
     some = {"users": NOW + timedelta(hours=1)}
     assert len(find_troubles(Facts(failed_runs=[chain(FAILED_USERS, HELD)], completed=some))) == 1
 
@@ -107,6 +109,15 @@ def test_reports_that_are_held_back_are_no_failed_job_as_well():
     assert (trouble.since, trouble.run_id, trouble.assets) == (earlier, "run-2", BOTH)
 
 
+def test_of_several_reports_held_back_the_latest_attempt_says_why():
+    earlier = NOW - timedelta(hours=4)
+    running = may_send("running", NOW, NOW).text
+    for old, new in ((HELD_BACK, running), (running, HELD_BACK)):
+        held = held_back("weekly_reports", {BOTH[0]: [(NOW, new)], BOTH[1]: [(earlier, old)]})
+        assert held is not None
+        assert (held.message, held.since) == (new, earlier)
+
+
 def test_reports_that_were_held_back_and_then_could_not_be_sent_are_a_failed_job_under_the_same_key():
     error = "the mail server refused user or password"
     failures = {BOTH[0]: [(NOW, HELD_BACK), (NOW, error)], BOTH[1]: [(NOW, HELD_BACK), (NOW, error)]}
@@ -131,6 +142,10 @@ def test_mails_whose_outcome_is_not_known_are_one_trouble_that_counts_and_names_
     assert trouble.what.startswith("2 report messages")
     assert "pam 12, pam 14" in trouble.what
     assert "lms-assets report settle" in trouble.remedy
+    for number, shown in ((20, "pam 118, pam 119."), (21, "pam 118, pam 119, ....")):
+        many = UnknownMails(BOTH[:1], tuple(f"pam {each}" for each in range(100, 100 + number)), NOW, NOW)
+        (trouble,) = find_troubles(Facts(unknown_mails=many))
+        assert trouble.what.endswith(shown)
     one = UnknownMails(BOTH[:1], ("pam 12",), NOW, NOW)
     assert "1 report message was" in find_troubles(Facts(unknown_mails=one))[0].what
 
@@ -187,6 +202,31 @@ def test_late_things_wait_before_they_are_told_and_failures_do_not():
 )
 def test_overdue_by_cadence(cadence, completed, overdue):
     assert cadence.overdue_since(completed, NOW) == overdue
+
+
+def test_assets_of_one_job_are_overdue_together_since_the_first_of_them():
+    completed = {
+        "users": NOW - timedelta(days=1),
+        "courses": NOW - timedelta(days=3),
+        "enrollments": NOW - timedelta(hours=1),
+    }
+    cadences = {"users": NIGHTLY, "courses": FOUR_HOURLY, "enrollments": FOUR_HOURLY}
+    assert find_overdue(completed, cadences, NOW) == (
+        Overdue("daily_full", ("users",), NOW.replace(hour=5)),
+        Overdue("enrollments_incremental", ("courses",), NOW - timedelta(days=3) + timedelta(hours=10)),
+    )
+    both = find_overdue(completed, {"users": FOUR_HOURLY, "courses": FOUR_HOURLY}, NOW)
+    assert both == (
+        Overdue("enrollments_incremental", ("users", "courses"), NOW - timedelta(days=3) + timedelta(hours=10)),
+    )
+
+
+def test_an_asset_has_until_the_end_of_its_grace_and_not_longer():
+    last_night = NOW.replace(hour=2) - timedelta(days=1)
+    five = NOW.replace(hour=5)
+    assert NIGHTLY.overdue_since(last_night, five - timedelta(seconds=1)) is None
+    assert NIGHTLY.overdue_since(last_night, five) == five
+    assert NIGHTLY.overdue_since(NOW.replace(hour=2), five) is None
 
 
 def test_what_never_came_through_is_not_overdue():

@@ -28,6 +28,18 @@ def test_somebody_whose_contact_went_inactive_leaves_the_partners_group_and_all_
     assert {each.reason for each in found} == {"contact 5 is inactive"}
 
 
+def test_somebody_in_no_group_of_a_partner_leaves_all_partners_for_the_contact_that_went():
+    found = plan({1: True}, [("all", "p"), ("all", "q")], [ContactFacts(5, 1, "p", is_active=False)])
+    assert [(each.user_id, each.partner_id, each.reason) for each in found] == [("p", 1, "contact 5 is inactive")]
+    found = plan({}, [("all", "p")], [ContactFacts(5, None, "p", is_active=False)])
+    assert [(each.partner_id, each.reason) for each in found] == [(None, "contact 5 is inactive")]
+    assert plan({}, [("all", "p")], [ContactFacts(5, None, "p")]) == ()
+
+
+def test_a_group_of_a_partner_that_is_not_known_loses_nobody():
+    assert plan({1: False}, [("g2", "p"), ("g1", "q")]) == plan({1: False}, [("g1", "q")])
+
+
 def test_somebody_who_still_belongs_to_an_active_partner_keeps_all_partners():
     members = [("g1", "p"), ("g2", "p"), ("all", "p")]
     assert pairs(plan({1: False, 2: True}, members)) == [("g1", "p")]
@@ -51,6 +63,7 @@ def test_nobody_is_removed_without_a_reason():
 def test_people_who_are_gone_and_groups_that_are_gone_need_no_removal():
     gone = {"p": PersonFacts(is_active=False, status="deleted")}
     assert plan({1: False}, [("g1", "p"), ("all", "p")], people=gone) == ()
+    assert pairs(plan({1: False}, [("g1", "p"), ("g1", "q")], people=gone | {"q": ACTIVE})) == [("g1", "q")]
     assert plan({1: False}, [("g1", "p")], groups=[GroupFacts("g1", 1, is_active=False)]) == ()
 
 

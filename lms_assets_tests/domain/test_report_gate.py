@@ -51,6 +51,14 @@ def test_failed_running_and_stale_data_are_held_back_and_can_be_released_by_hand
     assert released.banner
 
 
+def test_what_held_reports_back_and_what_to_do_are_told_apart():
+    why, remedy = why_held_back(may_send("completed", NOW - timedelta(hours=40), NOW).text) or ("", "")
+    assert why == "the counts are 40 hours old, more than 36."
+    assert remedy.startswith("lms-assets status says more")
+    _, remedy = why_held_back(may_send("running", FRESH, NOW).text) or ("", "")
+    assert remedy.startswith("Wait for the chain's end, lms-assets run weekly_reports.")
+
+
 def test_counts_of_exactly_36_hours_are_not_stale():
     assert may_send("completed", NOW - timedelta(hours=36), NOW).may_send
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from lms_assets.domain.findings import Rejected
-from lms_assets.domain.webhook_events import COURSE_COMPLETED, Completion, completion_from_message
+from lms_assets.domain.webhook_events import COURSE_COMPLETED, Completion, completion_from_message, recent_messages
 
 PERSON = {"person": {"data": {"type": "people", "id": "p-1"}}}
 
@@ -68,3 +69,43 @@ def test_a_message_without_any_id_has_a_fingerprint():
 
 def test_other_events_are_nobodys_business():
     assert completion_from_message({"id": "m-1", "attributes": {"type": "course_enrolled_events"}}) is None
+
+
+SINCE = datetime(2026, 3, 2, 2, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def sent(*offsets: int | None) -> list[dict[str, Any]]:
+    """Messages of so many hours after `SINCE`; None: with a time that cannot be read."""
+    times = [None if each is None else (SINCE + each * HOUR).isoformat() for each in offsets]
+    return [{"id": f"m{place}", "attributes": {"created_at": at}} for place, at in enumerate(times)]
+
+
+@pytest.mark.parametrize(
+    ("offsets", "kept", "seen"),
+    [
+        ((3, 1, 0, -1, -2), [0, 1, 2], 4),  # newest first: the first that is too old ends it
+        ((3, 3, -1, -2), [0, 1], 3),
+        ((-1, 3), [], 1),
+        ((1, 3, -1, 2, -2), [0, 1, 3], 5),  # no order: every message is looked at
+        ((1, 3, -1, 2, -2, -3, 0), [0, 1, 3, 6], 7),
+        ((None, 3, None, -1), [0, 1, 2], 4),
+        ((3, None, 1, -1, 2), [0, 1, 2], 4),
+        ((1, None, 3, -1, 2), [0, 1, 2, 4], 5),
+        ((), [], 0),
+    ],
+)
+def test_messages_are_read_back_to_an_instant_as_long_as_they_come_newest_first(offsets, kept, seen):
+    asked: list[int] = []
+
+    def listing():
+        for place, each in enumerate(sent(*offsets)):
+            asked.append(place)
+            yield each
+
+    assert [int(each["id"][1:]) for each in recent_messages(listing(), SINCE)] == kept
+    assert len(asked) == seen
+
+
+def test_what_is_no_message_is_passed_on_to_be_rejected():
+    assert list(recent_messages(["garbage", {"attributes": None}], SINCE)) == ["garbage", {"attributes": None}]
