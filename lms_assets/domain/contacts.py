@@ -115,20 +115,21 @@ def choose_per_email(
     The one whose account is a kept partner wins, then the latest `Updated` (none is oldest), then the highest id.
     The order of what is given plays no part; the kept come by Impartner id.
     """
-    best: dict[str, tuple[tuple[bool, datetime, int], Contact]] = {}
-    rejected = []
+
+    def rank(contact: Contact) -> tuple[bool, datetime, int]:
+        return partner_of(contact) is not None, contact.crm_last_modified or _NEVER, contact.impartner_id
+
+    of_email: dict[str, list[Contact]] = {}
     for contact in contacts:
-        rank = (partner_of(contact) is not None, contact.crm_last_modified or _NEVER, contact.impartner_id)
-        known = best.get(contact.email)
-        loser = contact
-        if known is None or rank > known[0]:
-            best[contact.email] = (rank, contact)
-            loser = known[1] if known else contact
-        if known is not None and loser.impartner_id != best[contact.email][1].impartner_id:
-            reason = f"contact {best[contact.email][1].impartner_id} has the same e-mail and goes first"
-            rejected.append(Rejected("duplicate", DUPLICATE_EMAIL, str(loser.impartner_id), reason))
-    kept = sorted((contact for _, contact in best.values()), key=lambda each: each.impartner_id)
-    return tuple(kept), tuple(rejected)
+        of_email.setdefault(contact.email, []).append(contact)
+    kept, rejected = [], []
+    for same in of_email.values():
+        first = max(same, key=rank)
+        kept.append(first)
+        reason = f"contact {first.impartner_id} has the same e-mail and goes first"
+        others = (str(each.impartner_id) for each in same if each.impartner_id != first.impartner_id)
+        rejected += [Rejected("duplicate", DUPLICATE_EMAIL, other, reason) for other in others]
+    return tuple(sorted(kept, key=lambda each: each.impartner_id)), tuple(rejected)
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,6 +129,8 @@ def test_of_contacts_with_one_email_the_one_of_a_partner_goes_first_then_the_lat
     assert [each.impartner_id for each in kept] == [1]
     assert sorted(each.entity_id for each in rejected) == ["2", "9"]
     assert {(each.kind, each.entity_type) for each in rejected} == {("duplicate", DUPLICATE_EMAIL)}
+    assert {each.reason for each in rejected} == {"contact 1 has the same e-mail and goes first"}
+    assert choose_per_email([latest, latest], partner_of) == ((latest,), ())
     assert choose_per_email([undated, latest], partner_of)[0] == (latest,)
     assert choose_per_email([contact(3), contact(4)], partner_of)[0] == (contact(4),)
 
