@@ -77,8 +77,7 @@ def comparable(name: str, rules: Rules) -> ComparableName:
     """The name in every spelling that comparing needs."""
     normalised = normalise_name(name, rules)
     fillers = frozenset(rules.filler_words)
-    latin = anyascii(normalised).lower()
-    words = _words(latin) or normalised.split()
+    words = _words(anyascii(normalised)) or normalised.split()
     bare = _words(_without_prefix(name, rules.group_name_prefixes))
     return ComparableName(
         key=key_of(normalised),

@@ -34,12 +34,12 @@ def link_contacts(contacts: Iterable[tuple[int, str | None]], users: Iterable[Li
     from the present alone, so a link made before moves with the e-mail. A contact without e-mail gets None.
     """
     best: dict[str, LinkableUser] = {}
-    for user in users:
+    for user in sorted(users, key=lambda each: each.id):
         email = fold_email(user.email)
         if email is None or user.status == "deleted":
             continue
         known = best.get(email)
-        if known is None or _goes_before(user, known):
+        if known is None or _rank(user) > _rank(known):
             best[email] = user
     links: dict[int, str | None] = {}
     for contact_id, email in contacts:
@@ -49,8 +49,5 @@ def link_contacts(contacts: Iterable[tuple[int, str | None]], users: Iterable[Li
     return links
 
 
-def _goes_before(user: LinkableUser, other: LinkableUser) -> bool:
-    if user.is_active != other.is_active:
-        return user.is_active
-    ours, theirs = user.last_active_at or _NEVER, other.last_active_at or _NEVER
-    return ours > theirs if ours != theirs else user.id < other.id
+def _rank(user: LinkableUser) -> tuple[bool, datetime]:
+    return user.is_active, user.last_active_at or _NEVER

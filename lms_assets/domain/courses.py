@@ -120,11 +120,9 @@ def merge_course(course: Course | None, properties: CourseProperties | None) -> 
 
 def _storable(value: Any, depth: int) -> Any:
     """The value as JSON that a database takes: cleaned text, finite numbers, bounded in size and depth."""
-    if value is None or isinstance(value, bool):
-        return value
     if isinstance(value, str):
         return clean_text(value[:_KEPT_CHARACTERS])
-    if isinstance(value, int):
+    if isinstance(value, int):  # true and false too
         return value if abs(value) < 2**53 else None
     if isinstance(value, float):
         return value if math.isfinite(value) else None

@@ -27,6 +27,7 @@ __all__ = [
 
 LinkMethod = Literal["override", "exact", "fuzzy", "ambiguous", "none"]
 SHOWN_CANDIDATES = 5
+_NAMING: tuple[LinkMethod, ...] = ("exact", "override", "fuzzy")
 _SAME_WORD = 85.0
 _SHORTEST_SLIP = 4
 
@@ -142,16 +143,13 @@ def naming_groups(links: Iterable[GroupLink], groups: Iterable[LmsGroup]) -> dic
     a near one; then the one with most users; then the lowest id.
     """
     by_id = {group.id: group for group in groups}
-    order = {"exact": 0, "override": 1, "fuzzy": 2}
-    best: dict[int, tuple[tuple[int, int, str], LmsGroup]] = {}
+    ranks: dict[int, list[tuple[int, int, str]]] = {}
     for link in links:
         group = by_id.get(link.group_id)
-        if link.partner_id is None or group is None:
-            continue
-        rank = (order.get(link.method, 3), -(group.user_count or 0), group.id)
-        if link.partner_id not in best or rank < best[link.partner_id][0]:
-            best[link.partner_id] = (rank, group)
-    return {partner_id: group for partner_id, (_, group) in best.items()}
+        if link.partner_id is not None and group is not None:
+            rank = (_NAMING.index(link.method), -(group.user_count or 0), group.id)
+            ranks.setdefault(link.partner_id, []).append(rank)
+    return {partner_id: by_id[min(found)[-1]] for partner_id, found in ranks.items()}
 
 
 @dataclass(frozen=True)
@@ -239,7 +237,7 @@ def _scores(name: ComparableName, book: _Book, rules: Rules) -> dict[int, float]
     best: dict[int, float] = {}
     for spelling, choices in zip(_spellings(name), book.spellings, strict=False):
         for _, score, index in process.extract_iter(spelling, choices, scorer=fuzz.ratio, score_cutoff=cutoff):
-            best[index] = max(score, best.get(index, 0.0))
+            best[index] = max(score, best.get(index, score))
     return best
 
 

@@ -161,7 +161,7 @@ def flag_of(record: Mapping[str, Any], field: str) -> bool | None:
 
 def harmless_number(value: Any, *, lowest: float, highest: float) -> Decimal | None:
     """A number (also as plain decimal text) within the bounds, rounded to two places; otherwise None."""
-    if isinstance(value, bool) or value is None:
+    if isinstance(value, bool):
         return None
     if isinstance(value, float) and not math.isfinite(value):
         return None

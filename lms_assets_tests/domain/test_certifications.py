@@ -16,6 +16,7 @@ from lms_assets.domain.certifications import (
     assess,
     count,
     expiry_of,
+    held_period,
     is_held,
     partner_users,
     people_of_several_partners,
@@ -139,6 +140,7 @@ def test_somebody_who_belongs_to_two_partners_counts_for_both_and_is_reported():
     found = counts([enrollment()], affiliations=affiliations)
     assert (found[1].total_npcu, found[2].total_npcu) == (2, 2)
     assert people_of_several_partners(affiliations) == {"p-1": (1, 2)}
+    assert people_of_several_partners(affiliations[:1]) == {}
 
 
 def test_people_linked_only_by_a_contact_count():
@@ -149,6 +151,8 @@ def test_people_linked_only_by_a_contact_count():
     ("facts", "obstacle"),
     [
         ({"people": {"p-1": PersonFacts(is_active=False, status="deactivated")}}, "person is disabled"),
+        ({"people": {"p-1": PersonFacts(is_active=False)}}, "person is disabled"),
+        ({"people": {"p-1": PersonFacts(is_active=True, status="deactivated")}}, "person is disabled"),
         ({"people": {"p-1": PersonFacts(is_active=False, status="deleted")}}, "person is gone from the LMS"),
         ({"people": {"other": ACTIVE}}, "person is not among the LMS users"),
         ({"partners": {1: False}}, "partner is inactive"),
@@ -176,6 +180,10 @@ def test_members_of_a_group_without_partner_belong_to_nobody():
     assert users(groups=[GroupFacts("g", None)], members=[("g", "p-1"), ("unknown", "p-1")]) == ()
 
 
+def test_a_contact_without_partner_or_without_account_connects_nobody():
+    assert users(contacts=[ContactFacts(5, None, "p-1"), ContactFacts(6, 1, None)]) == ()
+
+
 @pytest.mark.parametrize(
     ("row", "verdict", "words"),
     [
@@ -186,12 +194,28 @@ def test_members_of_a_group_without_partner_belong_to_nobody():
         (enrollment(course_id="c-0"), Verdict.NO_NPCU, "no NPCU"),
         (enrollment(course_id="gone"), Verdict.UNKNOWN_COURSE, "no list"),
         (enrollment(expires_at=utc(2024, 12, 31)), Verdict.EXPIRED, "2024-12-31"),
+        (enrollment(completed_at=AT, expires_at=AT), Verdict.EXPIRED, "2026-03-01"),
     ],
 )
 def test_what_is_not_counted_has_a_reason_in_words(row, verdict, words):
     item = items([row])[0]
     assert item.verdict is verdict
     assert words in item.reason
+
+
+def test_an_enrollment_that_expires_as_it_begins_is_never_held():
+    assert held_period(enrollment(completed_at=AT, expires_at=AT)) is None
+    assert held_period(enrollment(completed_at=AT, expires_at=AT + SECOND)) == (AT, AT + SECOND)
+
+
+def test_a_course_that_no_list_knows_is_called_by_its_id_and_has_no_points():
+    item = items([enrollment(course_id="gone")])[0]
+    assert (item.course_name, item.category, item.npcu) == ("gone", None, 0)
+
+
+def test_only_an_attempt_that_another_one_stands_for_names_the_other():
+    attempts = [enrollment("a"), enrollment("b", completed_at=utc(2025, 6, 1)), enrollment("c", status="enrolled")]
+    assert [(item.enrollment_id, item.other) for item in items(attempts)] == [("a", "b"), ("b", None), ("c", None)]
 
 
 DAYS = [utc(2024, 2, 29), utc(2025, 1, 1), utc(2026, 2, 28), utc(2026, 3, 1), utc(2026, 3, 1, 0, 0, 1), utc(2027, 1, 1)]

@@ -40,6 +40,15 @@ def test_what_was_completed_within_the_week_is_gained_and_what_expired_is_lost()
     assert keys(holdings.lost(NOW - 7 * DAY)) == [("ann", "two")]
 
 
+def test_what_was_gained_last_comes_first_and_so_does_what_was_lost_last():
+    renewed = [done("ann", "one", NOW - 2 * DAY), done("ann", "two", NOW - 4 * DAY)]
+    expired = [done("ben", "one", NOW - 700 * DAY, NOW - DAY), done("ben", "two", NOW - 700 * DAY, NOW - 3 * DAY)]
+    holdings = Holdings(inputs(*renewed, *expired, members=(member(1, "ann"), member(1, "ben"))), NOW)
+
+    assert keys(holdings.gained(NOW - 7 * DAY)) == [("ann", "one"), ("ann", "two")]
+    assert keys(holdings.lost(NOW - 7 * DAY)) == [("ben", "one"), ("ben", "two")]
+
+
 def test_a_renewal_before_the_expiry_is_neither_gained_nor_lost():
     old, new = done("ann", "one", NOW - 700 * DAY, NOW - DAY), done("ann", "one", NOW - 3 * DAY, attempt=2)
     holdings = Holdings(inputs(old, new), NOW)

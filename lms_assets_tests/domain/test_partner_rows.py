@@ -119,6 +119,7 @@ def test_an_account_listed_twice_is_taken_once_and_reported():
         ("はは", "パパ"),
         ("Løvås", "Lovas"),
         ("Bar 🍣", "Bar 🍺"),
+        ("Bar 🍣", "Bar \U00010000"),
         ("Straße", "STRASSE"),
         ("a\u200db", "ab"),
     ],
@@ -130,6 +131,25 @@ def test_names_that_some_collation_holds_for_one_are_one_to_the_unique_column(on
 def test_contacts_find_a_partner_by_the_name_the_crm_has_unless_two_have_it():
     rows = [stored(1, "Larch", 9), stored(2, "Larch (#5)", 5), stored(3, "Birch (#4)", 4), stored(4, "Elm (#1)", 9)]
     assert rows_by_name(rows) == {"birch": 3, "elm (#1)": 4}
+
+
+def test_a_partner_that_nothing_identifies_in_a_round_keeps_no_other_from_its_row():
+    rows = [stored(1, "Birch", None, SF)]
+    assert assigned([partner(7, "Elm"), partner(8, "Larch", SF)], rows) == {7: (None, "Elm"), 8: (1, "Larch")}
+
+
+def test_a_name_that_makes_room_takes_none_that_a_row_has_already():
+    rows = [stored(1, "Larch", 9, is_active=False), stored(2, "Larch (#9)", 8, is_active=False)]
+    assert assign_partner_rows([partner(5, "Larch", SF)], rows, complete=False).name_moves == ((1, "Larch (#9-2)"),)
+    swapped = [stored(1, "Larch", 7), stored(2, "Birch", 8), stored(3, "~1 (#1)", 9, is_active=False)]
+    moves = assign_partner_rows([partner(7, "Birch"), partner(8, "Larch")], swapped).name_moves
+    assert dict(moves)[1] == "~1 (#1-2)"
+
+
+def test_a_long_name_is_cut_to_make_room_for_its_mark_without_a_second_blank():
+    long = "x" * 249 + " " + "y" * 5
+    rows = [stored(1, long, 9)]
+    assert assigned([partner(9, long), partner(5, long)], rows)[5] == (None, "x" * 249 + " (#5)")
 
 
 NAMES = st.sampled_from(["Larch", "LARCH", "Lárch", "Birch", "Elm", "Larch (#1)", "Larch (#2)", "🍣", "🍺", "x" * 255])

@@ -61,6 +61,7 @@ def test_every_kind_of_value_can_be_set():
         ("fuzzy_threshold = 20", "fuzzy_threshold"),
         ("crm_total_field = ''", "crm_total_field"),
         ("crm_count_fields = {}", "crm_count_fields"),
+        ("crm_count_fields = 'Points__cf'", "crm_count_fields"),
         ("crm_count_fields = {a = 1}", r"crm_count_fields\.a"),
         ("category_rules = [{category = 'a', pattern = 'b'}]", r"category_rules\[0\]"),
         ("category_rules = [{category = 'a', pattern = '', priority = 1}]", r"category_rules\[0\]\.pattern"),
@@ -72,6 +73,10 @@ def test_every_kind_of_value_can_be_set():
 def test_a_wrong_rule_is_named(text, named):
     with pytest.raises(ValueError, match=named):
         Rules.from_toml(text)
+
+
+def test_the_path_of_a_dashboard_may_say_how_the_number_is_written():
+    assert Rules(dashboard_path="partners/{partner_id:06d}").dashboard_path.format(partner_id=7) == "partners/000007"
 
 
 def test_rules_can_be_handed_to_another_process():
