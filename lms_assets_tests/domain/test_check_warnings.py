@@ -45,6 +45,18 @@ def test_a_warning_that_costs_counts_is_told_from_the_first_time_until_it_is_ove
     assert len(risen) == 1
 
 
+def test_each_warning_is_followed_by_itself():
+    def named(name: str, count: int) -> Warned:
+        return Warned("courses", name, count == 0, f"odd: {count}", "Correct them.", count, "run-1")
+
+    _, levels = follow([named("a", 4), named("b", 4), named("c", 4)], {}, NOW)
+    risen, levels = follow([named("a", 5), named("b", 4), named("c", 4)], levels, NOW)
+    assert [each.warned.check for each in risen] == ["a"]
+    risen, levels = follow([named("a", 5), named("b", 4), named("c", 6)], levels, NOW + timedelta(days=7))
+    assert [(each.warned.check, each.known, each.peak) for each in risen] == [("c", 4, 6)]
+    assert {name: level.known for name, level in levels.items()} == {"a": 5, "b": 4, "c": 4}
+
+
 def test_a_risen_number_is_known_after_a_week():
     _, levels = follow([odd(4)], {}, NOW)
     risen, levels = follow([odd(5)], levels, NOW)
@@ -90,6 +102,7 @@ def test_the_digest_holds_the_red_warnings_that_are_no_incident():
     risen, _ = follow([odd(1, costs=True)], {}, NOW)
     message = digest_of([odd(1, costs=True), other, odd(0)], risen, UI)
     assert message is not None
+    assert message.good, "nothing needs a person at once"
     assert message.title == "lms-assets: daily digest, 1 check warns"
     assert "leads, leads_are_present: 0 leads. Run leads_full." in message.body
     assert "npcu_is_valid" not in message.body

@@ -78,6 +78,22 @@ def test_what_expired_long_ago_no_longer_nearly_counts():
     assert "ben-gtm-1" in {item.enrollment_id for item in found.others}
 
 
+def test_what_expired_a_year_ago_to_the_second_still_nearly_counts():
+    attempt = done("ben", "gtm", NOW - 800 * DAY, NOW - 365 * DAY)
+    found = explain(CountingInputs((member(1, "ben"),), (attempt,), COURSES), 1, NOW)
+    assert [item.enrollment_id for item in found.nearly] == ["ben-gtm-1"]
+    earlier = replace(attempt, expires_at=NOW - 365 * DAY - timedelta(seconds=1))
+    assert explain(CountingInputs((member(1, "ben"),), (earlier,), COURSES), 1, NOW).nearly == ()
+
+
+def test_what_was_never_completed_does_not_nearly_count_whatever_else_is_missing():
+    begun = replace(done("ben", "unknown", NOW), status="in_progress", completed_at=None)
+    undated = replace(done("ben", "ce", NOW), completed_at=None)
+    found = explain(CountingInputs((member(1, "ben"),), (begun, undated), COURSES), 1, NOW)
+    assert [item.enrollment_id for item in found.nearly] == ["ben-ce-1"]
+    assert [item.enrollment_id for item in found.others] == ["ben-unknown-1"]
+
+
 def test_it_also_adds_up_in_the_past():
     found = explain(WORLD, 1, NOW - 30 * DAY)
 

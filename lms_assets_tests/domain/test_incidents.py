@@ -168,6 +168,10 @@ def test_what_fails_by_hand_is_told_for_each_asset_unless_something_else_tells_i
     users, courses = find_troubles(Facts(failed_materializations=[by_hand]))
     assert users.what == "Materializing users by hand failed: no answer"
     assert (courses.key, courses.run_id) == ("asset/courses", "run-2")
+    assert "The last good data stay in place" in users.effect
+    pushed = FailedRun("__ASSET_JOB", "failed", "run-3", NOW, (StepRecord("pushed_partner_cert_counts", "failed"),))
+    (push,) = find_troubles(Facts(failed_materializations=[pushed]))
+    assert "the CRM was told what the push sent until then" in push.effect
     facts = Facts(failed_runs=[chain(FAILED_USERS)], failed_materializations=[by_hand])
     assert [trouble.key for trouble in find_troubles(facts)] == ["chain/daily_full", "asset/courses"]
 

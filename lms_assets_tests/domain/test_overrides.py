@@ -15,6 +15,13 @@ def test_names_survive_the_run_tag():
     assert from_tag(None) == from_tag("") == frozenset()
 
 
+def test_whether_something_is_allowed_can_be_asked_without_using_it():
+    overrides = Overrides(frozenset({"first_push"}))
+    assert "first_push" in overrides
+    assert "fall:npcu" not in overrides
+    assert overrides.uses == []
+
+
 def test_a_name_that_is_none_is_refused_with_those_there_are():
     with pytest.raises(ValueError, match=r"mass_deactivation: there is no such override; there are: .*first_push"):
         parse(["first_push", "mass_deactivation"])

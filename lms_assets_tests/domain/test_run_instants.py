@@ -46,6 +46,7 @@ def test_counting_never_goes_back_and_a_wrong_clock_does_not_bind():
     assert not_before(BEGAN, None, BEGAN) == BEGAN
     assert not_before(BEGAN, BEGAN - hour, BEGAN) == BEGAN
     assert not_before(BEGAN, BEGAN + hour, BEGAN + 2 * hour) == BEGAN + hour
+    assert not_before(BEGAN, BEGAN + hour, BEGAN + hour) == BEGAN + hour
     assert not_before(BEGAN, BEGAN + 72 * hour, BEGAN + 2 * hour) == BEGAN
 
 
@@ -57,7 +58,11 @@ def test_a_range_of_weeks_that_exist_is_allowed():
 @pytest.mark.parametrize(
     ("first", "last", "said"),
     [
-        ("2026-02-02", "2026-02-09", "there is no week 2026-02-02; weeks begin on Mondays, from 2026-02-09 to"),
+        (
+            "2026-02-02",
+            "2026-02-09",
+            "there is no week 2026-02-02; weeks begin on Mondays, from 2026-02-09 to 2026-03-02",
+        ),
         ("2026-02-10", "2026-02-16", "there is no week 2026-02-10"),
         ("2026-03-02", "2026-03-09", "there is no week 2026-03-09"),
         ("2026-02-23", "2026-02-16", "the first week, 2026-02-23, is after the last, 2026-02-16"),

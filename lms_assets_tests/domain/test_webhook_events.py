@@ -61,10 +61,21 @@ def test_what_names_nobody_is_set_aside_with_its_id(record: dict[str, Any]):
     assert (rejected.kind, rejected.entity_type, rejected.entity_id) == ("bad", "webhook_message", "m-1")
 
 
-def test_a_message_without_any_id_has_a_fingerprint():
-    rejected = completion_from_message("garbage")
+@pytest.mark.parametrize("record", ["garbage", {"id": ""}, {"id": 7}, {"id": None}, {"id": ["m-1"]}])
+def test_a_message_without_a_readable_id_has_a_fingerprint(record: Any):
+    rejected = completion_from_message(record)
     assert isinstance(rejected, Rejected)
     assert rejected.entity_id.startswith("no-id-")
+
+
+@pytest.mark.parametrize(("levels", "is_found"), [(7, True), (8, False), (50_000, False)])
+def test_a_person_is_looked_for_in_eight_levels_and_no_payload_is_too_deep(levels: int, is_found: bool):
+    payload: Any = {"person_id": "p-1"}
+    for _ in range(levels - 1):
+        payload = {"payload": payload}
+    found = completion_from_message(message(payload))
+    assert (found == Completion("m-1", "p-1")) is is_found
+    assert is_found or isinstance(found, Rejected)
 
 
 def test_other_events_are_nobodys_business():

@@ -86,6 +86,17 @@ def test_an_override_written_changed_or_removed_withholds_both_partners(stored, 
     assert kinds(found) == [(each, "override_not_applied") for each in expected]
 
 
+def test_each_group_is_judged_by_itself():
+    groups = [
+        GroupBasis("g1", "G1", None, "none", None, None),
+        GroupBasis("g2", "G2", 2, "exact", None, None),
+        GroupBasis("g3", "G3", 3, "exact", None, AT),
+    ]
+    assert kinds(groups_not_read(groups)) == [(2, "group_never_read")]
+    found = overrides_not_applied(groups, {"g3": 2}, [2, 3], lambda _: False)
+    assert kinds(found) == [(2, "override_not_applied"), (3, "override_not_applied")]
+
+
 def test_an_override_of_everybodys_group_has_no_effect():
     group = GroupBasis("g", "All Partners", None, "none", None, AT)
     assert not list(overrides_not_applied([group], {"g": 1}, [1], lambda name: name == "All Partners"))
@@ -130,7 +141,9 @@ def test_a_person_must_be_read_since_they_came(came, read, expected):
 
 
 def test_whoever_does_not_count_need_not_be_read():
-    assert not list(people_not_read([person("ann", "person is disabled")], lambda _: AT, {}))
+    off = person("ann", "person is disabled")
+    assert not list(people_not_read([off], lambda _: AT, {}))
+    assert kinds(people_not_read([off, person("bob")], lambda _: AT, {})) == [(1, "person_never_read")]
 
 
 def test_people_read_long_ago_are_shown_by_partner_and_those_never_read_are_not_among_them():
@@ -141,4 +154,5 @@ def test_people_read_long_ago_are_shown_by_partner_and_those_never_read_are_not_
 
 def test_many_people_are_counted_and_a_few_named():
     assert people_listed(["b"]) == "1 person (b)"
+    assert people_listed(list("abcde")) == "5 people (a, b, c, d, e)"
     assert people_listed(list("gfedcba")) == "7 people (a, b, c, d, e and 2 more)"
