@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import dagster as dg
-from dagster._utils.interrupts import check_captured_interrupt
 
+from lms_assets.automation.dagster_internals import check_captured_interrupt
 from lms_assets.automation.write_locks import WAITS_FOR, groups_of, owner_of, writing
 from lms_assets.resources import Connections
 

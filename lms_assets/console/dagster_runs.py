@@ -13,16 +13,17 @@ from pathlib import Path
 from typing import Any, cast
 
 import dagster as dg
-from dagster._core.execution.api import create_execution_plan, execute_run
-from dagster._core.remote_origin import (
-    ManagedGrpcPythonEnvCodeLocationOrigin,
-    RemoteJobOrigin,
-    RemoteRepositoryOrigin,
-)
-from dagster._core.run_coordinator import QueuedRunCoordinator
-from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from lms_assets.automation.chain_log import ROOT_RUN_TAG
+from lms_assets.automation.dagster_internals import (
+    LoadableTargetOrigin,
+    ManagedGrpcPythonEnvCodeLocationOrigin,
+    QueuedRunCoordinator,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+    create_execution_plan,
+    execute_run,
+)
 
 # As workspace.yaml names them; Dagster gives a module's definitions this name.
 MODULE, LOCATION, REPOSITORY = "lms_assets.definitions", "lms_assets", "__repository__"

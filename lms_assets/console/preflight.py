@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import apprise
-from dagster_shared.yaml_utils import load_yaml_from_path
+import yaml
 from rich.console import Console
 
 from lms_assets.console.dagster_state import DagsterStateLost, dagster_instance
@@ -147,8 +147,8 @@ OF_THE_DAEMON = {
 def _dagster_yaml(home: Path) -> Mapping[str, object]:
     path = home / "dagster.yaml"
     try:
-        read = load_yaml_from_path(str(path)) if path.is_file() else None
-    except Exception as error:  # noqa: BLE001 - the parser's errors are not Dagster's, and which there are is its affair
+        read = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else None
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise NotAsNeeded(f"{path} cannot be read ({type(error).__name__}); compare it with the repository's") from None
     return read if isinstance(read, dict) else {}
 

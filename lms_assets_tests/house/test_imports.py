@@ -104,12 +104,13 @@ def test_the_rules_have_no_clock():
 
 
 def test_no_module_uses_private_parts_of_dagster():
-    """They change without notice between two minor releases."""
+    """They change without notice between two minor releases: one module has them, each with the reason."""
     private = [
         f"{module.name}:{line} imports {name}"
         for module in [*source.modules(), *source.modules(source.ROOT / "lms_assets_tests")]
         for name, line in source.imported(module)
         if name.startswith("dagster") and any(part.startswith("_") for part in name.split("."))
+        if not module.name.endswith(".dagster_internals")
     ]
     assert not private, "\n".join(private)
 

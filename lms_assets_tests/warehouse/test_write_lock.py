@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -17,7 +16,7 @@ from lms_assets.warehouse import write_lock
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.write_lock import Owner, WriteLock, holder_of, take_lock
 from lms_assets_tests.support.mariadb import MariaDbServer
-from lms_assets_tests.support.waits import LONGEST_SECONDS
+from lms_assets_tests.support.waits import comes_about
 
 CHAIN = Owner("aaaaaaaa-1111", "daily_full", "one", datetime(2026, 3, 2, 2, tzinfo=UTC).isoformat())
 OTHER = Owner("bbbbbbbb-2222", "push_to_impartner", "two", datetime(2026, 3, 2, 3, tzinfo=UTC).isoformat())
@@ -32,10 +31,7 @@ time.sleep(600)
 
 
 def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + LONGEST_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.05)
+    assert comes_about(holds), "it did not come about"
 
 
 def url_of(warehouse: Warehouse) -> str:
