@@ -172,7 +172,9 @@ def test_of_two_accounts_with_one_email_the_active_one_is_linked_then_the_one_ac
 
 def test_accounts_that_are_gone_or_have_no_email_are_not_linked():
     gone = replace(user("a"), status="deleted", is_active=False)
-    assert link_contacts([(1, "ann@larch.example"), (2, None)], [gone, user("b", None)]) == {1: None, 2: None}
+    contacts = [(1, "ann@larch.example"), (2, None)]
+    assert link_contacts(contacts, [gone, user("b", None)]) == {1: None, 2: None}
+    assert link_contacts(contacts, [gone, user("b", None), user("c")]) == {1: "c", 2: None}
 
 
 @given(st.permutations([user("a"), user("b", last_active_at="2025-01-01"), user("c", disabled=True), user("d", None)]))

@@ -31,6 +31,7 @@ def test_a_field_that_decides_and_cannot_be_read_makes_the_record_bad(fields):
 
 def test_a_status_is_stored_by_the_name_it_has_in_the_crm():
     assert (read().lead.status_name, read(StatusId=3).lead.status_name) == ("Open", None)
+    assert lead_from_record({"Id": 5}, {1: "New"}).lead.status_name is None
     assert status_name_of("x" * 150) == "x" * 100
 
 

@@ -60,14 +60,15 @@ def test_how_much_of_a_word_may_be_a_slip_of_the_pen(name, partner, partner_id):
 
 
 @pytest.mark.parametrize(
-    ("found", "method"),
+    ("names", "inactive", "method"),
     [
-        (link("Larch Systems Austria", "Larch Systems Australia"), "none"),
-        (link("Contosso Services", "Contoso Services", inactive=["Contoso Services"]), "none"),
-        (link("Contossso Technologies", "Contoso Technologies", "Contosso Technologiess"), "ambiguous"),
+        (("Larch Systems Austria", "Larch Systems Australia"), (), "none"),
+        (("Contosso Services", "Contoso Services"), ("Contoso Services",), "none"),
+        (("Contossso Technologies", "Contoso Technologies", "Contosso Technologiess"), (), "ambiguous"),
     ],
 )
-def test_a_group_that_is_nobodys_shows_the_score_of_its_best_candidate_to_two_places(found, method):
+def test_a_group_that_is_nobodys_shows_the_score_of_its_best_candidate_to_two_places(names, inactive, method):
+    found = link(*names, inactive=inactive)
     assert (found.partner_id, found.method) == (None, method)
     assert found.score == found.candidates[0][1] == round(found.score, 2) != round(found.score)
 
