@@ -1,0 +1,173 @@
+"""What must hold after whatever happened: nothing wrongly taken away, and no count shown that cannot be right."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from lms_assets.domain.rules import Rules
+from lms_assets.warehouse.counts import last_counted
+from lms_assets.warehouse.reading.withheld import withheld_partners
+from lms_assets_tests.faults.bounds import Moment, bounds, never_taken_back, outside
+from lms_assets_tests.oracle import kept
+from lms_assets_tests.support.agreement import differences, links_taken_over
+from lms_assets_tests.support.chain import ChainRig
+
+# What these hide, nothing in the answers shows: after them the state may be older than the source, though never poorer.
+SILENT = frozenset(
+    {"cut_short", "page_drift_removed", "page_drift_added", "duplicate_page", "not_found", "empty_is_404",
+     "empty_is_list", "clock_skew", "null_field", "missing_field", "wrong_type", "ignored_filter"}
+)  # fmt: skip
+# These give a record's field a value that it never had.
+UNTRUE = frozenset({"null_field", "missing_field", "wrong_type"})
+# Checks by whose being red a run says that its state is not whole.
+SPEAKING = (
+    "_listing_was_complete", "memberships_are_current", "transcripts_were_all_read", "push_is_confirmed",
+    "no_partner_is_withheld", "_all_readable",
+)  # fmt: skip
+# Column of `partners` to the count's name in the sandbox's accounts.
+SHOWN = {
+    "cert_count_nintex_ce": "nintex_ce_certifications",
+    "cert_count_nintex_k2": "nintex_k2_certifications",
+    "cert_count_nintex_salesforce": "nintex_for_salesforce_certifications",
+    "cert_count_go_to_market": "nintex_gtm_certifications",
+    "total_npcu": "total_npcu",
+}
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a run ended (`went through`, `partial`, `failed`, `killed`, `refused`); `red`: its checks, or its text."""
+
+    word: str
+    red: Collection[str] | str = ()
+
+    @property
+    def through(self) -> bool:
+        """Whether its steps were all done."""
+        return self.word in ("went through", "partial")
+
+    @property
+    def speaks(self) -> bool:
+        """Whether it said itself that its state is not whole."""
+        said = self.red if isinstance(self.red, str) else " ".join(self.red)
+        return any(name in said for name in SPEAKING)
+
+
+class Judge:
+    """Remembers, run after run, what may have been read since everything was last right."""
+
+    def __init__(self, rig: ChainRig) -> None:
+        self._rig = rig
+        self._moments: list[Moment] = []
+        self._transcripts: list[Mapping[str, Any]] = []
+        self._untrue = False
+        self.all_right = False
+        """Whether the last run left everything as the oracle says."""
+        self._as_of: datetime | None = None
+        self._before: dict[str, set[Any]] = {}
+        self._shown: dict[int, dict[str, Any]] = {}
+
+    def put_right(self) -> list[str]:
+        """After an undisturbed chain: everything that is not as the oracle says now."""
+        found = differences(self._rig, at=self._counted())
+        found += self._older()
+        self._start_again()
+        return found
+
+    def look(self) -> None:
+        """Right before a run, after all changes."""
+        self._before = _there(self._rig)
+        self._shown = self._in_crm()
+
+    def found(self, job: str, ending: Ending) -> list[str]:
+        """Everything that is wrong after a run."""
+        hit = {rule["kind"] for rule in self._rig.sandbox.faults.listing() if rule["hits"]}
+        self._untrue = self._untrue or bool(hit & UNTRUE)
+        state = self._rig.sandbox.world.state()
+        self._moments.append(Moment(state, links_taken_over(self._rig)))
+        whole = ending.through and not ending.speaks and not hit & SILENT
+        if whole and job == "enrollments_incremental":
+            self._transcripts = never_taken_back(self._transcripts, state)
+        else:
+            self._transcripts.append(state)
+        self.all_right = False
+        wrong = self._lost() + self._older() + self._wrongly_shown()
+        if whole and job == "daily_full":
+            wrong += differences(self._rig, at=self._counted())
+            self._start_again()
+        return wrong
+
+    def _start_again(self) -> None:
+        state = self._rig.sandbox.world.state()
+        self._moments, self._transcripts = [Moment(state, links_taken_over(self._rig))], [state]
+        self._untrue = False
+        self.all_right = True
+
+    def _lost(self) -> list[str]:
+        right = kept(self._rig.sandbox.world.state(), links_taken_over(self._rig))
+        should = {
+            "partners": right.partners,
+            "contacts": right.contacts,
+            "users": right.users,
+            "groups": right.groups,
+            "memberships": right.memberships,
+        }
+        after = _there(self._rig)
+        lost = {name: (self._before[name] & ids) - after[name] for name, ids in should.items()}
+        return [f"{name} wrongly taken away: {sorted(ids)[:5]}" for name, ids in lost.items() if ids]
+
+    def _older(self) -> list[str]:
+        counted, before = self._counted(), self._as_of
+        self._as_of = counted
+        if before is not None and (counted is None or counted < before):
+            return [f"counted as of {counted}, after it was counted as of {before}"]
+        return []
+
+    def _wrongly_shown(self) -> list[str]:
+        """Counts that the run changed in the CRM: those stored, of no partner withheld, and such as can be right."""
+        shown = self._in_crm()
+        changed = [number for number, counts in shown.items() if counts != self._shown.get(number, counts)]
+        if not changed:
+            return []
+        with self._rig.warehouse.read() as connection:
+            withheld = withheld_partners(connection, Rules())
+        at = self._counted()
+        if at is None:
+            return ["counts were pushed that nobody counted"]
+        stored = {row["impartner_id"]: row for row in self._rig.rows("partners")}
+        right = {} if self._untrue else bounds(self._moments, self._transcripts, at)
+        found = []
+        for number in changed:
+            row, counts = stored.get(number), shown[number]
+            if row is None:
+                found.append(f"account {number} got counts and is no partner")
+                continue
+            if row["id"] in withheld:
+                found.append(f"account {number} got counts though it is withheld: {withheld[row['id']]}")
+            if any(counts[name] != row[name] for name in SHOWN):
+                found.append(f"account {number} shows {counts}, not what was counted last")
+            found += [f"account {number}: {each}" for each in outside(counts, right.get(number, {}))]
+        return found
+
+    def _in_crm(self) -> dict[int, dict[str, Any]]:
+        accounts = self._rig.sandbox.world.state()["accounts"]
+        return {each["id"]: {column: each[name] for column, name in SHOWN.items()} for each in accounts}
+
+    def _counted(self) -> datetime | None:
+        with self._rig.warehouse.read() as connection:
+            counted = last_counted(connection)
+        return counted.as_of if counted else None
+
+
+def _there(rig: ChainRig) -> dict[str, set[Any]]:
+    rows = rig.rows
+    return {
+        "partners": {row["impartner_id"] for row in rows("partners") if row["is_active"]},
+        "contacts": {row["impartner_id"] for row in rows("contacts") if row["is_active"]},
+        "users": {row["id"] for row in rows("lms_users") if row["is_active"]},
+        "groups": {row["id"] for row in rows("lms_groups") if row["is_active"]},
+        "memberships": {(row["group_id"], row["user_id"]) for row in rows("lms_group_members")},
+    }
