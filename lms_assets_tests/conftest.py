@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import shutil
@@ -102,14 +103,21 @@ def warehouse_url(request: pytest.FixtureRequest) -> str:
     return url
 
 
+@functools.cache
+def _empty_sqlite_warehouse() -> bytes:
+    """A SQLite warehouse without rows; made once, also for processes that fork from this one."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "warehouse.db"
+        made = Warehouse(f"sqlite:///{path}")
+        made.upgrade()
+        made.close()
+        return path.read_bytes()
+
+
 @pytest.fixture(scope="session")
-def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def _sqlite_template() -> bytes:
     """A SQLite warehouse without rows, to be copied."""
-    path = tmp_path_factory.mktemp("template") / "warehouse.db"
-    made = Warehouse(f"sqlite:///{path}")
-    made.upgrade()
-    made.close()
-    return path
+    return _empty_sqlite_warehouse()
 
 
 @pytest.fixture(scope="session")
@@ -147,7 +155,7 @@ def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Wareho
     """A warehouse of each kind with its tables and nothing in them but the seeds."""
     if request.param == "sqlite":
         path = tmp_path / "warehouse.db"
-        shutil.copyfile(request.getfixturevalue("_sqlite_template"), path)
+        path.write_bytes(request.getfixturevalue("_sqlite_template"))
         made = Warehouse(f"sqlite:///{path}", lock_wait_seconds=5)
     else:
         made = Warehouse(request.getfixturevalue("ready_mariadb_url"), lock_wait_seconds=5)

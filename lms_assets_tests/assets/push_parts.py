@@ -1,4 +1,4 @@
-"""A CRM and a run that a push can be tried with, without HTTP and without Dagster. No assertions about the push here."""
+"""A CRM and a run in which a push can be tried, without HTTP and without Dagster. No assertions about it here."""
 
 from __future__ import annotations
 

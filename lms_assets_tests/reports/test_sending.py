@@ -235,7 +235,7 @@ def test_two_runs_at_once_send_each_message_once(warehouse, mailbox, smtp):
 def test_killed_in_the_middle_of_forty_each_arrives_once_or_is_named(request, tmp_path, mailbox, moment):
     """The 17th message's recipient is the one whose process dies."""
     path = tmp_path / "warehouse.db"
-    path.write_bytes(request.getfixturevalue("_sqlite_template").read_bytes())
+    path.write_bytes(request.getfixturevalue("_sqlite_template"))
     url = f"sqlite:///{path}"
     warehouse = Warehouse(url)
     add_managers(warehouse, FORTY)
