@@ -63,7 +63,7 @@ def test_how_much_of_a_word_may_be_a_slip_of_the_pen(name, partner, partner_id):
     ("names", "inactive", "method"),
     [
         (("Larch Systems Austria", "Larch Systems Australia"), (), "none"),
-        (("Contosso Services", "Contoso Services"), ("Contoso Services",), "none"),
+        (("Contosso Technologies", "Contoso Technologies"), ("Contoso Technologies",), "none"),
         (("Contossso Technologies", "Contoso Technologies", "Contosso Technologiess"), (), "ambiguous"),
     ],
 )
