@@ -1,0 +1,57 @@
+"""The judge of random histories sees what it is there for: each wrong is done by hand after one good chain."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from lms_assets.sandbox.server import running_sandbox
+from lms_assets.warehouse.counts import last_counted, note_counted_without_all, write_counts
+from lms_assets.warehouse.tables import partners
+from lms_assets_tests.faults.judge import Ending, Judge
+from lms_assets_tests.support.chain import SMALL, ChainRig
+
+
+@pytest.mark.slow
+def test_it_names_a_count_that_is_not_the_last_counted_impossible_withheld_or_older(quick_folder: Path) -> None:
+    with running_sandbox(SMALL) as sandbox:
+        rig = ChainRig(quick_folder, sandbox)
+        judge = Judge(rig)
+        rig.run()
+        assert judge.put_right() == []
+        row = next(each for each in rig.rows("partners") if each["is_active"] and each["total_npcu"])
+        number, right = row["impartner_id"], row["total_npcu"]
+        failed = Ending("failed")
+
+        judge.look()
+        assert judge.found("daily_full", failed) == []
+
+        sandbox.mutate("set_account", account=number, fields={"total_npcu": right + 1})
+        (found,) = [each for each in judge.found("daily_full", failed) if "last" in each]
+        assert found.startswith(f"account {number} shows ")
+
+        with rig.warehouse.transaction() as connection:
+            connection.execute(update(partners).where(partners.c.id == row["id"]).values(total_npcu=right + 1))
+        assert judge.found("daily_full", failed) == [
+            f"account {number}: total_npcu is {right + 1}, not {right} to {right}"
+        ]
+
+        with rig.warehouse.transaction() as connection:
+            note_counted_without_all(connection, [row["id"]], now=rig.now)
+        assert f"account {number} got counts though it is withheld" in judge.found("daily_full", failed)[0]
+
+        with rig.warehouse.transaction() as connection:
+            counted = last_counted(connection)
+            assert counted is not None
+            write_counts(connection, [], as_of=counted.as_of - timedelta(hours=1), now=rig.now)
+        assert judge.found("daily_full", failed)[0].startswith("counted as of ")
+
+        sandbox.mutate("set_account", account=number, fields={"total_npcu": right})
+        rig.run()
+        with rig.warehouse.transaction() as connection:
+            connection.execute(update(partners).where(partners.c.id == row["id"]).values(is_active=False))
+        assert f"partners wrongly taken away: [{number}]" in judge.found("daily_full", failed)
+        rig.close()
