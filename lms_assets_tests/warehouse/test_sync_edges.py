@@ -1,0 +1,146 @@
+"""A sync at its edges: many rows, keys of two columns, refusals in bulk, names as long as their column."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from lms_assets.warehouse import tables as t
+from lms_assets.warehouse.sync import SyncCounts, deactivate, update_existing, upsert
+from lms_assets_tests.warehouse.stored import partner_rows, stored, sync_partners
+
+LATER = timedelta(hours=6)
+USERS = [{"id": f"user-{number:04}", "first_name": "Ada"} for number in range(1_100)]
+
+
+def test_only_the_rows_named_change_when_a_key_has_two_columns(warehouse, now):
+    rows = [{"group_id": group, "user_id": f"u{n}", "added_at": now} for group in ("g1", "g2") for n in range(6)]
+    changed = [row | {"added_at": now + LATER} for row in rows[:5]]
+    with warehouse.transaction() as connection:
+        upsert(connection, t.lms_group_members, rows, key=("group_id", "user_id"), now=now)
+        counts = upsert(connection, t.lms_group_members, changed, key=("group_id", "user_id"), now=now)
+
+    assert counts == SyncCounts(updated=5)
+    found = stored(warehouse, t.lms_group_members, "group_id", "user_id", "added_at")
+    assert {each[:2] for each in found if each[2] == now + LATER} == {("g1", f"u{n}") for n in range(5)}
+    assert len(found) == 12
+
+
+def test_an_update_of_many_that_the_database_refuses_names_each_row_and_writes_the_others(warehouse, now):
+    with warehouse.transaction() as connection:
+        upsert(connection, t.contacts, [{"id": 1, "email": "ada@example.com"}], key=("id",), now=now)
+        upsert(connection, t.lms_users, USERS[:12], key=("id",), now=now)
+    rows = [{"id": row["id"], "contact_id": 1 if n < 6 else 999} for n, row in enumerate(USERS[:12])]
+    with warehouse.transaction() as connection:
+        counts = update_existing(connection, t.lms_users, rows, key=("id",), now=now)
+
+    assert counts.updated == 6
+    assert [each.key for each in counts.misfits] == [(row["id"],) for row in USERS[6:12]]
+    assert all("does not exist" in each.reason for each in counts.misfits)
+    assert counts.misfits[0].values["contact_id"] == 999
+    assert [contact for _, contact in stored(warehouse, t.lms_users, "id", "contact_id")] == [1] * 6 + [None] * 6
+
+
+def test_an_id_that_comes_again_much_later_in_a_long_list_is_still_reported(warehouse, now):
+    with warehouse.transaction() as connection:
+        again = [*USERS, USERS[0] | {"first_name": "Other"}]
+        counts = upsert(connection, t.lms_users, again, key=("id",), now=now)
+    assert (counts.created, [each.key for each in counts.misfits]) == (1_100, [("user-0000",)])
+    assert stored(warehouse, t.lms_users, "id", "first_name")[0] == ("user-0000", "Ada")
+
+
+def test_every_row_that_was_cut_is_counted(warehouse, now):
+    rows = [row | {"first_name": "x" * 300 if n % 2 else "Ada"} for n, row in enumerate(USERS)]
+    with warehouse.transaction() as connection:
+        assert upsert(connection, t.lms_users, rows, key=("id",), now=now) == SyncCounts(created=1_100, shortened=550)
+
+
+def test_rows_that_lack_their_key_are_a_mistake_that_names_it(warehouse, now):
+    with (
+        pytest.raises(ValueError, match="rows for lms_group_members lack the key group_id, user_id"),
+        warehouse.transaction() as connection,
+    ):
+        upsert(connection, t.lms_group_members, [{"added_at": now}], key=("user_id", "group_id"), now=now)
+
+
+def test_many_rows_are_deactivated_and_counted(warehouse, now):
+    with warehouse.transaction() as connection:
+        upsert(connection, t.lms_users, [row | {"is_active": True} for row in USERS], key=("id",), now=now)
+        gone = deactivate(connection, t.lms_users, [row["id"] for row in USERS[:1_001]], now=now + LATER)
+    assert gone == 1_001
+    found = stored(warehouse, t.lms_users, "id", "is_active", "synced_at")
+    assert {each[1:] for each in found[:1_001]} == {(False, now + LATER)}
+    assert {each[1:] for each in found[1_001:]} == {(True, now)}
+
+
+def test_columns_for_new_rows_only_are_written_once_and_then_left_alone(warehouse, now):
+    def sync(*rows: dict[str, Any]) -> SyncCounts:
+        with warehouse.transaction() as connection:
+            return upsert(connection, t.lms_users, rows, key=("id",), now=now, insert_only=["first_name"])
+
+    assert sync({"id": "a", "first_name": "Ada", "last_name": "L"}) == SyncCounts(created=1)
+    assert sync({"id": "a", "first_name": "Other", "last_name": "L"}) == SyncCounts(unchanged=1)
+    assert sync({"id": "a", "first_name": "Other", "last_name": "M"}) == SyncCounts(updated=1)
+    assert stored(warehouse, t.lms_users, "id", "first_name", "last_name") == [("a", "Ada", "M")]
+
+
+LONG = "x" * 255
+
+
+def test_a_name_as_long_as_its_column_is_marked_within_it_when_an_inactive_row_gives_it_up(warehouse, now):
+    sync_partners(warehouse, partner_rows(LONG), now)
+    ((old,),) = stored(warehouse, t.partners, "id")
+    with warehouse.transaction() as connection:
+        deactivate(connection, t.partners, [old], now=now)
+    assert sync_partners(warehouse, partner_rows(LONG), now) == SyncCounts(created=1)
+
+    mark = f" (inactive #{old})"
+    names = dict(stored(warehouse, t.partners, "id", "account_name"))
+    assert names.pop(old) == LONG[: -len(mark)] + mark
+    assert list(names.values()) == [LONG]
+
+
+def test_a_long_name_that_is_put_back_is_marked_within_its_column(warehouse, now):
+    sync_partners(warehouse, partner_rows(LONG, "Beta", "Gamma"), now)
+    ids = {name: row_id for row_id, name in stored(warehouse, t.partners, "id", "account_name")}
+    wanted = partner_rows("Gamma", LONG, "Gamma", ids=[ids[LONG], ids["Beta"], ids["Gamma"]])
+    counts = sync_partners(warehouse, wanted, now)
+
+    assert (counts.updated, [each.key for each in counts.misfits]) == (1, [(ids[LONG],)])
+    mark = f" (#{ids[LONG]})"
+    names = dict(stored(warehouse, t.partners, "id", "account_name"))
+    assert names[ids[LONG]] == LONG[: -len(mark)] + mark
+    assert names[ids["Beta"]] == LONG
+
+
+def test_a_row_that_stepped_aside_and_is_refused_gets_its_own_name_back_while_nobody_has_it(warehouse, now):
+    """Alpha and Beta both want Gamma's name, which stays; a new row, written after them, wants Alpha's."""
+    sync_partners(warehouse, partner_rows("Alpha", "Beta", "Gamma"), now)
+    ids = {name: row_id for row_id, name in stored(warehouse, t.partners, "id", "account_name")}
+    wanted = partner_rows("Gamma", "Gamma", "Alpha", ids=[ids["Alpha"], ids["Beta"], None])
+    counts = sync_partners(warehouse, wanted, now)
+
+    assert {each.key for each in counts.misfits} >= {(ids["Alpha"],), (ids["Beta"],)}
+    names = dict(stored(warehouse, t.partners, "id", "account_name"))
+    assert (names[ids["Beta"]], names[ids["Gamma"]]) == ("Beta", "Gamma")
+    assert names[ids["Alpha"]] == "Alpha"
+    assert counts.written == counts.created == 0
+
+
+def test_a_second_name_that_is_refused_too_is_a_misfit_and_none_gives_up(warehouse, now):
+    sync_partners(warehouse, partner_rows("Alpha", "Beta"), now)
+    ids = {name: row_id for row_id, name in stored(warehouse, t.partners, "id", "account_name")}
+    tried: list[str] = []
+
+    def other(row: Any) -> Any:
+        tried.append(row["account_name"])
+        return None if row["account_name"] == "Beta" else {**row, "account_name": "Beta"}
+
+    counts = sync_partners(warehouse, partner_rows("Alpha", "Beta", "Delta"), now, on_clash=other)
+    assert (counts.created, len(counts.misfits), tried) == (1, 2, ["Alpha", "Beta"])
+    moved = partner_rows("Alpha", "New", ids=[ids["Beta"], None])
+    counts = sync_partners(warehouse, moved, now, on_clash=lambda row: {**row, "account_name": "Beta (#2)"})
+    assert (counts.updated, counts.created, counts.misfits) == (1, 1, ())
+    assert dict(stored(warehouse, t.partners, "id", "account_name"))[ids["Beta"]] == "Beta (#2)"
