@@ -87,25 +87,14 @@ def plan_of(warehouse: Warehouse, rules: Rules, *, portal_url: str | None) -> Pl
 
 
 class Push:
-    """Plans and sends. Figures are there once `send` is done."""
+    """Plans at once and sends later. Figures are there once `send` is done."""
 
     def __init__(self, step: Step, *, portal_url: str | None) -> None:
         self._step = step
-        self._portal_url = portal_url
-        self.partners = 0
-        self.without_crm_id = 0
-        self.withheld: Mapping[int, tuple[WithheldReason, ...]] = {}
-        self._first = False
+        self.planned = plan_of(step.warehouse, step.rules, portal_url=portal_url)
         self.sent = 0
         self.confirmed: set[int] = set()
         self.failures: list[Failure] = []
-
-    def plan(self) -> tuple[PushItem, ...]:
-        """What differs from what the CRM last confirmed, for every active partner that the CRM knows."""
-        planned = plan_of(self._step.warehouse, self._step.rules, portal_url=self._portal_url)
-        self.partners, self.without_crm_id = planned.partners, planned.without_crm_id
-        self.withheld, self._first = planned.withheld, planned.first
-        return planned.items
 
     def refuse_sudden_fall(self, client: ImpartnerClient, items: Sequence[PushItem]) -> None:
         """At the very first push, compare with what the CRM shows: somebody else kept these counts until now.
@@ -113,7 +102,7 @@ class Push:
         Raises:
             ImplausiblePush: NPCU in all would fall far below what the CRM shows, and nobody allowed it.
         """
-        if not self._first or not items:
+        if not self.planned.first or not items:
             return
         field = self._step.rules.crm_total_field
         shown = client.by_ids("Account", [item.impartner_id for item in items], [field])
@@ -176,9 +165,9 @@ class Push:
             "sent": self.sent,
             "confirmed": len(self.confirmed),
             "failed": len(self.failures),
-            "partners_without_crm_id": self.without_crm_id,
-            "partners_withheld": len(self.withheld),
-            "partners_withheld_sample": named(self.withheld)[:SHOWN],
+            "partners_without_crm_id": self.planned.without_crm_id,
+            "partners_withheld": len(self.planned.withheld),
+            "partners_withheld_sample": named(self.planned.withheld)[:SHOWN],
             "differences": self.as_table(items),
         }
 

@@ -41,10 +41,10 @@ def pushed_partner_cert_counts(context: dg.AssetExecutionContext, lms: Connectio
     with sync_step(context, lms, "pushed_partner_cert_counts") as step:
         settings = lms.settings()
         push = Push(step, portal_url=settings.portal_url)
-        items = push.plan()
+        items, partners = push.planned.items, push.planned.partners
         if settings.push_dry_run:
             step.write(lambda _: SyncCounts(), details={"dry_run": True, "differing": len(items)})
-            return step.result(push.partners, dry_run=True, differing=len(items), differences=push.as_table(items))
+            return step.result(partners, dry_run=True, differing=len(items), differences=push.as_table(items))
         stop_at_red_gates(step)
         compare_clocks(step, lms)
         with lms.impartner() as client:
@@ -53,7 +53,7 @@ def pushed_partner_cert_counts(context: dg.AssetExecutionContext, lms: Connectio
             push.send(client, items)
             step.used(client.http)
         step.on_commit(lambda connection: remember_pushed_total(connection, now=step.now))
-        counts = SyncCounts(updated=len(push.confirmed), unchanged=push.partners - len(items))
+        counts = SyncCounts(updated=len(push.confirmed), unchanged=partners - len(items))
         details = {"dry_run": False, "differing": len(items), "failed": len(push.failures)}
         step.write(lambda _: counts, failures=push.failures, details=details)
-        return step.result(push.partners, dry_run=False, differing=len(items), **push.figures(items))
+        return step.result(partners, dry_run=False, differing=len(items), **push.figures(items))

@@ -17,7 +17,7 @@ from sqlalchemy import JSON, Boolean, Column, Date, Enum, Integer, Numeric, Stri
 
 from lms_assets.warehouse.types import UtcDateTime, utc_whole_seconds
 
-__all__ = ["Fitted", "Fitter"]
+__all__ = ["Fitted", "Fitter", "text_limit"]
 
 _TEXT_LIMIT = 16_000
 """Characters kept of a text column: MySQL's TEXT, which adopted portals have, ends at 64 KB of four-byte characters."""
@@ -96,10 +96,15 @@ class Fitter:
         return Fitted(values, tuple(shortened))
 
 
+def text_limit(column: Column[Any]) -> int:
+    """How many characters a text column takes."""
+    return getattr(column.type, "length", None) or _TEXT_LIMIT
+
+
 def _limit(column: Column[Any]) -> int | None:
     if isinstance(column.type, Enum) or not isinstance(column.type, String):
         return None
-    return column.type.length or _TEXT_LIMIT
+    return text_limit(column)
 
 
 def _converter(column: Column[Any]) -> Callable[[Any], Any]:

@@ -14,7 +14,7 @@ from lms_assets.warehouse.errors import clash_of, refused_row
 from lms_assets.warehouse.savepoint import savepoint
 from lms_assets.warehouse.sync_counts import Misfit
 from lms_assets.warehouse.sync_plan import Change, SyncPlan, chunks
-from lms_assets.warehouse.unique_values import make_way, unique_columns
+from lms_assets.warehouse.unique_values import make_way, marked, unique_columns
 
 __all__ = ["STAMPS", "OnClash", "write_plan"]
 
@@ -43,18 +43,9 @@ class PlanWriter:
         return {n: self._now for n in names if n in self._table.c and n not in given}
 
     def insert(self, rows: list[Params], columns: Sequence[str]) -> list[tuple[Params, str]]:
-        """Insert rows; gives those refused, each with the reason."""
+        """Insert rows; gives those refused, each with the reason. For an id that is None the database gives one."""
         stamps = self.stamps(columns, *STAMPS, "created_at")
-        with_id = [{**row, **stamps} for row in rows if all(row.get(k) is not None for k in self._key)]
-        without = [
-            {**{n: v for n, v in row.items() if n not in self._key or v is not None}, **stamps}
-            for row in rows
-            if any(row.get(k) is None for k in self._key)
-        ]
-        refused: list[tuple[Params, str]] = []
-        for params in (with_id, without):
-            refused += self._write(insert(self._table), params)
-        return refused
+        return self._write(insert(self._table), [{**row, **stamps} for row in rows])
 
     def update(self, rows: list[Params], columns: Sequence[str]) -> list[tuple[Params, str]]:
         """Update rows found by key; gives those refused, each with the reason."""
@@ -166,6 +157,5 @@ def _put_back(writer: PlanWriter, table: Table, change: Change, plan: SyncPlan) 
         return
     mark = f" (#{'_'.join(map(str, change.key))})"
     for column in unique_columns(table, plan.key, columns):
-        width = getattr(column.type, "length", None) or 255
-        old[column.name] = old[column.name][: width - len(mark)] + mark
+        old[column.name] = marked(old[column.name], mark, column)
     writer.update([old], columns)

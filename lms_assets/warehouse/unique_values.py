@@ -11,9 +11,10 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, String, Table, UniqueConstraint, bindparam, select
 
+from lms_assets.warehouse.fitting import text_limit
 from lms_assets.warehouse.sync_plan import Change, SyncPlan, chunks
 
-__all__ = ["make_way", "unique_columns"]
+__all__ = ["make_way", "marked", "unique_columns"]
 
 Key = tuple[Any, ...]
 
@@ -44,22 +45,21 @@ def make_way(connection: Connection, table: Table, plan: SyncPlan) -> dict[Key, 
         aside: list[tuple[Key, str]] = []
         for of_row, value, is_active in _holders(connection, table, column, wanted, key):
             if of_row in moving:
-                aside.append((of_row, f"__moving__{'_'.join(map(str, of_row))}"))
+                aside.append((of_row, f"__moving__{_joined(of_row)}"))
                 parked[of_row] = moving[of_row]
             elif of_row not in plan.seen and not is_active:
-                aside.append((of_row, marked(value, of_row, _width(column))))
+                aside.append((of_row, marked(value, f" (inactive #{_joined(of_row)})", column)))
         _set(connection, table, column, aside, key)
     return parked
 
 
-def marked(value: str, of_row: Key, width: int) -> str:
-    """Give a value that no other row has, still recognisable."""
-    mark = f" (inactive #{'_'.join(map(str, of_row))})"
-    return value[: width - len(mark)] + mark
+def marked(value: str, mark: str, column: Column[Any]) -> str:
+    """The value with a mark at its end, cut so that the column takes both."""
+    return value[: text_limit(column) - len(mark)] + mark
 
 
-def _width(column: Column[Any]) -> int:
-    return getattr(column.type, "length", None) or 255
+def _joined(of_row: Key) -> str:
+    return "_".join(map(str, of_row))
 
 
 def _holders(

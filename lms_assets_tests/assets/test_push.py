@@ -57,7 +57,7 @@ def set_points(warehouse: Warehouse, partner_id: int, points: int) -> None:
 def push(run: Run, crm: Crm, portal_url: str | None = None) -> Push:
     """One push, as the asset makes it."""
     made = Push(cast(Step, run), portal_url=portal_url)
-    items = made.plan()
+    items = made.planned.items
     client = cast(ImpartnerClient, crm)
     made.refuse_sudden_fall(client, items)
     made.send(client, items)
@@ -84,7 +84,7 @@ def test_every_active_partner_with_an_account_is_told_its_counts_and_its_groups_
     assert (there.accounts[11][NPCU], there.accounts[11][GROUP]) == (5, "Larch North")
     assert (there.accounts[12][NPCU], there.accounts[12].get(GROUP)) == (0, None)
     assert there.accounts[12][LINK] == "https://portal.example/partners/2/training"
-    assert (made.partners, made.without_crm_id, made.sent) == (2, 1, 2)
+    assert (made.planned.partners, made.planned.without_crm_id, made.sent) == (2, 1, 2)
     assert (made.confirmed, made.failures) == ({11, 12}, [])
 
 
@@ -98,7 +98,7 @@ def test_the_next_push_sends_what_has_changed_and_nothing_else(full: Warehouse, 
     assert [(item.impartner_id, item.changes) for item in planned.items] == [(12, {NPCU: (0, 3)})]
     made = push(Run(full, now + 2 * HOUR), there)
     assert there.calls == [[11, 12], [12]]
-    assert (made.partners, made.sent, made.confirmed) == (2, 1, {12})
+    assert (made.planned.partners, made.sent, made.confirmed) == (2, 1, {12})
 
 
 def test_a_partner_whose_people_were_not_read_is_not_told_and_named(full: Warehouse, now: datetime):
@@ -107,7 +107,7 @@ def test_a_partner_whose_people_were_not_read_is_not_told_and_named(full: Wareho
     there = crm(0, 0)
     run = Run(full, now)
     made = Push(cast(Step, run), portal_url=None)
-    items = made.plan()
+    items = made.planned.items
     made.send(cast(ImpartnerClient, there), items)
 
     assert there.calls == [[11]]
@@ -164,7 +164,7 @@ def test_a_vendor_that_does_not_answer_costs_its_batch_and_the_others_are_sent(f
     there.blind = VendorUnavailable("Impartner", "GET /Account", None, "no answer", "Run again.")
     there.refusing = {11: "field is read-only"}
     made = Push(cast(Step, Run(full, now)), portal_url=None)
-    made.send(cast(ImpartnerClient, there), made.plan())
+    made.send(cast(ImpartnerClient, there), made.planned.items)
 
     assert made.confirmed == set()
     reasons = {each.entity_id: each.reason for each in made.failures}
@@ -174,7 +174,7 @@ def test_a_vendor_that_does_not_answer_costs_its_batch_and_the_others_are_sent(f
     many_partners(full, 50)
     there.down = VendorUnavailable("Impartner", "PATCH /Account", 503, "no answer", "Run again.")
     made = Push(cast(Step, Run(full, now + HOUR)), portal_url=None)
-    made.send(cast(ImpartnerClient, there), made.plan())
+    made.send(cast(ImpartnerClient, there), made.planned.items)
     assert [len(each) for each in there.calls[1:]] == [50, 2]
     assert (made.sent, len(made.failures)) == (0, 52)
 
@@ -252,7 +252,7 @@ def test_people_see_the_first_hundred_differences_with_what_was_confirmed_before
     set_points(full, 2, 3)
     many_partners(full, 30)
     made = Push(cast(Step, Run(full, now + HOUR)), portal_url=None)
-    records = Push.as_table(made.plan()).records
+    records = Push.as_table(made.planned.items).records
     assert records[0].data == {"account": 12, "field": NPCU, "confirmed": "0", "now": "3"}
     assert records[1].data["confirmed"] == "never"
     assert len(records) == 100

@@ -64,6 +64,8 @@ def fit(key: tuple[str, ...] = (), **values: Any) -> Fitted:
         ("name", None, None),
         ("note", "x" * 16_000, "x" * 16_000),
         ("document", {"a": [1, "é"]}, {"a": [1, "é"]}),
+        ("document", {"a": "x\ud800y"}, {"a": "x?y"}),
+        ("document", "é" * 999_998, "é" * 999_998),
         ("document", "x" * 999_998, "x" * 999_998),
     ],
 )

@@ -144,3 +144,13 @@ def test_a_second_name_that_is_refused_too_is_a_misfit_and_none_gives_up(warehou
     counts = sync_partners(warehouse, moved, now, on_clash=lambda row: {**row, "account_name": "Beta (#2)"})
     assert (counts.updated, counts.created, counts.misfits) == (1, 1, ())
     assert dict(stored(warehouse, t.partners, "id", "account_name"))[ids["Beta"]] == "Beta (#2)"
+
+
+def test_where_no_row_is_ever_inactive_the_one_that_has_a_name_keeps_it(warehouse, now):
+    row = {"id": None, "task_type": "sync_users", "task_name": "Users"}
+    with warehouse.transaction() as connection:
+        connection.execute(t.scheduled_tasks.delete())
+        upsert(connection, t.scheduled_tasks, [row], key=("id",), now=now)
+        counts = upsert(connection, t.scheduled_tasks, [row | {"task_name": "Other"}], key=("id",), now=now)
+    assert (counts.created, len(counts.misfits)) == (0, 1)
+    assert stored(warehouse, t.scheduled_tasks, "task_type", "task_name") == [("sync_users", "Users")]

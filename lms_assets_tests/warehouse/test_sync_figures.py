@@ -85,6 +85,12 @@ def test_a_sync_without_anything_special_logs_zeros(warehouse, now):
     assert (entry.status, entry.api_calls_made) == ("failed", 0)
 
 
+def test_the_very_first_sync_that_failed_is_found(warehouse, now):
+    first = logged(warehouse, "leads", now, "no key")
+    with warehouse.read() as connection:
+        assert [each.id for each in sync_log.failures_since_completed(connection, "leads")] == [first]
+
+
 def logged(warehouse: Warehouse, sync_type: str, now: datetime, error: str | None = None) -> int:
     log_id = sync_log.start(warehouse, sync_type, now=now)
     if error is not None:
