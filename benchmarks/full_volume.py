@@ -20,9 +20,9 @@ import urllib.request
 from pathlib import Path
 
 import lms_assets
-from lms_assets.console.demo import free_port
+from lms_assets.console.commands.demo import free_port
 from lms_assets.lineage import NORTHPASS_POOL, POOLS
-from lms_assets.warehouse.chain_log import latest_chain
+from lms_assets.warehouse.bookkeeping.chain_log import latest_chain
 from lms_assets.warehouse.engine import Warehouse
 
 LIMIT = 10
@@ -79,7 +79,8 @@ def main() -> int:
 def measure(command: str, folder: Path, port: int) -> int:
     home = folder / "home"
     home.mkdir()
-    shutil.copyfile(Path(lms_assets.__file__).parent / "console" / "demo_dagster.yaml", home / "dagster.yaml")
+    dagster_yaml = Path(lms_assets.__file__).parent / "console" / "commands" / "demo_dagster.yaml"
+    shutil.copyfile(dagster_yaml, home / "dagster.yaml")
     url = f"sqlite:///{folder / 'warehouse.db'}"
     environment = {
         **os.environ,

@@ -12,9 +12,9 @@ import resource
 import sys
 import time
 
-from lms_assets.reports.executive import build_executive_report
-from lms_assets.reports.pam import build_pam_report
-from lms_assets.reports.render import Renderer
+from lms_assets.reports.figures.executive import build_executive_report
+from lms_assets.reports.figures.pam import build_pam_report
+from lms_assets.reports.rendering.render import Renderer
 from lms_assets_tests.reports.worlds import show_world
 
 PARTNERS, PAMS = 1500, 60

@@ -52,7 +52,7 @@ def run(
     def command() -> int:
         # A wrong variable is said at once: loading Dagster and the graph takes two seconds.
         settings_from_environment()
-        from lms_assets.console.run import RunOptions, run_command
+        from lms_assets.console.running.run import RunOptions, run_command
 
         options = RunOptions(job, partition, last_days, allow or (), resume, plan, terminal_user(), no_wait)
         return run_command(options, Console())
@@ -66,7 +66,7 @@ def allow(
     by: Annotated[str | None, typer.Option(help="Who allows it; else the name of this machine's user.")] = None,
 ) -> None:
     """Make a token that allows one run something beyond a limit, for a run started in Dagster's UI."""
-    from lms_assets.console.allow import allow_command
+    from lms_assets.console.commands.allow import allow_command
     from lms_assets.console.environment import terminal_user
 
     _finish(lambda: allow_command(what, by or terminal_user(), Console()))
@@ -75,7 +75,7 @@ def allow(
 @app.command()
 def preflight() -> None:
     """Check configuration, keys, database and the CRM's target fields; one line each."""
-    from lms_assets.console.preflight import preflight_command
+    from lms_assets.console.commands.preflight import preflight_command
 
     _finish(lambda: preflight_command(Console()))
 
@@ -83,7 +83,7 @@ def preflight() -> None:
 @app.command()
 def status() -> None:
     """The last chain, step by step."""
-    from lms_assets.console.status import status_command
+    from lms_assets.console.commands.status import status_command
 
     _finish(lambda: status_command(Console()))
 
@@ -97,8 +97,8 @@ def why(
     show_all: Annotated[bool, typer.Option("--all", help="Also list what is far from counting.")] = False,
 ) -> None:
     """What a partner's counts are made of, and what is not counted and why."""
+    from lms_assets.console.commands.why import WhyOptions, why_command
     from lms_assets.console.environment import settings_from_environment
-    from lms_assets.console.why import WhyOptions, why_command
     from lms_assets.resources import load_rules
 
     options = WhyOptions(partner, at, since, names, show_all)
@@ -114,7 +114,7 @@ def compare_counts(
     old_at: Annotated[str | None, typer.Option(help="When the old counts were made, ISO 8601.")] = None,
 ) -> None:
     """Old counts against new, per partner, with the reason of each difference; changes nothing."""
-    from lms_assets.console.compare import CompareOptions, compare_command
+    from lms_assets.console.commands.compare import CompareOptions, compare_command
     from lms_assets.console.environment import settings_from_environment
     from lms_assets.resources import load_rules
 
@@ -127,8 +127,8 @@ def preview(
     owner: Annotated[str | None, typer.Option(help="The account manager's; else the executives' report.")] = None,
 ) -> None:
     """Write this week's report as a file; sends nothing."""
+    from lms_assets.console.commands.report import PreviewOptions, preview_command
     from lms_assets.console.environment import settings_from_environment
-    from lms_assets.console.report_preview import PreviewOptions, preview_command
     from lms_assets.resources import load_report_config, load_rules
 
     def command() -> int:
@@ -146,8 +146,8 @@ def settle(
     by: Annotated[str | None, typer.Option(help="Who looked; else the name of this machine's user.")] = None,
 ) -> None:
     """List report mails of which nobody knows whether they arrived, or note what you found out."""
+    from lms_assets.console.commands.report import SettleOptions, settle_command
     from lms_assets.console.environment import terminal_user
-    from lms_assets.console.report_settle import SettleOptions, settle_command
 
     options = SettleOptions(sent or (), resend or (), by or terminal_user())
     _finish(lambda: settle_command(options, Console(), now=datetime.now(UTC)))
@@ -158,7 +158,7 @@ def show(
     plan: Annotated[int | None, typer.Argument(help="Its id; without, the newest plans are listed.")] = None,
 ) -> None:
     """Show a plan with every removal and its reason, or list the newest plans."""
-    from lms_assets.console.offboarding import show_command
+    from lms_assets.console.commands.offboarding import show_command
 
     _finish(lambda: show_command(plan, Console()))
 
@@ -169,7 +169,7 @@ def review(
     by: Annotated[str, typer.Option(help="Who has looked at it and agrees.")],
 ) -> None:
     """Note that somebody has reviewed a plan; sends nothing."""
-    from lms_assets.console.offboarding import review_command
+    from lms_assets.console.commands.offboarding import review_command
 
     _finish(lambda: review_command(plan, by, Console(), now=datetime.now(UTC)))
 
@@ -180,7 +180,7 @@ def demo(
     scale: Annotated[float, typer.Option(min=0.01, max=1.0, help="1.0 is the real volume.")] = 0.05,
 ) -> None:
     """The whole chain against the built-in sandbox, then Dagster's UI."""
-    from lms_assets.console.demo import demo_command
+    from lms_assets.console.commands.demo import demo_command
 
     _finish(lambda: demo_command(Console(), exit_after_summary=exit_after_summary, scale=scale))
 
@@ -196,7 +196,7 @@ def sandbox(
     now: Annotated[str | None, typer.Option(help="Stop its clock at this instant, ISO 8601 with zone.")] = None,
 ) -> None:
     """Serve both vendors' APIs locally, with made-up data."""
-    from lms_assets.console.sandbox import SandboxOptions, sandbox_command
+    from lms_assets.console.commands.sandbox import SandboxOptions, sandbox_command
 
     options = SandboxOptions(port, seed, scale, northpass_rps, latency_ms, now)
     _finish(lambda: sandbox_command(Console(), options))
@@ -207,7 +207,7 @@ def upgrade(
     plan: Annotated[bool, typer.Option("--plan", help="Only list what would change.")] = False,
 ) -> None:
     """Create the warehouse's tables, or migrate them to this version. Safe to run again."""
-    from lms_assets.console.database import upgrade_command
+    from lms_assets.console.commands.database import upgrade_command
 
     _finish(lambda: upgrade_command(Console(), plan_only=plan))
 

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import dagster as dg
 
-from lms_assets.assets.crm_departures import crm_departures
 from lms_assets.assets.leads import leads
-from lms_assets.assets.offboarding import lms_offboarding_plan
-from lms_assets.assets.tier_1_foundation import contacts, course_npcu, courses, partners
-from lms_assets.assets.tier_2_users_and_groups import groups, memberships, users
-from lms_assets.assets.tier_3_enrollments import enrollments
-from lms_assets.assets.tier_4_aggregation_and_push import partner_cert_counts, pushed_partner_cert_counts
+from lms_assets.assets.offboarding.departures import crm_departures
+from lms_assets.assets.offboarding.plan import lms_offboarding_plan
+from lms_assets.assets.tier_1_foundation.contacts import contacts
+from lms_assets.assets.tier_1_foundation.course_npcu import course_npcu
+from lms_assets.assets.tier_1_foundation.courses import courses
+from lms_assets.assets.tier_1_foundation.partners import partners
+from lms_assets.assets.tier_2_users_and_groups.groups import groups
+from lms_assets.assets.tier_2_users_and_groups.memberships import memberships
+from lms_assets.assets.tier_2_users_and_groups.users import users
+from lms_assets.assets.tier_3_enrollments.enrollments import enrollments
+from lms_assets.assets.tier_4_aggregation_and_push.counts import partner_cert_counts
+from lms_assets.assets.tier_4_aggregation_and_push.push import pushed_partner_cert_counts
 from lms_assets.assets.tier_5_reporting import executive_weekly_report, pam_weekly_report
-from lms_assets.automation.alerts import open_incidents_sensor
-from lms_assets.automation.executor import EXECUTOR
+from lms_assets.automation.alerting.alerts import open_incidents_sensor
 from lms_assets.automation.jobs import JOBS
 from lms_assets.automation.own_handler import add_chain_log
 from lms_assets.automation.schedules import SCHEDULES
@@ -28,6 +33,7 @@ from lms_assets.checks.tier_5_reporting import TIER_5_CHECKS
 from lms_assets.checks.whole_chain import chain_is_whole
 from lms_assets.lineage import SOURCES
 from lms_assets.resources import Connections
+from lms_assets.runs.execution import EXECUTOR
 
 add_chain_log()
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import dagster as dg
 
-from lms_assets.domain import overdue
+from lms_assets.domain.operations import schedule as overdue
 
 OWNER = "team:partner_data"
 NORTHPASS_POOL = "northpass_api"

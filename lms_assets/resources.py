@@ -19,8 +19,8 @@ import dagster as dg
 from lms_assets.domain.rules import Rules
 from lms_assets.reports.config import ReportConfig, report_config
 from lms_assets.settings import ConfigurationError, Settings, load_settings
-from lms_assets.vendors.impartner import ImpartnerClient
-from lms_assets.vendors.northpass import NorthpassClient
+from lms_assets.vendors.impartner.client import ImpartnerClient
+from lms_assets.vendors.northpass.client import NorthpassClient
 from lms_assets.warehouse.engine import Warehouse
 
 

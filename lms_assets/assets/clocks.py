@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from lms_assets.assets.step import Step
+from lms_assets.assets.sync_run import Step
 from lms_assets.lineage import POOLS, SYNC_TYPES
 from lms_assets.resources import Connections
-from lms_assets.warehouse import sync_log
+from lms_assets.warehouse.bookkeeping import sync_log
 
 
 def compare_clocks(step: Step, lms: Connections) -> None:

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-from lms_assets.assets.intake import Intake
-from lms_assets.assets.step import Step
-from lms_assets.domain.confirmation import control_records, why_answers_prove_nothing
-from lms_assets.domain.findings import Rejected
-from lms_assets.domain.push_plan import in_batches
-from lms_assets.vendors.errors import VendorError
-from lms_assets.vendors.northpass import NorthpassClient
+from lms_assets.assets.listing_sync import Intake
+from lms_assets.assets.sync_run import Step
+from lms_assets.domain.counting.push_plan import in_batches
+from lms_assets.domain.records.rejections import Rejected
+from lms_assets.domain.safety.confirmation import control_records, why_answers_prove_nothing
+from lms_assets.vendors.northpass.client import NorthpassClient
+from lms_assets.vendors.transport.errors import VendorError
 
 Id = TypeVar("Id", int, str)
 T = TypeVar("T")

@@ -13,13 +13,12 @@ from itertools import islice
 from typing import Generic, TypeVar
 
 from lms_assets.assets.confirmation import ById, is_there
-from lms_assets.assets.intake import Intake, take_in
-from lms_assets.assets.step import Step
-from lms_assets.domain.findings import Rejected
-from lms_assets.vendors.impartner import ImpartnerClient
-from lms_assets.vendors.impartner_filter import Condition, compare
-from lms_assets.vendors.listing import Listing, Record
-from lms_assets.vendors.settle import as_it_is, read_settled
+from lms_assets.assets.listing_sync import Intake, take_in
+from lms_assets.assets.sync_run import Step
+from lms_assets.domain.records.rejections import Rejected
+from lms_assets.vendors.impartner.client import ImpartnerClient
+from lms_assets.vendors.impartner.filters import Condition, compare
+from lms_assets.vendors.listing import Listing, Record, as_it_is, read_settled
 
 T = TypeVar("T")
 CONTINUATIONS = 20

@@ -9,34 +9,34 @@ from typing import Any
 
 import dagster as dg
 
-from lms_assets.assets.absences import stop_if_too_many
+from lms_assets.assets.asset import asset_of
 from lms_assets.assets.confirmation import confirm_absent, confirm_changed, confirm_deleted
 from lms_assets.assets.crm_fields import LEAD_FIELDS
 from lms_assets.assets.crm_records import CrmSource, Lookup, take_in_all
-from lms_assets.assets.define import asset_of
-from lms_assets.assets.intake import Intake, describe, refuse_too_many_bad
-from lms_assets.assets.step import Step, sync_step
-from lms_assets.domain.dates import changed_since
-from lms_assets.domain.findings import Rejected
-from lms_assets.domain.leads import LeadPlan, LeadRecord, lead_from_record, plan_leads
+from lms_assets.assets.deactivation_limit import stop_if_too_many
+from lms_assets.assets.listing_sync import Intake, describe, refuse_too_many_bad
+from lms_assets.assets.sync_run import Step, sync_step
+from lms_assets.domain.records.dates import changed_since
+from lms_assets.domain.records.leads import LeadPlan, LeadRecord, lead_from_record, plan_leads
+from lms_assets.domain.records.rejections import Rejected
 from lms_assets.resources import Connections
 from lms_assets.run_tags import LEADS_TAG
-from lms_assets.vendors.impartner import ImpartnerClient
-from lms_assets.vendors.impartner_filter import compare, differs
+from lms_assets.vendors.impartner.client import ImpartnerClient
+from lms_assets.vendors.impartner.filters import compare, differs
 from lms_assets.vendors.listing import Record
 from lms_assets.warehouse import reading
-from lms_assets.warehouse.counts import write_lead_counts
 from lms_assets.warehouse.engine import Connection
-from lms_assets.warehouse.leads import (
+from lms_assets.warehouse.results.counts import write_lead_counts
+from lms_assets.warehouse.results.leads import (
     leads_of_unknown_partners,
     link_leads,
     remove_leads,
     rename_statuses,
     stored_lead_ids,
 )
-from lms_assets.warehouse.state import get_state, put_state
-from lms_assets.warehouse.sync import SyncCounts, upsert
-from lms_assets.warehouse.tables import leads as leads_table
+from lms_assets.warehouse.schema.tables import leads as leads_table
+from lms_assets.warehouse.state.sync_state import get_state, put_state
+from lms_assets.warehouse.upsert.upsert import SyncCounts, upsert
 
 LISTED_UNTIL = "leads_listed_until"
 # A change may show in the list a little after its own time, and clocks differ.

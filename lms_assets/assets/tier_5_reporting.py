@@ -1,14 +1,146 @@
-"""Tier 5: what people read on Mondays. `pam_weekly_report`, `executive_weekly_report`."""
+"""Making and sending the reports of one run: the gate, the material, the addressees, and what came of it."""
 
-# No postponed annotations: Dagster reads the type of `context` from the function itself.
-
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
 
-from lms_assets.assets.define import asset_of
-from lms_assets.assets.report_desk import ReportDesk
-from lms_assets.resources import Connections
+from lms_assets.assets.asset import asset_of
+from lms_assets.assets.sync_run import Step, sync_step
+from lms_assets.domain.operations.report_release import GateVerdict, may_send
+from lms_assets.domain.safety.deactivation_limit import SyncStopped
+from lms_assets.reports.config import ReportConfig
+from lms_assets.reports.delivery.deliver import DeliverySummary, Post, deliver_executive_report, deliver_pam_reports
+from lms_assets.reports.delivery.recipients import (
+    EXECUTIVE,
+    Addressee,
+    NotDue,
+    executive_addressees,
+    owners_for_preview,
+    pam_addressees,
+    period_of,
+)
+from lms_assets.reports.delivery.smtp import SmtpMailer, SmtpServer
+from lms_assets.reports.figures.from_warehouse import material_from
+from lms_assets.reports.figures.inputs import Material
+from lms_assets.reports.rendering.render import Renderer
+from lms_assets.resources import Connections, load_report_config
+from lms_assets.settings import Settings
+from lms_assets.warehouse.bookkeeping.chain_log import latest_chain
+from lms_assets.warehouse.bookkeeping.email_log import EmailLogRows
+from lms_assets.warehouse.bookkeeping.failures import Failure
+from lms_assets.warehouse.reading.reports import executives, managers
+from lms_assets.warehouse.results.counts import last_counted
+from lms_assets.warehouse.upsert.upsert import SyncCounts
+
+CHAIN = "daily_full"
+PREVIEW_CHARACTERS = 8000
+
+Deliver = Callable[[Material, Step, Post], DeliverySummary]
+
+
+class ReportsHeldBack(SyncStopped):
+    """The data is not fit to be sent to anybody; the text says why and what to do."""
+
+
+class ReportDesk:
+    """One report of one run."""
+
+    def __init__(self, context: dg.AssetExecutionContext, lms: Connections, key: str) -> None:
+        self._context = context
+        self._lms = lms
+        self._key = key
+
+    def deliver_to_managers(self) -> dg.MaterializeResult[Any]:
+        """Every active PAM who is due gets their own report."""
+        return self._deliver(_to_managers)
+
+    def deliver_to_executives(self) -> dg.MaterializeResult[Any]:
+        """Every active recipient gets the roll-up."""
+        return self._deliver(_to_executives)
+
+    def _deliver(self, deliver: Deliver) -> dg.MaterializeResult[Any]:
+        settings = self._lms.settings()
+        config = load_report_config(settings)
+        with sync_step(self._context, self._lms, self._key) as step:
+            verdict = self._gate(step)
+            material = material_from(
+                step.warehouse,
+                rules=step.rules,
+                config=config,
+                now=step.now,
+                banner=verdict.banner,
+                released=verdict.reason == "released",
+            )
+            with _post(step, settings, config, self._lms) as post:
+                summary = deliver(material, step, post)
+            failures = [Failure("report", each.reference, each.reason) for each in (*summary.failed, *summary.unknown)]
+            counts = SyncCounts(created=len(summary.sent), unchanged=len(summary.skipped))
+            step.write(lambda _: counts, failures=failures, details={"gate": verdict.reason})
+            step.metadata = _described(summary, verdict)
+            return step.result(len(summary.sent) + len(summary.files))
+
+    def _gate(self, step: Step) -> GateVerdict:
+        with step.warehouse.read() as connection:
+            chain = latest_chain(connection, CHAIN)
+            counted = last_counted(connection)
+        verdict = may_send(
+            chain.status if chain else None, counted.as_of if counted else None, step.now, overrides=step.overrides
+        )
+        step.note_uses()
+        if not verdict.may_send:
+            raise ReportsHeldBack(verdict.text)
+        return verdict
+
+
+@contextmanager
+def _post(step: Step, settings: Settings, config: ReportConfig, lms: Connections) -> Iterator[Post]:
+    """How this run's reports leave: over SMTP with its log, or as files."""
+    renderer = Renderer(config)
+    if settings.smtp_url is None:
+        yield Post(renderer, settings.reports_dir, lms.now)
+        return
+    server = SmtpServer.from_url(settings.smtp_url)
+    with SmtpMailer(server, messages_per_minute=config.messages_per_minute) as mailer:
+        log = EmailLogRows(step.warehouse)
+        yield Post(renderer, settings.reports_dir, lms.now, mailer, log, settings.mail_from)
+
+
+def _to_managers(material: Material, step: Step, post: Post) -> DeliverySummary:
+    with step.warehouse.read() as connection:
+        found = managers(connection)
+    addressees: tuple[Addressee, ...]
+    not_due: tuple[NotDue, ...]
+    addressees, not_due = pam_addressees(found, step.now)
+    if not found and post.mailer is None:
+        addressees = owners_for_preview(material.partners, step.now)
+    return deliver_pam_reports(material, addressees, not_due, post)
+
+
+def _to_executives(material: Material, step: Step, post: Post) -> DeliverySummary:
+    with step.warehouse.read() as connection:
+        found = executives(connection)
+    addressees = executive_addressees(found, step.now)
+    if not found and post.mailer is None:
+        addressees = (Addressee(EXECUTIVE, "executive", period_of("weekly", step.now), "", ""),)
+    return deliver_executive_report(material, addressees, (), post)
+
+
+def _described(summary: DeliverySummary, verdict: GateVerdict) -> dict[str, Any]:
+    """Figures over time, the files, and a preview without names of people."""
+    metadata: dict[str, Any] = {**summary.figures, "gate": verdict.text}
+    if summary.files:
+        metadata["folder"] = dg.MetadataValue.path(str(summary.files[0].parent))
+        metadata["file_names"] = [path.name for path in summary.files][:50]
+    if summary.preview_text:
+        metadata["preview"] = dg.MetadataValue.md(_as_code(summary.preview_text[:PREVIEW_CHARACTERS]))
+    return metadata
+
+
+def _as_code(text: str) -> str:
+    """Markdown that shows the text as it is, whatever it holds: indented, since a fence could be in the text."""
+    return "\n".join(f"    {line}" for line in text.splitlines())
 
 
 @asset_of("pam_weekly_report", table="email_log")

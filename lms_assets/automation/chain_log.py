@@ -20,16 +20,24 @@ from typing import Any
 import dagster as dg
 from filelock import Timeout
 
-from lms_assets.automation.chain_events import chain_event, chain_events
-from lms_assets.automation.run_locks import fail_dead_runs, hold_run, is_alive, release_run
-from lms_assets.automation.runs import UNFINISHED
-from lms_assets.automation.tasks import Write, chain_task_begins, chain_task_ends, refresh_tasks, task_write
-from lms_assets.checks.catalogue import DEGRADING, ancestors
-from lms_assets.domain.chain import ChainEvent, ChainState, StepRecord, apply_event, close, final_status, fold
-from lms_assets.domain.run_instants import parse_as_of
+from lms_assets.automation.event_mapping import chain_event, chain_events
+from lms_assets.automation.portal_tasks import Write, chain_task_begins, chain_task_ends, refresh_tasks, task_write
+from lms_assets.checks.specs import DEGRADING, ancestors
+from lms_assets.domain.operations.chain_state import (
+    ChainEvent,
+    ChainState,
+    StepRecord,
+    apply_event,
+    close,
+    final_status,
+    fold,
+)
+from lms_assets.domain.safety.run_instants import parse_as_of
 from lms_assets.lineage import DAILY_FULL, NOT_REQUIRED
 from lms_assets.run_tags import AS_OF_TAG
-from lms_assets.warehouse.chain_log import ChainRow, ChainStore
+from lms_assets.runs.active import UNFINISHED
+from lms_assets.runs.liveness import fail_dead_runs, hold_run, is_alive, release_run
+from lms_assets.warehouse.bookkeeping.chain_log import ChainRow, ChainStore
 from lms_assets.warehouse.engine import Warehouse
 
 CHAIN_NAME = "daily_full"

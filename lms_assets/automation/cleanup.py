@@ -9,11 +9,11 @@ from pathlib import Path
 
 import dagster as dg
 
-from lms_assets.automation.run_locks import home_of
-from lms_assets.automation.runs import FINISHED
 from lms_assets.resources import Connections
 from lms_assets.run_tags import JOB_TAG, LANE_TAG
-from lms_assets.warehouse.cleanup import remove_old_logs
+from lms_assets.runs.active import FINISHED
+from lms_assets.runs.liveness import home_of
+from lms_assets.warehouse.bookkeeping.cleanup import remove_old_logs
 
 KEPT = timedelta(days=30)
 AT_ONCE = 100

@@ -8,10 +8,10 @@ import dagster as dg
 
 from lms_assets.automation.cleanup import cleanup
 from lms_assets.automation.offboarding import offboarding_apply
-from lms_assets.automation.run_retries import RETRIED, retried_only_where_it_helps
-from lms_assets.checks.catalogue import CHAIN_IS_WHOLE, gates_of, lines_of
+from lms_assets.checks.specs import CHAIN_IS_WHOLE, gates_of, lines_of
 from lms_assets.lineage import CHAIN, DAILY_FULL, GROUP_OF_STEP
 from lms_assets.run_tags import JOB_TAG, LANE_TAG, LEADS_TAG
+from lms_assets.runs.retries import RETRIED, retried_only_where_it_helps
 
 HOW_TO_START = """The whole chain, tier 1 to 4, over all weeks.
 

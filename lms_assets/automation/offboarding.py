@@ -4,12 +4,12 @@
 
 import dagster as dg
 
-from lms_assets.assets.offboarding_run import OffboardingRun
-from lms_assets.automation.write_locks import Turn
-from lms_assets.domain.deletions import SyncStopped
+from lms_assets.assets.offboarding.apply import OffboardingRun
+from lms_assets.domain.safety.deactivation_limit import SyncStopped
 from lms_assets.lineage import NORTHPASS_POOL
 from lms_assets.resources import Connections
 from lms_assets.run_tags import JOB_TAG, LANE_TAG, OFFBOARDING_PLAN_TAG
+from lms_assets.runs.write_locks import Turn
 
 SHOWN = 20
 

@@ -11,24 +11,24 @@ from hashlib import blake2b
 
 import dagster as dg
 
-from lms_assets.assets.push import plan_of
-from lms_assets.assets.selection import current_partner_users
+from lms_assets.assets.tier_3_enrollments.people_to_read import current_partner_users
+from lms_assets.assets.tier_4_aggregation_and_push.push import plan_of
 from lms_assets.automation.chain_log import reconcile_chains
-from lms_assets.automation.gates import closed_gates
+from lms_assets.automation.check_history import closed_gates
 from lms_assets.automation.jobs import ASSETS_OF_JOBS, LANES
-from lms_assets.automation.partitions import trailing_days_tags
-from lms_assets.automation.pools import ensure_pool_limits
-from lms_assets.automation.runs import run_under_way
-from lms_assets.automation.served import fingerprint
-from lms_assets.domain.findings import Rejected
-from lms_assets.domain.webhook_events import COURSE_COMPLETED, Completion, completion_from_message, recent_messages
+from lms_assets.domain.records.completions import COURSE_COMPLETED, Completion, completion_from_message, recent_messages
+from lms_assets.domain.records.rejections import Rejected
 from lms_assets.lineage import SYNC_TYPES
 from lms_assets.resources import Connections
 from lms_assets.run_tags import AS_OF_TAG, PEOPLE_TAG
-from lms_assets.warehouse import sync_log
+from lms_assets.runs.active import run_under_way
+from lms_assets.runs.execution import ensure_pool_limits
+from lms_assets.runs.partitions import trailing_days_tags
+from lms_assets.runs.served import fingerprint
+from lms_assets.warehouse.bookkeeping import sync_log
 from lms_assets.warehouse.engine import Warehouse
-from lms_assets.warehouse.push_memory import PUSH, last_push
-from lms_assets.warehouse.refresh_queue import events_read_until, note_events, queued_people
+from lms_assets.warehouse.state.pushed_values import PUSH, last_push
+from lms_assets.warehouse.state.refresh_queue import events_read_until, note_events, queued_people
 
 # Between two pushes that went through.
 PUSH_EVERY = timedelta(hours=6)

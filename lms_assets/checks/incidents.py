@@ -7,10 +7,10 @@ from hashlib import blake2b
 
 import dagster as dg
 
-from lms_assets.domain.foreign_text import as_markdown, as_text
+from lms_assets.domain.operations.foreign_text import as_markdown, as_text
 from lms_assets.lineage import SPECS
 from lms_assets.resources import Connections
-from lms_assets.warehouse.incidents import Incident, open_incidents
+from lms_assets.warehouse.bookkeeping.incidents import Incident, open_incidents
 
 NO_INCIDENT = "no_incident_is_open"
 # Incidents that concern no asset, a sensor that errs for example, are shown where everybody looks first.

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from lms_assets.checks.define import Look, are_readable, checks_of, is_recent, listing_was_complete, were_all_stored
-from lms_assets.domain.verdicts import Verdict, at_least
+from lms_assets.checks.base import Look, are_readable, checks_of, is_recent, listing_was_complete, were_all_stored
+from lms_assets.domain.safety.check_results import Verdict, at_least
 from lms_assets.warehouse import reading
-from lms_assets.warehouse.leads import leads_of_unknown_partners
+from lms_assets.warehouse.results.leads import leads_of_unknown_partners
 
 RUN_IT = "Run leads_full; if there are none at the source either, no partner was given a lead."
 

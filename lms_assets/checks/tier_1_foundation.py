@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lms_assets.checks.define import (
+from lms_assets.checks.base import (
     Look,
     are_readable,
     checks_of,
@@ -11,11 +11,11 @@ from lms_assets.checks.define import (
     unless_allowed,
     were_all_stored,
 )
-from lms_assets.domain.contacts import DUPLICATE_EMAIL
-from lms_assets.domain.overrides import FALL_CERTIFICATIONS
-from lms_assets.domain.verdicts import Verdict, at_least, no_sudden_fall, none_of
+from lms_assets.domain.records.contacts import DUPLICATE_EMAIL
+from lms_assets.domain.safety.check_results import Verdict, at_least, no_sudden_fall, none_of
+from lms_assets.domain.safety.overrides import FALL_CERTIFICATIONS
 from lms_assets.warehouse import reading
-from lms_assets.warehouse.plausibility import certifications_before
+from lms_assets.warehouse.state.baselines import certifications_before
 
 RUN_IT = "Run daily_full and read why this table is empty: lms-assets status."
 

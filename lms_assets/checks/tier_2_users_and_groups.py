@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lms_assets.checks.define import (
+from lms_assets.checks.base import (
     Look,
     are_readable,
     checks_of,
@@ -12,11 +12,11 @@ from lms_assets.checks.define import (
     unless_allowed,
     were_all_stored,
 )
-from lms_assets.domain.overrides import FALL_GROUP_LINKS
-from lms_assets.domain.verdicts import Verdict, at_least, no_sudden_fall, none_of
+from lms_assets.domain.safety.check_results import Verdict, at_least, no_sudden_fall, none_of
+from lms_assets.domain.safety.overrides import FALL_GROUP_LINKS
 from lms_assets.warehouse import reading
-from lms_assets.warehouse.links import group_overrides, stored_lost_links
-from lms_assets.warehouse.plausibility import groups_linked_before
+from lms_assets.warehouse.results.links import group_overrides, stored_lost_links
+from lms_assets.warehouse.state.baselines import groups_linked_before
 
 RUN_IT = "Run daily_full and read why this table is empty: lms-assets status."
 

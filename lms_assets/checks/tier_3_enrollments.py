@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from lms_assets.checks.define import Look, checks_of, is_recent, is_up_to_date, were_all_stored
-from lms_assets.domain.verdicts import Verdict, at_least, none_of
-from lms_assets.domain.withheld import people_listed
+from lms_assets.checks.base import Look, checks_of, is_recent, is_up_to_date, were_all_stored
+from lms_assets.domain.safety.check_results import Verdict, at_least, none_of
+from lms_assets.domain.safety.withheld import people_listed
 from lms_assets.warehouse import reading
-from lms_assets.warehouse.failures import open_failures
-from lms_assets.warehouse.refresh_queue import WEBHOOKS
+from lms_assets.warehouse.bookkeeping.failures import open_failures
+from lms_assets.warehouse.state.refresh_queue import WEBHOOKS
 
 RUN_IT = "Run daily_full and read why this table is empty: lms-assets status."
 

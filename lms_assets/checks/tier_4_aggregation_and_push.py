@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from lms_assets.checks.define import TOO_OLD, Look, checks_of, is_up_to_date, unless_allowed
-from lms_assets.domain.overrides import FALL_NPCU
-from lms_assets.domain.verdicts import Verdict, no_sudden_fall, none_of, recent
-from lms_assets.domain.withheld import named
+from lms_assets.checks.base import TOO_OLD, Look, checks_of, is_up_to_date, unless_allowed
+from lms_assets.domain.safety.check_results import Verdict, no_sudden_fall, none_of, recent
+from lms_assets.domain.safety.overrides import FALL_NPCU
+from lms_assets.domain.safety.withheld import named
 from lms_assets.warehouse import reading
-from lms_assets.warehouse.counts import last_counted, stored_counts
-from lms_assets.warehouse.plausibility import npcu_pushed_before
-from lms_assets.warehouse.push_memory import push_memory
+from lms_assets.warehouse.results.counts import last_counted, stored_counts
+from lms_assets.warehouse.state.baselines import npcu_pushed_before
+from lms_assets.warehouse.state.pushed_values import push_memory
 
 PLAUSIBLE_FALL = 0.2
 PLAUSIBLE_FALL_MINIMUM = 20

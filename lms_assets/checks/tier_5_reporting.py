@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from lms_assets.checks.define import Look, checks_of
-from lms_assets.domain.report_recipients import executives_without_reports, managers_without_reports
-from lms_assets.domain.verdicts import Verdict, none_of
-from lms_assets.reports.message import UnusableAddress, ascii_address
-from lms_assets.warehouse.reports_reading import account_owners, executives, managers
+from lms_assets.checks.base import Look, checks_of
+from lms_assets.domain.operations.report_recipients import executives_without_reports, managers_without_reports
+from lms_assets.domain.safety.check_results import Verdict, none_of
+from lms_assets.reports.delivery.message import UnusableAddress, ascii_address
+from lms_assets.warehouse.reading.reports import account_owners, executives, managers
 
 CORRECT = "Correct their rows in {table}, then lms-assets run weekly_reports: nobody gets a report of this week twice."
 

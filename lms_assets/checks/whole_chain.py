@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from lms_assets.automation.run_retries import FINAL
-from lms_assets.checks.catalogue import CHAIN_IS_WHOLE
-from lms_assets.checks.define import RESUME, Look, degraded_by
+from lms_assets.checks.base import RESUME, Look, degraded_by
+from lms_assets.checks.specs import CHAIN_IS_WHOLE
 from lms_assets.lineage import DAILY_FULL
 from lms_assets.resources import Connections
+from lms_assets.runs.retries import FINAL
 
 PUSH = DAILY_FULL[-1]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from lms_assets.domain.compliance import DEFAULT_TIER_REQUIREMENTS, tier_requirements
+from lms_assets.domain.counting.compliance import DEFAULT_TIER_REQUIREMENTS, tier_requirements
 
 MINIMUM_CONTRAST = 4.5
 """WCAG 2.2 AA for text."""

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-from lms_assets.sandbox.app import create_app
-from lms_assets.sandbox.build import build_world
 from lms_assets.sandbox.config import IMPARTNER_KEY, IMPARTNER_TENANT, NORTHPASS_KEY, SandboxConfig
-from lms_assets.sandbox.server import SandboxHandle, introduction, running_sandbox, serve
-from lms_assets.sandbox.world import World
+from lms_assets.sandbox.server.app import create_app
+from lms_assets.sandbox.server.server import SandboxHandle, introduction, running_sandbox, serve
+from lms_assets.sandbox.state.build import build_world
+from lms_assets.sandbox.state.world import World
 
 __all__ = [
     "IMPARTNER_KEY",

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
 from lms_assets.sandbox.config import SandboxConfig
-from lms_assets.sandbox.faults import FaultBoard
-from lms_assets.sandbox.limiter import SlidingSecond
-from lms_assets.sandbox.maker import Maker
-from lms_assets.sandbox.stats import Stats
-from lms_assets.sandbox.timestamps import Clock
-from lms_assets.sandbox.world import World
+from lms_assets.sandbox.faults.switchboard import FaultBoard
+from lms_assets.sandbox.server.rate_limit import SlidingSecond
+from lms_assets.sandbox.server.stats import Stats
+from lms_assets.sandbox.state.factory import Maker
+from lms_assets.sandbox.state.timestamps import Clock
+from lms_assets.sandbox.state.world import World
 
 _MOST_KEPT = 256
 T = TypeVar("T")

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from lms_assets.sandbox.server import SandboxHandle, running_sandbox
-from lms_assets_tests.support.chain import SMALL, ChainRig
-from lms_assets_tests.support.saved import Saved
+from lms_assets.sandbox.server.server import SandboxHandle, running_sandbox
+from lms_assets_tests.harness.chain import SMALL, ChainRig
+from lms_assets_tests.harness.saved import Saved
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lms_assets_tests.support.chain import ChainResult, ChainRig
+from lms_assets_tests.harness.chain import ChainResult, ChainRig
 
 
 def row_of(rig: ChainRig, table: str, **wanted: Any) -> dict[str, Any]:

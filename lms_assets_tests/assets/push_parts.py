@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from lms_assets.domain.overrides import Overrides
 from lms_assets.domain.rules import Rules
-from lms_assets.vendors.errors import VendorError
-from lms_assets.vendors.impartner_patch import PatchResult
+from lms_assets.domain.safety.overrides import Overrides
+from lms_assets.vendors.impartner.writes import PatchResult
+from lms_assets.vendors.transport.errors import VendorError
 from lms_assets.warehouse.engine import Warehouse
 
 

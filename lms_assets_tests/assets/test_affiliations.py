@@ -7,13 +7,13 @@ import io
 import pytest
 from rich.console import Console
 
-from lms_assets.console.why import WhyOptions, find_answer, why_lines
+from lms_assets.console.commands.why import WhyOptions, find_answer, why_lines
 from lms_assets.domain.rules import Rules
 from lms_assets_tests.assets.looking import row_of
+from lms_assets_tests.harness.agreement import differences, links_taken_over
+from lms_assets_tests.harness.chain import ChainRig
 from lms_assets_tests.oracle import expected
 from lms_assets_tests.oracle.stored import differences_in_partners
-from lms_assets_tests.support.agreement import differences, links_taken_over
-from lms_assets_tests.support.chain import ChainRig
 
 pytestmark = pytest.mark.slow
 

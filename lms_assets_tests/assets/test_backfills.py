@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from sqlalchemy import delete
 
-from lms_assets.assets.selection import current_partner_users
+from lms_assets.assets.tier_3_enrollments.people_to_read import current_partner_users
 from lms_assets.run_tags import RANGE_END, RANGE_START
-from lms_assets.warehouse.tables import lms_enrollments
-from lms_assets_tests.support.agreement import differences
-from lms_assets_tests.support.chain import ChainResult, ChainRig
+from lms_assets.warehouse.schema.tables import lms_enrollments
+from lms_assets_tests.harness.agreement import differences
+from lms_assets_tests.harness.chain import ChainResult, ChainRig
 
 WEEK = timedelta(days=7)
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from lms_assets.warehouse.tables import contacts, partners
+from lms_assets.warehouse.schema.tables import contacts, partners
 from lms_assets_tests.assets.looking import row_of, sample_of, the_state
-from lms_assets_tests.support.agreement import differences
-from lms_assets_tests.support.chain import ChainRig
+from lms_assets_tests.harness.agreement import differences
+from lms_assets_tests.harness.chain import ChainRig
 
 pytestmark = pytest.mark.slow
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from lms_assets_tests.assets.looking import row_of, sample_of
-from lms_assets_tests.support.agreement import differences
-from lms_assets_tests.support.chain import ChainRig
+from lms_assets_tests.harness.agreement import differences
+from lms_assets_tests.harness.chain import ChainRig
 
 pytestmark = pytest.mark.slow
 

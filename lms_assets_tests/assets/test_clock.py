@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lms_assets_tests.support.agreement import differences
-from lms_assets_tests.support.chain import ChainRig
+from lms_assets_tests.harness.agreement import differences
+from lms_assets_tests.harness.chain import ChainRig
 
 pytestmark = pytest.mark.slow
 

@@ -16,8 +16,8 @@ from lms_assets.assets.confirmation import (
     confirm_deleted,
     read_again,
 )
-from lms_assets.assets.intake import Intake, is_excluded
-from lms_assets.domain.findings import Rejected
+from lms_assets.assets.listing_sync import Intake, is_excluded
+from lms_assets.domain.records.rejections import Rejected
 
 KNOWN = range(1, 11)
 

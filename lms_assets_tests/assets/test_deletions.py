@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from lms_assets_tests.assets.looking import a_group_of_people, a_partner_with_points, active_ids, pairs, row_of
-from lms_assets_tests.support.agreement import differences
-from lms_assets_tests.support.chain import EVERYTHING, ChainRig
+from lms_assets_tests.harness.agreement import differences
+from lms_assets_tests.harness.chain import EVERYTHING, ChainRig
 
 pytestmark = pytest.mark.slow
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from lms_assets.run_tags import PEOPLE_TAG
-from lms_assets.vendors.impartner import ImpartnerClient
+from lms_assets.vendors.impartner.client import ImpartnerClient
 from lms_assets_tests.assets.looking import a_partner_with_points, active_ids, row_of
-from lms_assets_tests.support.agreement import differences
-from lms_assets_tests.support.chain import ChainResult, ChainRig
+from lms_assets_tests.harness.agreement import differences
+from lms_assets_tests.harness.chain import ChainResult, ChainRig
 
 pytestmark = pytest.mark.slow
 

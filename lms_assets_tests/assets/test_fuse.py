@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from lms_assets_tests.assets.looking import the_state
-from lms_assets_tests.support.agreement import differences
-from lms_assets_tests.support.chain import ChainRig
+from lms_assets_tests.harness.agreement import differences
+from lms_assets_tests.harness.chain import ChainRig
 
 pytestmark = pytest.mark.slow
 

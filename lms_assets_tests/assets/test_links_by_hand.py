@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from lms_assets.warehouse.links import remove_override, set_override
+from lms_assets.warehouse.results.links import remove_override, set_override
 from lms_assets_tests.assets.looking import a_group_of_people, row_of, sample_of
-from lms_assets_tests.support.agreement import differences
-from lms_assets_tests.support.chain import EVERYTHING, ChainRig
+from lms_assets_tests.harness.agreement import differences
+from lms_assets_tests.harness.chain import EVERYTHING, ChainRig
 
 pytestmark = pytest.mark.slow
 

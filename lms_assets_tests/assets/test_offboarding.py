@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from lms_assets.console import offboarding
+from lms_assets.console.commands import offboarding
 from lms_assets.lineage import SYNC_TYPES
 from lms_assets.run_tags import OFFBOARDING_PLAN_TAG
-from lms_assets.warehouse.tables import lms_offboarding_plans
+from lms_assets.warehouse.schema.tables import lms_offboarding_plans
 from lms_assets_tests.assets.looking import a_group_of_people, pairs, row_of
-from lms_assets_tests.support.chain import EVERYTHING, ChainResult, ChainRig
+from lms_assets_tests.harness.chain import EVERYTHING, ChainResult, ChainRig
 
 pytestmark = pytest.mark.slow
 

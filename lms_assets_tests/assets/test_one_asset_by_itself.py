@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import update
 
-from lms_assets.warehouse.tables import lms_users
-from lms_assets_tests.support.chain import STAMPS, ChainRig
+from lms_assets.warehouse.schema.tables import lms_users
+from lms_assets_tests.harness.chain import STAMPS, ChainRig
 
 IN_JOBS = [
     ("enrollments_incremental", "enrollments"),

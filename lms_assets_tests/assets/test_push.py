@@ -8,16 +8,16 @@ from typing import cast
 import pytest
 from sqlalchemy import insert, update
 
-from lms_assets.assets.push import Push, plan_of
-from lms_assets.assets.step import Step
-from lms_assets.domain.overrides import Overrides
-from lms_assets.domain.push_plan import ImplausiblePush
+from lms_assets.assets.sync_run import Step
+from lms_assets.assets.tier_4_aggregation_and_push.push import Push, plan_of
+from lms_assets.domain.counting.push_plan import ImplausiblePush
 from lms_assets.domain.rules import Rules
-from lms_assets.vendors.errors import AuthenticationFailed, VendorUnavailable
-from lms_assets.vendors.impartner import ImpartnerClient
-from lms_assets.warehouse import tables as t
+from lms_assets.domain.safety.overrides import Overrides
+from lms_assets.vendors.impartner.client import ImpartnerClient
+from lms_assets.vendors.transport.errors import AuthenticationFailed, VendorUnavailable
 from lms_assets.warehouse.engine import Warehouse
-from lms_assets.warehouse.push_memory import push_memory
+from lms_assets.warehouse.schema import tables as t
+from lms_assets.warehouse.state.pushed_values import push_memory
 from lms_assets_tests.assets.push_parts import Crm, Run
 
 NPCU, GROUP, LINK = "Total_NPCU__cf", "LMS_Group_Name__cf", "LMS_Training_Dashboard__cf"

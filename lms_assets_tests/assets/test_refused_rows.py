@@ -11,7 +11,7 @@ from sqlalchemy import text
 from lms_assets.domain.rules import Rules
 from lms_assets.warehouse.reading import withheld_partners
 from lms_assets_tests.assets.looking import active_ids, pairs, row_of
-from lms_assets_tests.support.chain import ChainRig
+from lms_assets_tests.harness.chain import ChainRig
 
 pytestmark = pytest.mark.slow
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dagster as dg
 from sqlalchemy import insert
 
-from lms_assets.warehouse import tables as t
-from lms_assets_tests.support.chain import ChainRig
+from lms_assets.warehouse.schema import tables as t
+from lms_assets_tests.harness.chain import ChainRig
 
 
 def test_reports_are_held_back_before_anything_was_counted(rig: ChainRig) -> None:

@@ -11,13 +11,13 @@ from unittest import mock
 import pytest
 from sqlalchemy import select
 
-from lms_assets.assets.step import Step
+from lms_assets.assets.sync_run import Step
 from lms_assets.run_tags import AS_OF_TAG
-from lms_assets.warehouse.counts import last_counted
-from lms_assets.warehouse.tables import transcript_staging
+from lms_assets.warehouse.results.counts import last_counted
+from lms_assets.warehouse.schema.tables import transcript_staging
 from lms_assets_tests.assets.looking import row_of
-from lms_assets_tests.support.agreement import differences
-from lms_assets_tests.support.chain import ChainResult, ChainRig
+from lms_assets_tests.harness.agreement import differences
+from lms_assets_tests.harness.chain import ChainResult, ChainRig
 
 LEFT = ("enrollments", "partner_cert_counts", "pushed_partner_cert_counts")
 

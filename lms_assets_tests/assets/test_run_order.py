@@ -9,7 +9,7 @@ import pytest
 
 from lms_assets.lineage import DAILY_FULL
 from lms_assets.run_tags import AS_OF_TAG, RANGE_END, RANGE_START
-from lms_assets_tests.support.chain import DIARIES, ChainResult, ChainRig
+from lms_assets_tests.harness.chain import DIARIES, ChainResult, ChainRig
 
 
 def everything(rig: ChainRig) -> dict[str, list[dict[str, Any]]]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lms_assets_tests.support.agreement import differences
-from lms_assets_tests.support.chain import ChainRig
+from lms_assets_tests.harness.agreement import differences
+from lms_assets_tests.harness.chain import ChainRig
 
 
 def test_the_first_chain_fills_portal_and_crm_with_what_the_oracle_counts(rig: ChainRig) -> None:

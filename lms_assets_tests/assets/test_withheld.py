@@ -10,8 +10,8 @@ import pytest
 from lms_assets.domain.rules import Rules
 from lms_assets.warehouse import reading
 from lms_assets_tests.assets.looking import a_partner_with_points, row_of, sample_of
-from lms_assets_tests.support.agreement import differences
-from lms_assets_tests.support.chain import ChainRig
+from lms_assets_tests.harness.agreement import differences
+from lms_assets_tests.harness.chain import ChainRig
 
 pytestmark = pytest.mark.slow
 

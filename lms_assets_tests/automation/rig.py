@@ -10,9 +10,9 @@ from typing import Any
 import dagster as dg
 
 from lms_assets.sandbox import SandboxConfig, running_sandbox
-from lms_assets.sandbox.server import SandboxHandle
-from lms_assets_tests.support.chain import SMALL, ChainResult, ChainRig, QuickConnections
-from lms_assets_tests.support.quick_instance import QUICK_EVENTS
+from lms_assets.sandbox.server.server import SandboxHandle
+from lms_assets_tests.harness.chain import SMALL, ChainResult, ChainRig, QuickConnections
+from lms_assets_tests.harness.quick_instance import QUICK_EVENTS
 
 
 class WatchedRig(ChainRig):

@@ -10,11 +10,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from lms_assets.automation.alerts import open_incidents_sensor
+from lms_assets.automation.alerting.alerts import open_incidents_sensor
 from lms_assets_tests.automation.receiver import Receiver, receiving
 from lms_assets_tests.automation.rig import WatchedRig, watched_rig
+from lms_assets_tests.harness.chain import quick_definitions
 from lms_assets_tests.reports.mail_server import Mailbox, running_mail_server
-from lms_assets_tests.support.chain import quick_definitions
 
 
 @pytest.fixture
@@ -266,7 +266,7 @@ def test_nothing_is_told_while_the_chain_is_being_tried_again(told: WatchedRig, 
 
 def test_news_of_one_look_is_not_told_by_another_at_the_same_time(told: WatchedRig, receiver: Receiver):
     """The sensor and a run from a terminal may look at the same moment."""
-    from lms_assets.warehouse.alert_outbox import Outgoing, lease_due, put_out
+    from lms_assets.warehouse.bookkeeping.alert_outbox import Outgoing, lease_due, put_out
 
     now = told.now
     message = Outgoing("1", "channel", "title", "body", False, now.isoformat(), now.isoformat())

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from lms_assets.automation.chain_log import reconcile_chains
-from lms_assets.automation.tasks import TASKS, refresh_tasks
-from lms_assets.domain.chain import ChainEvent, ChainState, StepRecord, close, fold
+from lms_assets.automation.portal_tasks import TASKS, refresh_tasks
+from lms_assets.domain.operations.chain_state import ChainEvent, ChainState, StepRecord, close, fold
 from lms_assets.lineage import DAILY_FULL, SYNC_TYPES
-from lms_assets.warehouse.tasks import begin_run, open_runs
+from lms_assets.warehouse.bookkeeping.portal_tasks import begin_run, open_runs
 from lms_assets_tests.automation.rig import WatchedRig, one_row
 
 AT = datetime(2026, 3, 2, 2, tzinfo=UTC)

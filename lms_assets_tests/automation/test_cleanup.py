@@ -9,7 +9,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from lms_assets.warehouse.tasks import begin_run
+from lms_assets.warehouse.bookkeeping.portal_tasks import begin_run
 from lms_assets_tests.automation.rig import WatchedRig, watched_rig
 
 

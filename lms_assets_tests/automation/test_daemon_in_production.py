@@ -21,18 +21,18 @@ from urllib.parse import urlsplit
 import dagster as dg
 import pytest
 
-from lms_assets.automation.partitions import full_range_tags
 from lms_assets.lineage import DAILY_FULL, NORTHPASS_POOL
 from lms_assets.run_tags import AS_OF_TAG
+from lms_assets.runs.partitions import full_range_tags
 from lms_assets.sandbox.config import SandboxConfig
-from lms_assets.sandbox.server import SandboxHandle, running_sandbox
-from lms_assets.warehouse.chain_log import ChainRow, latest_chain
+from lms_assets.sandbox.server.server import SandboxHandle, running_sandbox
+from lms_assets.warehouse.bookkeeping.chain_log import ChainRow, latest_chain
 from lms_assets.warehouse.engine import Warehouse
-from lms_assets_tests.house import source
-from lms_assets_tests.support.chain import NOW, ChainRig, data_of
-from lms_assets_tests.support.commands import Commands, kill_all, wait_until
-from lms_assets_tests.support.mariadb import MariaDbServer
-from lms_assets_tests.support.queue import queue_of
+from lms_assets_tests.architecture import source
+from lms_assets_tests.harness.chain import NOW, ChainRig, data_of
+from lms_assets_tests.harness.commands import Commands, kill_all, wait_until
+from lms_assets_tests.harness.mariadb import MariaDbServer
+from lms_assets_tests.harness.queue import queue_of
 
 pytestmark = pytest.mark.slow
 CONFIG = SandboxConfig(scale=0.005, now=NOW, northpass_rps=0, impartner_rps=0, latency_ms=25)

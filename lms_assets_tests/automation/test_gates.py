@@ -17,7 +17,7 @@ import pytest
 
 from lms_assets.automation.jobs import ASSETS_OF_JOBS
 from lms_assets.automation.sensors import push_after_enrollments_sensor
-from lms_assets.checks.catalogue import CHECKS, ancestors
+from lms_assets.checks.specs import CHECKS, ancestors
 from lms_assets.lineage import SYNC_TYPES
 from lms_assets_tests.automation.rig import WatchedRig, watched_rig
 

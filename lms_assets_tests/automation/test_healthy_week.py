@@ -10,9 +10,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from lms_assets.automation.alerts import open_incidents_sensor
+from lms_assets.automation.alerting.alerts import open_incidents_sensor
 from lms_assets.automation.sensors import push_after_enrollments_sensor
-from lms_assets.domain.timetable import TIMETABLE
+from lms_assets.domain.operations.schedule import TIMETABLE
 from lms_assets_tests.automation.receiver import receiving
 from lms_assets_tests.automation.rig import WatchedRig, watched_rig
 

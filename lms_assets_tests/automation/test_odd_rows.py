@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from lms_assets.automation.alerts import open_incidents_sensor
+from lms_assets.automation.alerting.alerts import open_incidents_sensor
+from lms_assets.warehouse.bookkeeping.incidents import open_incidents, raise_incident
+from lms_assets.warehouse.bookkeeping.odd_rows import odd_rows
+from lms_assets.warehouse.bookkeeping.sync_log import latest
 from lms_assets.warehouse.engine import Warehouse
-from lms_assets.warehouse.incidents import open_incidents, raise_incident
-from lms_assets.warehouse.odd_rows import odd_rows
-from lms_assets.warehouse.state import UnreadableState, get_state
-from lms_assets.warehouse.sync_log import latest
+from lms_assets.warehouse.state.sync_state import UnreadableState, get_state
 from lms_assets_tests.automation.receiver import Receiver, receiving
 from lms_assets_tests.automation.rig import WatchedRig, watched_rig
 

@@ -12,22 +12,23 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from lms_assets.automation import executor, write_locks
-from lms_assets.automation.executor import OneWriter
 from lms_assets.automation.jobs import JOBS
-from lms_assets.automation.runs import WILL_RETRY_TAG
-from lms_assets.automation.write_locks import GroupIsBusy, groups_of, no_run_writes, owner_of, writing
-from lms_assets.checks.catalogue import CHAIN_IS_WHOLE
-from lms_assets.console.runner import CannotRun
-from lms_assets.console.turns import our_turn
+from lms_assets.checks.specs import CHAIN_IS_WHOLE
+from lms_assets.console.running.runner import CannotRun
+from lms_assets.console.running.turns import our_turn
 from lms_assets.definitions import defs
-from lms_assets.domain.chain import CHECKS_SUFFIX
+from lms_assets.domain.operations.chain_state import CHECKS_SUFFIX
 from lms_assets.lineage import DAILY_FULL, GROUP_OF_STEP
+from lms_assets.runs import execution as executor
+from lms_assets.runs import write_locks
+from lms_assets.runs.active import WILL_RETRY_TAG
+from lms_assets.runs.execution import OneWriter
+from lms_assets.runs.write_locks import GroupIsBusy, groups_of, no_run_writes, owner_of, writing
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.errors import WarehouseError
-from lms_assets.warehouse.write_lock import take_lock
+from lms_assets.warehouse.state.write_lock import take_lock
 from lms_assets_tests.automation.rig import WatchedRig
-from lms_assets_tests.support.chain import quick_definitions
+from lms_assets_tests.harness.chain import quick_definitions
 
 THEIRS = owner_of("11111111-theirs", "daily_full")
 OURS = owner_of("22222222-ours", "push_to_impartner")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dagster as dg
 
 from lms_assets.automation.chain_log import ROOT_RUN_TAG
-from lms_assets.checks.catalogue import DEGRADING
+from lms_assets.checks.specs import DEGRADING
 from lms_assets_tests.automation.rig import WatchedRig, one_row
-from lms_assets_tests.support.chain import ChainResult
+from lms_assets_tests.harness.chain import ChainResult
 
 RESTS_ON_MEMBERSHIPS = {"memberships", "enrollments", "partner_cert_counts", "pushed_partner_cert_counts"}
 

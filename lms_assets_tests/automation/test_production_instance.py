@@ -12,7 +12,7 @@ import pytest
 
 from lms_assets.automation.jobs import JOBS
 from lms_assets.run_tags import JOB_TAG, LANE_TAG
-from lms_assets_tests.house import source
+from lms_assets_tests.architecture import source
 
 VARIABLES = ("HOST", "PORT", "DB", "USERNAME", "PASSWORD")
 

@@ -13,12 +13,12 @@ from sqlalchemy import select
 
 from lms_assets.lineage import DAILY_FULL, SYNC_TYPES
 from lms_assets.sandbox.config import SandboxConfig
-from lms_assets.sandbox.server import SandboxHandle, running_sandbox
-from lms_assets.warehouse.chain_log import ChainRow, latest_chain
+from lms_assets.sandbox.server.server import SandboxHandle, running_sandbox
+from lms_assets.warehouse.bookkeeping.chain_log import ChainRow, latest_chain
 from lms_assets.warehouse.engine import Warehouse
-from lms_assets.warehouse.tables import sync_logs
-from lms_assets_tests.support.chain import NOW, ChainRig, data_of
-from lms_assets_tests.support.commands import Commands, kill_all, wait_until
+from lms_assets.warehouse.schema.tables import sync_logs
+from lms_assets_tests.harness.chain import NOW, ChainRig, data_of
+from lms_assets_tests.harness.commands import Commands, kill_all, wait_until
 
 pytestmark = pytest.mark.slow
 CONFIG = SandboxConfig(scale=0.005, now=NOW, northpass_rps=0, impartner_rps=0, latency_ms=120)

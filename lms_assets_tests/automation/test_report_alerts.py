@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from lms_assets.automation.alerts import open_incidents_sensor, update_incidents
-from lms_assets.domain.incidents import Facts, FailedRun, find_troubles
-from lms_assets.domain.report_gate import may_send
-from lms_assets.domain.report_trouble import held_back
-from lms_assets.warehouse.email_log import EmailLogRows, settle_as_sent, unknown_outcomes
+from lms_assets.automation.alerting.alerts import open_incidents_sensor, update_incidents
+from lms_assets.domain.operations.incident_detection import Facts, FailedRun, find_troubles
+from lms_assets.domain.operations.report_incidents import held_back
+from lms_assets.domain.operations.report_release import may_send
+from lms_assets.warehouse.bookkeeping.email_log import EmailLogRows, settle_as_sent, unknown_outcomes
+from lms_assets.warehouse.bookkeeping.incidents import incidents_to_announce, mark_announced
 from lms_assets.warehouse.engine import Warehouse
-from lms_assets.warehouse.incidents import incidents_to_announce, mark_announced
 from lms_assets_tests.automation.receiver import Receiver, receiving
 from lms_assets_tests.automation.rig import WatchedRig, watched_rig
 

@@ -14,10 +14,10 @@ import dagster as dg
 import pytest
 import yaml
 
-from lms_assets.automation.run_retries import RETRY_ON_FAILURE_TAG, settle_retry
+from lms_assets.runs.retries import RETRY_ON_FAILURE_TAG, settle_retry
+from lms_assets_tests.architecture import source
 from lms_assets_tests.automation.rig import WatchedRig, watched_rig
-from lms_assets_tests.house import source
-from lms_assets_tests.support.chain import ChainResult
+from lms_assets_tests.harness.chain import ChainResult
 
 PRODUCTION: dict[str, Any] = yaml.safe_load((source.ROOT / "dagster.yaml").read_text(encoding="utf-8"))
 # The daemon hands every ended run to this function; it is not public, and nothing public says what the daemon decides.

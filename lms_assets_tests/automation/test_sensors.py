@@ -12,7 +12,7 @@ from lms_assets.automation.sensors import (
     push_after_enrollments_sensor,
 )
 from lms_assets.run_tags import PEOPLE_TAG
-from lms_assets.sandbox.northpass_json import WEBHOOK_SHAPES
+from lms_assets.sandbox.northpass.resources import WEBHOOK_SHAPES
 from lms_assets_tests.automation.rig import WatchedRig, watched_rig
 
 

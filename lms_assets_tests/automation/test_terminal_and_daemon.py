@@ -13,22 +13,22 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from lms_assets.automation.partitions import full_range_tags
-from lms_assets.automation.runs import WILL_RETRY_TAG
-from lms_assets.automation.served import Served, served_location
-from lms_assets.console import runner
-from lms_assets.console.runner import RunOrder, hand_over
+from lms_assets.console.running import runner
+from lms_assets.console.running.runner import RunOrder, hand_over
 from lms_assets.lineage import DAILY_FULL
 from lms_assets.run_tags import AS_OF_TAG
+from lms_assets.runs.active import WILL_RETRY_TAG
+from lms_assets.runs.partitions import full_range_tags
+from lms_assets.runs.served import Served, served_location
 from lms_assets.sandbox.config import SandboxConfig
-from lms_assets.sandbox.server import SandboxHandle, running_sandbox
-from lms_assets.warehouse.chain_log import ChainRow, latest_chain
+from lms_assets.sandbox.server.server import SandboxHandle, running_sandbox
+from lms_assets.warehouse.bookkeeping.chain_log import ChainRow, latest_chain
 from lms_assets.warehouse.engine import Warehouse
+from lms_assets_tests.architecture import source
 from lms_assets_tests.automation.rig import WatchedRig
-from lms_assets_tests.house import source
-from lms_assets_tests.support.chain import NOW
-from lms_assets_tests.support.commands import Commands, wait_until
-from lms_assets_tests.support.queue import queue_of
+from lms_assets_tests.harness.chain import NOW
+from lms_assets_tests.harness.commands import Commands, wait_until
+from lms_assets_tests.harness.queue import queue_of
 
 CONFIG = SandboxConfig(scale=0.005, now=NOW, northpass_rps=0, impartner_rps=0, latency_ms=60)
 DAEMON = str(Path(sys.executable).with_name("dagster-daemon"))

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from lms_assets.automation.alerts import open_incidents_sensor
-from lms_assets.automation.ticks import silent_instigators
+from lms_assets.automation.alerting.alerts import open_incidents_sensor
+from lms_assets.automation.alerting.schedule_health import silent_instigators
 from lms_assets_tests.automation.receiver import Receiver, receiving
 from lms_assets_tests.automation.rig import WatchedRig, watched_rig
-from lms_assets_tests.support.chain import NOW
-from lms_assets_tests.support.scheduler import Scheduler, scheduler_of
+from lms_assets_tests.harness.chain import NOW
+from lms_assets_tests.harness.scheduler import Scheduler, scheduler_of
 
 MINUTE = timedelta(minutes=1)
 BEGIN = NOW + 30 * MINUTE

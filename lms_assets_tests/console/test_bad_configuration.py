@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from lms_assets.sandbox.config import SandboxConfig
-from lms_assets.sandbox.server import running_sandbox
-from lms_assets_tests.support.chain import NOW
-from lms_assets_tests.support.commands import Commands
+from lms_assets.sandbox.server.server import running_sandbox
+from lms_assets_tests.harness.chain import NOW
+from lms_assets_tests.harness.commands import Commands
 
 pytestmark = pytest.mark.slow
 

@@ -15,22 +15,22 @@ from sqlalchemy import delete, insert, update
 from typer.testing import CliRunner
 
 from lms_assets.cli import app
-from lms_assets.console.compare import CompareOptions, Comparison, compare_lines, find_comparison, old_data
-from lms_assets.domain.certifications import PartnerCounts, assess, count
-from lms_assets.domain.comparison import Fit
+from lms_assets.console.commands.compare import CompareOptions, Comparison, compare_lines, find_comparison, old_data
+from lms_assets.domain.counting.certifications import PartnerCounts, assess, count
+from lms_assets.domain.counting.comparison import Fit
 from lms_assets.domain.rules import Rules
 from lms_assets.sandbox import running_sandbox
 from lms_assets.settings import ConfigurationError
-from lms_assets.warehouse import tables as t
-from lms_assets.warehouse.counts import CATEGORY_COLUMNS, counted_by_others, write_counts
 from lms_assets.warehouse.engine import Connection, Warehouse
 from lms_assets.warehouse.errors import WarehouseError
-from lms_assets.warehouse.links import remember_lost_links
-from lms_assets.warehouse.old_counts import read_old_counts
 from lms_assets.warehouse.reading import active_ids
-from lms_assets.warehouse.reports_reading import counting_inputs
-from lms_assets_tests.support.chain import NOW, SMALL, ChainRig
-from lms_assets_tests.support.old_portal import make_old_portal
+from lms_assets.warehouse.reading.reports import counting_inputs
+from lms_assets.warehouse.results.counts import CATEGORY_COLUMNS, counted_by_others, write_counts
+from lms_assets.warehouse.results.links import remember_lost_links
+from lms_assets.warehouse.schema import tables as t
+from lms_assets.warehouse.state.old_counts import read_old_counts
+from lms_assets_tests.harness.chain import NOW, SMALL, ChainRig
+from lms_assets_tests.harness.old_portal import make_old_portal
 
 HERE = CompareOptions()
 Rows = list[dict[str, object]]

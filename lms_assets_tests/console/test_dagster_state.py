@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from lms_assets.console.dagster_state import DagsterStateLost, dagster_instance
+from lms_assets.console.running.dagster_state import DagsterStateLost, dagster_instance
 from lms_assets.sandbox.config import SandboxConfig
-from lms_assets.sandbox.server import running_sandbox
-from lms_assets_tests.support.chain import NOW
-from lms_assets_tests.support.commands import COMMAND, ROOT, Commands
-from lms_assets_tests.support.mariadb import PASSWORD, USER, MariaDbServer
-from lms_assets_tests.support.waits import LONGEST_SECONDS
+from lms_assets.sandbox.server.server import running_sandbox
+from lms_assets_tests.harness.chain import NOW
+from lms_assets_tests.harness.commands import COMMAND, ROOT, Commands
+from lms_assets_tests.harness.mariadb import PASSWORD, USER, MariaDbServer
+from lms_assets_tests.harness.waits import LONGEST_SECONDS
 
 
 @pytest.fixture(scope="module")

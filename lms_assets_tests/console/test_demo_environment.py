@@ -10,7 +10,7 @@ from unittest import mock
 import pytest
 from dotenv import dotenv_values
 
-from lms_assets.console import demo_environment
+from lms_assets.console.commands import demo_environment
 from lms_assets.settings import ConfigurationError, load_settings
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,16 +12,16 @@ from sqlalchemy import insert
 from typer.testing import CliRunner
 
 from lms_assets.cli import app
-from lms_assets.console.offboarding import print_plans, review, show_plan
-from lms_assets.domain.offboarding import Removal
+from lms_assets.console.commands.offboarding import print_plans, review, show_plan
+from lms_assets.domain.safety.offboarding import Removal
 from lms_assets.sandbox.config import SandboxConfig
-from lms_assets.sandbox.server import running_sandbox
+from lms_assets.sandbox.server.server import running_sandbox
 from lms_assets.settings import ConfigurationError
-from lms_assets.warehouse import tables as t
 from lms_assets.warehouse.engine import Warehouse
-from lms_assets.warehouse.offboarding import newest_plans, plan_row, write_plan
-from lms_assets_tests.support.chain import NOW
-from lms_assets_tests.support.commands import Commands
+from lms_assets.warehouse.schema import tables as t
+from lms_assets.warehouse.state.offboarding_plans import newest_plans, plan_row, write_plan
+from lms_assets_tests.harness.chain import NOW
+from lms_assets_tests.harness.commands import Commands
 
 WHY = "partner 42 is inactive"
 

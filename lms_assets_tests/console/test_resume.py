@@ -13,16 +13,16 @@ import pytest
 from rich.console import Console
 
 from lms_assets.automation.chain_log import ROOT_RUN_TAG, reconcile_chains
-from lms_assets.console import resume, runner
-from lms_assets.console.resume import resumed_order
-from lms_assets.console.run import RunOptions, _worked_off
-from lms_assets.console.runner import CannotRun, RunOrder, execute
-from lms_assets.domain.overrides import command_in
+from lms_assets.console.running import resume, runner
+from lms_assets.console.running.resume import resumed_order
+from lms_assets.console.running.run import RunOptions, _worked_off
+from lms_assets.console.running.runner import CannotRun, RunOrder, execute
+from lms_assets.domain.safety.overrides import command_in
 from lms_assets.lineage import DAILY_FULL
 from lms_assets_tests.assets.test_resumed_chains import counted_as_of, somebody, staged
 from lms_assets_tests.automation.rig import WatchedRig, one_row, watched_rig
-from lms_assets_tests.support.agreement import differences
-from lms_assets_tests.support.chain import quick_definitions
+from lms_assets_tests.harness.agreement import differences
+from lms_assets_tests.harness.chain import quick_definitions
 
 IN_PROCESS = {**runner.QUIET, "execution": {"config": {"in_process": {}}}}
 

@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 from rich.console import Console
 
-from lms_assets.console import summary
+from lms_assets.console.running import summary
 
 COMMAND = "lms-assets run daily_full --resume --allow fall:certifications"
 

@@ -9,16 +9,16 @@ import pytest
 from rich.console import Console
 from sqlalchemy import insert, update
 
-from lms_assets.console.report_preview import PreviewOptions, read_material, write_preview
-from lms_assets.console.why import WhyOptions, find_answer, why_lines
-from lms_assets.domain.certifications import PartnerCounts
+from lms_assets.console.commands.report import PreviewOptions, read_material, write_preview
+from lms_assets.console.commands.why import WhyOptions, find_answer, why_lines
+from lms_assets.domain.counting.certifications import PartnerCounts
 from lms_assets.domain.rules import Rules
 from lms_assets.reports.config import ReportConfig
-from lms_assets.reports.executive import build_executive_report
-from lms_assets.reports.from_warehouse import material_from
+from lms_assets.reports.figures.executive import build_executive_report
+from lms_assets.reports.figures.from_warehouse import material_from
 from lms_assets.settings import ConfigurationError
-from lms_assets.warehouse import tables as t
-from lms_assets.warehouse.counts import write_counts, write_history
+from lms_assets.warehouse.results.counts import write_counts, write_history
+from lms_assets.warehouse.schema import tables as t
 from lms_assets_tests.reports.worlds import SCRIPT_NAME
 
 AT = datetime(2026, 11, 23, 2, tzinfo=UTC)

@@ -6,8 +6,8 @@ import io
 
 from rich.console import Console
 
-from lms_assets.console.status import print_withheld
-from lms_assets.domain.withheld import WithheldReason
+from lms_assets.console.commands.status import print_withheld
+from lms_assets.domain.safety.withheld import WithheldReason
 
 
 def test_ten_partners_are_named_and_the_rest_counted() -> None:

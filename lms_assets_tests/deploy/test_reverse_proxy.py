@@ -18,7 +18,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from lms_assets_tests.deploy.proxy import HOST, LOGIN, Proxied, nginx_program, proxied_webserver
-from lms_assets_tests.support.waits import LONGEST_SECONDS
+from lms_assets_tests.harness.waits import LONGEST_SECONDS
 
 pytestmark = pytest.mark.slow
 

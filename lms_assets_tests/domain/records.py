@@ -7,8 +7,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from lms_assets.domain.records.transcripts import Enrollment
 from lms_assets.domain.rules import Rules
-from lms_assets.domain.transcripts import Enrollment
 
 RULES = Rules()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lms_assets.domain.alert_text import begun
+from lms_assets.domain.operations.alert_messages import begun
 
 UI = "https://ui.example"
 

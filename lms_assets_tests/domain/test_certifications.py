@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lms_assets.domain.certifications import (
+from lms_assets.domain.counting.certifications import (
     ContactFacts,
     CourseFacts,
     GroupFacts,
@@ -21,7 +21,7 @@ from lms_assets.domain.certifications import (
     partner_users,
     people_of_several_partners,
 )
-from lms_assets.domain.count_history import counts_over_time
+from lms_assets.domain.counting.history import counts_over_time
 from lms_assets_tests.domain.records import enrollment, utc
 
 AT = utc(2026, 3, 1)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lms_assets.domain.chain import (
+from lms_assets.domain.operations.chain_state import (
     MAX_ERROR_LENGTH,
     ChainEvent,
     ChainState,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from lms_assets.domain.check_warnings import Level, Warned, digest_is_due, digest_of, follow, trouble_of
+from lms_assets.domain.operations.check_warnings import Level, Warned, digest_is_due, digest_of, follow, trouble_of
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 UI = "https://dagster.example.com"

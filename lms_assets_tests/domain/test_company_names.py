@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lms_assets.domain.company_names import normalise_name
+from lms_assets.domain.linking.company_names import normalise_name
 from lms_assets.domain.rules import Rules
 from lms_assets_tests.domain.records import RULES
 

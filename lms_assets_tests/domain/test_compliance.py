@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lms_assets.domain.compliance import TotalAt, requirement_of, standing, tier_requirements
+from lms_assets.domain.counting.compliance import TotalAt, requirement_of, standing, tier_requirements
 
 NOW = datetime(2026, 11, 23, 2, tzinfo=UTC)
 AHEAD = NOW + timedelta(days=90)

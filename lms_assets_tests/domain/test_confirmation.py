@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from lms_assets.domain.confirmation import control_records, why_answers_prove_nothing, why_readings_prove_nothing
+from lms_assets.domain.safety.confirmation import control_records, why_answers_prove_nothing, why_readings_prove_nothing
 
 
 def test_control_records_come_from_both_ends_of_what_is_there_and_is_not_asked_for():

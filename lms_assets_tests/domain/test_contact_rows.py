@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from lms_assets.domain.contact_rows import (
+from lms_assets.domain.records.contacts import (
     StoredContact,
     Successor,
     assign_contact_rows,

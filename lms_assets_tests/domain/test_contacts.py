@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lms_assets.domain.contact_links import link_contacts
-from lms_assets.domain.contacts import (
+from lms_assets.domain.linking.contact_links import link_contacts
+from lms_assets.domain.records.contacts import (
     DUPLICATE_EMAIL,
     AddressHolder,
     Contact,
@@ -17,7 +17,7 @@ from lms_assets.domain.contacts import (
     is_primary,
     partner_of_contact,
 )
-from lms_assets.domain.people import user_from_person
+from lms_assets.domain.records.users import user_from_person
 from lms_assets_tests.domain.records import RULES, crm_user, person, utc
 
 

@@ -7,12 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lms_assets.domain.categories import Category, categorise, matching_category
-from lms_assets.domain.courses import Course, course_from_record, course_properties_from_record, merge_course
-from lms_assets.domain.findings import Rejected
-from lms_assets.domain.npcu import parse_npcu
+from lms_assets.domain.records.courses import (
+    Category,
+    Course,
+    categorise,
+    course_from_record,
+    course_properties_from_record,
+    matching_category,
+    merge_course,
+    parse_npcu,
+)
+from lms_assets.domain.records.rejections import Rejected
+from lms_assets.domain.records.transcripts import enrollment_from_transcript
 from lms_assets.domain.rules import CategoryRule
-from lms_assets.domain.transcripts import enrollment_from_transcript
 from lms_assets_tests.domain.records import JSON, RULES, transcript, utc
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lms_assets.domain.dates import LATEST, months_after, parse_utc
-from lms_assets.domain.emails import fold_email, in_domains, local_words, normalise_email
+from lms_assets.domain.records.dates import LATEST, months_after, parse_utc
+from lms_assets.domain.records.emails import fold_email, in_domains, local_words, normalise_email
 from lms_assets_tests.domain.records import utc
 
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lms_assets.domain.deletions import (
+from lms_assets.domain.rules import Rules
+from lms_assets.domain.safety.deactivation_limit import (
     Leaving,
     MassDeactivationStopped,
     TooManyBadRecords,
@@ -13,8 +14,7 @@ from lms_assets.domain.deletions import (
     fuse_limit,
     tells_of_mass_deactivation,
 )
-from lms_assets.domain.overrides import Overrides
-from lms_assets.domain.rules import Rules
+from lms_assets.domain.safety.overrides import Overrides
 from lms_assets_tests.domain.records import RULES
 
 NOTHING = Overrides()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lms_assets.domain.emails import domain_of, fold_email, in_domains, local_words, normalise_email
+from lms_assets.domain.records.emails import domain_of, fold_email, in_domains, local_words, normalise_email
 
 
 def address(length):

@@ -6,12 +6,12 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from lms_assets.domain.compliance import TotalAt, standing, tier_requirements
-from lms_assets.domain.dates import LATEST, changed_since, parse_utc
-from lms_assets.domain.overrides import Overrides
-from lms_assets.domain.push_plan import ImplausiblePush, refuse_implausible_push, same_value, total_shown
-from lms_assets.domain.spans import TREND_WEEKS, WEEK, days_of_history, spans, trend_instants
-from lms_assets.domain.timetable import DAILY_FULL, ENROLLMENTS, LEADS_FULL, REPORTS, next_of
+from lms_assets.domain.counting.compliance import TotalAt, standing, tier_requirements
+from lms_assets.domain.counting.periods import TREND_WEEKS, WEEK, days_of_history, spans, trend_instants
+from lms_assets.domain.counting.push_plan import ImplausiblePush, refuse_implausible_push, same_value, total_shown
+from lms_assets.domain.operations.schedule import DAILY_FULL, ENROLLMENTS, LEADS_FULL, REPORTS, next_of
+from lms_assets.domain.records.dates import LATEST, changed_since, parse_utc
+from lms_assets.domain.safety.overrides import Overrides
 
 NOW = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)  # a Monday
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)

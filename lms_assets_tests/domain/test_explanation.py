@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lms_assets.domain.certifications import Verdict
-from lms_assets.domain.explanation import differences, explain, what_changed
-from lms_assets.domain.holdings import CountingInputs
+from lms_assets.domain.counting.certifications import Verdict
+from lms_assets.domain.counting.explanation import differences, explain, what_changed
+from lms_assets.domain.counting.holdings import CountingInputs
 from lms_assets_tests.reports.worlds import course, done, member
 
 NOW = datetime(2026, 11, 23, 2, tzinfo=UTC)

@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from lms_assets.checks.catalogue import CHECKS
-from lms_assets.checks.define import result_of
+from lms_assets.checks.base import result_of
 from lms_assets.checks.incidents import incident_result
-from lms_assets.domain.alert_text import begun, over
-from lms_assets.domain.foreign_text import as_markdown, as_text
-from lms_assets.domain.verdicts import Verdict
-from lms_assets.reports import words
+from lms_assets.checks.specs import CHECKS
+from lms_assets.domain.operations.alert_messages import begun, over
+from lms_assets.domain.operations.foreign_text import as_markdown, as_text
+from lms_assets.domain.safety.check_results import Verdict
+from lms_assets.reports.rendering import formatting as words
 
 NOW = datetime(2026, 11, 23, 2, tzinfo=UTC)
 HOSTILE = (

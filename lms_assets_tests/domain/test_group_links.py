@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lms_assets.domain.group_links import (
+from lms_assets.domain.linking.group_links import (
     GroupLink,
     LinkablePartner,
     dangling_overrides,
@@ -17,7 +17,7 @@ from lms_assets.domain.group_links import (
     naming_groups,
     normalise_name,
 )
-from lms_assets.domain.groups import LmsGroup
+from lms_assets.domain.records.groups import LmsGroup
 from lms_assets_tests.domain.records import RULES
 
 

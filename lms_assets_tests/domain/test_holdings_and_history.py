@@ -7,12 +7,12 @@ from datetime import UTC, date, datetime, time, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lms_assets.domain.certifications import assess, count
-from lms_assets.domain.count_history import united
-from lms_assets.domain.history import Past, backfill
-from lms_assets.domain.holdings import CountingInputs, Holdings, key_of
-from lms_assets.domain.report_facts import Snapshot
-from lms_assets.domain.spans import days_of_history, monday_of, spans, trend_instants, week_name
+from lms_assets.domain.counting.certifications import assess, count
+from lms_assets.domain.counting.history import united
+from lms_assets.domain.counting.holdings import CountingInputs, Holdings, key_of
+from lms_assets.domain.counting.periods import days_of_history, monday_of, spans, trend_instants, week_name
+from lms_assets.domain.counting.report_facts import Snapshot
+from lms_assets.domain.counting.snapshots import Past, backfill
 from lms_assets_tests.reports.worlds import course, done, member
 
 NOW = datetime(2026, 11, 23, 2, tzinfo=UTC)

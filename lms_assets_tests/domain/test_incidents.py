@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lms_assets.domain.alert_text import begun, over
-from lms_assets.domain.chain import StepRecord
-from lms_assets.domain.incidents import Facts, FailedGate, FailedRun, Stopped, find_troubles
-from lms_assets.domain.overdue import FOUR_HOURLY, MONDAYS, NIGHTLY, Overdue, find_overdue
-from lms_assets.domain.report_gate import may_send
-from lms_assets.domain.report_trouble import UnknownMails, held_back
-from lms_assets.domain.trouble import patient
+from lms_assets.domain.operations.alert_messages import begun, over
+from lms_assets.domain.operations.chain_state import StepRecord
+from lms_assets.domain.operations.incident import patient
+from lms_assets.domain.operations.incident_detection import Facts, FailedGate, FailedRun, Stopped, find_troubles
+from lms_assets.domain.operations.report_incidents import UnknownMails, held_back
+from lms_assets.domain.operations.report_release import may_send
+from lms_assets.domain.operations.schedule import FOUR_HOURLY, MONDAYS, NIGHTLY, Overdue, find_overdue
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)  # a Monday
 WAITS = {"enrollments": ("users",), "users": ("contacts",)}

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from lms_assets.domain.leads import CONVERTED, WITHOUT_PARTNER, lead_from_record, plan_leads, status_name_of
+from lms_assets.domain.records.leads import CONVERTED, WITHOUT_PARTNER, lead_from_record, plan_leads, status_name_of
 
 
 def read(**fields):

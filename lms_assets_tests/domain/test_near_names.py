@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from lms_assets.domain.group_links import GroupLink, LinkablePartner, dangling_overrides, link_groups, naming_groups
-from lms_assets.domain.groups import LmsGroup
+from lms_assets.domain.linking.group_links import (
+    GroupLink,
+    LinkablePartner,
+    dangling_overrides,
+    link_groups,
+    naming_groups,
+)
+from lms_assets.domain.records.groups import LmsGroup
 from lms_assets.domain.rules import Rules
 from lms_assets_tests.domain.records import RULES
 

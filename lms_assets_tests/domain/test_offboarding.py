@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from lms_assets.domain.affiliations import ContactFacts, GroupFacts, PersonFacts
-from lms_assets.domain.offboarding import plan_id, plan_offboarding
+from lms_assets.domain.linking.partner_users import ContactFacts, GroupFacts, PersonFacts
+from lms_assets.domain.safety.offboarding import plan_id, plan_offboarding
 
 ACTIVE = PersonFacts(is_active=True)
 GROUPS = (GroupFacts("all", None), GroupFacts("g1", 1), GroupFacts("g2", 2))

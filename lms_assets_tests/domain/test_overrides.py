@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from lms_assets.domain.deletions import SyncStopped
-from lms_assets.domain.overrides import OVERRIDES, Overrides, allowing_command, as_tag, command_in, from_tag
-from lms_assets.domain.overrides import parse_overrides as parse
-from lms_assets.domain.push_plan import refuse_implausible_push
+from lms_assets.domain.counting.push_plan import refuse_implausible_push
+from lms_assets.domain.safety.deactivation_limit import SyncStopped
+from lms_assets.domain.safety.overrides import OVERRIDES, Overrides, allowing_command, as_tag, command_in, from_tag
+from lms_assets.domain.safety.overrides import parse_overrides as parse
 
 
 def test_names_survive_the_run_tag():

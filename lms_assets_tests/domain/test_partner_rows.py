@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lms_assets.domain.partner_rows import rows_of_successors
-from lms_assets.domain.partners import (
+from lms_assets.domain.records.partner_rows import rows_of_successors
+from lms_assets.domain.records.partners import (
     StoredPartner,
     assign_partner_rows,
     collation_key,

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from lms_assets.domain.findings import Rejected
-from lms_assets.domain.partners import Partner, partner_from_account
+from lms_assets.domain.records.partners import Partner, partner_from_account
+from lms_assets.domain.records.rejections import Rejected
 from lms_assets_tests.domain.records import RULES, account
 
 

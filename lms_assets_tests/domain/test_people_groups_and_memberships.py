@@ -2,10 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from lms_assets.domain.findings import Rejected
-from lms_assets.domain.groups import LmsGroup, group_from_record
-from lms_assets.domain.memberships import member_of
-from lms_assets.domain.people import user_from_person
+from lms_assets.domain.records.groups import LmsGroup, group_from_record, member_of
+from lms_assets.domain.records.rejections import Rejected
+from lms_assets.domain.records.users import user_from_person
 from lms_assets_tests.domain.records import RULES, group, person, utc
 
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from lms_assets.domain.progress import Progress, read_progress
-from lms_assets.domain.tasks import Task
-from lms_assets.domain.timetable import DAILY_FULL, ENROLLMENTS
+from lms_assets.domain.operations.portal_tasks import Task
+from lms_assets.domain.operations.progress import Progress, read_progress
+from lms_assets.domain.operations.schedule import DAILY_FULL, ENROLLMENTS
 
 NIGHT = datetime(2026, 3, 2, 1, tzinfo=UTC)
 

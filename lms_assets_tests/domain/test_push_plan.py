@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lms_assets.domain.certifications import PartnerCounts
-from lms_assets.domain.push_plan import (
+from lms_assets.domain.counting.certifications import PartnerCounts
+from lms_assets.domain.counting.push_plan import (
     Mismatch,
     compare_read_back,
     desired_fields,

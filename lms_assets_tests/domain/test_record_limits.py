@@ -6,15 +6,14 @@ import re
 
 import pytest
 
-from lms_assets.domain.contacts import contact_from_user
-from lms_assets.domain.courses import course_from_record, course_properties_from_record
-from lms_assets.domain.findings import Rejected, fingerprint
-from lms_assets.domain.leads import lead_from_record
-from lms_assets.domain.npcu import parse_npcu
-from lms_assets.domain.partners import partner_from_account
-from lms_assets.domain.people import user_from_person
-from lms_assets.domain.transcripts import enrollment_from_transcript
-from lms_assets.domain.values import label_of
+from lms_assets.domain.records.contacts import contact_from_user
+from lms_assets.domain.records.courses import course_from_record, course_properties_from_record, parse_npcu
+from lms_assets.domain.records.leads import lead_from_record
+from lms_assets.domain.records.partners import partner_from_account
+from lms_assets.domain.records.rejections import Rejected, fingerprint
+from lms_assets.domain.records.transcripts import enrollment_from_transcript
+from lms_assets.domain.records.users import user_from_person
+from lms_assets.domain.records.values import label_of
 from lms_assets_tests.domain.records import RULES, account, crm_user, person, transcript
 
 LONG = "x" * 70_000

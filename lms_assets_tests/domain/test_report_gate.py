@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lms_assets.domain.overrides import Overrides
-from lms_assets.domain.report_gate import may_send, why_held_back
+from lms_assets.domain.operations.report_release import may_send, why_held_back
+from lms_assets.domain.safety.overrides import Overrides
 
 NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
 RELEASED = Overrides(frozenset({"stale_reports"}))

@@ -7,7 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from lms_assets.domain.transcript_reading import (
+from lms_assets.domain.records.transcripts import (
+    Enrollment,
     ReadingState,
     TranscriptRead,
     from_json,
@@ -15,7 +16,6 @@ from lms_assets.domain.transcript_reading import (
     read_transcript,
     to_json,
 )
-from lms_assets.domain.transcripts import Enrollment
 
 NOW = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 SECOND, WEEK = timedelta(seconds=1), timedelta(days=7)

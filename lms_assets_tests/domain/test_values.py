@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from lms_assets.domain.values import (
+from lms_assets.domain.records.values import (
     LARGEST_INT,
     BadValue,
     harmless_number,

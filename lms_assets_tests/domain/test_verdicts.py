@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lms_assets.domain.verdicts import Verdict, at_least, no_sudden_fall, none_of, recent
+from lms_assets.domain.safety.check_results import Verdict, at_least, no_sudden_fall, none_of, recent
 
 NOW = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 TWO_DAYS = timedelta(hours=48)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from lms_assets.domain.findings import Rejected
-from lms_assets.domain.webhook_events import COURSE_COMPLETED, Completion, completion_from_message, recent_messages
+from lms_assets.domain.records.completions import COURSE_COMPLETED, Completion, completion_from_message, recent_messages
+from lms_assets.domain.records.rejections import Rejected
 
 PERSON = {"person": {"data": {"type": "people", "id": "p-1"}}}
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lms_assets.domain.affiliations import Affiliation, Via
-from lms_assets.domain.withheld import (
+from lms_assets.domain.linking.partner_users import Affiliation, Via
+from lms_assets.domain.safety.withheld import (
     ContactBasis,
     GroupBasis,
     WithheldReason,

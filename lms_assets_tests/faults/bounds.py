@@ -13,13 +13,7 @@ from functools import reduce
 from typing import Any
 
 from lms_assets_tests.oracle import expected
-from lms_assets_tests.oracle.holding import (
-    CATEGORIES,
-    category_of,
-    course_names,
-    points_of_courses,
-    why_not_held,
-)
+from lms_assets_tests.oracle.holding import CATEGORIES, category_of, course_names, points_of_courses, why_not_held
 
 Links = Mapping[str, int | None]
 State = Mapping[str, Any]

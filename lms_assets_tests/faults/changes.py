@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from lms_assets.sandbox.server import SandboxHandle
+from lms_assets.sandbox.server.server import SandboxHandle
 
 Change = Callable[[SandboxHandle, random.Random], object]
 

@@ -22,13 +22,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lms_assets.sandbox.fault_kinds import KINDS
-from lms_assets.sandbox.server import SandboxHandle, running_sandbox
+from lms_assets.sandbox.faults.kinds import KINDS
+from lms_assets.sandbox.server.server import SandboxHandle, running_sandbox
 from lms_assets_tests.faults.changes import CHANGES
 from lms_assets_tests.faults.judge import Ending, Judge
 from lms_assets_tests.faults.terminal import Terminal
-from lms_assets_tests.support.chain import EVERYTHING, SMALL, ChainRig
-from lms_assets_tests.support.waits import LONGEST_SECONDS
+from lms_assets_tests.harness.chain import EVERYTHING, SMALL, ChainRig
+from lms_assets_tests.harness.waits import LONGEST_SECONDS
 
 ENDPOINTS = (
     "*", "northpass *", "impartner *", "GET /people", "GET /people/*", "GET /groups", "GET /groups/*/memberships",

@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import Any
 
 from lms_assets.domain.rules import Rules
-from lms_assets.warehouse.counts import last_counted
 from lms_assets.warehouse.reading.withheld import withheld_partners
+from lms_assets.warehouse.results.counts import last_counted
 from lms_assets_tests.faults.bounds import Moment, bounds, never_taken_back, outside
+from lms_assets_tests.harness.agreement import differences, links_taken_over
+from lms_assets_tests.harness.chain import ChainRig
 from lms_assets_tests.oracle import kept
-from lms_assets_tests.support.agreement import differences, links_taken_over
-from lms_assets_tests.support.chain import ChainRig
 
 # What these hide, nothing in the answers shows: after them the state may be older than the source, though never poorer.
 SILENT = frozenset(

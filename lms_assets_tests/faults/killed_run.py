@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from lms_assets_tests.support.chain import ChainRig
+from lms_assets_tests.harness.chain import ChainRig
 
 WRITES = ("INSERT", "UPDATE", "DELETE", "COMMIT")
 

@@ -15,11 +15,11 @@ from typing import Any, Literal
 
 from sqlalchemy import Select, select
 
-from lms_assets.sandbox.fault_kinds import KINDS
-from lms_assets.sandbox.server import SandboxHandle, running_sandbox
-from lms_assets.warehouse.tables import metadata, sync_failures, sync_logs
-from lms_assets_tests.support.chain import DIARIES, SMALL, STAMPS, ChainResult, ChainRig
-from lms_assets_tests.support.saved import Saved
+from lms_assets.sandbox.faults.kinds import KINDS
+from lms_assets.sandbox.server.server import SandboxHandle, running_sandbox
+from lms_assets.warehouse.schema.tables import metadata, sync_failures, sync_logs
+from lms_assets_tests.harness.chain import DIARIES, SMALL, STAMPS, ChainResult, ChainRig
+from lms_assets_tests.harness.saved import Saved
 
 Exposure = Literal["once", "always"]
 Outcome = Literal["same", "old", "kept", "late", "untouched"]

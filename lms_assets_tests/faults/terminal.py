@@ -13,16 +13,16 @@ from subprocess import Popen
 
 import dagster as dg
 
-from lms_assets.automation.runs import FINISHED
-from lms_assets.automation.served import served_location
 from lms_assets.lineage import DAILY_FULL
-from lms_assets.sandbox.server import SandboxHandle
-from lms_assets.warehouse.chain_log import latest_chain
+from lms_assets.runs.active import FINISHED
+from lms_assets.runs.served import served_location
+from lms_assets.sandbox.server.server import SandboxHandle
+from lms_assets.warehouse.bookkeeping.chain_log import latest_chain
 from lms_assets.warehouse.engine import Warehouse
+from lms_assets_tests.architecture import source
 from lms_assets_tests.faults.judge import Ending
-from lms_assets_tests.house import source
-from lms_assets_tests.support.commands import Commands, kill_all, wait_until
-from lms_assets_tests.support.waits import comes_about
+from lms_assets_tests.harness.commands import Commands, kill_all, wait_until
+from lms_assets_tests.harness.waits import comes_about
 
 DAEMON = str(Path(sys.executable).with_name("dagster-daemon"))
 ENDINGS = {0: "went through", 1: "failed", 3: "partial"}

@@ -16,13 +16,13 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from lms_assets.sandbox.server import SandboxHandle, running_sandbox
+from lms_assets.sandbox.server.server import SandboxHandle, running_sandbox
 from lms_assets_tests.faults.matrix import change_the_world
-from lms_assets_tests.support.agreement import differences
-from lms_assets_tests.support.chain import SMALL, ChainRig
-from lms_assets_tests.support.commands import Commands
-from lms_assets_tests.support.mariadb import MariaDbServer
-from lms_assets_tests.support.waits import LONGEST_SECONDS
+from lms_assets_tests.harness.agreement import differences
+from lms_assets_tests.harness.chain import SMALL, ChainRig
+from lms_assets_tests.harness.commands import Commands
+from lms_assets_tests.harness.mariadb import MariaDbServer
+from lms_assets_tests.harness.waits import LONGEST_SECONDS
 
 pytestmark = pytest.mark.slow
 

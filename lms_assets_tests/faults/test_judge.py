@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from lms_assets.sandbox.server import running_sandbox
-from lms_assets.warehouse.counts import last_counted, note_counted_without_all, write_counts
-from lms_assets.warehouse.tables import partners
+from lms_assets.sandbox.server.server import running_sandbox
+from lms_assets.warehouse.results.counts import last_counted, note_counted_without_all, write_counts
+from lms_assets.warehouse.schema.tables import partners
 from lms_assets_tests.faults.judge import Ending, Judge
-from lms_assets_tests.support.chain import SMALL, ChainRig
+from lms_assets_tests.harness.chain import SMALL, ChainRig
 
 
 @pytest.mark.slow

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from lms_assets.sandbox import IMPARTNER_KEY, NORTHPASS_KEY
-from lms_assets.sandbox.server import SandboxHandle, running_sandbox
-from lms_assets_tests.support.agreement import differences
-from lms_assets_tests.support.chain import SMALL, ChainRig
+from lms_assets.sandbox.server.server import SandboxHandle, running_sandbox
+from lms_assets_tests.harness.agreement import differences
+from lms_assets_tests.harness.chain import SMALL, ChainRig
 
 pytestmark = pytest.mark.slow
 DIARIES = ("sync_logs", "sync_failures", "task_chain_logs", "task_run_history", "alert_incidents", "sync_state")

@@ -12,15 +12,15 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lms_assets.domain.holdings import CountingInputs
-from lms_assets.domain.report_facts import PartnerFacts
-from lms_assets.reports.delivery import pam_addressees
-from lms_assets.reports.mailer import SmtpMailer, SmtpServer
-from lms_assets.reports.render import Rendered, Renderer
-from lms_assets.reports.run import DeliverySummary, Post, deliver_pam_reports
-from lms_assets.warehouse.email_log import EmailLogRows
+from lms_assets.domain.counting.holdings import CountingInputs
+from lms_assets.domain.counting.report_facts import PartnerFacts
+from lms_assets.reports.delivery.deliver import DeliverySummary, Post, deliver_pam_reports
+from lms_assets.reports.delivery.recipients import pam_addressees
+from lms_assets.reports.delivery.smtp import SmtpMailer, SmtpServer
+from lms_assets.reports.rendering.render import Rendered, Renderer
+from lms_assets.warehouse.bookkeeping.email_log import EmailLogRows
 from lms_assets.warehouse.engine import Warehouse
-from lms_assets.warehouse.reports_reading import managers
+from lms_assets.warehouse.reading.reports import managers
 from lms_assets_tests.reports.worlds import material
 
 NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)

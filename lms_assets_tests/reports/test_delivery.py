@@ -8,8 +8,9 @@ from email.policy import default
 
 import pytest
 
-from lms_assets.domain.report_facts import Executive, Manager
-from lms_assets.reports.delivery import (
+from lms_assets.domain.counting.report_facts import Executive, Manager
+from lms_assets.reports.delivery.deliver import Post, deliver_executive_report, deliver_pam_reports
+from lms_assets.reports.delivery.recipients import (
     decide,
     executive_addressees,
     executive_for_preview,
@@ -17,8 +18,7 @@ from lms_assets.reports.delivery import (
     pam_addressees,
     period_of,
 )
-from lms_assets.reports.render import Renderer
-from lms_assets.reports.run import Post, deliver_executive_report, deliver_pam_reports
+from lms_assets.reports.rendering.render import Renderer
 from lms_assets_tests.reports.worlds import show_world
 
 MONDAY = datetime(2026, 11, 23, 8, tzinfo=UTC)

@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lms_assets.domain.holdings import CountingInputs
-from lms_assets.domain.report_facts import PartnerFacts
+from lms_assets.domain.counting.holdings import CountingInputs
+from lms_assets.domain.counting.report_facts import PartnerFacts
 from lms_assets.reports.config import ReportConfig
-from lms_assets.reports.executive import build_executive_report
-from lms_assets.reports.figures import addressed
-from lms_assets.reports.render import Renderer
+from lms_assets.reports.figures.executive import build_executive_report
+from lms_assets.reports.figures.model import addressed
+from lms_assets.reports.rendering.render import Renderer
 from lms_assets_tests.reports.worlds import AT, course, done, material, member
 
 DAY = timedelta(days=1)

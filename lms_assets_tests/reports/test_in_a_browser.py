@@ -10,9 +10,9 @@ from dataclasses import replace
 import pytest
 
 from lms_assets.reports.config import contrast
-from lms_assets.reports.executive import build_executive_report
-from lms_assets.reports.pam import build_pam_report
-from lms_assets.reports.render import Renderer
+from lms_assets.reports.figures.executive import build_executive_report
+from lms_assets.reports.figures.pam import build_pam_report
+from lms_assets.reports.rendering.render import Renderer
 from lms_assets_tests.reports.worlds import show_world
 
 pytestmark = pytest.mark.slow

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from lms_assets.reports.mailer import MailServerUnavailable, SmtpMailer, SmtpServer
-from lms_assets.reports.message import build_message
-from lms_assets.reports.render import Rendered
+from lms_assets.reports.delivery.message import build_message
+from lms_assets.reports.delivery.smtp import MailServerUnavailable, SmtpMailer, SmtpServer
+from lms_assets.reports.rendering.render import Rendered
 from lms_assets_tests.reports.mail_server import Mailbox, running_mail_server
 
 MESSAGE = build_message(

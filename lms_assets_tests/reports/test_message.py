@@ -8,8 +8,8 @@ from email.policy import default
 
 import pytest
 
-from lms_assets.reports.message import UnusableAddress, build_message, message_id
-from lms_assets.reports.render import InlineImage, Rendered
+from lms_assets.reports.delivery.message import UnusableAddress, build_message, message_id
+from lms_assets.reports.rendering.render import InlineImage, Rendered
 
 NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
 RENDERED = Rendered(

@@ -6,11 +6,11 @@ from datetime import date, timedelta
 
 import pytest
 
-from lms_assets.domain.holdings import CountingInputs
-from lms_assets.domain.report_facts import PartnerFacts, Snapshot
+from lms_assets.domain.counting.holdings import CountingInputs
+from lms_assets.domain.counting.report_facts import PartnerFacts, Snapshot
 from lms_assets.reports.config import ReportConfig
-from lms_assets.reports.figures import Change, addressed
-from lms_assets.reports.pam import build_pam_report
+from lms_assets.reports.figures.model import Change, addressed
+from lms_assets.reports.figures.pam import build_pam_report
 from lms_assets_tests.reports.worlds import AT, course, done, material, member
 
 DAY = timedelta(days=1)

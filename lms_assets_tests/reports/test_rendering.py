@@ -10,13 +10,13 @@ from html.parser import HTMLParser
 
 import pytest
 
-from lms_assets.reports import words
 from lms_assets.reports.config import MINIMUM_CONTRAST, contrast, report_config_from_toml
-from lms_assets.reports.document import Cell, Column, Document, Row, Section, Table
-from lms_assets.reports.executive import build_executive_report
-from lms_assets.reports.pam import build_pam_report
-from lms_assets.reports.pam_document import pam_document
-from lms_assets.reports.render import MAX_HTML_BYTES, Renderer
+from lms_assets.reports.figures.executive import build_executive_report
+from lms_assets.reports.figures.pam import build_pam_report
+from lms_assets.reports.rendering import formatting as words
+from lms_assets.reports.rendering.document import Cell, Column, Document, Row, Section, Table
+from lms_assets.reports.rendering.pam_document import pam_document
+from lms_assets.reports.rendering.render import MAX_HTML_BYTES, Renderer
 from lms_assets_tests.reports.worlds import FORMULA_NAME, SCRIPT_NAME, show_world
 
 

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert, select
 
-from lms_assets.warehouse import tables as t
-from lms_assets.warehouse.email_log import EmailLogRows, unknown_outcomes
+from lms_assets.warehouse.bookkeeping.email_log import EmailLogRows, unknown_outcomes
 from lms_assets.warehouse.engine import Warehouse
+from lms_assets.warehouse.schema import tables as t
+from lms_assets_tests.harness.waits import LONGEST_SECONDS
 from lms_assets_tests.reports.forty import NOW, send
 from lms_assets_tests.reports.mail_server import Mailbox, running_mail_server
-from lms_assets_tests.support.waits import LONGEST_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
 FORTY = [f"olga-{number}@example.com" for number in range(1, 41)]

@@ -11,10 +11,10 @@ from sqlalchemy import insert, select, update
 from typer.testing import CliRunner
 
 from lms_assets.cli import app
-from lms_assets.console.report_settle import SettleOptions, print_unsettled, settle
+from lms_assets.console.commands.report import SettleOptions, print_unsettled, settle
 from lms_assets.settings import ConfigurationError
-from lms_assets.warehouse import tables as t
-from lms_assets.warehouse.email_log import EmailLogRows, unknown_outcomes
+from lms_assets.warehouse.bookkeeping.email_log import EmailLogRows, unknown_outcomes
+from lms_assets.warehouse.schema import tables as t
 from lms_assets_tests.reports.forty import NOW, send
 from lms_assets_tests.reports.mail_server import Mailbox, running_mail_server
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lms_assets.reports.executive import build_executive_report
-from lms_assets.reports.pam import build_pam_report
+from lms_assets.reports.figures.executive import build_executive_report
+from lms_assets.reports.figures.pam import build_pam_report
 from lms_assets_tests.reports.worlds import show_world
 
 PAMS = 60

@@ -5,16 +5,16 @@ from __future__ import annotations
 import random
 from datetime import UTC, date, datetime, timedelta
 
-from lms_assets.domain.affiliations import Affiliation, Via
-from lms_assets.domain.certifications import CourseFacts
-from lms_assets.domain.history import Past, backfill
-from lms_assets.domain.holdings import CountingInputs, Holdings
-from lms_assets.domain.report_facts import PartnerFacts, Snapshot
-from lms_assets.domain.spans import WEEK, days_of_history
-from lms_assets.domain.transcripts import Enrollment
+from lms_assets.domain.counting.certifications import CourseFacts
+from lms_assets.domain.counting.holdings import CountingInputs, Holdings
+from lms_assets.domain.counting.periods import WEEK, days_of_history
+from lms_assets.domain.counting.report_facts import PartnerFacts, Snapshot
+from lms_assets.domain.counting.snapshots import Past, backfill
+from lms_assets.domain.linking.partner_users import Affiliation, Via
+from lms_assets.domain.records.transcripts import Enrollment
 from lms_assets.reports.config import ReportConfig
-from lms_assets.reports.figures import Frame
-from lms_assets.reports.material import Material
+from lms_assets.reports.figures.inputs import Material
+from lms_assets.reports.figures.model import Frame
 
 AT = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
 WEEK_OF = date(2026, 11, 23)

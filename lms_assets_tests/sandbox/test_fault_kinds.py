@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from lms_assets.sandbox.fault_kinds import KINDS
+from lms_assets.sandbox.faults.kinds import KINDS
 from lms_assets_tests.sandbox.callers import NOW_TEXT, Caller
 
 Check = Callable[[Caller], None]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import requests
 
-from lms_assets.sandbox.fault_kinds import KINDS
-from lms_assets.sandbox.faults import FaultRule
+from lms_assets.sandbox.faults.kinds import KINDS
+from lms_assets.sandbox.faults.switchboard import FaultRule
 
 
 def test_rules_come_and_go_over_http_and_tell_how_often_they_hit(caller):

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lms_assets.sandbox.filter_grammar import FilterError, compiled
-from lms_assets.sandbox.impartner_fields import OBJECTS
-from lms_assets.sandbox.world import Account
+from lms_assets.sandbox.impartner.fields import OBJECTS
+from lms_assets.sandbox.impartner.filter_grammar import FilterError, compiled
+from lms_assets.sandbox.state.world import Account
 
 _ACCOUNT = OBJECTS["Account"]
 

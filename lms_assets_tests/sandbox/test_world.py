@@ -9,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lms_assets.sandbox import SandboxConfig, build_world, ids
-from lms_assets.sandbox.awkward import CASES
-from lms_assets.sandbox.names import company_words
+from lms_assets.sandbox import SandboxConfig, build_world
+from lms_assets.sandbox.edge_cases.collection import CASES
+from lms_assets.sandbox.state import ids
+from lms_assets.sandbox.state.names import company_words
 from lms_assets_tests.sandbox.callers import NOW, NOW_TEXT, settings
 
 _REAL_DOMAINS_ALLOWED = {"nintex.com", "bill.com", "safalo.com", "crestan.com"}

@@ -14,10 +14,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from lms_assets.vendors.http import HttpLimits
-from lms_assets.vendors.impartner import ImpartnerClient
-from lms_assets.vendors.northpass import NorthpassClient
-from lms_assets_tests.support.limits import QUICK
+from lms_assets.vendors.impartner.client import ImpartnerClient
+from lms_assets.vendors.northpass.client import NorthpassClient
+from lms_assets.vendors.transport.client import HttpLimits
+from lms_assets_tests.harness.limits import QUICK
 
 NORTHPASS_KEY = "np-secret-key-4711"
 IMPARTNER_KEY = "prm-secret-key-0815"

@@ -7,16 +7,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from lms_assets.vendors.errors import (
+from lms_assets.vendors.listing import Reading
+from lms_assets.vendors.transport.errors import (
     AuthenticationFailed,
     RecordNotFound,
     UnexpectedAnswer,
     VendorError,
     VendorUnavailable,
 )
-from lms_assets.vendors.fan_out import for_each
-from lms_assets.vendors.settle import Reading
-from lms_assets_tests.support.waits import LONGEST_SECONDS
+from lms_assets.vendors.transport.parallel import for_each
+from lms_assets_tests.harness.waits import LONGEST_SECONDS
 from lms_assets_tests.vendors.scripted import Reply, ScriptedServer, Seen, gone, northpass, resource
 
 

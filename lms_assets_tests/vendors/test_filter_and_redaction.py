@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lms_assets.vendors.impartner_filter import (
+from lms_assets.vendors.impartner.filters import (
     after,
     compare,
     differs,
@@ -19,8 +19,8 @@ from lms_assets.vendors.impartner_filter import (
     one_of_in_parts,
     since,
 )
-from lms_assets.vendors.redaction import MAXIMUM_LENGTH, scrub
-from lms_assets.vendors.retries import retry_after_seconds
+from lms_assets.vendors.transport.redaction import MAXIMUM_LENGTH, scrub
+from lms_assets.vendors.transport.retries import retry_after_seconds
 
 MOMENT = datetime(2026, 1, 31, 4, 0, tzinfo=timezone(timedelta(hours=2)))
 

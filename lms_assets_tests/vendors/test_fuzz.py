@@ -11,20 +11,20 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from lms_assets.domain.push_plan import same_value
-from lms_assets.vendors.answers import Reader, RefusedInBody, ShapeError, error_summary
+from lms_assets.domain.counting.push_plan import same_value
 from lms_assets.vendors.endpoints import Impartner, Northpass
-from lms_assets.vendors.errors import VendorError
-from lms_assets.vendors.impartner import ImpartnerClient
-from lms_assets.vendors.impartner_answers import (
+from lms_assets.vendors.impartner.client import ImpartnerClient
+from lms_assets.vendors.impartner.responses import (
     deleted_ids,
     described_fields,
     records_asked_for,
     rows_and_count,
     with_fields,
 )
-from lms_assets.vendors.northpass import NorthpassClient
-from lms_assets.vendors.northpass_pages import changed_since, identity_of, one_resource, rows_and_link
+from lms_assets.vendors.northpass.client import NorthpassClient
+from lms_assets.vendors.northpass.pages import changed_since, identity_of, one_resource, rows_and_link
+from lms_assets.vendors.transport.errors import VendorError
+from lms_assets.vendors.transport.responses import Reader, RefusedInBody, ShapeError, error_summary
 from lms_assets_tests.vendors.scripted import Reply, ScriptedServer, impartner, northpass
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)

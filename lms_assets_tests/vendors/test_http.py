@@ -9,7 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from lms_assets.vendors.errors import (
+from lms_assets.vendors.northpass.client import NorthpassClient
+from lms_assets.vendors.transport.errors import (
     AuthenticationFailed,
     RequestRejected,
     Throttled,
@@ -18,17 +19,8 @@ from lms_assets.vendors.errors import (
     UnreadableAnswer,
     VendorUnavailable,
 )
-from lms_assets.vendors.northpass import NorthpassClient
-from lms_assets_tests.support.limits import QUICK
-from lms_assets_tests.vendors.scripted import (
-    NORTHPASS_KEY,
-    Raw,
-    Reply,
-    ScriptedServer,
-    first_then,
-    northpass,
-    resource,
-)
+from lms_assets_tests.harness.limits import QUICK
+from lms_assets_tests.vendors.scripted import NORTHPASS_KEY, Raw, Reply, ScriptedServer, first_then, northpass, resource
 
 FINE = Reply({"data": resource("p1", name="A")})
 CUT_OFF = Raw(b'HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{"data": ')

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from lms_assets.vendors.errors import (
+from lms_assets.vendors.impartner.filters import differs, equals
+from lms_assets.vendors.listing import Verdict
+from lms_assets.vendors.transport.errors import (
     AuthenticationFailed,
     RecordNotFound,
     RequestRejected,
@@ -16,9 +18,7 @@ from lms_assets.vendors.errors import (
     UnexpectedAnswer,
     VendorUnavailable,
 )
-from lms_assets.vendors.impartner_filter import differs, equals
-from lms_assets.vendors.listing import Verdict
-from lms_assets_tests.support.limits import QUICK
+from lms_assets_tests.harness.limits import QUICK
 from lms_assets_tests.vendors.scripted import Reply, ScriptedServer, Seen, first_then, impartner
 
 

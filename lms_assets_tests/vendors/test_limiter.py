@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from lms_assets.vendors.limiter import NoFreeSlot, RateLimiter, shared_limiter
-from lms_assets_tests.support.waits import LONGEST_SECONDS
+from lms_assets.vendors.transport.rate_limit import NoFreeSlot, RateLimiter, shared_limiter
+from lms_assets_tests.harness.waits import LONGEST_SECONDS
 
 NANOSECONDS = 1_000_000_000
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from lms_assets.vendors.errors import RecordNotFound, UnexpectedAnswer, VendorUnavailable
 from lms_assets.vendors.listing import Listing, Verdict
+from lms_assets.vendors.transport.errors import RecordNotFound, UnexpectedAnswer, VendorUnavailable
 from lms_assets_tests.vendors.scripted import (
     Raw,
     Reply,

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from lms_assets.vendors.errors import UnexpectedAnswer, UnsafeLink, VendorError
-from lms_assets.vendors.impartner import ImpartnerClient
-from lms_assets.vendors.northpass import NorthpassClient
-from lms_assets.vendors.origin import Origin
+from lms_assets.vendors.impartner.client import ImpartnerClient
+from lms_assets.vendors.northpass.client import NorthpassClient
+from lms_assets.vendors.transport.errors import UnexpectedAnswer, UnsafeLink, VendorError
+from lms_assets.vendors.transport.origin import Origin
 from lms_assets_tests.vendors.scripted import (
     IMPARTNER_KEY,
     NORTHPASS_KEY,

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from lms_assets.vendors.errors import VendorUnavailable
-from lms_assets.vendors.listing import Listing, Page, Verdict
-from lms_assets.vendors.settle import as_it_is, read_settled
+from lms_assets.vendors.listing import Listing, Page, Verdict, as_it_is, read_settled
+from lms_assets.vendors.transport.errors import VendorUnavailable
 
 
 def listing_of(*pages: list[int | None], fails: bool = False, count: int | None = None) -> Listing:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from lms_assets.vendors.errors import UntrustedServer
-from lms_assets.vendors.northpass import NorthpassClient
-from lms_assets_tests.support.limits import QUICK
+from lms_assets.vendors.northpass.client import NorthpassClient
+from lms_assets.vendors.transport.errors import UntrustedServer
+from lms_assets_tests.harness.limits import QUICK
 from lms_assets_tests.vendors.scripted import NORTHPASS_KEY, Reply, ScriptedServer, resource
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the openssl command")

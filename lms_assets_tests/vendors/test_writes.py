@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from lms_assets.domain.push_plan import same_value
-from lms_assets.vendors.errors import AuthenticationFailed, RequestRejected, Throttled, VendorUnavailable
-from lms_assets.vendors.impartner_patch import PatchResult
-from lms_assets.vendors.northpass_removal import Removal, RemovalResult
+from lms_assets.domain.counting.push_plan import same_value
+from lms_assets.vendors.impartner.writes import PatchResult
+from lms_assets.vendors.northpass.pages import Removal, RemovalResult
+from lms_assets.vendors.transport.errors import AuthenticationFailed, RequestRejected, Throttled, VendorUnavailable
 from lms_assets_tests.vendors.scripted import (
     Raw,
     Reply,

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import stamina.instrumentation
 from sqlalchemy import select
 
-from lms_assets.warehouse import tables as t
 from lms_assets.warehouse.engine import Warehouse
+from lms_assets.warehouse.schema import tables as t
 
 ROWS = [{"id": f"u{number}", "email": f"p{number}@example.com"} for number in range(3000)]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import select
 
-from lms_assets.warehouse import tables as t
 from lms_assets.warehouse.engine import Warehouse
-from lms_assets.warehouse.sync import SyncCounts, upsert
+from lms_assets.warehouse.schema import tables as t
+from lms_assets.warehouse.upsert.upsert import SyncCounts, upsert
 
 
 def stored(warehouse: Warehouse, table: Any, *columns: str) -> list[tuple[Any, ...]]:

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from lms_assets.warehouse import tables as t
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.errors import AccessDenied, SchemaNotCurrent, UpgradeRefused
-from lms_assets.warehouse.sync import upsert
-from lms_assets.warehouse.tables_base import COLLATION, EXACT, is_exact
-from lms_assets_tests.support.mariadb import MariaDbServer
-from lms_assets_tests.support.old_portal import LATIN1, NAMES, UTF8MB3, UTF8MB4, contents, make_old_portal
+from lms_assets.warehouse.schema import tables as t
+from lms_assets.warehouse.schema.base import COLLATION, EXACT, is_exact
+from lms_assets.warehouse.upsert.upsert import upsert
+from lms_assets_tests.harness.mariadb import MariaDbServer
+from lms_assets_tests.harness.old_portal import LATIN1, NAMES, UTF8MB3, UTF8MB4, contents, make_old_portal
 from lms_assets_tests.warehouse.stored import stored
 
 ALIKE = [("jose@example.com", "josé@example.com"), ("strasse@example.com", "straße@example.com"),

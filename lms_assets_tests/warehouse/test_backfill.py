@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from lms_assets.warehouse import tables as t
-from lms_assets.warehouse.counts import write_counts
 from lms_assets.warehouse.migrations.backfill import fill_transcript_read_at
-from lms_assets.warehouse.sync import upsert
+from lms_assets.warehouse.results.counts import write_counts
+from lms_assets.warehouse.schema import tables as t
+from lms_assets.warehouse.upsert.upsert import upsert
 from lms_assets_tests.warehouse.stored import stored
 
 

@@ -15,15 +15,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, select, update
 
-from lms_assets.warehouse import tables as t
 from lms_assets.warehouse.engine import Warehouse
-from lms_assets.warehouse.errors import (
-    LockedByOthers,
-    ReadOnlyWarehouse,
-    WarehouseError,
-)
-from lms_assets.warehouse.sync import upsert
-from lms_assets_tests.support.waits import LONGEST_SECONDS
+from lms_assets.warehouse.errors import LockedByOthers, ReadOnlyWarehouse, WarehouseError
+from lms_assets.warehouse.schema import tables as t
+from lms_assets.warehouse.upsert.upsert import upsert
+from lms_assets_tests.harness.waits import LONGEST_SECONDS
 from lms_assets_tests.warehouse.attempts import ROWS, on_retry, user_count
 
 

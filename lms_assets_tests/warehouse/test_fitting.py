@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy import JSON, Boolean, Column, Date, Enum, ForeignKey, Integer, MetaData, Numeric, String, Table, Text
 
-from lms_assets.warehouse.fitting import Fitted, Fitter
-from lms_assets.warehouse.types import UtcDateTime
+from lms_assets.warehouse.schema.base import UtcDateTime
+from lms_assets.warehouse.upsert.convert import Fitted, Fitter
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 TABLE = Table(

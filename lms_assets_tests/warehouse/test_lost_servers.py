@@ -8,14 +8,11 @@ from datetime import datetime
 import pytest
 from sqlalchemy import Connection, text
 
-from lms_assets.warehouse import tables as t
 from lms_assets.warehouse.engine import Warehouse
-from lms_assets.warehouse.errors import (
-    ConnectionLost,
-    WarehouseUnreachable,
-)
-from lms_assets.warehouse.sync import upsert
-from lms_assets_tests.support.mariadb import MariaDbServer
+from lms_assets.warehouse.errors import ConnectionLost, WarehouseUnreachable
+from lms_assets.warehouse.schema import tables as t
+from lms_assets.warehouse.upsert.upsert import upsert
+from lms_assets_tests.harness.mariadb import MariaDbServer
 from lms_assets_tests.warehouse.attempts import ROWS, on_retry, user_count
 
 

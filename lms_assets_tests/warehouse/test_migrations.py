@@ -10,13 +10,13 @@ import pytest
 from sqlalchemy import Connection, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 
-from lms_assets.warehouse import tables as t
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.errors import SchemaNotCurrent
 from lms_assets.warehouse.migrations import VERSION_TABLE, head_version
-from lms_assets.warehouse.sync import upsert
-from lms_assets_tests.support.mariadb import MariaDbServer
-from lms_assets_tests.support.old_portal import NAMES, contents, make_old_portal
+from lms_assets.warehouse.schema import tables as t
+from lms_assets.warehouse.upsert.upsert import upsert
+from lms_assets_tests.harness.mariadb import MariaDbServer
+from lms_assets_tests.harness.old_portal import NAMES, contents, make_old_portal
 
 COMPOUND_ID = "-".join(["8c1f6f0e-9f1a-4f0e-8d53-0a0d3b6f2f11"] * 2)
 

@@ -9,12 +9,15 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Connection, event, select
 
-from lms_assets.domain.findings import Rejected
-from lms_assets.warehouse import failures, incidents, push_memory, staging, state, sync_log
-from lms_assets.warehouse import tables as t
-from lms_assets.warehouse.chain_log import ChainRow, ChainStore, latest_chain
-from lms_assets.warehouse.sync import Misfit, SyncCounts, upsert
-from lms_assets_tests.support.waits import LONGEST_SECONDS
+from lms_assets.domain.records.rejections import Rejected
+from lms_assets.warehouse.bookkeeping import failures, incidents, sync_log
+from lms_assets.warehouse.bookkeeping.chain_log import ChainRow, ChainStore, latest_chain
+from lms_assets.warehouse.schema import tables as t
+from lms_assets.warehouse.state import pushed_values as push_memory
+from lms_assets.warehouse.state import sync_state as state
+from lms_assets.warehouse.state import transcript_staging as staging
+from lms_assets.warehouse.upsert.upsert import Misfit, SyncCounts, upsert
+from lms_assets_tests.harness.waits import LONGEST_SECONDS
 
 LATER = timedelta(minutes=5)
 

@@ -9,8 +9,7 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.engine import make_url
 
-from lms_assets.warehouse import tables as t
-from lms_assets.warehouse.engine import Warehouse
+from lms_assets.warehouse.engine import Warehouse, parse_url
 from lms_assets.warehouse.errors import (
     AccessDenied,
     DatabaseFull,
@@ -19,9 +18,9 @@ from lms_assets.warehouse.errors import (
     WarehouseError,
     WarehouseUnreachable,
 )
-from lms_assets.warehouse.sync import upsert
-from lms_assets.warehouse.urls import parse_url
-from lms_assets_tests.support.mariadb import PASSWORD
+from lms_assets.warehouse.schema import tables as t
+from lms_assets.warehouse.upsert.upsert import upsert
+from lms_assets_tests.harness.mariadb import PASSWORD
 from lms_assets_tests.warehouse.attempts import ROWS, user_count
 
 

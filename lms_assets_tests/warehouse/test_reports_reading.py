@@ -7,12 +7,10 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from sqlalchemy import insert
 
-from lms_assets.domain.certifications import PartnerCounts
-from lms_assets.domain.explanation import explain
-from lms_assets.domain.report_facts import Snapshot
-from lms_assets.warehouse import tables as t
-from lms_assets.warehouse.counts import write_history
-from lms_assets.warehouse.reports_reading import (
+from lms_assets.domain.counting.certifications import PartnerCounts
+from lms_assets.domain.counting.explanation import explain
+from lms_assets.domain.counting.report_facts import Snapshot
+from lms_assets.warehouse.reading.reports import (
     counting_inputs,
     executives,
     find_partners,
@@ -22,6 +20,8 @@ from lms_assets.warehouse.reports_reading import (
     snapshots,
     store_snapshots,
 )
+from lms_assets.warehouse.results.counts import write_history
+from lms_assets.warehouse.schema import tables as t
 
 AT = datetime(2026, 11, 23, 2, tzinfo=UTC)
 DAY = timedelta(days=1)

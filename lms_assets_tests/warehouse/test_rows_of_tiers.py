@@ -8,13 +8,14 @@ from datetime import date, timedelta
 import pytest
 from sqlalchemy import select
 
-from lms_assets.domain.certifications import PartnerCounts
-from lms_assets.domain.group_links import GroupLink
-from lms_assets.warehouse import counts, links, reading
-from lms_assets.warehouse import tables as t
-from lms_assets.warehouse.children import sync_enrollments, sync_members
-from lms_assets.warehouse.describe import table_columns
-from lms_assets.warehouse.sync import SyncCounts, deactivate, upsert
+from lms_assets.domain.counting.certifications import PartnerCounts
+from lms_assets.domain.linking.group_links import GroupLink
+from lms_assets.warehouse import reading
+from lms_assets.warehouse.results import counts, links
+from lms_assets.warehouse.schema import tables as t
+from lms_assets.warehouse.schema.descriptions import table_columns
+from lms_assets.warehouse.upsert.children import sync_enrollments, sync_members
+from lms_assets.warehouse.upsert.upsert import SyncCounts, deactivate, upsert
 
 DAY = timedelta(days=1)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lms_assets_tests import conftest
-from lms_assets_tests.support.mariadb import MariaDbServer
+from lms_assets_tests.harness.mariadb import MariaDbServer
 
 
 def test_without_mariadb_its_tests_are_skipped_with_the_package_to_install(monkeypatch):

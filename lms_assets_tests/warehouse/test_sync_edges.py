@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from lms_assets.warehouse import tables as t
-from lms_assets.warehouse.sync import SyncCounts, deactivate, update_existing, upsert
+from lms_assets.warehouse.schema import tables as t
+from lms_assets.warehouse.upsert.upsert import SyncCounts, deactivate, update_existing, upsert
 from lms_assets_tests.warehouse.stored import partner_rows, stored, sync_partners
 
 LATER = timedelta(hours=6)

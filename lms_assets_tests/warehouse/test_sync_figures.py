@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from lms_assets.warehouse import sync_log
-from lms_assets.warehouse import tables as t
+from lms_assets.warehouse.bookkeeping import sync_log
 from lms_assets.warehouse.engine import Warehouse
-from lms_assets.warehouse.sync import Misfit, SyncCounts, delete_rows, update_existing, upsert
+from lms_assets.warehouse.schema import tables as t
+from lms_assets.warehouse.upsert.upsert import Misfit, SyncCounts, delete_rows, update_existing, upsert
 from lms_assets_tests.warehouse.stored import partner_rows, stored, sync_partners
 
 LATER = timedelta(hours=6)

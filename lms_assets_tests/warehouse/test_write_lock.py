@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import text
 
-from lms_assets.warehouse import write_lock
 from lms_assets.warehouse.engine import Warehouse
-from lms_assets.warehouse.write_lock import Owner, WriteLock, holder_of, take_lock
-from lms_assets_tests.support.mariadb import MariaDbServer
-from lms_assets_tests.support.waits import comes_about
+from lms_assets.warehouse.state import write_lock
+from lms_assets.warehouse.state.write_lock import Owner, WriteLock, holder_of, take_lock
+from lms_assets_tests.harness.mariadb import MariaDbServer
+from lms_assets_tests.harness.waits import comes_about
 
 CHAIN = Owner("aaaaaaaa-1111", "daily_full", "one", datetime(2026, 3, 2, 2, tzinfo=UTC).isoformat())
 OTHER = Owner("bbbbbbbb-2222", "push_to_impartner", "two", datetime(2026, 3, 2, 3, tzinfo=UTC).isoformat())

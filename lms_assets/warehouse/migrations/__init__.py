@@ -23,7 +23,7 @@ from lms_assets.warehouse.migrations.reconcile_indexes import Reconciled
 from lms_assets.warehouse.migrations.reconcile_texts import Texts
 from lms_assets.warehouse.migrations.refusals import refusals
 from lms_assets.warehouse.migrations.warnings import other_schedulers
-from lms_assets.warehouse.tables import metadata
+from lms_assets.warehouse.schema.tables import metadata
 
 __all__ = [
     "VERSION_TABLE",

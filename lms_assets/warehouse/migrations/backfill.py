@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, update
 
-from lms_assets.warehouse.counts import last_counted
-from lms_assets.warehouse.tables import lms_users
+from lms_assets.warehouse.results.counts import last_counted
+from lms_assets.warehouse.schema.tables import lms_users
 
 __all__ = ["fill_transcript_read_at"]
 

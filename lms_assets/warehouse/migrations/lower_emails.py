@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, bindparam, inspect, select, update
 
-from lms_assets.domain.emails import fold_email
+from lms_assets.domain.records.emails import fold_email
 from lms_assets.warehouse.migrations.reconcile_indexes import Reconciled
-from lms_assets.warehouse.sync_plan import chunks
-from lms_assets.warehouse.tables import contacts, lms_users
+from lms_assets.warehouse.schema.tables import contacts, lms_users
+from lms_assets.warehouse.upsert.compare import chunks
 
 __all__ = ["lower_case_emails"]
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Column, Connection, MetaData, String, Table, Text, delete, inspect, select
 
-from lms_assets.warehouse.tables_base import MYSQL_OPTIONS
+from lms_assets.warehouse.schema.base import MYSQL_OPTIONS
 
 __all__ = ["PENDING", "drop_pending", "pending_statements", "remove_pending", "write_down"]
 

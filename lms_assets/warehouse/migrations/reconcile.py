@@ -21,11 +21,18 @@ from sqlalchemy.schema import CreateTable
 from sqlalchemy.types import TypeEngine
 
 from lms_assets.warehouse.migrations.pending import write_down
-from lms_assets.warehouse.migrations.reconcile_foreign_keys import do_pending, drop_references, set_aside
-from lms_assets.warehouse.migrations.reconcile_indexes import UNNAMED, Reconciled, add_indexes, drop_unique
+from lms_assets.warehouse.migrations.reconcile_indexes import (
+    UNNAMED,
+    Reconciled,
+    add_indexes,
+    do_pending,
+    drop_references,
+    drop_unique,
+    set_aside,
+)
 from lms_assets.warehouse.migrations.reconcile_texts import Texts, converted_type, tied_columns
 from lms_assets.warehouse.migrations.reconcile_values import FirstValues, first_values
-from lms_assets.warehouse.tables_base import EXACT
+from lms_assets.warehouse.schema.base import EXACT
 
 __all__ = ["reconcile"]
 

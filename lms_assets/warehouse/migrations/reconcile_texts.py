@@ -15,7 +15,7 @@ from sqlalchemy import Column, Connection, Enum, Inspector, MetaData, String, in
 from sqlalchemy.dialects import mysql
 from sqlalchemy.engine.interfaces import ReflectedColumn
 
-from lms_assets.warehouse.tables_base import COLLATION, EXACT, is_exact
+from lms_assets.warehouse.schema.base import COLLATION, EXACT, is_exact
 
 __all__ = ["StoredText", "Texts", "converted_type", "tied_columns"]
 

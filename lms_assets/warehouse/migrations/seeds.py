@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, func, insert, select
 
 from lms_assets.domain.rules import Rules
-from lms_assets.warehouse.tables import certification_category_rules
+from lms_assets.warehouse.schema.tables import certification_category_rules
 
 __all__ = ["seed_category_rules"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, select
 
 from lms_assets.warehouse.migrations.reconcile_indexes import Reconciled
-from lms_assets.warehouse.tables import scheduled_tasks
+from lms_assets.warehouse.schema.tables import scheduled_tasks
 
 __all__ = ["other_schedulers"]
 

@@ -40,11 +40,7 @@ from lms_assets.warehouse.reading.people import (
     users,
 )
 from lms_assets.warehouse.reading.whole import active_ids, duplicate_values, orphans, row_count
-from lms_assets.warehouse.reading.withheld import (
-    people_read_long_ago,
-    withheld_from_counting,
-    withheld_partners,
-)
+from lms_assets.warehouse.reading.withheld import people_read_long_ago, withheld_from_counting, withheld_partners
 
 __all__ = [
     "StoredCourse",

@@ -9,9 +9,8 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from sqlalchemy import Connection, func, select
 
-from lms_assets.domain.transcripts import Enrollment
-from lms_assets.warehouse.sync_plan import chunks
-from lms_assets.warehouse.tables import (
+from lms_assets.domain.records.transcripts import Enrollment
+from lms_assets.warehouse.schema.tables import (
     contact_affiliations,
     contacts,
     lms_enrollments,
@@ -20,6 +19,7 @@ from lms_assets.warehouse.tables import (
     lms_users,
     sync_logs,
 )
+from lms_assets.warehouse.upsert.compare import chunks
 
 
 @dataclass(frozen=True, slots=True)

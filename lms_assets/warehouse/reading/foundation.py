@@ -1,4 +1,4 @@
-"""Tier 1: partners, contacts, courses and the rules of their categories."""
+"""Tier 4: what counting and pushing need to know of partners."""
 
 from __future__ import annotations
 
@@ -6,12 +6,31 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
-from lms_assets.domain.categories import Category
-from lms_assets.domain.certifications import CourseFacts
-from lms_assets.domain.contact_rows import StoredContact
-from lms_assets.domain.partner_rows import StoredPartner
+from lms_assets.domain.counting.certifications import CourseFacts, PartnerCounts
+from lms_assets.domain.records.contacts import StoredContact
+from lms_assets.domain.records.courses import Category
+from lms_assets.domain.records.partner_rows import StoredPartner
 from lms_assets.domain.rules import CategoryRule
-from lms_assets.warehouse.tables import certification_category_rules, contacts, lms_courses, partners
+from lms_assets.warehouse.results.counts import CATEGORY_COLUMNS, stored_counts
+from lms_assets.warehouse.schema.tables import certification_category_rules, contacts, lms_courses, partners
+
+
+def partner_tiers(connection: Connection) -> dict[int, str | None]:
+    """Partner id to its tier."""
+    return {row[0]: row[1] for row in connection.execute(select(partners.c.id, partners.c.partner_tier))}
+
+
+def stored_partner_counts(connection: Connection) -> dict[int, PartnerCounts]:
+    """The counts of every partner as stored, by partner id."""
+    return {
+        partner_id: PartnerCounts(
+            partner_id,
+            {category: row[column] or 0 for category, column in CATEGORY_COLUMNS.items()},
+            row["total_npcu"] or 0,
+            bool(row["has_gtm_certification"]),
+        )
+        for partner_id, row in stored_counts(connection).items()
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
-from lms_assets.domain.certifications import ContactFacts, GroupFacts, PersonFacts
-from lms_assets.warehouse.sync_plan import chunks
-from lms_assets.warehouse.tables import contact_affiliations, contacts, lms_group_members, lms_groups, lms_users
+from lms_assets.domain.counting.certifications import ContactFacts, GroupFacts, PersonFacts
+from lms_assets.warehouse.schema.tables import contact_affiliations, contacts, lms_group_members, lms_groups, lms_users
+from lms_assets.warehouse.upsert.compare import chunks
 
 
 @dataclass(frozen=True, slots=True)

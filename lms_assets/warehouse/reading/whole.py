@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, func, select
 
-from lms_assets.warehouse.tables import metadata
+from lms_assets.warehouse.schema.tables import metadata
 
 
 def row_count(connection: Connection, table: Table | str, *, active_only: bool = False) -> int:

@@ -9,10 +9,10 @@ from functools import cached_property
 
 from sqlalchemy import Connection, select
 
-from lms_assets.domain.affiliations import Affiliation, Via, partner_users
-from lms_assets.domain.groups import is_kept_group
+from lms_assets.domain.linking.partner_users import Affiliation, Via, partner_users
+from lms_assets.domain.records.groups import is_kept_group
 from lms_assets.domain.rules import Rules
-from lms_assets.domain.withheld import (
+from lms_assets.domain.safety.withheld import (
     ContactBasis,
     Found,
     GroupBasis,
@@ -25,12 +25,12 @@ from lms_assets.domain.withheld import (
     partners_not_followed,
     people_not_read,
 )
-from lms_assets.warehouse.counts import counted_without_all, last_counted
-from lms_assets.warehouse.links import group_overrides
+from lms_assets.warehouse.bookkeeping.refused_rows import refused_rows
 from lms_assets.warehouse.reading.foundation import partner_activity
 from lms_assets.warehouse.reading.people import contact_facts, group_facts, members, person_facts
-from lms_assets.warehouse.refused_rows import refused_rows
-from lms_assets.warehouse.tables import (
+from lms_assets.warehouse.results.counts import counted_without_all, last_counted
+from lms_assets.warehouse.results.links import group_overrides
+from lms_assets.warehouse.schema.tables import (
     contact_affiliations,
     contacts,
     lms_courses,

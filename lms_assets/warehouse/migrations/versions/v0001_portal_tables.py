@@ -6,7 +6,7 @@ from alembic import context, op
 
 from lms_assets.warehouse.migrations.reconcile import reconcile
 from lms_assets.warehouse.migrations.seeds import seed_category_rules
-from lms_assets.warehouse.tables import metadata
+from lms_assets.warehouse.schema.tables import metadata
 
 revision = "0001"
 down_revision = None

@@ -7,7 +7,7 @@ from alembic import context, op
 from lms_assets.warehouse.migrations.backfill import fill_transcript_read_at
 from lms_assets.warehouse.migrations.lower_emails import lower_case_emails
 from lms_assets.warehouse.migrations.reconcile import reconcile
-from lms_assets.warehouse.tables import metadata
+from lms_assets.warehouse.schema.tables import metadata
 
 revision = "0002"
 down_revision = "0001"

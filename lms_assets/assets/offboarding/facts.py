@@ -1,0 +1,92 @@
+"""The offboarding plan as the warehouse's facts give it now: one for whoever writes a plan and whoever applies it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from lms_assets.checks.base import TOO_OLD
+from lms_assets.domain.linking.partner_users import ContactFacts, GroupFacts, PersonFacts
+from lms_assets.domain.records.groups import is_kept_group
+from lms_assets.domain.rules import Rules
+from lms_assets.domain.safety.check_results import recent
+from lms_assets.domain.safety.deactivation_limit import SyncStopped
+from lms_assets.domain.safety.offboarding import Removal, plan_offboarding
+from lms_assets.lineage import SYNC_TYPES
+from lms_assets.warehouse import reading
+from lms_assets.warehouse.bookkeeping import sync_log
+from lms_assets.warehouse.engine import Connection
+
+SOURCES = ("partners", "contacts", "users", "groups", "memberships")
+"""The assets whose rows a plan is made of."""
+
+
+class PlanRefused(SyncStopped):
+    """The plan must not be written or carried out; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything that decides who leaves which group (see `plan_offboarding`)."""
+
+    partners: Mapping[int, bool]
+    people: Mapping[str, PersonFacts]
+    groups: tuple[GroupFacts, ...]
+    members: tuple[tuple[str, str], ...]
+    contacts: tuple[ContactFacts, ...]
+    everybody: tuple[str, ...]
+    """Ids of the groups of everybody with partner access."""
+
+    @classmethod
+    def of(cls, connection: Connection, rules: Rules, *, also_members: Iterable[tuple[str, str]] = ()) -> Facts:
+        """As the warehouse has them now.
+
+        Args:
+            also_members: (group, person) taken out already by the plan that is being carried out: what it has done
+                itself must not count as a fact that changed.
+        """
+        everybody = everybody_groups(connection, rules)
+        return cls(
+            reading.partner_activity(connection),
+            reading.person_facts(connection),
+            (*reading.group_facts(connection), *(GroupFacts(each, None) for each in everybody)),
+            (*reading.members(connection), *also_members),
+            reading.contact_facts(connection),
+            tuple(everybody),
+        )
+
+    def of_people(self, people: Collection[str]) -> Facts:
+        """Only what concerns these people."""
+        return replace(
+            self,
+            members=tuple(each for each in self.members if each[1] in people),
+            contacts=tuple(each for each in self.contacts if each.lms_user_id in people),
+        )
+
+    def removals(self) -> tuple[Removal, ...]:
+        """Who would be taken out of which group, and why."""
+        return plan_offboarding(
+            self.partners, self.people, self.groups, self.members, self.contacts, everybody_group_ids=self.everybody
+        )
+
+
+def everybody_groups(connection: Connection, rules: Rules) -> list[str]:
+    """Ids of the groups of everybody with partner access."""
+    return [each.id for each in reading.groups(connection, active_only=True) if is_kept_group(each.name, rules)]
+
+
+def refuse_old_data(connection: Connection, now: datetime) -> None:
+    """Nobody is taken out of a group on account of data that a chain would not count with.
+
+    Raises:
+        PlanRefused: partners, contacts, people, groups or memberships were last synced too long ago.
+    """
+    completed = sync_log.last_completed(connection)
+    for asset in SOURCES:
+        entry = completed.get(SYNC_TYPES[asset])
+        verdict = recent(entry.completed_at if entry else None, now, TOO_OLD, asset.capitalize())
+        if not verdict.passed:
+            raise PlanRefused(
+                f"{verdict.description}. Run daily_full, then make a new plan: lms-assets run offboarding_plan."
+            )

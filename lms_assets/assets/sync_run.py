@@ -1,0 +1,295 @@
+"""What every asset's sync shares: its row in `sync_logs`, its one transaction, its progress and its metadata."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, TypeVar
+
+import dagster as dg
+
+from lms_assets.assets.run_order import WrongOrder, chain_started_at, refuse_wrong_order
+from lms_assets.domain.operations.progress import Progress
+from lms_assets.domain.records.contacts import DUPLICATE_EMAIL
+from lms_assets.domain.rules import Rules
+from lms_assets.domain.safety.clocks import require_same_time
+from lms_assets.domain.safety.deactivation_limit import SyncStopped
+from lms_assets.domain.safety.overrides import Overrides
+from lms_assets.lineage import STEP_RETRIES, SYNC_TYPES
+from lms_assets.resources import Connections
+from lms_assets.runs.liveness import home_of, is_alive
+from lms_assets.runs.overrides import overrides_of
+from lms_assets.runs.retries import FINAL
+from lms_assets.runs.write_locks import GroupIsBusy, Turn
+from lms_assets.vendors.transport.client import VendorHttp
+from lms_assets.vendors.transport.errors import PermanentVendorError
+from lms_assets.warehouse.bookkeeping import sync_log
+from lms_assets.warehouse.bookkeeping.failures import Failure, settle
+from lms_assets.warehouse.bookkeeping.refused_rows import REFUSED, note_refused
+from lms_assets.warehouse.engine import Connection, Warehouse
+from lms_assets.warehouse.errors import WarehouseError
+from lms_assets.warehouse.state.overrides import note_uses
+from lms_assets.warehouse.upsert.upsert import SyncCounts
+
+T = TypeVar("T")
+PROGRESS_SECONDS = 2.0
+# The kinds of records of which each sync may set some aside (`sync_failures.entity_type`).
+ENTITY_TYPES = {
+    "courses": ("course",),
+    "course_npcu": ("course_properties",),
+    "partners": ("partner",),
+    "contacts": ("contact", DUPLICATE_EMAIL),
+    "users": ("lms_user",),
+    "groups": ("group",),
+    "memberships": ("group_members",),
+    "enrollments": ("enrollment", "transcript"),
+    "pushed_partner_cert_counts": ("partner",),
+    "leads": ("lead",),
+    "pam_weekly_report": ("report",),
+    "executive_weekly_report": ("report",),
+}
+
+
+class OrphanedStep(Exception):
+    """The run that this step belongs to is over; it must not write."""
+
+
+class Step:
+    """One asset's sync while it runs. Made by `sync_step`."""
+
+    def __init__(
+        self,
+        context: dg.AssetExecutionContext,
+        warehouse: Warehouse,
+        key: str,
+        *,
+        rules: Rules,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.context = context
+        self.warehouse = warehouse
+        self.key = key
+        self.sync_type = SYNC_TYPES[key]
+        self.rules = rules
+        self.clock = clock
+        self.started_at = clock()
+        self._began = time.monotonic()
+        self.metadata: dict[str, Any] = {}
+        self.api_calls = 0
+        self._log_id = sync_log.start(warehouse, self.sync_type, now=self.started_at)
+        self._parent = os.getppid()
+        self.turn = Turn(warehouse, key, context.run.run_id, context.run.job_name)
+        self._last_progress = 0.0
+        self._on_commit: list[Callable[[Connection], None]] = []
+        self.overrides = Overrides()
+        """What this run was allowed, and the command that allows more."""
+
+    @property
+    def now(self) -> datetime:
+        """The instant with which this step stamps what it writes: its own start."""
+        return self.started_at
+
+    @property
+    def chain_started_at(self) -> datetime:
+        """When the chain of this run began, the same in every step and in a resumed run (tag `lms/as_of` overrides)."""
+        return chain_started_at(self.context)
+
+    @property
+    def chain_key(self) -> str:
+        """The id of the chain's first run; a resumed chain has the same."""
+        return self.context.run.root_run_id or self.context.run.run_id
+
+    def allows(self, what: str, number: int | None = None) -> bool:
+        """Whether a limit may be passed now, by an override of this run (`domain.overrides`); a yes is noted as a use.
+
+        Args:
+            number: how many rows, or how much more than the limit.
+        """
+        return self.overrides.allows(what, number)
+
+    def note_uses(self) -> None:
+        """Note the limits that were passed now; else the transaction of `write` does it."""
+        self.warehouse.in_transaction(self._note_uses)
+
+    def _note_uses(self, connection: Connection) -> None:
+        note_uses(connection, self.overrides, asset=self.key, run_id=self.context.run.run_id, now=self.now)
+
+    def progress(self, noun: str, done: int, total: int | None = None, *, last: bool = False) -> None:
+        """Say how far the step is, at most every two seconds, in the run's log."""
+        now = time.monotonic()
+        if last or now - self._last_progress >= PROGRESS_SECONDS:
+            self._last_progress = now
+            self.context.log.info(str(Progress(noun, done, total)))
+
+    def counted(self, items: Iterator[T], noun: str, total: int | None = None) -> Iterator[T]:
+        """Pass items on and say how many came by."""
+        done = 0
+        for done, item in enumerate(items, start=1):
+            yield item
+            self.progress(noun, done, total)
+        self.progress(noun, done, total, last=True)
+
+    def require_live_run(self) -> None:
+        """Refuse to go on once the run is over or its worker is gone: somebody else may be writing by now.
+
+        Raises:
+            OrphanedStep: the run was killed, cancelled or marked as failed.
+            GroupIsBusy: another run writes the same rows.
+        """
+        run = self.context.instance.get_run_by_id(self.context.run.run_id)
+        # With the fork server the parent lives on when the run's worker is killed; the worker's lock does not.
+        orphaned = (
+            os.getppid() != self._parent or is_alive(home_of(self.context.instance), self.context.run.run_id) is False
+        )
+        if orphaned or run is None or run.is_finished:
+            raise OrphanedStep(f"The run of {self.key} is over; nothing was written")
+        self.turn.require()
+
+    def write(
+        self,
+        work: Callable[[Connection], SyncCounts],
+        *,
+        failures: Iterable[Failure] = (),
+        complete: bool = True,
+        right: Container[str] = frozenset(),
+        details: Mapping[str, Any] | None = None,
+        skipped: int = 0,
+    ) -> SyncCounts:
+        """Do all the writing of this sync in one transaction, its failures and its row of `sync_logs` included.
+
+        Args:
+            work: writes the rows; run again, whole, after a deadlock or a lost connection.
+            failures: every record that could not be used this time.
+            complete: the source was read completely, so earlier failures that are not among them are over.
+            right: otherwise, ids of the records that came through this time.
+            details: for the log's row; plain JSON.
+            skipped: records that a rule left out.
+        """
+        failures = list(failures)
+
+        def once(connection: Connection) -> SyncCounts:
+            counts = work(connection)
+            for also in (*self._on_commit, self._note_uses):
+                also(connection)
+            for entity_type in ENTITY_TYPES.get(self.key, ()):
+                failed = [each for each in failures if each.entity_type == entity_type]
+                settle(connection, self.sync_type, entity_type, failed, now=self.now, complete=complete, right=right)
+            over = note_refused(connection, self.key, counts.misfits, complete=complete, right=right, now=self.now)
+            settle(connection, self.sync_type, REFUSED, counts.misfits, now=self.now, complete=complete, right=over)
+            sync_log.complete(
+                connection,
+                self._log_id,
+                now=self.clock(),
+                counts=counts,
+                api_calls=self.api_calls,
+                skipped=skipped,
+                failed=sum(each.entity_type != DUPLICATE_EMAIL for each in failures),
+                details=details,
+            )
+            return counts
+
+        self.require_live_run()
+        counts = self.warehouse.in_transaction(once)
+        self.metadata |= counts.figures()
+        return counts
+
+    def on_commit(self, work: Callable[[Connection], None]) -> None:
+        """Have `work` done in the transaction of `write`, after its rows."""
+        self._on_commit.append(work)
+
+    def used(self, http: VendorHttp) -> None:
+        """Add the calls of a vendor's client to what this step reports, and compare the clocks.
+
+        Raises:
+            ClockDiffers: this machine's clock and the vendor's are too far apart.
+        """
+        self.api_calls += http.calls
+        self.metadata["api_calls"] = self.api_calls
+        self.metadata["api_retries"] = self.metadata.get("api_retries", 0) + http.retries
+        self.metadata["api_throttled"] = self.metadata.get("api_throttled", 0) + http.throttled
+        require_same_time(http.vendor, http.clock.seconds_ahead)
+
+    def result(self, row_count: int, **metadata: Any) -> dg.MaterializeResult[Any]:
+        """The materialisation: rows in the table, what changed, calls and seconds."""
+        seconds = time.monotonic() - self._began
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": row_count,
+                **self.metadata,
+                "duration_seconds": round(seconds, 2),
+                **metadata,
+            }
+        )
+
+    def failed(self, error: BaseException) -> None:
+        """Close the sync's log row as failed; whatever it was about to write is not there.
+
+        With the warehouse away the row stays `running` until the next sync of this type closes it.
+        """
+        try:
+            sync_log.fail(
+                self.warehouse,
+                self._log_id,
+                now=self.clock(),
+                error=str(error) or type(error).__name__,
+                api_calls=self.api_calls,
+            )
+        except WarehouseError as trouble:
+            self.context.log.warning(f"The failure of {self.key} could not be noted in sync_logs: {trouble}")
+
+
+# Running again does not help before somebody changes something.
+CAME_TOO_LATE = (OrphanedStep, GroupIsBusy)
+NO_USE_RETRYING = (PermanentVendorError, SyncStopped, *CAME_TOO_LATE)
+
+
+@contextmanager
+def sync_step(context: dg.AssetExecutionContext, lms: Connections, key: str) -> Iterator[Step]:
+    """One asset's sync from its first line in the log to its last.
+
+    Raises:
+        dagster.Failure: something that running again does not mend; neither step nor run is retried for it.
+    """
+    rules = lms.rules()
+    with lms.warehouse() as warehouse:
+        step = Step(context, warehouse, key, rules=rules, clock=lms.now)
+        try:
+            step.turn.require()
+            refuse_wrong_order(context, key, step.now)
+            step.overrides = overrides_of(context.instance, context.run, warehouse, step.now)
+            yield step
+        except NO_USE_RETRYING as error:
+            step.failed(error)
+            # A run that was killed or came second is to be continued, whatever its steps say.
+            final = {} if isinstance(error, CAME_TOO_LATE) else FINAL
+            raise dg.Failure(str(error), metadata=final, allow_retries=False) from error
+        except BaseException as error:
+            step.failed(error)
+            raise
+        finally:
+            step.turn.release()
+
+
+def or_keep_last_good(
+    context: dg.AssetExecutionContext, key: str, work: Callable[[], dg.MaterializeResult[Any]]
+) -> dg.MaterializeResult[Any]:
+    """For an asset that the chain can do without: after the last retry the last good rows stay and the chain goes on.
+
+    The materialisation then says so, and the asset's `..._are_current` check fails, which makes the chain `partial`.
+    """
+    try:
+        return work()
+    except Exception as error:
+        if isinstance(error.__cause__, (*CAME_TOO_LATE, WrongOrder)):
+            # Not this asset failed, its run is over or must not go on: to call that a success would end the chain
+            # without it.
+            raise
+        permanent = isinstance(error, dg.Failure) and not error.allow_retries
+        if not permanent and context.retry_number < STEP_RETRIES.max_retries:
+            raise
+        reason = error.description if isinstance(error, dg.Failure) else str(error)
+        context.log.error(f"{key} could not be synced; the last good rows stay: {reason}")
+        return dg.MaterializeResult(metadata={"kept_last_good_rows": True, "reason": reason or type(error).__name__})

@@ -1,0 +1,39 @@
+"""Tier 1: what there is to learn and who sells it. `courses`, `course_npcu`, `partners`, `contacts`."""
+
+from dataclasses import asdict
+from typing import Any
+
+import dagster as dg
+
+from lms_assets.assets.asset import asset_of
+from lms_assets.assets.listing_sync import describe, refuse_too_many_bad, take_in
+from lms_assets.assets.sync_run import sync_step
+from lms_assets.assets.tier_1_foundation.course_categories import write_categories
+from lms_assets.domain.records.courses import course_from_record
+from lms_assets.resources import Connections
+from lms_assets.warehouse import reading
+from lms_assets.warehouse.engine import Connection
+from lms_assets.warehouse.schema.tables import lms_courses
+from lms_assets.warehouse.upsert.upsert import SyncCounts, upsert
+
+
+@asset_of("courses", table="lms_courses")
+def courses(context: dg.AssetExecutionContext, lms: Connections) -> dg.MaterializeResult[Any]:
+    """Fetch every course and write its name, description and status."""
+    with sync_step(context, lms, "courses") as step:
+        with step.warehouse.read() as connection:
+            known = reading.known_course_ids(connection)
+        with lms.northpass() as client:
+            intake = take_in(step, client.courses, course_from_record, "courses", again=not known)
+            step.used(client.http)
+        refuse_too_many_bad(step, intake, step.rules)
+        rows = [asdict(course) | {"name": course.name or course.id} for course in intake.accepted]
+
+        def write(connection: Connection) -> SyncCounts:
+            counts = upsert(connection, lms_courses, rows, key=("id",), now=step.now)
+            write_categories(connection, step.rules, step.now)
+            return counts
+
+        step.write(write, **intake.outcome())
+        describe(step, intake)
+        return step.result(len(rows))

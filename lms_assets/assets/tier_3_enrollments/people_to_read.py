@@ -1,0 +1,118 @@
+"""Whose transcripts a run of `enrollments` reads: over the trailing days those who need it, otherwise everybody's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from lms_assets.assets.sync_run import Step
+from lms_assets.domain.counting.certifications import partner_users
+from lms_assets.domain.operations.partition_weeks import weeks_of_last_days
+from lms_assets.domain.operations.schedule import TRAILING_DAYS
+from lms_assets.domain.records.dates import harmless_date
+from lms_assets.domain.records.transcripts import ReadingState, is_due
+from lms_assets.lineage import WEEKLY
+from lms_assets.run_tags import PEOPLE_TAG
+from lms_assets.vendors.northpass.client import NorthpassClient
+from lms_assets.warehouse import reading
+from lms_assets.warehouse.engine import Connection
+from lms_assets.warehouse.state.refresh_queue import people_read_since, queued_people, unqueue
+from lms_assets.warehouse.state.sync_state import advance_state, get_state
+
+LISTED_UNTIL = "changed_people_listed_until"
+# A change may show in the list a little after its own time, and clocks differ.
+OVERLAP = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class Selected:
+    """The partner users to read, sorted. `everybody`: nobody who counts for a partner is left out."""
+
+    people: list[str]
+    everybody: bool
+
+
+def people_to_read(step: Step, client: NorthpassClient, weeks: list[str]) -> Selected:
+    """Whose transcripts a run over these weeks reads.
+
+    Over the weeks of the trailing days up to the running one, as the timetable asks for: who is due (see `is_due`),
+    and whoever is queued; the next full chain reads everybody. Over any other weeks: everybody, since neither the list
+    of people nor their last activity shows who gained or lost a completion then. A run that was started for the queue
+    reads the queued people only.
+    """
+    # Of the chain's start, so that a chain resumed in the next week still is what it was.
+    all_weeks = WEEKLY.get_partition_keys(current_time=step.chain_started_at)
+    with step.warehouse.read() as connection:
+        wanted = current_partner_users(connection)
+        queued = set(queued_people(connection))
+        states = {
+            state.user_id: ReadingState(
+                state.read_at, state.last_active_at, state.updated_at_lms, state.joined_at, state.due_since
+            )
+            for state in reading.transcript_states(connection).values()
+            if state.user_id in wanted
+        }
+    step.on_commit(lambda connection: _leave_queue(connection, step, wanted, queued))
+    if step.context.run.tags.get(PEOPLE_TAG) == "queued":
+        return Selected(sorted(wanted & queued), everybody=False)
+    first_trailing, _ = weeks_of_last_days(TRAILING_DAYS, step.chain_started_at.date(), all_weeks)
+    if weeks[-1] != all_weeks[-1] or weeks[0] < first_trailing:
+        return Selected(sorted(wanted), everybody=True)
+    states |= _changed_since_last_listing(step, client, states)
+    due = {user_id for user_id in wanted if is_due(states[user_id], step.chain_started_at)}
+    return Selected(sorted(due | (wanted & queued)), everybody=False)
+
+
+def _leave_queue(connection: Connection, step: Step, wanted: set[str], queued: set[str]) -> None:
+    """Take out of the queue who was read now, and who counts for no partner. Called in the sync's transaction."""
+    read = people_read_since(connection, queued, step.chain_started_at)
+    unqueue(connection, read | (queued - wanted), noted_until=step.chain_started_at, now=step.now)
+
+
+def current_partner_users(connection: Connection) -> set[str]:
+    """LMS ids of everybody who counts for at least one partner."""
+    affiliations = partner_users(
+        reading.partner_activity(connection),
+        reading.person_facts(connection),
+        reading.group_facts(connection),
+        reading.members(connection),
+        reading.contact_facts(connection),
+    )
+    return {each.user_id for each in affiliations if each.obstacle is None}
+
+
+def _changed_since_last_listing(
+    step: Step, client: NorthpassClient, states: dict[str, ReadingState]
+) -> dict[str, ReadingState]:
+    """The states of people who changed since the list was last asked, with what the list says of them."""
+    with step.warehouse.read() as connection:
+        known = get_state(connection, LISTED_UNTIL)
+    if known is None:
+        read = [state.read_at for state in states.values() if state.read_at is not None]
+        since = min(read) if read else step.chain_started_at - timedelta(days=7)
+    else:
+        # A mark in the future was made by a wrong clock.
+        since = min(datetime.fromisoformat(known), step.chain_started_at)
+    listing = client.people(updated_since=since - OVERLAP)
+    changed: dict[str, ReadingState] = {}
+    for record in listing:
+        state = states.get(str(record.get("id")))
+        if state is not None:
+            attributes = record.get("attributes") or {}
+            changed[str(record["id"])] = replace(
+                state,
+                changed_at=harmless_date(attributes.get("updated_at")),
+                last_active_at=harmless_date(attributes.get("last_active_at")) or state.last_active_at,
+            )
+    if listing.filter_ignored:
+        step.context.log.warning(
+            "Northpass ignored the time filter and listed everybody; people are chosen by their own times instead."
+        )
+    step.metadata["time_filter_ignored"] = listing.filter_ignored
+    step.metadata["people_listed"] = listing.rows
+    # Not found may be an empty list or a wrong answer, and a filter may hold on one page and not on the next: then
+    # the next time asks for the same span again. A vendor that always ignores the filter lists everybody anyway.
+    if listing.complete and not listing.not_found and not listing.filter_ignored:
+        until = step.chain_started_at
+        step.on_commit(lambda connection: advance_state(connection, LISTED_UNTIL, until, now=step.now))
+    return changed

@@ -1,0 +1,1 @@
+"""Tier 4 aggregation and push."""

@@ -1,0 +1,259 @@
+"""Tells people of incidents, once when they begin and once when they are over; calls the heartbeat after a good chain.
+
+Nothing here can fail a sync: whatever goes wrong is logged and tried again by the next look, a minute later.
+"""
+
+# No postponed annotations: Dagster reads the type of `context` from the function itself.
+
+import json
+import logging
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from typing import Any
+
+import apprise
+import dagster as dg
+
+from lms_assets.automation.alerting.collect import Look, look
+from lms_assets.checks.incidents import incident_evaluations
+from lms_assets.domain.operations.alert_messages import Message, begun, over
+from lms_assets.domain.operations.check_warnings import Level, Risen, Warned, digest_is_due, digest_of, follow, key_of
+from lms_assets.domain.operations.incident import Kind, Trouble, patient
+from lms_assets.domain.operations.incident_detection import find_troubles
+from lms_assets.domain.operations.odd_rows import unreadable_rows
+from lms_assets.redaction import redact
+from lms_assets.resources import Connections
+from lms_assets.settings import Settings
+from lms_assets.vendors.transport.heartbeat import beat
+from lms_assets.warehouse.bookkeeping.alert_outbox import OUTBOX, Outgoing, give_back, lease_due, put_out, remove_sent
+from lms_assets.warehouse.bookkeeping.chain_log import ChainRow
+from lms_assets.warehouse.bookkeeping.incidents import (
+    Incident,
+    close_incident,
+    incidents_to_announce,
+    mark_announced,
+    open_incidents,
+    raise_incident,
+)
+from lms_assets.warehouse.bookkeeping.redaction import scrub
+from lms_assets.warehouse.engine import Connection, Warehouse
+from lms_assets.warehouse.state.sync_state import get_state, put_state, set_aside_unreadable
+
+_FIRST_SEEN = "troubles_first_seen"
+_LEVELS = "warnings_known"
+_DIGEST = "daily_digest_sent_on"
+_HEARTBEAT = "heartbeat_for_chain"
+# Nothing but alerting depends on these.
+_OWN_STATES = (_FIRST_SEEN, _HEARTBEAT, _LEVELS, _DIGEST, OUTBOX)
+# A chain that is older was another watcher's business.
+HEARTBEAT_WITHIN = timedelta(hours=26)
+BODY_LENGTH = 4000
+
+
+@dataclass(frozen=True)
+class Watchman:
+    """Looks at the state of things and tells people. `log` gets what concerns the channels themselves."""
+
+    instance: dg.DagsterInstance
+    warehouse: Warehouse
+    settings: Settings
+    log: logging.Logger
+
+    def look_after(self, now: datetime) -> tuple[Incident, ...]:
+        """Compare what is wrong now with what was, tell people of the difference; gives the open incidents."""
+        seen = look(self.instance, self.warehouse, now)
+        self.warehouse.in_transaction(lambda connection: self._settle(connection, seen, now))
+        self._send(now)
+        self._call_heartbeat(seen.chain, now)
+        with self.warehouse.read() as connection:
+            return open_incidents(connection)
+
+    def _settle(self, connection: Connection, seen: Look, now: datetime) -> None:
+        """Open and close incidents, and write what people are to be told, in one transaction."""
+        set_aside_unreadable(connection, _OWN_STATES, now=now)
+        first_seen = _instants(get_state(connection, _FIRST_SEEN))
+        risen, known = self._follow_warnings(connection, seen, now)
+        found = (*find_troubles(replace(seen.facts, risen=risen)), *unreadable_rows(seen.odd_rows, now))
+        troubles, first_seen = patient(found, first_seen, now)
+        seen_as_text = {key: at.isoformat() for key, at in first_seen.items()}
+        put_state(connection, _FIRST_SEEN, seen_as_text, now=now)
+        update_incidents(connection, troubles, seen.undecided, now=now, untold=known)
+        announced = incidents_to_announce(connection)
+        messages = [self._message(incident) for incident in announced]
+        if not self.settings.alert_urls:
+            for message in messages:
+                self.log.warning("%s (LMS_ALERT_URLS is empty: nobody was told)\n%s", message.title, message.body)
+        if "warning" not in seen.undecided:
+            messages += self._digest(connection, seen.warnings, risen, now)
+        put_out(connection, self._outgoing(messages, now), now=now)
+        mark_announced(connection, announced, now=now)
+
+    def _follow_warnings(
+        self, connection: Connection, seen: Look, now: datetime
+    ) -> tuple[tuple[Risen, ...], frozenset[str]]:
+        """The warnings that need a person now, and the keys of those that are known by now, which nobody resolved."""
+        levels = _levels(get_state(connection, _LEVELS))
+        risen, after = follow(seen.warnings, levels, now)
+        put_state(connection, _LEVELS, {check: level.as_json() for check, level in after.items()}, now=now)
+        known = {
+            key_of(each.check, each.asset)
+            for each in seen.warnings
+            if each.check in levels and after[each.check].known > levels[each.check].known
+        }
+        return risen, frozenset(known)
+
+    def _digest(
+        self, connection: Connection, warnings: Sequence[Warned], risen: Iterable[Risen], now: datetime
+    ) -> list[Message]:
+        if not self.settings.daily_digest or not digest_is_due(get_state(connection, _DIGEST, lock=True), now):
+            return []
+        put_state(connection, _DIGEST, now.date().isoformat(), now=now)
+        # As in `_message`: before it is quoted.
+        clean = [
+            replace(each, description=self._clean(each.description), remedy=self._clean(each.remedy))
+            for each in warnings
+        ]
+        message = digest_of(clean, risen, self.settings.ui_url)
+        return [] if message is None else [self._cleaned(message)]
+
+    def _message(self, incident: Incident) -> Message:
+        url = self.settings.ui_url
+        closed = incident.closed_at
+        # Before it is quoted: a secret with a sign in it that is quoted would not be found any more.
+        known = {key: self._clean(each) if isinstance(each, str) else each for key, each in incident.details.items()}
+        text = begun(known, url) if closed is None else over(known, closed, url)
+        return self._cleaned(text)
+
+    def _cleaned(self, text: Message) -> Message:
+        return Message(self._clean(text.title, 200), self._clean(text.body, BODY_LENGTH), text.good)
+
+    def _clean(self, text: str, limit: int = BODY_LENGTH) -> str:
+        return scrub(redact(text, self.settings.secrets), limit)
+
+    def _outgoing(self, messages: Iterable[Message], now: datetime) -> Iterable[Outgoing]:
+        for message in messages:
+            for channel in self._channels():
+                at = now.isoformat()
+                yield Outgoing(uuid.uuid4().hex, channel, message.title, message.body, message.good, at, at)
+
+    def _channels(self) -> Mapping[str, str]:
+        """Digest to URL of every channel."""
+        return {blake2b(url.encode(), digest_size=8).hexdigest(): url for url in self.settings.alert_urls}
+
+    def _send(self, now: datetime) -> None:
+        channels = self._channels()
+        if not channels:
+            return
+        for message in self.warehouse.in_transaction(lambda connection: lease_due(connection, channels, now=now)):
+            sent = notify(channels[message.channel], message)
+            if not sent:
+                self.log.warning(
+                    "An alert channel did not take a message; it is tried again (attempt %d)", message.tries + 1
+                )
+            after = remove_sent if sent else give_back
+            self.warehouse.in_transaction(lambda c, after=after, message=message: after(c, message, now=now))  # type: ignore[misc]
+
+    def _call_heartbeat(self, chain: ChainRow | None, now: datetime) -> None:
+        url = self.settings.heartbeat_url
+        if url is None or chain is None or chain.status != "completed" or chain.completed_at is None:
+            return
+        with self.warehouse.read() as connection:
+            known = get_state(connection, _HEARTBEAT)
+        mark = f"{chain.run_id} {chain.completed_at.isoformat()}"
+        if known == mark or now - chain.completed_at > HEARTBEAT_WITHIN:
+            return
+        problem = beat(url)
+        if problem:
+            self.log.warning("%s; it is tried again", problem)
+            return
+        self.warehouse.in_transaction(lambda connection: put_state(connection, _HEARTBEAT, mark, now=now))
+
+
+def _instants(stored: Any) -> dict[str, datetime]:
+    """What is stored as instants by name; what is none is as if it were not there."""
+    found = {}
+    for name, at in stored.items() if isinstance(stored, dict) else ():
+        with suppress(ValueError, TypeError):
+            found[name] = datetime.fromisoformat(at).astimezone(UTC)
+    return found
+
+
+def _levels(stored: Any) -> dict[str, Level]:
+    found = {}
+    for check, level in stored.items() if isinstance(stored, dict) else ():
+        with suppress(TypeError):
+            found[check] = Level(**level)
+    return found
+
+
+def update_incidents(
+    connection: Connection,
+    troubles: Iterable[Trouble],
+    undecided: frozenset[Kind],
+    *,
+    now: datetime,
+    untold: frozenset[str] = frozenset(),
+) -> None:
+    """Make the open incidents equal to the troubles; kinds that are undecided stay as they are.
+
+    Args:
+        untold: keys whose end nobody is told of, as nobody resolved them.
+    """
+    known = {incident.key: incident for incident in open_incidents(connection)}
+    found = {trouble.key: trouble for trouble in troubles}
+    wanted = {key: trouble for key, trouble in found.items() if trouble.kind not in undecided}
+    for key, incident in known.items():
+        if key not in found and incident.kind not in undecided:
+            close_incident(connection, key, now=now)
+            if key in untold:
+                mark_announced(connection, [replace(incident, closed_at=now)], now=now)
+    for key, trouble in wanted.items():
+        before = known.get(key)
+        if before is not None and before.details.get("grade", "") != trouble.grade:
+            # Better or worse than what people were told: told anew, without calling the one before well again.
+            close_incident(connection, key, now=now)
+        raise_incident(connection, key, trouble.kind, now=now, details=trouble.as_details())
+
+
+def notify(url: str, message: Outgoing) -> bool:
+    """Send one message over one Apprise URL; False when it was not taken, for whatever reason."""
+    # Its own log lines would show the channels' URLs, which hold their passwords.
+    logging.getLogger("apprise").setLevel(logging.CRITICAL)
+    try:
+        channel = apprise.Apprise(asset=apprise.AppriseAsset(app_id="lms-assets", async_mode=False))
+        if not channel.add(url):
+            return False
+        kind = apprise.NotifyType.SUCCESS if message.good else apprise.NotifyType.FAILURE
+        return bool(channel.notify(title=message.title, body=message.body, notify_type=kind, body_format="text"))
+    except Exception:  # noqa: BLE001 - whatever a channel's plug-in does, the others and the syncs go on
+        return False
+
+
+def look_after_quietly(instance: dg.DagsterInstance, warehouse: Warehouse, settings: Settings, now: datetime) -> None:
+    """One look after a run from a terminal, for machines without a daemon; trouble with it is logged, never raised."""
+    log = logging.getLogger(__name__)
+    try:
+        Watchman(instance, warehouse, settings, log).look_after(now)
+    except Exception as error:  # noqa: BLE001 - the run is over and has its own outcome
+        log.warning("Incidents could not be looked after: %s", scrub(redact(str(error), settings.secrets), 500))
+
+
+@dg.sensor(
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Tells people of incidents, once each, and shows open ones as failing checks.",
+)
+def open_incidents_sensor(context: dg.SensorEvaluationContext, lms: Connections) -> dg.SensorResult | dg.SkipReason:
+    """Look after everything once, and bring the checks in the UI up to date."""
+    with lms.warehouse() as warehouse:
+        watchman = Watchman(context.instance, warehouse, lms.settings(), logging.getLogger(__name__))
+        incidents = watchman.look_after(lms.now())
+    shown: dict[str, Any] = json.loads(context.cursor or "{}")
+    evaluations, now_shown = incident_evaluations(incidents, shown)
+    if not evaluations:
+        return dg.SkipReason(f"{len(incidents)} open incidents, as before")
+    return dg.SensorResult(asset_events=list(evaluations), cursor=json.dumps(now_shown))

@@ -1,0 +1,194 @@
+"""Looks at the state of things: runs, checks, logs of syncs, sensors and schedules. What it means is in domain.
+
+By state and not by events, so that a run started from a terminal, of which no sensor hears, is seen like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from lms_assets.automation.alerting.hand_runs import failed_materializations
+from lms_assets.automation.alerting.schedule_health import silent_instigators
+from lms_assets.automation.chain_log import CHAIN_NAME, state_of
+from lms_assets.automation.check_history import last_verdict
+from lms_assets.automation.event_mapping import chain_events, failure_message
+from lms_assets.automation.jobs import ASSETS_OF_JOBS, JOBS, LANES, REPORTS_JOB
+from lms_assets.checks.specs import CHECKS, CheckLine, ancestors
+from lms_assets.domain.operations.chain_state import fold
+from lms_assets.domain.operations.check_warnings import Warned
+from lms_assets.domain.operations.incident import Kind
+from lms_assets.domain.operations.incident_detection import Facts, FailedGate, FailedRun, RefusedRecords, Stopped
+from lms_assets.domain.operations.report_incidents import HeldReports, UnknownMails, held_back
+from lms_assets.domain.operations.schedule import find_overdue
+from lms_assets.domain.safety.deactivation_limit import tells_of_mass_deactivation
+from lms_assets.lineage import CADENCES, SPECS, SYNC_TYPES
+from lms_assets.runs.active import FINISHED, retry_is_coming, run_under_way
+from lms_assets.warehouse.bookkeeping import sync_log
+from lms_assets.warehouse.bookkeeping.chain_log import ChainRow, latest_chain
+from lms_assets.warehouse.bookkeeping.email_log import unknown_outcomes
+from lms_assets.warehouse.bookkeeping.odd_rows import odd_rows
+from lms_assets.warehouse.bookkeeping.sync_log import SyncLogEntry
+from lms_assets.warehouse.engine import Connection, Warehouse
+from lms_assets.warehouse.state.pushed_values import push_memory
+
+SAMPLE = 10
+_OF_LANES: dict[str, frozenset[Kind]] = {
+    "learning": frozenset({"chain", "check", "warning", "mass_deactivation", "push", "job", "overdue"}),
+    "leads": frozenset({"job", "warning", "overdue", "mass_deactivation"}),
+    "reports": frozenset({"mail"}),
+}
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was seen. Kinds in `undecided` are being worked on: nothing about them begins or ends now."""
+
+    facts: Facts
+    undecided: frozenset[Kind]
+    chain: ChainRow | None
+    warnings: tuple[Warned, ...] = ()
+    odd_rows: tuple[str, ...] = ()
+
+
+def look(instance: dg.DagsterInstance, warehouse: Warehouse, now: datetime) -> Look:
+    """Everything that may need a person, as it is now (UTC)."""
+    with warehouse.read() as connection:
+        chain = latest_chain(connection, CHAIN_NAME)
+        latest, completed = sync_log.latest(connection), sync_log.last_completed(connection)
+        refused = _refused(connection, latest)
+        held, unknown = _held_reports(connection), _unknown_mails(connection)
+        odd = odd_rows(connection)
+    done = {asset: entry.completed_at for asset, entry in _by_asset(completed) if entry.completed_at}
+    facts = Facts(
+        failed_runs=[*(_never_begun(instance, chain) or _failed_chain(chain)), *_failed_jobs(instance)],
+        failed_materializations=failed_materializations(instance),
+        failed_gates=_failed_checks(instance, [line for line in CHECKS if line.blocking]),
+        failed_checks=_failed_checks(instance, [line for line in CHECKS if not line.blocking and not line.warning]),
+        stopped=_stopped(latest),
+        refused=refused,
+        held_reports=held,
+        unknown_mails=unknown,
+        overdue=find_overdue(done, CADENCES, now),
+        silent=silent_instigators(instance, now),
+        completed=done,
+        waits_for={asset: ancestors((asset,)) for asset in SPECS},
+    )
+    return Look(facts, _undecided(instance, now), chain, _warnings(instance), odd)
+
+
+def _by_asset(entries: dict[str, SyncLogEntry]) -> Iterable[tuple[str, SyncLogEntry]]:
+    return ((asset, entries[name]) for asset, name in SYNC_TYPES.items() if name in entries)
+
+
+def _failed_chain(row: ChainRow | None) -> list[FailedRun]:
+    if row is None or row.status not in {"failed", "partial"}:
+        return []
+    status, ended = ("failed" if row.status == "failed" else "partial"), row.completed_at or row.started_at
+    steps = tuple(state_of(row).steps.values())
+    return [FailedRun(CHAIN_NAME, status, row.run_id, ended, steps, row.error_message)]  # type: ignore[arg-type]
+
+
+def _never_begun(instance: dg.DagsterInstance, row: ChainRow | None) -> list[FailedRun]:
+    """The last run of the chain, where it failed before it could begin: then the chain log knows nothing of it."""
+    failed = _failed_run(instance, CHAIN_NAME)
+    if failed is None or failed.steps:
+        return []
+    known = row is not None and row.completed_at is not None and row.completed_at > failed.ended_at
+    return [] if known else [failed]
+
+
+def _failed_jobs(instance: dg.DagsterInstance) -> list[FailedRun]:
+    """The last run of every other job, where it failed; a cancelled one was cancelled by a person."""
+    found = [_failed_run(instance, job.name) for job in JOBS if job.name != CHAIN_NAME]
+    return [each for each in found if each is not None]
+
+
+def _failed_run(instance: dg.DagsterInstance, job: str) -> FailedRun | None:
+    for record in instance.get_run_records(dg.RunsFilter(job_name=job, statuses=FINISHED), limit=1):
+        run = record.dagster_run
+        if run.status == dg.DagsterRunStatus.FAILURE:
+            steps = tuple(fold(chain_events(instance.all_logs(run.run_id))).steps.values())
+            ended = datetime.fromtimestamp(record.end_time or record.update_timestamp.timestamp(), UTC)
+            return FailedRun(job, "failed", run.run_id, ended, steps, None if steps else _why(instance, run.run_id))
+    return None
+
+
+def _why(instance: dg.DagsterInstance, run_id: str) -> str | None:
+    """Why a run failed that came to no step, as Dagster says it."""
+    for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.RUN_FAILURE):
+        if entry.dagster_event is not None:
+            return failure_message(entry.dagster_event)
+    return None
+
+
+def _failed_checks(instance: dg.DagsterInstance, lines: Iterable[CheckLine]) -> list[FailedGate]:
+    verdicts = [last_verdict(instance, line) for line in lines]
+    return [
+        FailedGate(each.line.asset, each.line.name, each.description, each.run_id, each.at, each.remedy)
+        for each in verdicts
+        if each is not None and not each.passed
+    ]
+
+
+def _warnings(instance: dg.DagsterInstance) -> tuple[Warned, ...]:
+    verdicts = [last_verdict(instance, line) for line in CHECKS if line.warning and not line.read_again]
+    return tuple(
+        Warned(
+            each.line.asset,
+            each.line.name,
+            not each.warned,
+            each.description,
+            each.remedy,
+            each.count,
+            each.run_id,
+            each.line.costs_counts,
+        )
+        for each in verdicts
+        if each is not None
+    )
+
+
+def _stopped(latest: dict[str, SyncLogEntry]) -> list[Stopped]:
+    return [
+        Stopped(asset, entry.error_message or "", entry.completed_at or entry.started_at)
+        for asset, entry in _by_asset(latest)
+        if entry.status == "failed" and tells_of_mass_deactivation(entry.error_message)
+    ]
+
+
+def _refused(connection: Connection, latest: dict[str, SyncLogEntry]) -> RefusedRecords | None:
+    pushed = latest.get(SYNC_TYPES["pushed_partner_cert_counts"])
+    refused = sorted(each.impartner_id for each in push_memory(connection).values() if each.failed_attempts)
+    if pushed is None or not refused:
+        return None
+    return RefusedRecords(len(refused), tuple(refused[:SAMPLE]), pushed.started_at)
+
+
+def _held_reports(connection: Connection) -> HeldReports | None:
+    failures = {}
+    for report in ASSETS_OF_JOBS[REPORTS_JOB]:
+        failed = sync_log.failures_since_completed(connection, SYNC_TYPES[report])
+        failures[report] = [(each.completed_at or each.started_at, each.error_message or "") for each in failed]
+    return held_back(REPORTS_JOB, failures)
+
+
+def _unknown_mails(connection: Connection) -> UnknownMails | None:
+    found = unknown_outcomes(connection)
+    if not found:
+        return None
+    reports = tuple(dict.fromkeys(each.report for each in found))
+    times = [each.handed_over_at for each in found]
+    return UnknownMails(reports, tuple(each.reference for each in found), min(times), max(times))
+
+
+def _undecided(instance: dg.DagsterInstance, now: datetime) -> frozenset[Kind]:
+    undecided: frozenset[Kind] = frozenset()
+    for lane, kinds in _OF_LANES.items():
+        jobs = tuple(job for job, its_lane in LANES.items() if its_lane == lane)
+        if run_under_way(instance, jobs) or any(retry_is_coming(instance, job, now) for job in jobs):
+            undecided |= kinds
+    return undecided

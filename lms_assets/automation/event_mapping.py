@@ -1,0 +1,105 @@
+"""From Dagster's events to the chain's: the one place that knows both vocabularies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from lms_assets.checks.specs import CHAIN_IS_WHOLE
+from lms_assets.domain.operations.chain_state import ChainEvent, EventKind
+
+_KINDS: dict[str, EventKind] = {
+    "STEP_START": "started",
+    "STEP_SUCCESS": "succeeded",
+    "STEP_FAILURE": "failed",
+    "STEP_UP_FOR_RETRY": "retrying",
+    "ASSET_MATERIALIZATION": "materialized",
+    "ASSET_CHECK_EVALUATION": "check",
+}
+
+
+def chain_event(event: dg.DagsterEvent, at: datetime) -> ChainEvent | None:
+    """The chain's view of one Dagster event at `at` (UTC); None when it says nothing about a step."""
+    kind = _KINDS.get(event.event_type_value)
+    if kind is None or event.step_key in (None, CHAIN_IS_WHOLE):
+        # What the last check says of the whole chain, its steps have said before.
+        return None
+    if kind == "check":
+        return _check_event(event, at)
+    return ChainEvent(
+        kind,
+        event.step_key,
+        at,
+        message=failure_message(event) if kind in {"failed", "retrying"} else None,
+        rows=_rows(event) if kind == "materialized" else None,
+    )
+
+
+def _check_event(event: dg.DagsterEvent, at: datetime) -> ChainEvent | None:
+    verdict = event.event_specific_data
+    if not isinstance(verdict, dg.AssetCheckEvaluation):
+        return None
+    return ChainEvent(
+        "check",
+        event.step_key or "",
+        at,
+        message=check_text(verdict),
+        check=verdict.check_name,
+        passed=verdict.passed,
+        blocking=bool(verdict.blocking),
+        warning=verdict.severity == dg.AssetCheckSeverity.WARN,
+    )
+
+
+SHOWN = 3
+
+
+def check_text(evaluation: dg.AssetCheckEvaluation) -> str:
+    """What a check found, and what to do about it."""
+    finding, remedy = check_finding(evaluation), what_to_do(evaluation)
+    return f"{finding.rstrip('.')}. {remedy}" if remedy else finding
+
+
+def check_finding(evaluation: dg.AssetCheckEvaluation) -> str:
+    """What a check found, with its first examples."""
+    sample = evaluation.metadata.get("sample")
+    found = sample.value if isinstance(sample, dg.JsonMetadataValue) else None
+    text = evaluation.description or ""
+    if isinstance(found, list) and found:
+        text += f" ({'; '.join(map(str, found[:SHOWN]))}{'; …' if len(found) > SHOWN else ''})"
+    return text
+
+
+def what_to_do(evaluation: dg.AssetCheckEvaluation) -> str:
+    """The remedy that a check names; empty when it names none."""
+    remedy = evaluation.metadata.get("what_to_do")
+    return str(remedy.value) if remedy is not None else ""
+
+
+def failure_message(event: dg.DagsterEvent) -> str | None:
+    """The innermost message of a failure: the outer ones only say that a step failed."""
+    error = getattr(event.event_specific_data, "error", None)
+    failure = getattr(event.event_specific_data, "user_failure_data", None)
+    if failure is not None and failure.description:
+        return str(failure.description)
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return str(error.message).strip() if error is not None else event.message
+
+
+def _rows(event: dg.DagsterEvent) -> int | None:
+    materialization = getattr(event.event_specific_data, "materialization", None)
+    value = materialization.metadata.get("dagster/row_count") if materialization else None
+    return value.value if isinstance(value, dg.IntMetadataValue) else None
+
+
+def chain_events(records: Iterable[dg.EventLogEntry]) -> Iterator[ChainEvent]:
+    """The chain's view of stored events, in their order."""
+    for record in records:
+        if record.dagster_event is None:
+            continue
+        event = chain_event(record.dagster_event, datetime.fromtimestamp(record.timestamp, UTC))
+        if event is not None:
+            yield event

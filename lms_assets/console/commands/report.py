@@ -1,0 +1,192 @@
+"""`lms-assets report preview`: builds one report from the warehouse as it is and writes it as a file. Sends nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from lms_assets.console.environment import settings_from_environment
+from lms_assets.domain.operations.report_recipients import FREQUENCIES
+from lms_assets.domain.rules import Rules
+from lms_assets.reports.config import ReportConfig
+from lms_assets.reports.delivery.deliver import FILE_SENDER
+from lms_assets.reports.delivery.files import write_files
+from lms_assets.reports.delivery.message import build_message
+from lms_assets.reports.delivery.recipients import EXECUTIVE, PAM, Addressee, period_of
+from lms_assets.reports.figures.executive import build_executive_report
+from lms_assets.reports.figures.from_warehouse import NothingCounted, material_from
+from lms_assets.reports.figures.inputs import Material
+from lms_assets.reports.figures.model import ExecutiveReport, PamReport
+from lms_assets.reports.figures.pam import build_pam_report, partners_of
+from lms_assets.reports.rendering.render import Renderer
+from lms_assets.settings import ConfigurationError
+from lms_assets.warehouse.bookkeeping.email_log import (
+    UnknownOutcome,
+    settle_as_sent,
+    settle_for_sending_again,
+    unknown_outcomes,
+)
+from lms_assets.warehouse.engine import Connection, Warehouse
+
+
+@dataclass(frozen=True)
+class PreviewOptions:
+    """Which report: an owner's (`owner` as `account_owner` says it), or the executives' when None."""
+
+    owner: str | None = None
+
+
+def preview_command(
+    options: PreviewOptions, console: Console, *, rules: Rules, config: ReportConfig, now: datetime
+) -> int:
+    """Write the report's `.html` and `.eml` under `reports_dir/preview/` and print the path; returns 0.
+
+    Raises:
+        ConfigurationError: nothing has been counted yet, or no partner has that owner.
+    """
+    settings = settings_from_environment()
+    warehouse = Warehouse(settings.warehouse_url)
+    try:
+        warehouse.require_current_schema()
+        material = read_material(warehouse, rules=rules, config=config, now=now)
+    finally:
+        warehouse.close()
+    page = write_preview(material, options, settings.reports_dir, now=now)
+    console.print(Text.assemble(("✓ ", "green"), f"{page}"), soft_wrap=True)
+    return 0
+
+
+def read_material(warehouse: Warehouse, *, rules: Rules, config: ReportConfig, now: datetime) -> Material:
+    """The material of the running week as of the last count; snapshots that are missing are computed, not stored.
+
+    Raises:
+        ConfigurationError: nothing has been counted yet.
+    """
+    try:
+        return material_from(warehouse, rules=rules, config=config, now=now, store_past=False)
+    except NothingCounted as error:
+        raise ConfigurationError([str(error)]) from None
+
+
+def write_preview(material: Material, options: PreviewOptions, folder: Path, *, now: datetime) -> Path:
+    """Build, render and write one report; gives the path of its HTML.
+
+    Raises:
+        ConfigurationError: no partner has that owner; the message names those who have one.
+    """
+    if options.owner is None:
+        report: PamReport | ExecutiveReport = build_executive_report(material)
+        email_type, reference = EXECUTIVE, "executive"
+    else:
+        if not partners_of(material.partners, [options.owner]):
+            owners = sorted({partner.owner for partner in material.partners if partner.owner})
+            raise ConfigurationError([f"no partner has the owner {options.owner!r}; owners are: {', '.join(owners)}"])
+        report = build_pam_report(material, [options.owner])
+        email_type, reference = PAM, f"pam {options.owner}"
+    rendered = Renderer(material.config).render(report)
+    addressee = Addressee(email_type, reference, period_of("weekly", now), "", "")
+    key = addressee.message_key
+    message = build_message(rendered, to="", name="", mail_from=FILE_SENDER, message_key=key, now=now)
+    page, _ = write_files(folder / "preview", addressee, rendered, message)
+    return page
+
+
+ON_ITS_WAY = timedelta(minutes=10)
+"""The mailer waits a minute for an answer; a message handed over longer ago than this gets none."""
+
+
+@dataclass(frozen=True)
+class SettleOptions:
+    """Numbers of messages (`email_log.id`) that arrived, and of those to be sent again; `by`: who looked."""
+
+    sent: Sequence[int] = ()
+    resend: Sequence[int] = ()
+    by: str = ""
+
+
+def settle_command(options: SettleOptions, console: Console, *, now: datetime) -> int:
+    """List what is unsettled, or settle all that is named or nothing of it; returns 0. `now` is UTC.
+
+    Raises:
+        ConfigurationError: a number names no unsettled message, or one that may still be on its way.
+    """
+    warehouse = Warehouse(settings_from_environment().warehouse_url)
+    try:
+        warehouse.require_current_schema()
+        if options.sent or options.resend:
+            with warehouse.transaction() as connection:
+                lines = settle(connection, options, now=now)
+            console.print("\n".join(lines), highlight=False, soft_wrap=True)
+            return 0
+        with warehouse.read() as connection:
+            found = unknown_outcomes(connection)
+    finally:
+        warehouse.close()
+    print_unsettled(console, found)
+    return 0
+
+
+def settle(connection: Connection, options: SettleOptions, *, now: datetime) -> list[str]:
+    """Settle what is named; a line about each.
+
+    Raises:
+        ConfigurationError: as `settle_command`; nothing was changed.
+    """
+    known = {message.id: message for message in unknown_outcomes(connection)}
+    if problems := _problems(options, known, now):
+        raise ConfigurationError(problems)
+    lines = []
+    for number in dict.fromkeys(options.sent):
+        if settle_as_sent(connection, known[number], by=options.by, now=now):
+            lines.append(f"{_named(known[number])} is noted as sent.")
+    for number in dict.fromkeys(options.resend):
+        if settle_for_sending_again(connection, known[number], by=options.by, now=now):
+            lines.append(f"{_named(known[number])} {_sent_again(known[number], now)}")
+    return lines
+
+
+def print_unsettled(console: Console, found: Sequence[UnknownOutcome]) -> None:
+    """A line for each message, and what to do."""
+    if not found:
+        console.print("Every report mail is settled.", highlight=False)
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for name in ("ID", "report", "period", "whose", "handed over (UTC)"):
+        table.add_column(name, no_wrap=True)
+    for each in found:
+        handed = f"{each.handed_over_at:%Y-%m-%d %H:%M:%S}"
+        table.add_row(str(each.id), each.report, each.period, each.reference, handed)
+    console.print(table)
+    console.print(
+        "Look for each in the mail server's log, then: lms-assets report settle --sent ID, or --resend ID",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _problems(options: SettleOptions, known: Mapping[int, UnknownOutcome], now: datetime) -> list[str]:
+    both = sorted({*options.sent} & {*options.resend})
+    problems = [f"message {number}: --sent and --resend exclude each other" for number in both]
+    for number in dict.fromkeys((*options.sent, *options.resend)):
+        if number not in known:
+            problems.append(f"message {number} is not among the unsettled; lms-assets report settle lists those")
+        elif now - known[number].handed_over_at < ON_ITS_WAY:
+            later = known[number].handed_over_at + ON_ITS_WAY
+            problems.append(f"message {number} may still be on its way; settle it after {later:%H:%M} UTC")
+    return problems
+
+
+def _named(message: UnknownOutcome) -> str:
+    return f"Message {message.id} ({message.report} of {message.period}, {message.reference})"
+
+
+def _sent_again(message: UnknownOutcome, now: datetime) -> str:
+    if message.period in {period_of(frequency, now) for frequency in FREQUENCIES}:
+        return "is sent again by the next lms-assets run weekly_reports."
+    return "is noted as not delivered. Its period is over: no run sends it any more, the next report follows."

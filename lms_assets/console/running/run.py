@@ -1,0 +1,188 @@
+"""`lms-assets run`: one job in the foreground, with progress and a summary."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+from rich.console import Console
+
+from lms_assets.automation.alerting.alerts import look_after_quietly
+from lms_assets.automation.chain_log import CHAIN_NAME, DEGRADING_CHECKS, reconcile_chains
+from lms_assets.console.commands.offboarding import print_outcome
+from lms_assets.console.environment import settings_from_environment
+from lms_assets.console.running.dagster_runs import new_run_id, takes_submissions
+from lms_assets.console.running.dagster_state import DagsterStateLost, dagster_instance, usable_home
+from lms_assets.console.running.progress import StepsView
+from lms_assets.console.running.resume import resumed_order
+from lms_assets.console.running.runner import CannotRun, RunOrder, RunResult, execute, hand_over, job_names, steps_of
+from lms_assets.console.running.streams import terminal_of_our_own
+from lms_assets.console.running.summary import print_summary
+from lms_assets.console.running.turns import our_turn
+from lms_assets.console.wording import quoted
+from lms_assets.domain.operations.chain_state import close, final_status
+from lms_assets.domain.safety.overrides import parse_overrides
+from lms_assets.lineage import NOT_REQUIRED
+from lms_assets.run_tags import AS_OF_TAG, OFFBOARDING_PLAN_TAG
+from lms_assets.runs.overrides import allowing_tags
+from lms_assets.runs.partitions import full_range_tags, partition_tags, trailing_days_tags
+from lms_assets.runs.served import Served, fingerprint, served_location
+from lms_assets.settings import ConfigurationError
+from lms_assets.warehouse.engine import Warehouse
+
+EXIT_CODES = {"completed": 0, "failed": 1, "partial": 3}
+PARTITIONED = {"daily_full", "enrollments_incremental"}
+OFFBOARDING_JOB = "offboarding_apply"
+DEFAULT_DAYS = 7
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What the person asked for. `here`: in this process, though a daemon might run it."""
+
+    job: str
+    partition: str | None = None
+    last_days: int | None = None
+    allow: Sequence[str] = ()
+    resume: bool = False
+    plan: int | None = None
+    by: str = "unknown"
+    no_wait: bool = False
+    here: bool = False
+
+
+def run_command(options: RunOptions, console: Console) -> int:
+    """Run the job to its end; returns 0 completed, 1 failed, 3 partial.
+
+    Raises:
+        ConfigurationError, WarehouseError: nothing was run.
+    """
+    settings = settings_from_environment()
+    _check_options(options)
+    usable_home()
+    warehouse = Warehouse(settings.warehouse_url)
+    try:
+        warehouse.require_current_schema()
+        warehouse.check_writable()
+        with dagster_instance() as instance:
+            reconcile_chains(instance, warehouse)
+            code = _run(options, instance, warehouse, console)
+            look_after_quietly(instance, warehouse, settings, datetime.now(UTC))
+            return code
+    except (CannotRun, DagsterStateLost) as problem:
+        console.print(f"[red]✗[/] {quoted(problem)}", highlight=False, soft_wrap=True)
+        return EXIT_CODES["failed"]
+    finally:
+        warehouse.close()
+
+
+def _check_options(options: RunOptions) -> None:
+    problems = []
+    if options.job not in job_names():
+        problems.append(f"there is no job {options.job}; there are: {', '.join(job_names())}")
+    asked = [options.partition is not None, options.last_days is not None]
+    if any(asked) and options.job not in PARTITIONED:
+        problems.append(f"{options.job} has no partitions; --partition and --last-days do not apply")
+    if all(asked):
+        problems.append("--partition and --last-days exclude each other")
+    if any(asked) and options.resume:
+        problems.append("--resume goes on with the weeks of the failed chain; --partition and --last-days do not apply")
+    if options.plan is not None and options.job != OFFBOARDING_JOB:
+        problems.append(f"--plan applies to {OFFBOARDING_JOB} only")
+    if options.plan is None and options.job == OFFBOARDING_JOB:
+        problems.append(
+            f"{OFFBOARDING_JOB} needs --plan ID, of a reviewed plan; lms-assets offboarding show lists them"
+        )
+    try:
+        parse_overrides(options.allow)
+    except ValueError as error:
+        problems.append(str(error))
+    if options.resume and options.job != CHAIN_NAME:
+        problems.append(f"only {CHAIN_NAME} can be resumed")
+    if problems:
+        raise ConfigurationError(problems)
+    _weeks_asked_for(options, datetime.now(UTC))
+
+
+def _run(options: RunOptions, instance: dg.DagsterInstance, warehouse: Warehouse, console: Console) -> int:
+    result, shown = _worked_off(options, instance, warehouse, console)
+    reconcile_chains(instance, warehouse)
+    state = close(result.state, shown, DEGRADING_CHECKS, None if result.success else "the run ended")
+    status = final_status(state, NOT_REQUIRED)
+    print_summary(console, instance, result, job=options.job, state=state, status=status)
+    if options.plan is not None:
+        print_outcome(console, warehouse, options.plan)
+    return EXIT_CODES[status]
+
+
+def _worked_off(
+    options: RunOptions, instance: dg.DagsterInstance, warehouse: Warehouse, console: Console
+) -> tuple[RunResult, list[str]]:
+    """The run's result and the assets it is about: by the daemon that serves this code location, else here."""
+
+    def say(text: str) -> None:
+        console.print(quoted(text), highlight=False, soft_wrap=True)
+
+    served = None if options.here else _daemon(instance, say)
+    while True:
+        run_id = new_run_id()
+        with our_turn(instance, warehouse, options.job, run_id, say=None if options.no_wait else say):
+            order = resumed_order(instance, warehouse) if options.resume else _new_order(options, datetime.now(UTC))
+            allowed = allowing_tags(warehouse, options.allow, by=options.by, run_id=run_id)
+            order = replace(order, tags={**order.tags, **allowed})
+            shown = [step for step in steps_of(options.job) if not order.steps or step in order.steps]
+            if served is None:
+                with _steps_view(console, shown) as view:
+                    return execute(instance, order, view.feed, run_id=run_id), shown
+        with _steps_view(console, shown) as view:
+            result = hand_over(instance, order, view.feed, served, run_id=run_id)
+        if result is not None:
+            return result, shown
+        say("No daemon took the run: it goes in this terminal.")
+        served = None
+
+
+@contextmanager
+def _steps_view(console: Console, shown: list[str]) -> Iterator[StepsView]:
+    log = Path(os.environ["DAGSTER_HOME"]) / "logs" / "lms-assets-run.log"
+    with terminal_of_our_own(console, log) as own, StepsView(shown, own) as view:
+        yield view
+
+
+def _daemon(instance: dg.DagsterInstance, say: Callable[[str], None]) -> Served | None:
+    """The daemon that would do the same as this process, if one lives."""
+    served = served_location(instance)
+    if served is None or not served.lives(datetime.now(UTC)) or not takes_submissions(instance):
+        return None
+    if served.settings != fingerprint(settings_from_environment()):
+        say("Dagster's daemon has other settings than this terminal: the run goes in this terminal.")
+        return None
+    say("Dagster's daemon runs it; this terminal watches.")
+    return served
+
+
+def _new_order(options: RunOptions, now: datetime) -> RunOrder:
+    tags = {AS_OF_TAG: now.isoformat()}
+    if options.plan is not None:
+        tags[OFFBOARDING_PLAN_TAG] = str(options.plan)
+    return RunOrder(options.job, tags | _weeks_asked_for(options, now))
+
+
+def _weeks_asked_for(options: RunOptions, now: datetime) -> dict[str, str]:
+    try:
+        if options.partition is not None:
+            return partition_tags(options.partition, now)
+        if options.last_days is not None:
+            # Today alone, 0, is for runs that a webhook starts.
+            return trailing_days_tags(now, options.last_days or -1)
+    except ValueError as error:
+        option = "--partition" if options.last_days is None else "--last-days"
+        raise ConfigurationError([f"{option}: {error}"]) from error
+    if options.job == CHAIN_NAME:
+        return full_range_tags(now)
+    return trailing_days_tags(now, DEFAULT_DAYS) if options.job in PARTITIONED else {}

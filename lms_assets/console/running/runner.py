@@ -1,0 +1,201 @@
+"""Runs one job in the foreground, in a Dagster instance, with everything that a scheduled run has: pools, gates, log.
+
+The caller watches it through the instance's event log; nothing is printed here.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+
+from lms_assets.automation.event_mapping import chain_events
+from lms_assets.automation.jobs import JOBS
+from lms_assets.console.running.dagster_runs import make_run, new_run_id, submit, withdraw, work_off
+from lms_assets.definitions import defs
+from lms_assets.domain.operations.chain_state import ChainState, fold
+from lms_assets.lineage import IMPARTNER_POOL, NORTHPASS_POOL, SYNC_TYPES
+from lms_assets.runs.active import FINISHED
+from lms_assets.runs.liveness import fail_dead_runs
+from lms_assets.runs.retries import NEVER_RETRIED
+from lms_assets.runs.served import Served, served_location
+from lms_assets.runs.write_locks import LOOK_AGAIN_SECONDS
+
+POOL_LIMIT = 1
+# The terminal shows progress; Dagster's own lines are in the run's log, where the UI shows them.
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+class CannotRun(Exception):
+    """The job cannot be started now; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class RunOrder:
+    """What to run. `tags` go onto the run; `root_run_id` with `steps` continues the chain that this run began."""
+
+    job: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+    root_run_id: str | None = None
+    steps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """How the run ended, as Dagster sees it, and what its events say of each step."""
+
+    run_id: str
+    success: bool
+    state: ChainState
+
+
+def load_job(name: str) -> dg.JobDefinition:
+    """The job of that name; called again in every process that works on it."""
+    return defs.resolve_job_def(name)
+
+
+def job_names() -> list[str]:
+    """Every job that can be run."""
+    return [job.name for job in JOBS]
+
+
+def steps_of(job: str) -> list[str]:
+    """The job's assets, in the order of the lineage."""
+    nodes = {node.name for node in load_job(job).nodes}
+    return [key for key in (*SYNC_TYPES, "remove_what_is_old", "apply_offboarding_plan") if key in nodes]
+
+
+def set_pool_limits(instance: dg.DagsterInstance) -> None:
+    """One step at a time for each vendor; set by name, as a default limit has a gap at a pool's first use."""
+    if instance.event_log_storage.supports_global_concurrency_limits:
+        for pool in (NORTHPASS_POOL, IMPARTNER_POOL):
+            instance.event_log_storage.set_concurrency_slots(pool, POOL_LIMIT)
+
+
+def execute(
+    instance: dg.DagsterInstance,
+    order: RunOrder,
+    on_progress: Callable[[list[dg.EventLogEntry]], None],
+    *,
+    run_id: str | None = None,
+) -> RunResult:
+    """Run to the end, here. `on_progress` is handed new events about twice a second, from a thread of its own.
+
+    Raises:
+        CannotRun: Dagster could not make the run or work on it.
+    """
+    set_pool_limits(instance)
+    try:
+        job, run = _made(instance, order, run_id or new_run_id(), served_location(instance))
+        with _watching(instance, run.run_id, on_progress):
+            success = work_off(instance, job, run)
+    except dg.DagsterError as error:
+        raise CannotRun(_one_line(order.job, error)) from error
+    return _result(instance, run.run_id, success)
+
+
+def hand_over(
+    instance: dg.DagsterInstance,
+    order: RunOrder,
+    on_progress: Callable[[list[dg.EventLogEntry]], None],
+    served: Served,
+    *,
+    run_id: str | None = None,
+) -> RunResult | None:
+    """Have the daemon run it, and watch it to its end. None: no daemon took it, and it was taken back.
+
+    Raises:
+        CannotRun: Dagster could not make the run.
+    """
+    try:
+        _, run = _made(instance, order, run_id or new_run_id(), served)
+        submit(instance, run)
+    except dg.DagsterError as error:
+        raise CannotRun(_one_line(order.job, error)) from error
+    try:
+        with _watching(instance, run.run_id, on_progress):
+            status = _end_of(instance, run.run_id)
+    except KeyboardInterrupt:
+        raise CannotRun(f"The daemon goes on with the run {run.run_id[:8]}; stop it in Dagster's UI.") from None
+    return None if status is None else _result(instance, run.run_id, status == dg.DagsterRunStatus.SUCCESS)
+
+
+def _end_of(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRunStatus | None:
+    """How a run of the daemon ended; None when no daemon is there to take it and it was taken back."""
+    while (status := _status(instance, run_id)) not in FINISHED:
+        time.sleep(LOOK_AGAIN_SECONDS)
+        fail_dead_runs(instance)
+        served = served_location(instance)
+        gone = served is None or not served.lives(datetime.now(UTC))
+        if gone and status == dg.DagsterRunStatus.QUEUED and withdraw(instance, run_id):
+            return None
+    return status
+
+
+def _made(
+    instance: dg.DagsterInstance, order: RunOrder, run_id: str, served: Served | None
+) -> tuple[Any, dg.DagsterRun]:
+    job = dg.build_reconstructable_job(__name__, load_job.__name__, (order.job,))
+    run = make_run(
+        instance,
+        job,
+        run_id=run_id,
+        tags={**order.tags, **NEVER_RETRIED},
+        run_config=QUIET,
+        origin=served.origin if served else None,
+        root_run_id=order.root_run_id,
+        steps=order.steps,
+    )
+    return job, run
+
+
+def _status(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRunStatus:
+    run = instance.get_run_by_id(run_id)
+    if run is None:
+        raise CannotRun(f"Somebody deleted the run {run_id[:8]} while it was watched.")
+    return run.status
+
+
+def _result(instance: dg.DagsterInstance, run_id: str, success: bool) -> RunResult:
+    return RunResult(run_id, success, fold(chain_events(instance.all_logs(run_id))))
+
+
+def _one_line(job: str, error: Exception) -> str:
+    said = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return f"Dagster could not run {job}: {type(error).__name__}: {said}. Look at the run in Dagster's UI under Runs."
+
+
+@contextmanager
+def _watching(
+    instance: dg.DagsterInstance, run_id: str, on_progress: Callable[[list[dg.EventLogEntry]], None]
+) -> Iterator[None]:
+    ended = threading.Event()
+    thread = threading.Thread(target=_watch, args=(instance, run_id, on_progress, ended), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(timeout=10)
+
+
+def _watch(
+    instance: dg.DagsterInstance,
+    run_id: str,
+    on_progress: Callable[[list[dg.EventLogEntry]], None],
+    ended: threading.Event,
+) -> None:
+    cursor: str | None = None
+    while True:
+        last_look = ended.wait(0.5)
+        page = instance.get_records_for_run(run_id, cursor=cursor)
+        cursor = page.cursor
+        on_progress([record.event_log_entry for record in page.records])
+        if last_look:
+            return

@@ -1,0 +1,290 @@
+"""What needs a person: troubles found in the state of things, one for each cause, and how a person is told.
+
+Pure: facts in, troubles out. A failure is told once, by its most particular name: a chain that a check held back is the
+check's incident, and an asset that is overdue because its chain failed is the chain's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from lms_assets.domain.operations.chain_state import StepRecord
+from lms_assets.domain.operations.check_warnings import Risen, trouble_of
+from lms_assets.domain.operations.incident import STAYS, Trouble, left_in_place
+from lms_assets.domain.operations.report_incidents import (
+    HeldReports,
+    UnknownMails,
+    effect_of_check,
+    held_reports,
+    unknown_mails,
+)
+from lms_assets.domain.operations.schedule import Overdue
+from lms_assets.domain.safety.overrides import command_in
+
+PUSH_STEP = "pushed_partner_cert_counts"
+CHAIN = "daily_full"
+CHECK_PAGE = "The check on the asset's page shows every example."
+
+
+@dataclass(frozen=True, slots=True)
+class FailedRun:
+    """A run of a job, or the chain, that ended badly: `steps` as they ended."""
+
+    job: str
+    status: Literal["failed", "partial"]
+    run_id: str | None
+    ended_at: datetime
+    steps: tuple[StepRecord, ...]
+    error: str | None = None
+
+    @property
+    def culprits(self) -> tuple[str, ...]:
+        """Steps that failed by themselves; those held back only suffered."""
+        return tuple(step.step for step in self.steps if step.status in {"failed", "degraded"})
+
+    @property
+    def written(self) -> tuple[str, ...]:
+        """Steps whose rows were written: those that came through, and those whose check failed after it."""
+        return tuple(
+            s.step for s in self.steps if s.status == "completed" or (s.status == "failed" and s.failed_checks)
+        )
+
+    @property
+    def push_began(self) -> bool:
+        """Whether the CRM may have been told something."""
+        return any(step.step == PUSH_STEP and step.attempts for step in self.steps)
+
+    @property
+    def held_back(self) -> tuple[str, ...]:
+        """Steps that never began."""
+        return tuple(step.step for step in self.steps if step.status == "held_back")
+
+
+@dataclass(frozen=True, slots=True)
+class FailedGate:
+    """A check that did not pass the last time it was evaluated, and is no mere warning."""
+
+    asset: str
+    check: str
+    description: str
+    run_id: str
+    at: datetime
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """A sync that stopped before it deactivated too much; `message` says how many, and what to do."""
+
+    asset: str
+    message: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedRecords:
+    """Accounts whose values the CRM did not take at the last push."""
+
+    count: int
+    sample: tuple[int, ...]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """A sensor or schedule that errs, or a schedule that does not tick; `since` is the last time it was well."""
+
+    name: str
+    kind: Literal["sensor", "schedule"]
+    problem: str
+    since: datetime
+    assets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The state of things, as the warehouse and Dagster's storage hold it.
+
+    Attributes:
+        failed_materializations: runs in which somebody materialised assets by hand, and which nothing made good since.
+        failed_checks: checks that failed and hold nothing back, mere warnings aside.
+        risen: warnings that cost counts, or whose number has risen.
+        completed: when each asset last came through (UTC).
+        waits_for: what each asset builds on, directly or not.
+    """
+
+    failed_runs: Sequence[FailedRun] = ()
+    failed_materializations: Sequence[FailedRun] = ()
+    failed_gates: Sequence[FailedGate] = ()
+    failed_checks: Sequence[FailedGate] = ()
+    risen: Sequence[Risen] = ()
+    stopped: Sequence[Stopped] = ()
+    refused: RefusedRecords | None = None
+    held_reports: HeldReports | None = None
+    unknown_mails: UnknownMails | None = None
+    overdue: Sequence[Overdue] = ()
+    silent: Sequence[Silent] = ()
+    completed: Mapping[str, datetime] = field(default_factory=dict)
+    waits_for: Mapping[str, Collection[str]] = field(default_factory=dict)
+
+
+def find_troubles(facts: Facts) -> tuple[Trouble, ...]:
+    """Every trouble, each cause once."""
+    particular = [_gate(gate, facts) for gate in facts.failed_gates]
+    particular += [_stopped(each) for each in facts.stopped]
+    if facts.refused is not None and facts.refused.count:
+        particular.append(_refused(facts.refused))
+    if facts.held_reports is not None:
+        particular.append(held_reports(facts.held_reports, _run_of(facts.held_reports.job, facts)))
+    told = {asset for trouble in particular for asset in trouble.assets}
+    failed = [run for run in facts.failed_runs if not _made_good(run, facts.completed)]
+    runs = [_run(run) for run in failed if set(run.culprits) - told or not run.culprits]
+    troubled = told | {asset for trouble in runs for asset in trouble.assets}
+    runs += [_failed_by_hand(run, asset) for run, asset in _by_hand(facts.failed_materializations, troubled)]
+    runs += [_degraded(check) for check in facts.failed_checks if check.asset not in troubled]
+    troubled |= {asset for trouble in runs for asset in trouble.assets}
+    late = [_overdue(each) for each in facts.overdue if not _explained(each, troubled, facts.waits_for)]
+    mails = [unknown_mails(facts.unknown_mails)] if facts.unknown_mails is not None else []
+    warnings = [trouble_of(each) for each in facts.risen]
+    found = (*particular, *runs, *warnings, *late, *mails, *(_silent(each) for each in facts.silent))
+    # Where one report was held back and the other failed, the run's error tells of both.
+    return tuple({trouble.key: trouble for trouble in found}.values())
+
+
+def _run_of(job: str, facts: Facts) -> str | None:
+    return next((run.run_id for run in facts.failed_runs if run.job == job), None)
+
+
+def _made_good(run: FailedRun, completed: Mapping[str, datetime]) -> bool:
+    """Whether everything that a run left undone has come through since, in other runs."""
+    undone = (*run.culprits, *run.held_back)
+    return bool(undone) and all(step in completed and completed[step] > run.ended_at for step in undone)
+
+
+def _explained(late: Overdue, troubled: set[str], waits_for: Mapping[str, Collection[str]]) -> bool:
+    """Whether every late asset is in trouble already, or waits for one that is."""
+    return all(asset in troubled or troubled & set(waits_for.get(asset, ())) for asset in late.assets)
+
+
+def _gate(gate: FailedGate, facts: Facts) -> Trouble:
+    held = sorted({step for run in facts.failed_runs for step in run.held_back})
+    effect = f"Everything that builds on {gate.asset} is held back" + (f": {', '.join(held)}. " if held else ". ")
+    return Trouble(
+        key=f"check/{gate.asset}/{gate.check}",
+        kind="check",
+        what=f"Check {gate.check} on {gate.asset} did not pass: {gate.description}",
+        since=gate.at,
+        effect=f"{effect}{gate.asset} holds what was written, right or not; the CRM was told nothing new.",
+        remedy=f"{gate.remedy or CHECK_PAGE} Then lms-assets run daily_full --resume.",
+        assets=(gate.asset,),
+        run_id=gate.run_id,
+    )
+
+
+def _by_hand(runs: Iterable[FailedRun], troubled: set[str]) -> list[tuple[FailedRun, str]]:
+    return [(run, asset) for run in runs for asset in run.culprits if asset not in troubled]
+
+
+def _failed_by_hand(run: FailedRun, asset: str) -> Trouble:
+    why = next((step.error for step in run.steps if step.step == asset), None)
+    return Trouble(
+        key=f"asset/{asset}",
+        kind="job",
+        what=f"Materializing {asset} by hand failed: {why or 'it ended without a result'}",
+        since=run.ended_at,
+        effect=left_in_place((), push_began=asset == PUSH_STEP),
+        remedy=f"Fix the cause, then materialize {asset} again, or lms-assets run {CHAIN}.",
+        assets=(asset,),
+        run_id=run.run_id,
+    )
+
+
+def _degraded(check: FailedGate) -> Trouble:
+    return Trouble(
+        key=f"check/{check.asset}/{check.check}",
+        kind="check",
+        what=f"Check {check.check} on {check.asset} did not pass: {check.description}",
+        since=check.at,
+        effect=effect_of_check(check.asset),
+        remedy=check.remedy or CHECK_PAGE,
+        assets=(check.asset,),
+        run_id=check.run_id,
+    )
+
+
+def _stopped(stopped: Stopped) -> Trouble:
+    return Trouble(
+        key=f"mass_deactivation/{stopped.asset}",
+        kind="mass_deactivation",
+        what=f"The sync of {stopped.asset} stopped before a mass deactivation. {stopped.message}",
+        since=stopped.at,
+        effect=f"{stopped.asset} is not brought up to date, and what builds on it is held back. {STAYS}",
+        remedy="Look at the source. Only if they are really gone: "
+        + (command_in(stopped.message) or "run again with the override that the message names"),
+        assets=(stopped.asset,),
+    )
+
+
+def _refused(refused: RefusedRecords) -> Trouble:
+    sample = ", ".join(map(str, refused.sample))
+    return Trouble(
+        key="push/refused_records",
+        kind="push",
+        what=f"The CRM did not take the counts of {refused.count} accounts (Impartner ids: {sample}).",
+        since=refused.at,
+        effect="These accounts show old counts in the CRM; all others are right. They are tried again at every push.",
+        remedy="The reasons are in sync_failures, sync_type sync_to_impartner. Mend the accounts in the CRM.",
+        assets=(PUSH_STEP,),
+    )
+
+
+def _run(run: FailedRun) -> Trouble:
+    is_chain = run.job == CHAIN
+    why = run.error or "; ".join(f"{step.step}: {step.error}" for step in run.steps if step.status == "failed")
+    stays = left_in_place(run.written, push_began=run.push_began)
+    effect = f"Held back: {', '.join(run.held_back)}. {stays}" if run.held_back else stays
+    if run.status == "partial":
+        effect = f"The chain went on with the last good state of {', '.join(run.culprits)}; the rest is up to date."
+    remedy = "lms-assets status says more. Mend the cause, then " + (
+        "lms-assets run daily_full --resume, or in the UI Re-execute, From asset failure."
+        if is_chain
+        else f"lms-assets run {run.job}."
+    )
+    return Trouble(
+        key=f"chain/{run.job}" if is_chain else f"job/{run.job}",
+        kind="chain" if is_chain else "job",
+        what=f"{run.job} {'ended partial' if run.status == 'partial' else 'failed'}: {why or 'without a word'}",
+        since=run.ended_at,
+        effect=effect,
+        remedy=remedy,
+        grade=run.status,
+        assets=run.culprits,
+        run_id=run.run_id,
+    )
+
+
+def _overdue(late: Overdue) -> Trouble:
+    return Trouble(
+        key=f"overdue/{late.job}",
+        kind="overdue",
+        what=f"Overdue: {', '.join(late.assets)}. {late.job} should have brought them up to date.",
+        since=late.since,
+        effect="Whoever reads these tables sees old data.",
+        remedy=f"Does the daemon run, and is the schedule on? See Overview > Schedules; or lms-assets run {late.job}.",
+        assets=late.assets,
+    )
+
+
+def _silent(silent: Silent) -> Trouble:
+    return Trouble(
+        key=f"{silent.kind}/{silent.name}",
+        kind=silent.kind,
+        what=f"The {silent.kind} {silent.name} {silent.problem}",
+        since=silent.since,
+        effect="What it starts or looks after does not happen by itself.",
+        remedy=f"Look at its ticks in the UI (Overview > {silent.kind.capitalize()}s), and at the daemon's log.",
+        assets=silent.assets,
+    )

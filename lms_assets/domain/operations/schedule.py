@@ -1,0 +1,132 @@
+"""Which assets are overdue by their cadence. The UI's freshness policies (lineage) say the same of each asset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+Weeks = Literal["all", "trailing", None]
+TRAILING_DAYS = 7
+SUNDAY, MONDAY = 0, 1
+_CRON_DAYS = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the schedule table.
+
+    Attributes:
+        schedule: the schedule's name.
+        hours: full hours of the day, UTC, ascending.
+        weekday: as cron counts, 0 is Sunday; None for every day.
+        weeks: which weekly partitions a run covers.
+        left_out_during: jobs that do this one's work too; while one of them is under way, the tick is left out.
+    """
+
+    schedule: str
+    job: str
+    hours: tuple[int, ...]
+    what: str
+    weekday: int | None = None
+    weeks: Weeks = None
+    left_out_during: tuple[str, ...] = ()
+
+    @property
+    def cron(self) -> str:
+        """The line as a cron expression."""
+        hours = ",".join(map(str, self.hours))
+        return f"0 {hours} * * {'*' if self.weekday is None else self.weekday}"
+
+    def next_after(self, instant: datetime) -> datetime:
+        """The first tick after an instant (UTC)."""
+        return min(tick for tick in self._ticks_around(instant) if tick > instant)
+
+    def last_until(self, instant: datetime) -> datetime:
+        """The last tick at or before an instant (UTC)."""
+        return max(tick for tick in self._ticks_around(instant) if tick <= instant)
+
+    def _ticks_around(self, instant: datetime) -> list[datetime]:
+        midnight = instant.replace(hour=0, minute=0, second=0, microsecond=0)
+        days = [midnight + timedelta(days=offset) for offset in range(-_CRON_DAYS, _CRON_DAYS + 1)]
+        return [
+            day.replace(hour=hour)
+            for day in days
+            if self.weekday is None or day.isoweekday() % _CRON_DAYS == self.weekday
+            for hour in self.hours
+        ]
+
+
+DAILY_FULL = Line("daily_full_at_2", "daily_full", (2,), "The whole chain, over all weeks.", weeks="all")
+ENROLLMENTS = Line(
+    "enrollments_every_4_hours",
+    "enrollments_incremental",
+    (6, 10, 14, 18, 22),
+    "Learning records of the trailing seven days.",
+    weeks="trailing",
+    left_out_during=("daily_full",),
+)
+LEADS = Line("leads_thrice_daily", "leads_incremental", (8, 14, 20), "Leads that changed.", None, None, ("leads_full",))
+LEADS_FULL = Line("leads_on_sundays", "leads_full", (3,), "All leads; removes those gone or converted.", SUNDAY)
+CLEANUP = Line("cleanup_on_sundays", "cleanup", (4,), "Removes logs that are older than 30 days.", SUNDAY)
+REPORTS = Line("reports_on_mondays", "weekly_reports", (8,), "The reports to PAMs and executives.", MONDAY)
+
+TIMETABLE = (DAILY_FULL, ENROLLMENTS, LEADS, LEADS_FULL, CLEANUP, REPORTS)
+
+
+def next_of(lines: tuple[Line, ...], instant: datetime) -> datetime | None:
+    """The first tick of any of these lines after an instant (UTC); None without lines."""
+    return min((line.next_after(instant) for line in lines), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Cadence:
+    """How often an asset must come through: within `grace` of each tick of `line`, or at least once a `window`."""
+
+    job: str
+    line: Line | None = None
+    grace: timedelta = timedelta(0)
+    window: timedelta | None = None
+
+    def overdue_since(self, completed_at: datetime, now: datetime) -> datetime | None:
+        """Since when an asset last synced at `completed_at` is overdue; None while it is not. All UTC."""
+        if self.window is not None:
+            limit = completed_at + self.window
+            return limit if now > limit else None
+        if self.line is None:
+            return None
+        tick = self.line.last_until(now - self.grace)
+        return tick + self.grace if completed_at < tick else None
+
+
+NIGHTLY = Cadence("daily_full", DAILY_FULL, timedelta(hours=3))
+FOUR_HOURLY = Cadence("enrollments_incremental", window=timedelta(hours=10))
+THRICE_DAILY = Cadence("leads_incremental", window=timedelta(hours=14))
+MONDAYS = Cadence("weekly_reports", REPORTS, timedelta(hours=2))
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """Assets of one job that are overdue, the first of them since `since` (UTC)."""
+
+    job: str
+    assets: tuple[str, ...]
+    since: datetime
+
+
+def find_overdue(
+    completed: Mapping[str, datetime], cadences: Mapping[str, Cadence], now: datetime
+) -> tuple[Overdue, ...]:
+    """Overdue assets, together by the job that should have brought them.
+
+    Args:
+        completed: when each asset last came through; one that never did is not there, and not overdue: its first run
+            tells by itself how it went.
+    """
+    late: dict[str, list[tuple[datetime, str]]] = {}
+    for asset, cadence in cadences.items():
+        since = cadence.overdue_since(completed[asset], now) if asset in completed else None
+        if since is not None:
+            late.setdefault(cadence.job, []).append((since, asset))
+    return tuple(Overdue(job, tuple(asset for _, asset in found), min(found)[0]) for job, found in late.items())

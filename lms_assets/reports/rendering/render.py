@@ -1,0 +1,151 @@
+"""A report as HTML with inlined styles, as text and as pictures, from one document. Nothing is sent or written here.
+
+Templates come from the configured folder first and from `templates/` otherwise. Everything that is put into HTML is
+escaped by the template engine.
+"""
+
+from __future__ import annotations
+
+import base64
+import textwrap
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import css_inline
+from jinja2 import (
+    BaseLoader,
+    ChoiceLoader,
+    Environment,
+    FileSystemLoader,
+    PackageLoader,
+    StrictUndefined,
+    select_autoescape,
+)
+
+from lms_assets.reports.config import ReportConfig
+from lms_assets.reports.figures.model import ExecutiveReport, PamReport
+from lms_assets.reports.rendering.charts import draw, palettes
+from lms_assets.reports.rendering.document import Chart, Document, Table
+from lms_assets.reports.rendering.executive_document import executive_document, executive_subject
+from lms_assets.reports.rendering.pam_document import pam_document, pam_subject
+
+MAX_HTML_BYTES = 100_000
+"""Gmail cuts a longer message off and hides the rest."""
+TEXT_WIDTH = 78
+_ROW_STEPS = (400, 200, 150, 120, 100, 90, 80, 70, 60, 50, 40, 30, 20, 12, 8, 5, 3, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class InlineImage:
+    """A picture of the mail; `html` and the message refer to it by `cid` (without angle brackets)."""
+
+    cid: str
+    png: bytes
+    alt: str
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A report ready to be sent. `html` refers to the images by `cid:`."""
+
+    subject: str
+    html: str
+    text: str
+    images: tuple[InlineImage, ...]
+
+    @cached_property
+    def standalone_html(self) -> str:
+        """The HTML with its pictures inside, for a file or a preview."""
+        page = self.html
+        for image in self.images:
+            data = base64.b64encode(image.png).decode("ascii")
+            page = page.replace(f"cid:{image.cid}", f"data:image/png;base64,{data}")
+        return page
+
+
+class Renderer:
+    """Renders reports with one configuration; make it once, it keeps its templates compiled."""
+
+    def __init__(self, config: ReportConfig) -> None:
+        self._config = config
+        loaders: list[BaseLoader] = [PackageLoader("lms_assets.reports", "templates")]
+        if config.templates is not None:
+            loaders.insert(0, FileSystemLoader(config.templates))
+        self._environment = Environment(
+            loader=ChoiceLoader(loaders),
+            autoescape=select_autoescape(disabled_extensions=("txt.j2",), default=True, default_for_string=True),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.filters["text_table"] = text_table
+        self._environment.filters["wrap"] = wrap
+        # Media queries cannot stand in a tag: what kept_style.html.j2 holds stays a style sheet.
+        css = self._environment.get_template("inlined.css.j2").render(config=config)
+        self._inliner = css_inline.CSSInliner(
+            extra_css=css, keep_style_tags=True, load_remote_stylesheets=False, minify_css=True
+        )
+        self._palettes = palettes(config.accent, config.accent_dark)
+
+    def render(self, report: PamReport | ExecutiveReport) -> Rendered:
+        """The report as mail parts; tables lose rows, and say so, when the HTML would pass 100 KB.
+
+        Raises:
+            jinja2.TemplateError: an overriding template cannot be used; the message names it.
+            ValueError: a template is so large that not even one row a table fits.
+        """
+        if isinstance(report, PamReport):
+            document, subject = pam_document(report), pam_subject(report, self._config.brand)
+        else:
+            document, subject = executive_document(report), executive_subject(report, self._config.brand)
+        document, html = self._fitting(document)
+        text = self._environment.get_template("report.txt.j2").render(document=document, brand=self._config.brand)
+        text = text.replace("\N{NO-BREAK SPACE}", " ")
+        return Rendered(subject, html, text, tuple(self._images(document, report)))
+
+    def _fitting(self, document: Document) -> tuple[Document, str]:
+        for rows in _ROW_STEPS:
+            shortened = document.shortened(rows)
+            html = self._html(shortened)
+            if len(html.encode()) <= MAX_HTML_BYTES:
+                return shortened, html
+        raise ValueError("the report's HTML passes 100 KB with one row a table; make the template smaller")
+
+    def _html(self, document: Document) -> str:
+        page = self._environment.get_template("report.html.j2").render(document=document, config=self._config)
+        lines = (line.strip() for line in self._inliner.inline(page).splitlines())
+        return "\n".join(line for line in lines if line)
+
+    def _images(self, document: Document, report: PamReport | ExecutiveReport) -> Iterable[InlineImage]:
+        for section in document.sections:
+            for block in section.blocks:
+                if isinstance(block, Chart):
+                    for ground, palette in self._palettes.items():
+                        yield InlineImage(f"{block.name}-{ground}@reports", draw(block, report, palette), block.alt)
+
+
+def wrap(text: str, indent: int = 0) -> str:
+    """A paragraph of plain text in lines of 78 characters."""
+    blank = " " * indent
+    return textwrap.fill(text, TEXT_WIDTH, initial_indent=blank, subsequent_indent=blank, break_on_hyphens=False)
+
+
+def text_table(table: Table) -> str:
+    """A table in plain text: one line a row with the columns' names, since mail programs do not align columns."""
+    lines = []
+    for row in table.rows:
+        if len(row.cells) == 1:
+            lines.append(f"  {row.cells[0].text}")
+            continue
+        parts = []
+        for column, cell in zip(table.columns, row.cells, strict=True):
+            shown = cell.text + (f" ({cell.below})" if cell.below else "")
+            parts.append(shown if column is table.columns[0] else f"{column.title}: {shown}")
+        if row.cells[0].link:
+            parts.append(row.cells[0].link)
+        lines.append(textwrap.fill("; ".join(parts), TEXT_WIDTH, initial_indent="  - ", subsequent_indent="    ",
+                                   break_long_words=False, break_on_hyphens=False))  # fmt: skip
+    if table.more:
+        lines.append(f"  and {table.more} more")
+    return "\n".join(lines)

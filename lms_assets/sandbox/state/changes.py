@@ -1,0 +1,103 @@
+"""The actions by which the world is changed, by name: what `POST /sandbox/mutate` and `SandboxHandle.mutate` take."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from lms_assets.sandbox.sandbox import Sandbox
+from lms_assets.sandbox.state import changes_courses as mutations_courses
+from lms_assets.sandbox.state import changes_crm as mutations_crm
+from lms_assets.sandbox.state import changes_lms as mutations_lms
+from lms_assets.sandbox.state.timestamps import from_text
+
+
+def clock(sandbox: Sandbox, to: str | None = None, advance_seconds: float = 0, live: bool = False) -> str:
+    """Move the sandbox's clock: stand still at `to`, go on by some seconds, or run with the real one."""
+    if live:
+        sandbox.clock.run_live()
+    if to is not None:
+        sandbox.clock.set(from_text(to))
+    if advance_seconds:
+        sandbox.clock.advance(advance_seconds)
+    return sandbox.clock.text()
+
+
+def shift_date(sandbox: Sandbox, seconds: float = 0) -> str:
+    """Let the `Date` header of every answer be so far from the real time; the data's clock stays as it is."""
+    sandbox.date_shift = float(seconds)
+    return f"{sandbox.date_shift:+.0f} s"
+
+
+_FUNCTIONS: tuple[Callable[..., str | int], ...] = (
+    clock,
+    shift_date,
+    mutations_lms.complete_course,
+    mutations_lms.enroll,
+    mutations_lms.remove_transcript,
+    mutations_lms.set_transcript,
+    mutations_lms.add_person,
+    mutations_lms.delete_person,
+    mutations_lms.disable_person,
+    mutations_lms.enable_person,
+    mutations_lms.rename_person,
+    mutations_lms.change_person_email,
+    mutations_lms.touch_person,
+    mutations_lms.set_person,
+    mutations_lms.add_group,
+    mutations_lms.rename_group,
+    mutations_lms.set_group,
+    mutations_lms.add_member,
+    mutations_courses.add_course,
+    mutations_courses.set_course,
+    mutations_courses.archive_course,
+    mutations_courses.delete_course,
+    mutations_courses.set_npcu,
+    mutations_crm.add_account,
+    mutations_crm.set_account,
+    mutations_crm.rename_account,
+    mutations_crm.delete_account,
+    mutations_crm.add_contact,
+    mutations_crm.set_contact,
+    mutations_crm.delete_contact,
+    mutations_crm.add_lead,
+    mutations_crm.set_lead,
+    mutations_crm.convert_lead,
+    mutations_crm.rename_lead_status,
+    mutations_crm.delete_lead,
+    mutations_crm.reject_account,
+)
+ACTIONS: dict[str, Callable[..., str | int]] = {
+    **{function.__name__: function for function in _FUNCTIONS},
+    "delete_group": mutations_lms.remove_group,
+    "remove_member": mutations_lms.leave_group,
+}
+
+
+def signature_of(action: str) -> str:
+    """The arguments of an action as they are written in Python, without the sandbox."""
+    parameters = list(inspect.signature(ACTIONS[action]).parameters.values())[1:]
+    return ", ".join(str(parameter).split(":")[0] + _default(parameter) for parameter in parameters)
+
+
+def _default(parameter: inspect.Parameter) -> str:
+    return "" if parameter.default is parameter.empty else f"={parameter.default!r}"
+
+
+def mutate(sandbox: Sandbox, action: str, **arguments: Any) -> str | int:
+    """Do one action; returns the id of what was made or changed (of the clock: its time).
+
+    Raises ValueError naming the action when it is unknown, its arguments do not fit, or an id does not exist.
+    """
+    function = ACTIONS.get(action)
+    if function is None:
+        raise ValueError(f"unknown action {action!r}; there are: {', '.join(sorted(ACTIONS))}")
+    try:
+        inspect.signature(function).bind(sandbox, **arguments)
+    except TypeError as error:
+        raise ValueError(f"{action}({signature_of(action)}): {error}") from error
+    try:
+        return function(sandbox, **arguments)
+    except KeyError as error:
+        raise ValueError(f"{action}: there is no {error.args[0]!r}") from error

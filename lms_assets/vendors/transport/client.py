@@ -1,0 +1,225 @@
+"""One vendor over HTTP: a pooled session, paced, retried, bounded, and never anywhere but at its origin.
+
+What the answers mean is for the clients; how an answer is judged lives in `answers`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http.client import HTTPException
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any, TypeVar
+
+import requests
+from urllib3.exceptions import HTTPError
+
+from lms_assets.vendors.endpoints import Endpoint
+from lms_assets.vendors.transport.clock import ClockComparison
+from lms_assets.vendors.transport.connection import Exchange, Gate, PacedAdapter
+from lms_assets.vendors.transport.errors import (
+    AuthenticationFailed,
+    PermanentVendorError,
+    Throttled,
+    UnexpectedAnswer,
+    UnsafeLink,
+    VendorError,
+    VendorUnavailable,
+    WriteOutcomeUnknown,
+)
+from lms_assets.vendors.transport.origin import ForeignLink, Origin, certificate_bundle
+from lms_assets.vendors.transport.rate_limit import NoFreeSlot, RateLimiter
+from lms_assets.vendors.transport.responses import Reader
+from lms_assets.vendors.transport.retries import Retrying, RetryPolicy
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpLimits:
+    """Every bound of a client. Times in seconds."""
+
+    connect_seconds: float = 5.0
+    read_seconds: float = 30.0
+    """The longest silence within an answer."""
+    answer_seconds: float = 120.0
+    """The longest time from sending to the last byte, however steadily it drips."""
+    answer_bytes: int = 50_000_000
+    answer_values: int = 500_000
+    """Numbers, texts, lists and objects in one answer: a page of 100 rows has a few thousand."""
+    slot_seconds: float = 300.0
+    """The longest wait for the rate limiter."""
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What to ask: `url` is absolute; `params` are added to it; `body` is sent as JSON."""
+
+    url: str
+    params: Mapping[str, str] | None = None
+    body: Any = None
+
+
+class VendorHttp:
+    """Safe for use by many threads. Counters: `calls` (requests sent), `retries`, `throttled` (429 received).
+
+    `clock` compares this machine's clock with the vendor's.
+
+    Nothing from the environment adds credentials: no .netrc, no cookies, no user names in proxy addresses.
+    """
+
+    def __init__(
+        self,
+        vendor: str,
+        base_url: str,
+        headers: Mapping[str, str],
+        *,
+        limiter: RateLimiter,
+        limits: HttpLimits,
+        secret: str,
+        workers: int,
+    ) -> None:
+        self.vendor = vendor
+        self.origin = Origin.of(base_url)
+        self.retries = 0
+        self.throttled = 0
+        self.clock = ClockComparison()
+        self._limits = limits
+        self._gate = Gate(limiter, limits.slot_seconds)
+        self._reader = Reader(vendor, (secret,), limits.answer_bytes, limits.answer_values)
+        self._count_lock = threading.Lock()
+        self._answered = False
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.verify = certificate_bundle()
+        self._session.proxies = self.origin.proxies()
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._session.headers.update({"Accept": "application/json", "User-Agent": "lms-assets", **headers})
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, PacedAdapter(self._gate, workers))
+
+    def __repr__(self) -> str:
+        return f"VendorHttp({self.vendor}, {self.origin.base})"
+
+    @property
+    def calls(self) -> int:
+        """Requests sent so far, every attempt counted: what the vendor's rate limit counts."""
+        return self._gate.calls
+
+    def close(self) -> None:
+        """Close the pooled connections."""
+        self._session.close()
+
+    def call(
+        self, endpoint: Endpoint, request: Request, parse: Callable[[Any], T], *, retry: RetryPolicy | None = None
+    ) -> T:
+        """What `parse` makes of the answer's JSON (None for an empty body).
+
+        Raises a VendorError when the retries are used up or cannot help; WriteOutcomeUnknown for a request
+        that is not repeatable and whose answer was lost. Raises UnsafeLink before anything is sent when the
+        URL is not at the vendor's origin.
+        """
+        prepared = self._prepared(endpoint, request)
+        exchange = Exchange(0)
+        attempts = Retrying(
+            policy=retry or self._limits.retry,
+            may_repeat=lambda error: endpoint.repeatable or not _maybe_applied(exchange, error),
+            trust_key=lambda: self._answered,
+        )
+        try:
+            for attempt in attempts:
+                with attempt:
+                    self._count(retries=int(attempt.num > 1))
+                    seconds = max(0.001, min(self._limits.answer_seconds, attempts.remaining()))
+                    with self._gate.exchange(seconds) as exchange:
+                        return self._attempt(endpoint, prepared, exchange, parse)
+        except VendorError as error:
+            if not endpoint.repeatable and _maybe_applied(exchange, error):
+                problem = f"the answer to a write was lost: {error.problem}"
+                remedy = "Read the records back before sending again"
+                raise WriteOutcomeUnknown(self.vendor, endpoint.label, error.status, problem, remedy) from None
+            raise
+        raise AssertionError("a retry loop ends with an answer or an error")
+
+    def _prepared(self, endpoint: Endpoint, request: Request) -> requests.PreparedRequest:
+        try:
+            url = self.origin.pinned(request.url)
+        except ForeignLink as error:
+            problem = f"a link of the answer is not followed: {error}"
+            remedy = "Check the base URL; if it is right, tell the vendor"
+            raise UnsafeLink(self.vendor, endpoint.label, None, problem, remedy) from None
+        return self._session.prepare_request(
+            requests.Request(endpoint.method, url, params=dict(request.params or {}), json=request.body)
+        )
+
+    def _attempt(
+        self,
+        endpoint: Endpoint,
+        prepared: requests.PreparedRequest,
+        exchange: Exchange,
+        parse: Callable[[Any], T],
+    ) -> T:
+        try:
+            response = self._session.send(
+                prepared,
+                stream=True,
+                allow_redirects=False,
+                timeout=(self._limits.connect_seconds, self._limits.read_seconds),
+            )
+            self.clock.note(response.headers, datetime.now(UTC))
+            try:
+                value = self._reader.read(response, endpoint, parse)
+            finally:
+                response.close()
+        except NoFreeSlot:
+            raise self._no_slot(endpoint) from None
+        except Throttled:
+            self._count(throttled=1)
+            self._gate.refused()
+            raise
+        except VendorError as error:
+            # A cut connection can look like a short answer.
+            raise self._broken(endpoint, exchange, error) if exchange.cut else error from None
+        except (requests.RequestException, HTTPError, HTTPException, OSError) as error:
+            raise self._broken(endpoint, exchange, error) from None
+        self._answered = True
+        return value
+
+    def _broken(self, endpoint: Endpoint, exchange: Exchange, error: BaseException) -> VendorError:
+        if exchange.cut:
+            problem = f"the answer was not complete after {exchange.seconds:.0f} seconds"
+            return VendorUnavailable(
+                self.vendor, endpoint.label, None, problem, "Try again later; if it stays, ask the vendor"
+            )
+        return self._reader.broken(error, endpoint)
+
+    def _no_slot(self, endpoint: Endpoint) -> VendorError:
+        return VendorUnavailable(
+            self.vendor,
+            endpoint.label,
+            None,
+            f"no free slot of the rate limit within {self._limits.slot_seconds:.0f} seconds",
+            "See what else uses this key on this machine, or raise the requests per second",
+        )
+
+    def _count(self, *, retries: int = 0, throttled: int = 0) -> None:
+        with self._count_lock:
+            self.retries += retries
+            self.throttled += throttled
+
+
+def _maybe_applied(exchange: Exchange, error: Exception) -> bool:
+    """Whether the vendor may have carried out the request although no usable answer came."""
+    if not exchange.sent or isinstance(error, Throttled | AuthenticationFailed):
+        return False
+    return isinstance(error, UnexpectedAnswer) or not isinstance(error, PermanentVendorError)
+
+
+def checked_key(api_key: str, vendor: str) -> str:
+    """The key, fit for a header. ValueError without the key in it if it is not."""
+    if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
+        raise ValueError(f"the API key of {vendor} is empty or holds blanks or characters that no key has")
+    return api_key

@@ -1,0 +1,126 @@
+"""The rows of `sync_failures`: each record that cannot be used, once, until it comes right."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Select, insert, select, update
+
+from lms_assets.domain.records.rejections import Rejected
+from lms_assets.warehouse.bookkeeping.redaction import scrub
+from lms_assets.warehouse.schema.tables import sync_failures
+from lms_assets.warehouse.upsert.compare import chunks
+from lms_assets.warehouse.upsert.counts import Misfit
+
+__all__ = ["Failure", "FailureCounts", "open_failures", "open_failures_before", "settle"]
+
+_RESOLVED = "came right, or is gone at the source"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A record that cannot be used. `reason` and `details` hold no personal data."""
+
+    entity_type: str
+    entity_id: str
+    reason: str
+    details: str | None = None
+    http_status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FailureCounts:
+    """How many failures are new, known from before, and resolved by this sync."""
+
+    new: int = 0
+    known: int = 0
+    resolved: int = 0
+
+
+def settle(
+    connection: Connection,
+    sync_type: str,
+    entity_type: str,
+    bad: Iterable[Rejected | Misfit | Failure],
+    *,
+    now: datetime,
+    complete: bool = True,
+    right: Container[str] = frozenset(),
+) -> FailureCounts:
+    """Bring the open failures of one kind of record up to date.
+
+    A record that fails as before keeps its row untouched, `occurred_at` included; another reason refreshes the row.
+
+    Args:
+        bad: everything that failed this time: what a rule could not read, and the misfits of a sync.
+        complete: all records of this kind were read, so that whatever did not fail has come right or is gone.
+        right: otherwise, ids of the records that came through this time.
+    """
+    failing = {failure.entity_id: failure for failure in (_failure(entity_type, each) for each in bad)}
+    known: set[str] = set()
+    resolved: list[int] = []
+    for row in connection.execute(_open(sync_type, entity_type)).all():
+        entity_id = row.entity_id or ""
+        failure = failing.get(entity_id)
+        if failure is not None and entity_id not in known:
+            known.add(entity_id)
+            if row.failure_reason != failure.reason:
+                values = {**_values(failure), "occurred_at": now}
+                connection.execute(update(sync_failures).where(sync_failures.c.id == row.id).values(values))
+        elif failure is not None or complete or entity_id in right:
+            resolved.append(row.id)
+    for part in chunks(resolved):
+        statement = update(sync_failures).where(sync_failures.c.id.in_(part))
+        connection.execute(statement.values(resolved_at=now, resolution_action=_RESOLVED))
+    rows = [
+        {"sync_type": sync_type, "occurred_at": now, **_values(failure)}
+        for entity_id, failure in failing.items()
+        if entity_id not in known
+    ]
+    if rows:
+        connection.execute(insert(sync_failures), rows)
+    return FailureCounts(new=len(rows), known=len(known), resolved=len(resolved))
+
+
+def open_failures(
+    connection: Connection, sync_type: str, entity_type: str | None = None, limit: int | None = None
+) -> tuple[Failure, ...]:
+    """Failures of one sync that are not resolved, oldest first."""
+    rows = connection.execute(_open(sync_type, entity_type).limit(limit))
+    return tuple(
+        Failure(r.entity_type, r.entity_id or "", r.failure_reason or "", r.error_details, r.http_status) for r in rows
+    )
+
+
+def open_failures_before(connection: Connection, sync_type: str, before: datetime) -> frozenset[str]:
+    """Ids of the records of one sync that have failed since before an instant (UTC)."""
+    query = _open(sync_type, None).where(sync_failures.c.occurred_at < before)
+    return frozenset(row.entity_id or "" for row in connection.execute(query))
+
+
+def _failure(entity_type: str, bad: Rejected | Misfit | Failure) -> Failure:
+    """In the form in which it is stored, so that it can be compared."""
+    if isinstance(bad, Misfit):
+        return Failure(entity_type, bad.name[:255], scrub(bad.reason, 500))
+    details = scrub(bad.details) if isinstance(bad, Failure) and bad.details else None
+    http_status = bad.http_status if isinstance(bad, Failure) else None
+    return Failure(entity_type, bad.entity_id[:255], scrub(bad.reason, 500), details, http_status)
+
+
+def _open(sync_type: str, entity_type: str | None) -> Select[Any]:
+    c = sync_failures.c
+    query = select(sync_failures).where(c.sync_type == sync_type, c.resolved_at.is_(None)).order_by(c.id)
+    return query if entity_type is None else query.where(c.entity_type == entity_type)
+
+
+def _values(failure: Failure) -> dict[str, object]:
+    return {
+        "entity_type": failure.entity_type,
+        "entity_id": failure.entity_id,
+        "failure_reason": failure.reason,
+        "error_details": failure.details,
+        "http_status": failure.http_status,
+    }

@@ -1,0 +1,192 @@
+"""Writing what was counted for each partner: certifications and points, their history, and leads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, case, func, select
+
+from lms_assets.domain.counting.certifications import PartnerCounts
+from lms_assets.warehouse.schema.tables import leads, partner_cert_history, partners
+from lms_assets.warehouse.state.sync_state import get_state, put_state
+from lms_assets.warehouse.upsert.upsert import SyncCounts, update_existing, upsert
+
+__all__ = [
+    "CATEGORY_COLUMNS",
+    "Counted",
+    "counted_by_others",
+    "counted_without_all",
+    "last_counted",
+    "note_counted_without_all",
+    "stored_counts",
+    "write_counts",
+    "write_history",
+    "write_lead_counts",
+]
+
+CATEGORY_COLUMNS: Mapping[str, str] = {
+    "nintex_ce": "cert_count_nintex_ce",
+    "nintex_k2": "cert_count_nintex_k2",
+    "nintex_salesforce": "cert_count_nintex_salesforce",
+    "go_to_market": "cert_count_go_to_market",
+}
+"""Category to its column in `partners` and `partner_cert_history`; other categories are in `total_npcu` only."""
+
+_COUNTED = "partner_cert_counts"
+_COUNTED_WITHOUT_ALL = "partners_counted_before_all_was_read"
+_COUNTED_BY_OTHERS = "partner_cert_counts_before_ours"
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """When partners were last counted: as of which instant, and when that was done."""
+
+    as_of: datetime
+    counted_at: datetime
+
+
+def write_counts(
+    connection: Connection, counts: Iterable[PartnerCounts], *, as_of: datetime, now: datetime
+) -> SyncCounts:
+    """Make the counts in `partners` equal to these; every partner that is not among them gets zeros.
+
+    `cert_counts_updated_at` says when a partner's counts last changed; when all were last counted, and as of which
+    instant, is what last_counted gives.
+    """
+    by_partner = {each.partner_id: each for each in counts}
+    changed: list[dict[str, Any]] = []
+    unchanged = 0
+    before = stored_counts(connection)
+    if last_counted(connection) is None:
+        _keep_what_others_counted(connection, before, now)
+    for partner_id, stored in before.items():
+        wanted = _values(by_partner.get(partner_id))
+        if wanted == stored:
+            unchanged += 1
+        else:
+            changed.append({"id": partner_id, **wanted, "cert_counts_updated_at": now})
+    written = update_existing(connection, partners, changed, key=("id",), now=now)
+    put_state(connection, _COUNTED, {"as_of": as_of.isoformat(), "counted_at": now.isoformat()}, now=now)
+    return written + SyncCounts(unchanged=unchanged)
+
+
+def _keep_what_others_counted(connection: Connection, before: Mapping[int, Mapping[str, Any]], now: datetime) -> None:
+    """Keep an adopted portal's counts, which the first counting replaces, for `lms-assets compare`."""
+    names = (*CATEGORY_COLUMNS.values(), "total_npcu")
+    stamps = {row[0]: row[1] for row in connection.execute(select(partners.c.id, partners.c.cert_counts_updated_at))}
+    every = {key: [row[name] or 0 for name in names] for key, row in before.items()}
+    # Zeros without a time are those of a row that the chain has only just made.
+    rows = {str(key): row for key, row in every.items() if any(row) or stamps[key]}
+    if rows:
+        made = max((each for each in stamps.values() if each), default=None)
+        value = {"at": made.isoformat() if made else None, "partners": rows}
+        put_state(connection, _COUNTED_BY_OTHERS, value, now=now)
+
+
+def counted_by_others(connection: Connection) -> tuple[dict[int, dict[str, int]], datetime | None] | None:
+    """What an adopted portal's partners had before our first counting: id to counts, by category and `total_npcu`.
+
+    And when those were last changed (UTC; None: unknown). None when there was nothing.
+    """
+    state = get_state(connection, _COUNTED_BY_OTHERS)
+    if state is None:
+        return None
+    names = (*CATEGORY_COLUMNS, "total_npcu")
+    counts = {int(key): dict(zip(names, row, strict=True)) for key, row in state["partners"].items()}
+    return counts, datetime.fromisoformat(state["at"]) if state["at"] else None
+
+
+def stored_counts(connection: Connection) -> dict[int, dict[str, Any]]:
+    """The count columns of every partner, by id, as stored."""
+    names = (*CATEGORY_COLUMNS.values(), "total_npcu", "has_gtm_certification")
+    query = select(partners.c.id, *(partners.c[name] for name in names))
+    return {row[0]: dict(zip(names, row[1:], strict=True)) for row in connection.execute(query)}
+
+
+def last_counted(connection: Connection) -> Counted | None:
+    """When partners were last counted; None when never."""
+    state = get_state(connection, _COUNTED)
+    if state is None:
+        return None
+    return Counted(datetime.fromisoformat(state["as_of"]), datetime.fromisoformat(state["counted_at"]))
+
+
+def note_counted_without_all(connection: Connection, partner_ids: Iterable[int], *, now: datetime) -> None:
+    """Note which partners' counts were made before everything they rest on was read; replaces the earlier note."""
+    put_state(connection, _COUNTED_WITHOUT_ALL, sorted(partner_ids), now=now)
+
+
+def counted_without_all(connection: Connection) -> frozenset[int]:
+    """Partners whose stored counts were made before everything they rest on was read."""
+    return frozenset(get_state(connection, _COUNTED_WITHOUT_ALL) or ())
+
+
+def write_history(
+    connection: Connection,
+    day: date,
+    counts: Iterable[PartnerCounts],
+    *,
+    as_of: datetime,
+    now: datetime,
+    people: Mapping[int, int] | None = None,
+    tiers: Mapping[int, str | None] | None = None,
+    origin: str = "chain",
+) -> SyncCounts:
+    """Store one day's counts, one row a partner; a later chain of the same day replaces them.
+
+    Args:
+        people: partner id to its number of partner users.
+        tiers: partner id to its tier on that day.
+        origin: 'chain', or 'backfill' for a day computed later; a backfill never replaces what a chain counted.
+    """
+    rows = [
+        {
+            "partner_id": each.partner_id,
+            "day": day,
+            **_values(each),
+            "partner_users": (people or {}).get(each.partner_id),
+            "partner_tier": (tiers or {}).get(each.partner_id),
+            "origin": origin,
+            "as_of": as_of,
+        }
+        for each in counts
+    ]
+    if origin != "chain":
+        c = partner_cert_history.c
+        counted = select(c.partner_id).where(c.day == day, c.origin == "chain")
+        kept = set(connection.execute(counted).scalars())
+        rows = [row for row in rows if row["partner_id"] not in kept]
+    return upsert(connection, partner_cert_history, rows, key=("partner_id", "day"), now=now)
+
+
+def write_lead_counts(connection: Connection, *, now: datetime) -> SyncCounts:
+    """Count each partner's leads, and those created in the 30 days before `now`, from the `leads` table."""
+    recent = leads.c.lead_created_at >= now - timedelta(days=30)
+    query = select(leads.c.partner_id, func.count(), func.sum(case((recent, 1), else_=0))).where(
+        leads.c.partner_id.is_not(None), (leads.c.lead_created_at <= now) | leads.c.lead_created_at.is_(None)
+    )
+    found = {row[0]: (row[1], int(row[2])) for row in connection.execute(query.group_by(leads.c.partner_id))}
+    columns = partners.c.id, partners.c.lead_count, partners.c.leads_last_30_days
+    changed = []
+    unchanged = 0
+    for partner_id, total, last_days in connection.execute(select(*columns)).all():
+        wanted = found.get(partner_id, (0, 0))
+        if wanted == (total, last_days):
+            unchanged += 1
+            continue
+        changed.append(
+            {"id": partner_id, "lead_count": wanted[0], "leads_last_30_days": wanted[1], "leads_updated_at": now}
+        )
+    return update_existing(connection, partners, changed, key=("id",), now=now) + SyncCounts(unchanged=unchanged)
+
+
+def _values(counts: PartnerCounts | None) -> dict[str, Any]:
+    by_category = counts.by_category if counts else {}
+    return {
+        **{column: by_category.get(category, 0) for category, column in CATEGORY_COLUMNS.items()},
+        "total_npcu": counts.total_npcu if counts else 0,
+        "has_gtm_certification": bool(counts and counts.has_gtm_certification),
+    }

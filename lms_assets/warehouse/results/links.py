@@ -1,0 +1,110 @@
+"""Links between the CRM's and the LMS's rows: contact to person, group to partner, and those set by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, insert, select
+
+from lms_assets.domain.linking.group_links import GroupLink
+from lms_assets.warehouse.schema.tables import contacts, group_partner_overrides, lms_groups, lms_users
+from lms_assets.warehouse.state.sync_state import get_state, put_state
+from lms_assets.warehouse.upsert.upsert import SyncCounts, update_existing
+
+__all__ = [
+    "ContactLinkCounts",
+    "group_overrides",
+    "remember_lost_links",
+    "remove_override",
+    "set_override",
+    "stored_lost_links",
+    "write_contact_links",
+    "write_group_links",
+]
+
+_LOST = "group_links_lost"
+
+
+@dataclass(frozen=True, slots=True)
+class ContactLinkCounts:
+    """Rows whose link changed: contacts, and people."""
+
+    contacts: int
+    people: int
+
+
+def write_contact_links(connection: Connection, links: Mapping[int, str | None], *, now: datetime) -> ContactLinkCounts:
+    """Store which LMS person each contact is, on both sides.
+
+    Args:
+        links: every contact's id to its person or None. People linked to one of these contacts before and to none now
+            lose their link; of several contacts of one person the lowest id is kept on the person's side.
+    """
+    stored = connection.execute(select(contacts.c.id, contacts.c.lms_user_id))
+    before = {row[0]: row[1] for row in stored}
+    rows = (
+        {"id": contact_id, "lms_user_id": user_id, "linked_at": now}
+        for contact_id, user_id in links.items()
+        if before.get(contact_id) != user_id
+    )
+    changed = update_existing(connection, contacts, rows, key=("id",), now=now)
+    contact_of: dict[str, int] = {}
+    for contact_id in sorted(links):
+        user_id = links[contact_id]
+        if user_id is not None:
+            contact_of.setdefault(user_id, contact_id)
+    query = select(lms_users.c.id, lms_users.c.contact_id).where(lms_users.c.contact_id.is_not(None))
+    for user_id, contact_id in connection.execute(query):
+        if contact_id in links and user_id not in contact_of:
+            contact_of[user_id] = 0
+    people = ({"id": user_id, "contact_id": contact_id or None} for user_id, contact_id in contact_of.items())
+    return ContactLinkCounts(
+        changed.updated, update_existing(connection, lms_users, people, key=("id",), now=now).updated
+    )
+
+
+def write_group_links(connection: Connection, links: Iterable[GroupLink], *, now: datetime) -> SyncCounts:
+    """Store which partner each group is, how that was found and how sure it is; unknown groups are passed over."""
+    rows = (
+        {
+            "id": link.group_id,
+            "partner_id": link.partner_id,
+            "link_method": link.method,
+            "link_score": link.score,
+        }
+        for link in links
+    )
+    return update_existing(connection, lms_groups, rows, key=("id",), now=now)
+
+
+def group_overrides(connection: Connection) -> dict[str, int | None]:
+    """Links set by hand: group id to partner id, or to None for 'is no partner's'."""
+    c = group_partner_overrides.c
+    return {row.group_id: row.partner_id for row in connection.execute(select(c.group_id, c.partner_id))}
+
+
+def stored_lost_links(connection: Connection) -> dict[str, int]:
+    """Groups that were an active partner's and are nobody's since, each with that partner's id."""
+    return dict(get_state(connection, _LOST) or {})
+
+
+def remember_lost_links(connection: Connection, lost: Mapping[str, int], *, now: datetime) -> None:
+    """Keep them for the check and the next sync."""
+    put_state(connection, _LOST, dict(lost), now=now)
+
+
+def set_override(
+    connection: Connection, group_id: str, partner_id: int | None, *, note: str | None, now: datetime
+) -> None:
+    """Link a group by hand, or say with None that it is no partner's; replaces an earlier one."""
+    remove_override(connection, group_id)
+    values = {"group_id": group_id, "partner_id": partner_id, "note": note, "created_at": now}
+    connection.execute(insert(group_partner_overrides).values(values))
+
+
+def remove_override(connection: Connection, group_id: str) -> bool:
+    """Let the names decide again; False when there was no override."""
+    statement = delete(group_partner_overrides).where(group_partner_overrides.c.group_id == group_id)
+    return connection.execute(statement).rowcount > 0

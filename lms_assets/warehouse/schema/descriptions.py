@@ -1,0 +1,115 @@
+"""What the columns mean, in a line each, for people who look at an asset. By name; one meaning in every table."""
+
+from dataclasses import dataclass
+
+from sqlalchemy.dialects import mysql
+
+from lms_assets.warehouse.schema.tables import metadata
+
+__all__ = ["ColumnInfo", "table_columns"]
+
+
+NOTES = {
+    "account_name": "as the CRM calls the partner; unique",
+    "account_owner": "the partner account manager (PAM)",
+    "account_status": "Active or Inactive",
+    "added_at": "when the membership was first seen (UTC)",
+    "as_of": "the instant at which was counted (UTC)",
+    "category_by_rule": "the category that the rules gave last; another one was set by hand",
+    "category_origin": "who set the category: rule (follows the rules) or hand (stays)",
+    "cert_count_go_to_market": "certifications of this category held by the partner's people",
+    "cert_count_nintex_ce": "certifications of this category held by the partner's people",
+    "cert_count_nintex_k2": "certifications of this category held by the partner's people",
+    "cert_count_nintex_salesforce": "certifications of this category held by the partner's people",
+    "cert_counts_updated_at": "when a count of this partner last changed (UTC)",
+    "certification_category": "which count the certification adds to; empty: total NPCU only",
+    "completed_at": "when it was completed (UTC)",
+    "confirmed_at": "when the CRM was last read back with these values (UTC)",
+    "contact_id": "the contact with the account's e-mail address",
+    "course_id": "the LMS's id of the course",
+    "crm_last_modified": "when the CRM last changed the contact (UTC)",
+    "deactivation_reason": "why the account no longer counts",
+    "deleted_at": "when the source no longer had it (UTC)",
+    "deletion_reason": "why the group no longer counts",
+    "enrollment_synced_at": "as of when the person's transcript was last read completely (UTC)",
+    "expires_at": "when it stops counting (UTC); empty: 24 months after completion",
+    "failed_attempts": "pushes in a row that the CRM refused",
+    "fields": "what the CRM last confirmed, by field",
+    "group_id": "the LMS's id of the group",
+    "has_gtm_certification": "at least one certification of go_to_market is held",
+    "identity_changed_at": "when it appeared, came back, or changed what links it (UTC)",
+    "impartner_id": "the CRM's id",
+    "is_active": "counts now",
+    "is_certification": "worth NPCU points",
+    "last_active_at": "when the person was last active in the LMS (UTC)",
+    "last_error": "why the CRM refused the last push",
+    "lead_count": "leads that the CRM gave to the partner",
+    "leads_last_30_days": "those of the last 30 days",
+    "link_method": "how the partner was found: by hand, exact name, similar name",
+    "link_score": "how alike the names are, 0 to 100",
+    "linked_at": "when the link last changed (UTC)",
+    "lms_user_id": "the LMS account with the contact's e-mail address",
+    "npcu_problem": "why the points at the source count as 0",
+    "npcu_value": "points: 0, 1 or 2",
+    "partner_id": "the partner it belongs to",
+    "partner_tier": "what the partner has to hold NPCU for",
+    "pending_source": "api: confirmed by the LMS; local: added by the portal, not yet confirmed",
+    "progress_percent": "0 to 100",
+    "salesforce_id": "15 or 18 characters, of which the first 15 identify",
+    "since": "since when it holds (UTC)",
+    "status": "where it stands at the source",
+    "synced_at": "when the row was last written (UTC)",
+    "total_npcu": "points that the partner's people hold",
+    "transcript_due_since": "since when the transcript has to be read again: the last reading did not complete (UTC)",
+    "transcript_read_at": "when the reading of the last complete transcript began (UTC)",
+    "transcript_stored_at": "when the stored transcript was read, completely or in part (UTC)",
+    "updated_at": "when the row was last written (UTC)",
+    "user_count": "members by the LMS's own count",
+    "user_id": "the LMS's id of the person",
+}
+
+_PERSONAL = {
+    "email",
+    "first_name",
+    "last_name",
+    "phone",
+    "name",
+    "recipient_email",
+    "recipient_name",
+    "primary_user_name",
+    "primary_user_email",
+    "owner_email",
+    "account_owner",
+    "owner_name",
+}
+_NAMES_OF_THINGS = {"lms_groups", "lms_courses"}
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnInfo:
+    """One column; `type` as MySQL writes it, `personal` when it says something about a person, `note` what it means."""
+
+    name: str
+    type: str
+    nullable: bool
+    unique: bool
+    personal: bool
+    note: str | None = None
+
+
+def table_columns(table: str) -> tuple[ColumnInfo, ...]:
+    """The columns of a table, in order. KeyError when there is no such table."""
+    dialect = mysql.dialect()
+    found = metadata.tables[table]
+    single_key = len(found.primary_key.columns) == 1
+    return tuple(
+        ColumnInfo(
+            column.name,
+            column.type.compile(dialect).lower(),
+            bool(column.nullable),
+            bool(column.unique) or (column.primary_key and single_key),
+            column.name in _PERSONAL and table not in _NAMES_OF_THINGS,
+            NOTES.get(column.name),
+        )
+        for column in found.columns
+    )

@@ -1,0 +1,107 @@
+"""What the CRM last confirmed for each account (`pushed_partner_counts`), and what it refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from lms_assets.warehouse.bookkeeping.odd_rows import readable_rows
+from lms_assets.warehouse.bookkeeping.redaction import scrub
+from lms_assets.warehouse.bookkeeping.sync_log import SyncLogEntry, completed_recently
+from lms_assets.warehouse.schema.tables import pushed_partner_counts
+from lms_assets.warehouse.upsert.compare import chunks
+
+__all__ = ["Pushed", "last_push", "push_memory", "remember_attempts", "remember_confirmed", "remember_refused"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """The push's memory of one account.
+
+    Attributes:
+        fields: CRM field to the value last read back from the CRM; empty when nothing was ever confirmed.
+        failed_attempts: attempts in a row that were refused; 0 after a confirmed one.
+    """
+
+    impartner_id: int
+    fields: Mapping[str, Any]
+    confirmed_at: datetime | None
+    last_attempt_at: datetime | None
+    last_error: str | None
+    failed_attempts: int
+
+
+PUSH = "sync_to_impartner"
+_LOOKED_AT = 100
+
+
+def last_push(connection: Connection) -> SyncLogEntry | None:
+    """The last push that went through; a dry run sent nothing and is none."""
+    completed = completed_recently(connection, PUSH, _LOOKED_AT)
+    return next((each for each in completed if not (each.details or {}).get("dry_run")), None)
+
+
+def push_memory(connection: Connection) -> dict[int, Pushed]:
+    """Everything remembered, by Impartner id."""
+    return {
+        row.impartner_id: Pushed(
+            row.impartner_id,
+            row.fields if isinstance(row.fields, dict) else {},
+            row.confirmed_at,
+            row.last_attempt_at,
+            row.last_error,
+            row.failed_attempts,
+        )
+        for row in readable_rows(connection, select(pushed_partner_counts), pushed_partner_counts.c.impartner_id)[0]
+    }
+
+
+def remember_attempts(connection: Connection, impartner_ids: Iterable[int], *, now: datetime) -> None:
+    """Note that these accounts are about to be sent, before they are."""
+    for part in chunks(impartner_ids):
+        _make_rows(connection, part)
+        c = pushed_partner_counts.c
+        connection.execute(update(pushed_partner_counts).where(c.impartner_id.in_(part)).values(last_attempt_at=now))
+
+
+def remember_confirmed(connection: Connection, confirmed: Mapping[int, Mapping[str, Any]], *, now: datetime) -> None:
+    """Add to the memory what the CRM now holds, as read back; fields not given keep what was remembered."""
+    for part in chunks(confirmed):
+        _make_rows(connection, part)
+        c = pushed_partner_counts.c
+        query = select(c.impartner_id, c.fields).where(c.impartner_id.in_(part))
+        before = {row.impartner_id: row.fields for row in readable_rows(connection, query, c.impartner_id)[0]}
+        for impartner_id in part:
+            values = {
+                "fields": {**(before.get(impartner_id) or {}), **confirmed[impartner_id]},
+                "confirmed_at": now,
+                "last_error": None,
+                "failed_attempts": 0,
+            }
+            connection.execute(update(pushed_partner_counts).where(c.impartner_id == impartner_id).values(values))
+
+
+def remember_refused(connection: Connection, refused: Mapping[int, str], *, now: datetime) -> None:
+    """Note why accounts were refused; what was confirmed before stays remembered, so they are tried again."""
+    for part in chunks(refused):
+        _make_rows(connection, part)
+        c = pushed_partner_counts.c
+        for impartner_id in part:
+            values = {
+                "last_error": scrub(refused[impartner_id], 1000),
+                "failed_attempts": c.failed_attempts + 1,
+                "last_attempt_at": now,
+            }
+            connection.execute(update(pushed_partner_counts).where(c.impartner_id == impartner_id).values(values))
+
+
+def _make_rows(connection: Connection, impartner_ids: list[int]) -> None:
+    c = pushed_partner_counts.c
+    known = set(connection.execute(select(c.impartner_id).where(c.impartner_id.in_(impartner_ids))).scalars())
+    new = [{"impartner_id": each} for each in impartner_ids if each not in known]
+    if new:
+        connection.execute(insert(pushed_partner_counts), new)

@@ -1,0 +1,113 @@
+"""People whose transcript is to be read soon, since a webhook told of a completed course (`sync_state`).
+
+Events are noted and people queued in one transaction, and people leave the queue in the transaction that writes what
+was read of them: whatever process dies in between, no event is lost and none counts twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, delete, insert, select
+
+from lms_assets.domain.records.completions import WEBHOOK_MESSAGE
+from lms_assets.domain.records.rejections import Rejected
+from lms_assets.warehouse.bookkeeping.failures import open_failures_before, settle
+from lms_assets.warehouse.schema.tables import lms_users, sync_state, webhook_events_seen
+from lms_assets.warehouse.state.sync_state import get_state, put_state
+from lms_assets.warehouse.upsert.compare import chunks
+
+__all__ = [
+    "WEBHOOKS",
+    "events_read_until",
+    "forget_events_before",
+    "note_events",
+    "people_read_since",
+    "queued_people",
+    "unqueue",
+]
+
+WEBHOOKS = "webhooks"
+# By then seven full chains have read everybody's transcript.
+UNREADABLE_SHOWN_FOR = timedelta(days=7)
+_QUEUE = "people_to_refresh"
+_READ_UNTIL = "webhook_log_read_until"
+
+
+def note_events(
+    connection: Connection,
+    person_of_event: Mapping[str, str],
+    *,
+    wanted: Collection[str],
+    read_until: datetime,
+    now: datetime,
+    unreadable: Iterable[Rejected] = (),
+) -> int:
+    """Note events by their key, and queue those of their people who are wanted; gives how many events were new.
+
+    Args:
+        person_of_event: event key to LMS person id.
+        wanted: people who count for a partner; whoever else completes a course concerns nobody.
+        read_until: up to when the vendor's log has been read with this.
+        unreadable: messages of which nobody knows whose they are; shown by a check for a week.
+    """
+    settle(connection, WEBHOOKS, WEBHOOK_MESSAGE, unreadable, now=now, complete=False)
+    old = open_failures_before(connection, WEBHOOKS, now - UNREADABLE_SHOWN_FOR)
+    settle(connection, WEBHOOKS, WEBHOOK_MESSAGE, (), now=now, complete=False, right=old)
+    c = webhook_events_seen.c
+    new: dict[str, str] = {}
+    for part in chunks(person_of_event):
+        known = set(connection.execute(select(c.event_key).where(c.event_key.in_(part))).scalars())
+        new |= {key: person_of_event[key] for key in part if key not in known}
+    if new:
+        connection.execute(insert(webhook_events_seen), [{"event_key": key, "seen_at": now} for key in new])
+        people = set(new.values()) & set(wanted)
+        queue = _locked_queue(connection)
+        put_state(connection, _QUEUE, queue | dict.fromkeys(people, now.isoformat()), now=now)
+    put_state(connection, _READ_UNTIL, read_until.isoformat(), now=now)
+    return len(new)
+
+
+def events_read_until(connection: Connection) -> datetime | None:
+    """Up to when the vendor's log has been read; None when it never was."""
+    value = get_state(connection, _READ_UNTIL)
+    return None if value is None else datetime.fromisoformat(value)
+
+
+def queued_people(connection: Connection) -> dict[str, datetime]:
+    """LMS person id to when the last event of theirs was noted."""
+    return {person: datetime.fromisoformat(at) for person, at in (get_state(connection, _QUEUE) or {}).items()}
+
+
+def people_read_since(connection: Connection, people: Collection[str], instant: datetime) -> set[str]:
+    """Those of these LMS people whose transcript was read completely at an instant or later."""
+    c = lms_users.c
+    found: set[str] = set()
+    for part in chunks(people):
+        query = select(c.id).where(c.id.in_(part), c.enrollment_synced_at >= instant)
+        found |= set(connection.execute(query).scalars())
+    return found
+
+
+def unqueue(connection: Connection, people: Collection[str], *, noted_until: datetime, now: datetime) -> None:
+    """Take out of the queue those of these people whose last event was noted at or before an instant."""
+    queue = _locked_queue(connection)
+    limit = noted_until.isoformat()
+    left = {person: at for person, at in queue.items() if person not in people or _later(at, limit)}
+    if left != queue:
+        put_state(connection, _QUEUE, left, now=now)
+
+
+def forget_events_before(connection: Connection, before: datetime) -> int:
+    """Forget events noted before an instant, which must be further back than the vendor's log; gives how many."""
+    return connection.execute(delete(webhook_events_seen).where(webhook_events_seen.c.seen_at < before)).rowcount
+
+
+def _locked_queue(connection: Connection) -> dict[str, str]:
+    query = select(sync_state.c.value).where(sync_state.c.name == _QUEUE).with_for_update()
+    return dict(connection.execute(query).scalar_one_or_none() or {})
+
+
+def _later(at: str, limit: str) -> bool:
+    return datetime.fromisoformat(at) > datetime.fromisoformat(limit)

@@ -1,0 +1,82 @@
+"""When each person's transcript was read (`lms_users`), and whose has to be read again. Marks never move backwards."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from lms_assets.domain.safety.run_instants import not_before
+from lms_assets.warehouse.schema.tables import lms_users
+from lms_assets.warehouse.upsert.compare import chunks
+from lms_assets.warehouse.upsert.upsert import update_existing
+
+__all__ = ["mark_read", "mark_unread", "read_since"]
+
+
+def mark_read(
+    connection: Connection,
+    read_at: Mapping[str, datetime],
+    complete: Collection[str],
+    *,
+    as_of: datetime,
+    begun: datetime,
+    now: datetime,
+) -> None:
+    """Note that transcripts were read; those that are not `complete` have to be read again.
+
+    Args:
+        read_at: person id to when the transcript was read.
+        complete: of these people, those whose transcript was read completely.
+        as_of: the start of the chain that read them; what happened since then may be missing.
+        begun: when that chain began to read transcripts.
+    """
+    rows = []
+    for person_id, stored in _marks(connection, read_at).items():
+        done = person_id in complete
+        synced_at, due_since = stored["enrollment_synced_at"], stored["transcript_due_since"]
+        begun_before = stored["transcript_read_at"]
+        rows.append(
+            {
+                "id": person_id,
+                "transcript_stored_at": not_before(read_at[person_id], stored["transcript_stored_at"], now),
+                "enrollment_synced_at": not_before(as_of, synced_at, now) if done else synced_at,
+                "transcript_read_at": not_before(begun, begun_before, now) if done else begun_before,
+                "transcript_due_since": None if done else due_since or now,
+            }
+        )
+    update_existing(connection, lms_users, rows, key=("id",), now=now)
+
+
+def mark_unread(connection: Connection, people: Iterable[str], *, now: datetime) -> None:
+    """Note that these people's transcripts were asked for and not read, so that the next run asks again."""
+    rows = [
+        {"id": person_id, "transcript_due_since": marks["transcript_due_since"] or now}
+        for person_id, marks in _marks(connection, people).items()
+    ]
+    update_existing(connection, lms_users, rows, key=("id",), now=now)
+
+
+def read_since(connection: Connection, read_at: Mapping[str, datetime], *, now: datetime) -> set[str]:
+    """Of people whose transcripts were read at these instants, those whose stored one was read later.
+
+    What was read earlier must not be written over it. A stored instant after `now` was made by a wrong clock.
+    """
+    found = set()
+    for person_id, stored in _marks(connection, read_at).items():
+        stored_at = stored["transcript_stored_at"] or stored["enrollment_synced_at"]
+        if stored_at is not None and read_at[person_id] < stored_at <= now:
+            found.add(person_id)
+    return found
+
+
+def _marks(connection: Connection, people: Iterable[str]) -> dict[str, dict[str, Any]]:
+    c = lms_users.c
+    found: dict[str, dict[str, Any]] = {}
+    for part in chunks(people):
+        marks = (c.enrollment_synced_at, c.transcript_read_at, c.transcript_stored_at, c.transcript_due_since)
+        query = select(c.id, *marks).where(c.id.in_(part))
+        found |= {row.id: dict(row._mapping) for row in connection.execute(query)}
+    return found

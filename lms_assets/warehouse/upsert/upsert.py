@@ -1,0 +1,144 @@
+"""Making stored rows equal to given ones: the only way rows of a vendor reach a table.
+
+Every function works in the caller's transaction, compares before it writes, and writes only what differs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Table, and_, delete, or_, update
+from sqlalchemy.sql.elements import ColumnElement
+
+from lms_assets.warehouse.upsert.compare import CHUNK, SyncPlan, chunks, compare
+from lms_assets.warehouse.upsert.counts import Misfit, SyncCounts
+from lms_assets.warehouse.upsert.write import STAMPS, OnClash, write_plan
+
+__all__ = ["Misfit", "SyncCounts", "deactivate", "delete_rows", "update_existing", "upsert"]
+
+
+def upsert(
+    connection: Connection,
+    table: Table,
+    rows: Iterable[Mapping[str, Any]],
+    *,
+    key: Sequence[str],
+    now: datetime,
+    insert_only: Iterable[str] = (),
+    on_clash: OnClash | None = None,
+) -> SyncCounts:
+    """Insert the rows whose key is not stored, update those that differ, leave the others untouched.
+
+    `synced_at`, `updated_at`, `fetched_at` (and `created_at` of inserted rows) become `now` on written rows only.
+    Values of unique columns may move between rows, also in a circle. A row that the database refuses is named in
+    `misfits`; the others are written.
+
+    Args:
+        rows: all with the same columns. A key column that is None means a new row whose id the database gives. Of
+            several rows with one key the first counts and the others are misfits.
+        key: columns that identify a row.
+        insert_only: columns written for new rows and neither compared nor changed on stored ones.
+        on_clash: gets a refused row's values and may give others to try once, e.g. another name.
+
+    Raises:
+        ValueError: unknown columns or rows with different ones.
+    """
+    plan = compare(connection, table, rows, key=tuple(key), insert_only=frozenset(insert_only))
+    return _write(connection, table, plan, now=now, on_clash=on_clash)
+
+
+def update_existing(
+    connection: Connection,
+    table: Table,
+    rows: Iterable[Mapping[str, Any]],
+    *,
+    key: Sequence[str],
+    now: datetime,
+) -> SyncCounts:
+    """Update stored rows that differ, as upsert does, but never insert: keys that are not stored are passed over."""
+    plan = compare(connection, table, rows, key=tuple(key))
+    plan.inserts = []
+    return _write(connection, table, plan, now=now, on_clash=None)
+
+
+def _write(
+    connection: Connection, table: Table, plan: SyncPlan, *, now: datetime, on_clash: OnClash | None
+) -> SyncCounts:
+    return _counts(plan, write_plan(connection, table, plan, now=now, on_clash=on_clash))
+
+
+def _counts(plan: SyncPlan, misfits: list[Misfit]) -> SyncCounts:
+    refused = {misfit.key for misfit in misfits}
+    updated = deactivated = reactivated = 0
+    for change in plan.changes:
+        if change.key in refused:
+            continue
+        before, after = change.stored.get("is_active"), change.values.get("is_active")
+        if before is None or bool(before) == bool(after):
+            updated += 1
+        elif after:
+            reactivated += 1
+        else:
+            deactivated += 1
+    changed = {change.key for change in plan.changes}
+    refused_inserts = sum(misfit.key not in changed for misfit in misfits)
+    return SyncCounts(
+        created=len(plan.inserts) - refused_inserts,
+        updated=updated,
+        unchanged=plan.unchanged,
+        deactivated=deactivated,
+        reactivated=reactivated,
+        shortened=plan.shortened,
+        misfits=(*plan.misfits, *misfits),
+    )
+
+
+def deactivate(
+    connection: Connection,
+    table: Table,
+    ids: Iterable[Any],
+    *,
+    now: datetime,
+    values: Mapping[str, Any] | None = None,
+) -> int:
+    """Mark rows as no longer at the source: `is_active` false, `deleted_at` now where there is one, and `values`.
+
+    Args:
+        ids: values of the table's `id` column. Rows that are inactive already are left as they are.
+
+    Returns:
+        How many rows became inactive.
+    """
+    changes: dict[str, Any] = {"is_active": False}
+    changes |= {name: now for name in ("deleted_at", *STAMPS) if name in table.c}
+    changes |= dict(values or {})
+    count = 0
+    for part in chunks(ids):
+        statement = update(table).where(table.c.id.in_(part), table.c.is_active.is_(True)).values(changes)
+        count += connection.execute(statement).rowcount
+    return count
+
+
+def delete_rows(connection: Connection, table: Table, keys: Iterable[Any]) -> int:
+    """Remove rows: memberships, enrollments and leads that are gone at the source, nothing else.
+
+    Args:
+        keys: values of the primary key, tuples when it has several columns.
+
+    Returns:
+        How many rows were removed.
+    """
+    columns = list(table.primary_key.columns)
+    count = 0
+    if len(columns) == 1:
+        for part in chunks(keys):
+            count += connection.execute(delete(table).where(columns[0].in_(part))).rowcount
+        return count
+    for part in chunks(keys, CHUNK // len(columns)):
+        wanted: list[ColumnElement[bool]] = [
+            and_(*(column == value for column, value in zip(columns, values, strict=True))) for values in part
+        ]
+        count += connection.execute(delete(table).where(or_(*wanted))).rowcount
+    return count

@@ -1,0 +1,172 @@
+"""The door: opens without looking at the environment, and shows every fixed name, described, in its place."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lms_assets_tests.architecture import source
+
+# The names that users, dashboards and acceptance runs depend on.
+GROUPS = {
+    "tier_1_foundation": {"courses", "course_npcu", "partners", "contacts"},
+    "tier_2_users_and_groups": {"users", "groups", "memberships"},
+    "tier_3_enrollments": {"enrollments"},
+    "tier_4_aggregation_and_push": {"partner_cert_counts", "pushed_partner_cert_counts"},
+    "tier_5_reporting": {"pam_weekly_report", "executive_weekly_report"},
+    "leads": {"leads"},
+    "offboarding": {"crm_departures", "lms_offboarding_plan"},
+}
+JOBS = {
+    "daily_full", "enrollments_incremental", "push_to_impartner", "leads_incremental", "leads_full",
+    "weekly_reports", "cleanup", "offboarding_plan", "offboarding_apply",
+}  # fmt: skip
+CHAIN_JOBS = {"daily_full", "enrollments_incremental", "push_to_impartner"}
+NOT_YET: set[str] = set()
+
+# A check's name is true when it is green: "courses_are_unique", "every_partner_has_a_name".
+VERBS = {"is", "are", "has", "have", "was", "were", "agree", "agrees", "match", "matches", "exist", "exists", "refer"}
+VERBS |= {
+    "did",
+    "do",
+    "does",
+    "count",
+    "counts",
+    "belong",
+    "belongs",
+    "point",
+    "points",
+    "hold",
+    "holds",
+    "stay",
+    "stays",
+    "names",
+    "lie",
+}
+
+WATCHER = """
+import os, sys, threading
+prefixes = ("NORTHPASS_", "IMPARTNER_", "LMS_")
+seen = []
+class Watched(type(os.environ)):
+    def __getitem__(self, key):
+        # Libraries that hand the whole environment on to a program of theirs ask for no setting.
+        reader = sys._getframe(1)
+        while reader.f_globals.get("__name__") in ("os", "collections.abc"):
+            reader = reader.f_back
+        name = reader.f_globals.get("__name__", "")
+        if key.startswith(prefixes) and name.partition(".")[0] in ("lms_assets", "dotenv", "dagster", "__main__"):
+            seen.append("read " + key + " by " + name)
+        return super().__getitem__(key)
+os.environ.__class__ = Watched
+def watch(event, arguments):
+    if event in ("socket.connect", "socket.getaddrinfo", "sqlite3.connect"):
+        seen.append(event + " " + str(arguments[1:2] if event == "socket.connect" else arguments[:1]))
+sys.addaudithook(watch)
+import lms_assets.definitions
+watching = len(seen)
+os.environ.get("LMS_WAREHOUSE_URL")
+assert len(seen) == watching + 1, "the watcher is blind"
+print("threads", threading.active_count())
+print("\\n".join(seen[:watching]))
+"""
+
+
+@pytest.fixture(scope="module")
+def definitions():
+    return pytest.importorskip("lms_assets.definitions").defs
+
+
+@pytest.fixture(scope="module")
+def specs(definitions):
+    return {spec.key.to_user_string(): spec for spec in definitions.resolve_all_asset_specs()}
+
+
+def test_opening_the_door_reads_no_setting_and_opens_no_connection(tmp_path: Path):
+    """Every process of a chain imports it, and a machine without keys must be able to show the graph."""
+    pytest.importorskip("lms_assets.definitions")
+    poison = {"LMS_WAREHOUSE_URL": "sqlite:////nowhere/at/all.db", "NORTHPASS_BASE_URL": "http://127.0.0.1:9/v2"}
+    env = {**os.environ, **poison, "PYTHONPATH": str(source.ROOT), "HOME": str(tmp_path)}
+    env.pop("DAGSTER_HOME", None)
+    done = subprocess.run(
+        [sys.executable, "-c", WATCHER], env=env, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    # A thread that is alive before the fork server forks its steps can hang them.
+    assert done.stdout.split() == ["threads", "1"], done.stdout
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_every_tier_has_its_assets_and_no_other(specs, group):
+    there = {key for key, spec in specs.items() if spec.group_name == group}
+    assert there == GROUPS[group] or (not there and group in NOT_YET)
+
+
+def test_every_job_has_its_fixed_name(definitions):
+    names = {job.name for job in definitions.resolve_all_job_defs() if not job.name.startswith("__")}
+    assert CHAIN_JOBS <= names <= JOBS
+
+
+def test_every_asset_says_who_owns_it_what_it_is_and_what_it_is_made_of(specs):
+    """An asset without them is a box nobody dares to touch."""
+    bare = []
+    ours = set().union(*GROUPS.values())
+    for key in sorted(ours & set(specs)):
+        spec = specs[key]
+        present = {"owner": spec.owners, "description": spec.description, "kind": spec.kinds}
+        bare += [f"{key}: {what}" for what, value in present.items() if not value]
+    assert not bare, "\n".join(bare)
+
+
+def test_every_table_shows_its_columns_in_the_graph(definitions):
+    """The column schema is part of the asset's definition, so that it shows before the first run."""
+    schemaless = []
+    for assets in definitions.resolve_asset_graph().asset_nodes:
+        key = assets.key.to_user_string()
+        if key in set().union(*GROUPS.values()) and "dagster/column_schema" not in assets.metadata:
+            schemaless.append(key)
+    assert set(schemaless) <= {"pushed_partner_cert_counts", "pam_weekly_report", "executive_weekly_report"}
+
+
+def test_every_check_is_named_for_what_is_true_when_it_is_green(definitions):
+    """Three words at least, one of them a verb."""
+    keys = definitions.resolve_asset_graph().asset_check_keys
+    assert keys
+    unclear = []
+    for key in keys:
+        words = key.name.split("_")
+        if len(words) < 3 or not VERBS & set(words) or not re.fullmatch(r"[a-z0-9_]+", key.name):
+            unclear.append(f"{key.asset_key.to_user_string()}: {key.name}")
+    assert not unclear, "\n".join(sorted(unclear))
+
+
+def test_schedules_name_their_zone_and_sensors_their_event(definitions):
+    """The schedule table is in UTC; a sensor is named for what it waits for and `_sensor`."""
+    odd = [f"{each.name}: {_zone(each)}" for each in definitions.schedules or [] if _zone(each) != "UTC"]
+    odd += [each.name for each in definitions.sensors or [] if not each.name.endswith("_sensor")]
+    assert not odd, "\n".join(odd)
+
+
+def _zone(schedule) -> str | None:
+    # A schedule of a partitioned job learns its zone from the partitions when it is resolved.
+    return getattr(schedule, "execution_timezone", "UTC")
+
+
+def _picture(specs) -> str:
+    lines = []
+    for group, keys in [("vendors", {"northpass", "impartner"}), *GROUPS.items()]:
+        for key in [key for key in specs if key in keys]:
+            spec = specs[key]
+            ups = ", ".join(sorted(dep.asset_key.to_user_string() for dep in spec.deps))
+            lines.append(f"{group}: {key}" + (f" <- {ups}" if ups else ""))
+    return "\n".join(sorted(lines)) + "\n"
+
+
+def test_the_lineage_is_the_one_in_the_picture(specs):
+    """lineage.txt has one line an asset; a change to it is a change of what waits for what, and has a reason."""
+    assert _picture(specs) == (Path(__file__).parent / "lineage.txt").read_text(encoding="utf-8")

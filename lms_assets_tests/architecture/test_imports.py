@@ -1,0 +1,149 @@
+"""Who may know whom. The import linter holds it; here each contract is broken on purpose, with its reason seen."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+from lms_assets_tests.architecture import source
+
+LINT_IMPORTS = Path(sys.executable).with_name("lint-imports")
+
+# A pure rule needs values, dates and text, nothing that reaches outside (architecture: no I/O, no clock, no Dagster).
+DOMAIN_MAY_IMPORT = {
+    "__future__", "abc", "anyascii", "bisect", "calendar", "collections", "dataclasses", "datetime", "dateutil",
+    "decimal", "email_validator", "enum", "fractions", "functools", "hashlib", "heapq", "itertools", "json",
+    "lms_assets", "math", "operator", "rapidfuzz", "re", "statistics", "string", "tomllib", "types", "typing",
+    "unicodedata",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package's Python files and its import rules in a folder of their own."""
+    folder = tmp_path_factory.mktemp("architecture")
+    shutil.copytree(source.PACKAGE, folder / "lms_assets", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(source.ROOT / ".importlinter", folder)
+    return folder
+
+
+def _lint(folder: Path, contract: str) -> subprocess.CompletedProcess[str]:
+    command = [str(LINT_IMPORTS), "--no-cache", "--no-logo", "--contract", contract]
+    env = {**os.environ, "PYTHONPATH": str(folder), "COLUMNS": "200", "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("contract", "where", "line", "reason"),
+    [
+        ("layers", "domain/intruder.py", "import lms_assets.warehouse", "Hand the value down"),
+        ("layers", "warehouse/intruder.py", "import lms_assets.vendors", "Hand the value down"),
+        ("layers", "reports/intruder.py", "import lms_assets.assets", "Hand the value down"),
+        ("sandbox-stands-alone", "sandbox/intruder.py", "import lms_assets.domain", "shares its mistakes"),
+        ("product-without-sandbox", "assets/intruder.py", "import lms_assets.sandbox", "a base URL"),
+        ("vendors-know-no-rules", "vendors/intruder.py", "import lms_assets.domain", "knows a rule"),
+        ("http-in-vendors", "assets/intruder.py", "import requests", "Add a method to a client"),
+        ("sql-in-warehouse", "assets/intruder.py", "import sqlalchemy", "Add a function"),
+        ("dagster-in-the-graph", "domain/intruder.py", "import dagster", "let the asset or the check wrap it"),
+        ("dagster-in-the-graph", "reports/intruder.py", "from dagster import asset", "let the asset or the check"),
+    ],
+)
+def test_an_arrow_that_points_up_is_refused_with_the_reason(
+    copy: Path, contract: str, where: str, line: str, reason: str
+):
+    """Each contract is kept by the code as it is and broken by one wrong import."""
+    assert _lint(copy, contract).returncode == 0
+    intruder = copy / "lms_assets" / where
+    intruder.write_text(f"{line}\n", encoding="utf-8")
+    try:
+        broken = _lint(copy, contract)
+    finally:
+        intruder.unlink()
+    assert broken.returncode == 1
+    assert reason in " ".join(broken.stdout.split())
+
+
+def _imports_of(room: str) -> Iterator[tuple[str, str, int]]:
+    for module in source.modules():
+        if module.room == room:
+            for name, line in source.imported(module):
+                yield module.name, name, line
+
+
+def test_the_rules_import_nothing_that_reaches_outside():
+    """A rule sees only what it is given, so that it says the same today, tomorrow and on another machine."""
+    outside = [
+        f"{module}:{line} imports {name}"
+        for module, name, line in _imports_of("domain")
+        if (name.split(".")[0] not in DOMAIN_MAY_IMPORT and not name.startswith("urllib.parse"))
+        or (name.startswith("lms_assets") and not name.startswith("lms_assets.domain"))
+    ]
+    assert not outside, "\n".join(outside)
+
+
+def test_the_rules_have_no_clock():
+    """Time is passed in: every partner is counted at the same instant (domain rules, NPCU and certifications)."""
+    clocks = []
+    for module in source.modules():
+        if module.room != "domain":
+            continue
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.Attribute) and node.attr in {"now", "utcnow", "today"}:
+                clocks.append(f"{module.name}:{node.lineno}: {ast.unparse(node)}")
+    assert not clocks, "\n".join(clocks)
+
+
+def test_no_module_uses_private_parts_of_dagster():
+    """They change without notice between two minor releases: one module has them, each with the reason."""
+    private = [
+        f"{module.name}:{line} imports {name}"
+        for module in [*source.modules(), *source.modules(source.ROOT / "lms_assets_tests")]
+        for name, line in source.imported(module)
+        if name.startswith("dagster") and any(part.startswith("_") for part in name.split("."))
+        if not module.name.endswith(".dagster_internals")
+    ]
+    assert not private, "\n".join(private)
+
+
+def test_no_test_waits_for_time_to_pass():
+    """A sleep is either too short on a busy machine or wasted on a fast one: wait for the event.
+
+    harness/ may pause between two looks at something that another process does.
+    """
+    sleeps = []
+    for module in source.modules(source.ROOT / "lms_assets_tests"):
+        if module.name.startswith("lms_assets_tests.harness."):
+            continue
+        called = {"time.sleep"} if "time" in {name for name, _ in source.imported(module)} else set()
+        called |= {"sleep"} if "time.sleep" in {name for name, _ in source.imported(module)} else set()
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in called:
+                sleeps.append(f"{module.name}:{node.lineno}")
+    assert not sleeps, "\n".join(sleeps)
+
+
+def test_every_foreign_package_that_is_imported_is_declared():
+    """What comes along only as somebody else's dependency can go away with their next release."""
+    project = tomllib.loads((source.ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = {re.split(r"[\s<>=!~;\[]", line)[0].lower() for line in project["dependencies"]}
+    # pyproject.toml says that these two come with dagster-webserver; requests shows urllib3 in its own interface.
+    declared |= {"starlette", "uvicorn", "urllib3"}
+    owners = packages_distributions()
+    undeclared = {
+        f"{name.split('.')[0]} (by {module.name})"
+        for module in source.modules()
+        for name, _ in source.imported(module)
+        if (top := name.split(".")[0]) not in sys.stdlib_module_names | {"lms_assets"}
+        and not declared & {owner.lower().replace("_", "-") for owner in owners.get(top, [])}
+    }
+    assert not undeclared, "add to pyproject.toml with the reason: " + ", ".join(sorted(undeclared))

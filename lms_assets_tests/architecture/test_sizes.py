@@ -1,0 +1,88 @@
+"""Small enough to be read in one sitting: every model we learned from has a few giants, since nobody measured."""
+
+from __future__ import annotations
+
+import ast
+
+from lms_assets_tests.architecture import source
+
+MODULE_LINES = 400
+FOLDER_MODULES = 15
+FUNCTION_LINES = 40
+ASSET_LINES = 25
+POSITIONAL_PARAMETERS = 5
+
+
+def test_no_module_has_more_than_400_lines():
+    """Counted as an editor counts: every line of the file."""
+    too_long = [
+        f"{module.path.relative_to(source.ROOT)}: {module.text.count(chr(10))} lines"
+        for module in source.modules()
+        if module.text.count("\n") > MODULE_LINES
+    ]
+    assert not too_long, "split these by concern:\n" + "\n".join(too_long)
+
+
+def test_no_folder_has_more_than_15_modules_side_by_side():
+    """More than that is a list to search; a room for each concern can be guessed."""
+    full = []
+    for folder in sorted({module.path.parent for module in source.modules()}):
+        names = {path.name for path in folder.glob("*.py")} - {"__init__.py"}
+        if len(names) > FOLDER_MODULES:
+            full.append(f"{folder.relative_to(source.ROOT)}: {len(names)} modules")
+    assert not full, "make rooms in these:\n" + "\n".join(full)
+
+
+def test_no_function_has_more_than_40_lines_beside_its_docstring():
+    """From `def` to the end without decorators and docstring: a contract may be as long as it needs to be."""
+    too_long = [
+        f"{module.name}.{name} (line {function.lineno}): {source.length_without_docstring(function)} lines"
+        for module in source.modules()
+        for name, function in source.functions(module)
+        if source.length_without_docstring(function) > FUNCTION_LINES
+    ]
+    assert not too_long, "give the parts names of their own:\n" + "\n".join(too_long)
+
+
+def test_no_asset_or_check_has_a_body_of_more_than_25_lines():
+    """An asset fetches, applies rules, writes and reports; what is longer does one of these itself."""
+    too_long = []
+    for module in source.modules():
+        if module.room not in {"assets", "checks"}:
+            continue
+        for name, function in source.functions(module):
+            first = function.body[0].lineno
+            if ast.get_docstring(function, clean=False) is not None and len(function.body) > 1:
+                first = function.body[1].lineno
+            lines = (function.end_lineno or first) - first + 1
+            if lines > ASSET_LINES and any(_makes_definition(each) for each in function.decorator_list):
+                too_long.append(f"{module.name}.{name}: {lines} lines")
+    assert not too_long, "move what decides to domain, what reads and writes to warehouse:\n" + "\n".join(too_long)
+
+
+def _makes_definition(decorator: ast.expr) -> bool:
+    text = ast.unparse(decorator).partition("(")[0]
+    return text.rpartition(".")[2] in {"asset_of", "check_of", "asset", "asset_check"}
+
+
+def test_no_function_takes_more_than_5_positional_parameters():
+    """Those a caller may pass without a name, self and cls left out; keyword-only ones cannot be mixed up."""
+    too_many = []
+    for module in source.modules():
+        for name, function in source.functions(module):
+            positional = [*function.args.posonlyargs, *function.args.args]
+            if "." in name and positional and positional[0].arg in {"self", "cls"}:
+                positional = positional[1:]
+            if len(positional) > POSITIONAL_PARAMETERS:
+                too_many.append(f"{module.name}.{name}: {len(positional)}")
+    assert not too_many, "make them keyword-only or a dataclass:\n" + "\n".join(too_many)
+
+
+def test_the_ruler_measures_what_it_says():
+    """A ruler that reads 0 everywhere would keep every promise above."""
+    code = 'def f(a):\n    """One.\n\n    Two.\n    """\n    # why\n\n    return a\n'
+    function = ast.parse(code).body[0]
+    assert isinstance(function, ast.FunctionDef)
+    assert source.length_without_docstring(function) == 4
+    names = {module.name for module in source.modules()}
+    assert {"lms_assets", "lms_assets.domain"} <= names
