@@ -31,7 +31,7 @@ properties: ## the property tests with a random seed (SEED=N repeats a run); a f
 	@seed=$${SEED:-$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}; echo "SEED=$$seed"; \
 	HYPOTHESIS_PROFILE=random .venv/bin/python -m pytest -q -m hypothesis --hypothesis-seed=$$seed lms_assets_tests
 
-mutants: ## do the tests notice small faults in the rules? (SAMPLE=200 SEED=1)
+mutants: ## do the tests notice small faults in rules, upsert and push? (SAMPLE=200 SEED=1)
 	@$(PYTHON) scripts/mutants.py --sample $(or $(SAMPLE),200) --seed $(or $(SEED),1)
 
 clean: ## removes .venv, the demo's data and every cache; configuration (.env) stays

@@ -1,4 +1,4 @@
-"""Puts small faults into the rules, one at a time, and reports which ones the tests do not notice.
+"""Puts small faults into the rules, the upsert and the push, one at a time, and reports which ones the tests miss.
 
 mutmut makes and runs the faults. Of these this script draws a sample by seed, and only faults of logic: a comparison
 or a condition changed, a number one too high, a calculation turned, an argument lost. Changed texts are left out.
@@ -47,7 +47,7 @@ class Mutant:
 
 def main() -> int:
     """Draw, run, report; see the module's text for the exit codes."""
-    parser = argparse.ArgumentParser(description="Do the tests notice small faults in the rules?")
+    parser = argparse.ArgumentParser(description="Do the tests notice small faults?")
     parser.add_argument("--sample", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="", help="only functions whose name contains this text; no sample is drawn")
