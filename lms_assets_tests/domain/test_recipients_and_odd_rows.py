@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from lms_assets.domain.odd_rows import unreadable_rows
-from lms_assets.domain.report_facts import Executive, Manager
-from lms_assets.domain.report_recipients import (
+from lms_assets.domain.counting.report_facts import Executive, Manager
+from lms_assets.domain.operations.odd_rows import unreadable_rows
+from lms_assets.domain.operations.report_recipients import (
     executives_without_reports,
     frequency_problem,
     managers_without_reports,
