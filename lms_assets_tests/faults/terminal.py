@@ -43,7 +43,7 @@ class Terminal:
         if self.left_open and dice.random() < 0.5:
             return "daily_full", "--resume"
         job = dice.choices(("daily_full", "enrollments_incremental", "push_to_impartner"), (6, 3, 1))[0]
-        days = ("--last-days", str(dice.choice((0, 7, 30)))) if job != "push_to_impartner" else ()
+        days = ("--last-days", str(dice.choice((1, 7, 30)))) if job != "push_to_impartner" else ()
         return (job, *(days if dice.random() < 0.3 else ()))
 
     def run(self, words: tuple[str, ...]) -> Ending:

@@ -34,7 +34,7 @@ from lms_assets.vendors.impartner.client import ImpartnerClient
 from lms_assets.vendors.northpass.client import NorthpassClient
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.schema.tables import metadata
-from lms_assets_tests.harness.limits import QUICK
+from lms_assets_tests.harness.limits import QUICK, at_a_standing_clock
 from lms_assets_tests.harness.quick_instance import BATCHES, quick_instance
 
 EVERYTHING = tuple(OVERRIDES)
@@ -225,8 +225,7 @@ class ChainRig:
         cleared = {name: "" for name in os.environ if name.startswith(("LMS_", "NORTHPASS_", "IMPARTNER_"))}
         with (
             mock.patch.dict(os.environ, {**cleared, **self.environment, **environment}),
-            # A step's retries are kept, the quarter of a minute before them is not.
-            mock.patch.object(dg.RetryPolicy, "calculate_delay", return_value=0.0),
+            at_a_standing_clock(),
         ):
             _clocks.append(lambda: self.product_now or self.now)
             try:
