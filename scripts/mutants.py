@@ -150,7 +150,7 @@ def _one_line(before: ast.AST, after: ast.AST) -> str:
     old, new = (" ".join(ast.unparse(each).split()) for each in (before, after))
     start = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
     begin = max(0, start - 40)
-    return f"{old[begin : start + 40]} -> {new[begin : start + 40]}"
+    return f"{old[begin : start + 40]} -> {new[begin : start + 40]}".rstrip()
 
 
 if __name__ == "__main__":

@@ -51,6 +51,13 @@ def test_an_id_that_comes_again_much_later_in_a_long_list_is_still_reported(ware
     assert stored(warehouse, t.lms_users, "id", "first_name")[0] == ("user-0000", "Ada")
 
 
+def test_what_comes_after_a_row_that_cannot_be_stored_is_stored(warehouse, now):
+    rows = [USERS[0], {"id": "x" * 101, "first_name": "Ada"}, USERS[1], USERS[0], USERS[2]]
+    with warehouse.transaction() as connection:
+        counts = upsert(connection, t.lms_users, rows, key=("id",), now=now)
+    assert (counts.created, len(counts.misfits)) == (3, 2)
+
+
 def test_every_row_that_was_cut_is_counted(warehouse, now):
     rows = [row | {"first_name": "x" * 300 if n % 2 else "Ada"} for n, row in enumerate(USERS)]
     with warehouse.transaction() as connection:
