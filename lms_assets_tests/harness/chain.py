@@ -47,7 +47,7 @@ STAMPS = {
     "synced_at", "updated_at", "created_at", "fetched_at", "deleted_at", "added_at", "enrollment_synced_at",
     "members_synced_at", "listed_at", "last_api_check", "last_checked_at", "cert_counts_updated_at", "confirmed_at",
     "last_attempt_at", "counted_at", "as_of", "identity_changed_at", "linked_at", "transcript_read_at", "since",
-    "transcript_stored_at",
+    "transcript_stored_at", "transcript_due_since",
 }  # fmt: skip
 # The work's own diary: differs from run to run by nature.
 DIARIES = {

@@ -105,7 +105,7 @@ def table_columns(table: str) -> tuple[ColumnInfo, ...]:
     return tuple(
         ColumnInfo(
             column.name,
-            column.type.compile(dialect).lower(),
+            column.type.compile(dialect).lower().partition(" character set")[0],
             bool(column.nullable),
             bool(column.unique) or (column.primary_key and single_key),
             column.name in _PERSONAL and table not in _NAMES_OF_THINGS,
