@@ -87,9 +87,13 @@ def without_expiry(warehouse: Warehouse, *, groups_only: bool = False) -> dict[i
     people = defaultdict(set)
     for row in rows_of(warehouse, "lms_group_members"):
         people[group_of.get(row["group_id"])].add(row["user_id"])
+    account_of = {row["id"]: row["lms_user_id"] for row in rows_of(warehouse, "contacts")}
     for row in rows_of(warehouse, "contacts"):
         if row["is_active"] and not groups_only:
             people[row["partner_id"]].add(row["lms_user_id"])
+    for row in rows_of(warehouse, "contact_affiliations"):
+        if not groups_only:
+            people[row["partner_id"]].add(account_of[row["contact_id"]])
     courses = {row["id"]: row for row in rows_of(warehouse, "lms_courses") if row["npcu_value"]}
     held = {
         (row["user_id"], row["course_id"], row["id"] if groups_only else None)
