@@ -58,7 +58,7 @@ def test_every_job_carries_the_tags_that_the_queue_looks_at():
 def test_the_demo_queues_as_production_does():
     import yaml
 
-    demo = yaml.safe_load((source.PACKAGE / "console" / "demo_dagster.yaml").read_text(encoding="utf-8"))
+    demo = yaml.safe_load((source.PACKAGE / "console" / "commands" / "demo_dagster.yaml").read_text(encoding="utf-8"))
     production = yaml.safe_load((source.ROOT / "dagster.yaml").read_text(encoding="utf-8"))
     assert (
         demo["concurrency"]["runs"]["tag_concurrency_limits"]
