@@ -153,7 +153,7 @@ def test_clients_of_one_key_share_a_limiter_and_others_do_not() -> None:
 _PROCESS = """
 import json, sys, threading, time
 from pathlib import Path
-from lms_assets.vendors.limiter import RateLimiter
+from lms_assets.vendors.transport.rate_limit import RateLimiter
 limited, moments = RateLimiter(40, state_file=Path(sys.argv[1])), []
 def work():
     for _ in range(10):

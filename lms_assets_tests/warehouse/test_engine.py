@@ -30,9 +30,9 @@ def address_of(warehouse: Warehouse) -> str:
 KILLED = """
 import sys
 from datetime import UTC, datetime
-from lms_assets.warehouse import tables as t
+from lms_assets.warehouse.schema import tables as t
 from lms_assets.warehouse.engine import Warehouse
-from lms_assets.warehouse.sync import deactivate, upsert
+from lms_assets.warehouse.upsert.upsert import deactivate, upsert
 
 now = datetime.now(UTC)
 warehouse = Warehouse(sys.argv[1])

@@ -23,7 +23,7 @@ OTHER = Owner("bbbbbbbb-2222", "push_to_impartner", "two", datetime(2026, 3, 2, 
 HOLD_UNTIL_KILLED = """
 import sys, time
 from lms_assets.warehouse.engine import Warehouse
-from lms_assets.warehouse.write_lock import Owner, take_lock
+from lms_assets.warehouse.state.write_lock import Owner, take_lock
 lock = take_lock(Warehouse(sys.argv[1]), "learning", Owner(*sys.argv[2:]))
 print("held" if lock else "taken", flush=True)
 time.sleep(600)
@@ -89,7 +89,7 @@ def test_it_ends_with_its_process_however_that_ends(warehouse: Warehouse):
 
 def test_it_ends_with_a_machine_that_falls_silent(ready_mariadb_url: str):
     warehouse = Warehouse(ready_mariadb_url)
-    soon = "from lms_assets.warehouse import write_lock\nwrite_lock.SILENT_SECONDS = 1"
+    soon = "from lms_assets.warehouse.state import write_lock\nwrite_lock.SILENT_SECONDS = 1"
     with holding(warehouse, soon) as process:
         process.send_signal(signal.SIGSTOP)
         free_again(warehouse)
