@@ -43,7 +43,7 @@ class Answer:
         changes: against the earlier instant asked for.
         names: person id to name, empty unless asked for; group_names: group id to name.
         never_read: people whose transcript was never read completely: not the same as holding nothing.
-        read_long_ago: people whose transcript was not read for longer than the rules allow without a word.
+        read_long_ago: people whose transcript was not read for longer than the rules allow.
         withheld: why the partner's counts are not sent to the CRM; empty when they are.
         show_all: also what is far from counting.
     """
