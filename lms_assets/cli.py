@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from lms_assets.console.tables import JsonOption, OutOption, Output
 from lms_assets.settings import ConfigurationError
 
 FAILED, BAD_CONFIGURATION = 1, 2
@@ -81,11 +82,11 @@ def preflight() -> None:
 
 
 @app.command()
-def status() -> None:
+def status(as_json: JsonOption = False, out: OutOption = None) -> None:
     """The last chain, step by step."""
     from lms_assets.console.commands.status import status_command
 
-    _finish(lambda: status_command(Console()))
+    _finish(lambda: status_command(Console(), Output(as_json, out)))
 
 
 @app.command()

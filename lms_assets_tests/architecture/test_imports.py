@@ -56,6 +56,7 @@ def _lint(folder: Path, contract: str) -> subprocess.CompletedProcess[str]:
         ("sql-in-warehouse", "assets/intruder.py", "import sqlalchemy", "Add a function"),
         ("dagster-in-the-graph", "domain/intruder.py", "import dagster", "let the asset or the check wrap it"),
         ("dagster-in-the-graph", "reports/intruder.py", "from dagster import asset", "let the asset or the check"),
+        ("pandas-where-tables-are", "assets/intruder.py", "import pandas", "or hand rows over"),
     ],
 )
 def test_an_arrow_that_points_up_is_refused_with_the_reason(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Table as RichTable
 
 from lms_assets.automation.chain_log import CHAIN_NAME, reconcile_chains, state_of
 from lms_assets.automation.portal_tasks import CHAIN_TASK
@@ -15,6 +16,7 @@ from lms_assets.console.environment import settings_from_environment
 from lms_assets.console.running.dagster_state import DagsterStateLost, dagster_instance
 from lms_assets.console.running.progress import MARKS
 from lms_assets.console.running.summary import STATUS_STYLES
+from lms_assets.console.tables import Output, Table, deliver
 from lms_assets.console.wording import quoted, seconds_text
 from lms_assets.domain.operations.chain_state import StepRecord
 from lms_assets.domain.safety.withheld import WithheldReason, named
@@ -25,11 +27,22 @@ from lms_assets.warehouse.bookkeeping.chain_log import ChainRow, latest_chain
 from lms_assets.warehouse.bookkeeping.portal_tasks import TaskInTrouble, tasks_in_trouble
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.reading import withheld_partners
+from lms_assets.warehouse.state.overrides import OverrideUse, uses_since
 
 WITHHELD_SHOWN = 10
 
 
-def status_command(console: Console) -> int:
+@dataclass(frozen=True)
+class Status:
+    """What the command shows: the last chain, what other runs left, who is withheld, which limits were passed."""
+
+    row: ChainRow
+    tasks: Sequence[TaskInTrouble]
+    withheld: Mapping[int, tuple[WithheldReason, ...]]
+    uses: Sequence[OverrideUse]
+
+
+def status_command(console: Console, output: Output) -> int:
     """Print the last chain; returns 0, or 1 when it failed, 3 when it ended partial."""
     settings = settings_from_environment()
     warehouse = Warehouse(settings.warehouse_url)
@@ -38,17 +51,67 @@ def status_command(console: Console) -> int:
         reconcile_if_possible(warehouse)
         with warehouse.read() as connection:
             row = latest_chain(connection, CHAIN_NAME)
-            troubled = tasks_in_trouble(connection)
-            withheld = withheld_partners(connection, load_rules(settings))
+            if row is not None:
+                tasks = others_in_trouble(tasks_in_trouble(connection), row)
+                withheld = withheld_partners(connection, load_rules(settings))
+                found = Status(row, tasks, withheld, uses_since(connection, row.started_at))
     finally:
         warehouse.close()
     if row is None:
-        console.print("No chain has run yet. Start one: lms-assets run daily_full", highlight=False)
+        if not deliver([STEPS, OTHER_RUNS, WITHHELD, OVERRIDES], output, console, facts=NO_CHAIN):
+            console.print("No chain has run yet. Start one: lms-assets run daily_full", highlight=False)
         return 0
-    print_chain(console, row)
-    print_tasks(console, troubled, row)
-    print_withheld(console, withheld)
+    facts, tables = status_tables(found)
+    if not deliver(tables, output, console, facts=facts):
+        print_chain(console, row)
+        print_tasks(console, found.tasks)
+        print_withheld(console, found.withheld)
+        print_uses(console, found.uses)
     return {"failed": 1, "partial": 3}.get(row.status, 0)
+
+
+STEPS = Table(
+    "steps",
+    ("step", "status", "rows", "started_at", "completed_at", "duration_seconds", "attempts", "error", "failed_checks"),
+    (),
+)
+OTHER_RUNS = Table("other_runs", ("task", "status", "last_run_at", "error"), ())
+WITHHELD = Table("withheld", ("partner", "kind", "reason"), ())
+OVERRIDES = Table("overrides_used", ("what", "scope", "number", "asset", "used_by", "used_at", "run_id"), ())
+NO_CHAIN: Mapping[str, object] = dict.fromkeys(
+    ("chain", "run_id", "status", "started_at", "completed_at", "duration_seconds", "as_of", "error_message")
+)
+
+
+def status_tables(found: Status) -> tuple[Mapping[str, object], Sequence[Table]]:
+    """All that the text says, for programs: facts of the chain, then the steps and what stands below them."""
+    row = found.row
+    facts = {
+        "chain": row.chain_name,
+        "run_id": row.run_id,
+        "status": row.status,
+        "started_at": row.started_at,
+        "completed_at": row.completed_at,
+        "duration_seconds": _seconds(row),
+        "as_of": row.as_of,
+        "error_message": row.error_message,
+    }
+    steps = [{**record.as_json(), "status": _said(record, row)} for record in _records(row)]
+    withheld = [
+        {"partner": partner, "kind": each.kind, "reason": each.text}
+        for partner, reasons in found.withheld.items()
+        for each in reasons
+    ]
+    tasks = [
+        {"task": each.task_type, "status": each.status, "last_run_at": each.last_run_at, "error": each.error}
+        for each in found.tasks
+    ]
+    return facts, [
+        replace(STEPS, rows=steps),
+        replace(OTHER_RUNS, rows=tasks),
+        replace(WITHHELD, rows=withheld),
+        replace(OVERRIDES, rows=[asdict(each) for each in found.uses]),
+    ]
 
 
 def reconcile_if_possible(warehouse: Warehouse) -> None:
@@ -61,10 +124,14 @@ def reconcile_if_possible(warehouse: Warehouse) -> None:
             raise ConfigurationError([str(problem)]) from problem
 
 
-def print_tasks(console: Console, troubled: Sequence[TaskInTrouble], row: ChainRow) -> None:
-    """Print the tasks that another run than the last chain left failed or held back, and why."""
+def others_in_trouble(troubled: Sequence[TaskInTrouble], row: ChainRow) -> list[TaskInTrouble]:
+    """The tasks that another run than the last chain left failed or held back."""
     told = {record.error for record in state_of(row).steps.values()}
-    others = [task for task in troubled if task.error not in told and task.task_type != CHAIN_TASK]
+    return [task for task in troubled if task.error not in told and task.task_type != CHAIN_TASK]
+
+
+def print_tasks(console: Console, others: Sequence[TaskInTrouble]) -> None:
+    """Print the tasks that another run than the last chain left failed or held back, and why."""
     if not others:
         return
     console.print("\nOther runs:", highlight=False)
@@ -89,43 +156,69 @@ def print_withheld(console: Console, withheld: Mapping[int, tuple[WithheldReason
         )
 
 
+def print_uses(console: Console, uses: Sequence[OverrideUse]) -> None:
+    """Print which limits runs passed since the chain began, and who allowed it."""
+    if not uses:
+        return
+    console.print("\nLimits passed because somebody allowed it:", highlight=False)
+    for each in uses:
+        scope = f" ({each.scope})" if each.scope else ""
+        number = f", {each.number:,}" if each.number is not None else ""
+        by = f"allowed by {each.used_by or 'unknown'}, {each.used_at:%Y-%m-%d %H:%M} UTC"
+        line = f"{each.what}{scope}{number} in {each.asset}: {by}"
+        console.print(f"  {quoted(line)}", highlight=False, soft_wrap=True)
+
+
 def print_chain(console: Console, row: ChainRow) -> None:
     """Print one chain's row: its steps, and what held it back."""
-    now = datetime.now(UTC)
-    seconds = row.total_duration_seconds
-    if seconds is None:
-        seconds = round(((row.completed_at or now) - row.started_at).total_seconds())
     style = STATUS_STYLES[row.status]
     begun = f"{row.started_at:%Y-%m-%d %H:%M} UTC"
     console.print(
-        f"{row.chain_name} of {begun}: [bold {style}]{row.status}[/], {seconds_text(seconds)}", highlight=False
+        f"{row.chain_name} of {begun}: [bold {style}]{row.status}[/], {seconds_text(_seconds(row))}", highlight=False
     )
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table = RichTable(box=None, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("")
     table.add_column("step", no_wrap=True)
     table.add_column("status")
     table.add_column("rows", justify="right")
     table.add_column("time", justify="right")
-    steps = state_of(row).steps
-    for name in [*DAILY_FULL, *(name for name in steps if name not in DAILY_FULL)]:
-        _add_step(table, steps.get(name, StepRecord(name, "held_back")), running=row.status == "running")
+    for record in _records(row):
+        _add_step(table, record, _said(record, row))
     console.print(table)
-    _print_notes(console, list(steps.values()))
+    _print_notes(console, list(state_of(row).steps.values()))
     if row.error_message:
         console.print(f"[red]{quoted(row.error_message)}[/]", highlight=False, soft_wrap=True)
     if row.status in {"failed", "partial"}:
         console.print("What to do: mend the cause, then lms-assets run daily_full --resume", highlight=False)
 
 
-def _add_step(table: Table, record: StepRecord, *, running: bool) -> None:
-    waiting = running and record.status == "held_back"
+def _seconds(row: ChainRow) -> int:
+    """How long the chain took, or runs by now."""
+    if row.total_duration_seconds is not None:
+        return row.total_duration_seconds
+    return round(((row.completed_at or datetime.now(UTC)) - row.started_at).total_seconds())
+
+
+def _records(row: ChainRow) -> list[StepRecord]:
+    """Every step of the chain in its order, also those that have not begun."""
+    steps = state_of(row).steps
+    names = [*DAILY_FULL, *(name for name in steps if name not in DAILY_FULL)]
+    return [steps.get(name, StepRecord(name, "held_back")) for name in names]
+
+
+def _said(record: StepRecord, row: ChainRow) -> str:
+    """A step's status; in a running chain a step that has not begun waits."""
+    return "waiting" if row.status == "running" and record.status == "held_back" else record.status
+
+
+def _add_step(table: RichTable, record: StepRecord, said: str) -> None:
     seconds = None
     if record.started_at and record.completed_at:
         seconds = (record.completed_at - record.started_at).total_seconds()
     table.add_row(
-        MARKS["waiting" if waiting else record.status],
+        MARKS[said],
         record.step,
-        "waiting" if waiting else record.status.replace("_", " "),
+        said.replace("_", " "),
         f"{record.rows:,}" if record.rows is not None else "",
         seconds_text(seconds) if seconds is not None else "",
     )

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from lms_assets.domain.safety.overrides import Overrides, as_tag, from_tag
 from lms_assets.warehouse.schema.tables import sync_override_uses, sync_overrides
 
-__all__ = ["LIFETIME", "Claim", "claim", "forget_unused_before", "issue", "note_uses"]
+__all__ = ["LIFETIME", "Claim", "OverrideUse", "claim", "forget_unused_before", "issue", "note_uses", "uses_since"]
 
 LIFETIME = timedelta(minutes=30)
 """How long after it was issued a token can be given to a new run."""
@@ -30,6 +30,19 @@ class Claim:
     names: frozenset[str] = frozenset()
     problem: str | None = None
     holder: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OverrideUse:
+    """A limit that a run passed because somebody allowed it; `number` is how many rows it was about."""
+
+    what: str
+    scope: str
+    number: int | None
+    asset: str
+    used_by: str | None
+    used_at: datetime
+    run_id: str | None
 
 
 def issue(connection: Connection, names: Iterable[str], *, by: str, now: datetime, run_id: str | None = None) -> str:
@@ -82,6 +95,13 @@ def note_uses(connection: Connection, overrides: Overrides, *, asset: str, run_i
         same = {"override_id": overrides.id, "what": use.what, "asset": asset, "scope": use.scope}
         connection.execute(delete(sync_override_uses).where(*(c[name] == value for name, value in same.items())))
         connection.execute(insert(sync_override_uses).values({**same, **stamps, "number": use.number}))
+
+
+def uses_since(connection: Connection, since: datetime) -> list[OverrideUse]:
+    """The limits that runs passed since an instant, in the order in which they did."""
+    c = sync_override_uses.c
+    query = select(c.what, c.scope, c.number, c.asset, c.used_by, c.used_at, c.run_id).where(c.used_at >= since)
+    return [OverrideUse(*row) for row in connection.execute(query.order_by(c.used_at, c.id))]
 
 
 def forget_unused_before(connection: Connection, before: datetime) -> int:

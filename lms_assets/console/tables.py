@@ -1,0 +1,242 @@
+"""Tables that people can take away: the one way in which commands print rows, as text, as JSON or into a file.
+
+A command makes `Table`s of plain rows, hands them to `deliver`, and prints its text only where that returns False.
+A pandas frame is `Table(name, columns, frame.to_dict("records"))`. pandas is imported when a file is written.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lms_assets.console.wording import visible
+from lms_assets.settings import ConfigurationError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import Console, RenderableType
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else.")]
+OutOption = Annotated[
+    Path | None, typer.Option("--out", help="Write a file: .csv, .xlsx, .json, .parquet (where pyarrow is there).")
+]
+
+WIDTH = 80
+_GAP = 2
+_LEAST_TEXT = 12
+"""A text column narrower than this is unreadable: the rows are then printed one under the other."""
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+Cell = str | int | float | bool | list[str] | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of one kind; `name` is the key in JSON and the sheet in Excel, `columns` the keys of the rows in order.
+
+    `titles` are the headings on the terminal, where they differ from the column's name.
+    """
+
+    name: str
+    columns: Sequence[str]
+    rows: Sequence[Mapping[str, object]]
+    titles: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where a command's tables go; neither is the terminal.
+
+    Raises:
+        ConfigurationError: the file's ending is none of those that can be written, or its folder does not exist.
+    """
+
+    as_json: bool = False
+    out: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.out is None:
+            return
+        if self.out.suffix.lower() not in (known := _endings()):
+            raise ConfigurationError([f"--out {self.out}: the file must end in {', '.join(known)}"])
+        if not self.out.absolute().parent.is_dir():
+            raise ConfigurationError([f"--out {self.out}: the folder {self.out.absolute().parent} does not exist"])
+
+
+def deliver(
+    tables: Sequence[Table], output: Output, console: Console, *, facts: Mapping[str, object] | None = None
+) -> bool:
+    """Write the tables as asked; False when nothing was asked for and the command prints its text.
+
+    JSON holds the facts and every table, Excel a sheet for each table; CSV and Parquet hold the first table only.
+
+    Raises:
+        ConfigurationError: the file cannot be written.
+    """
+    if output.out is not None:
+        try:
+            _write(output.out, tables, facts or {})
+        except OSError as error:
+            raise ConfigurationError([f"--out {output.out} cannot be written: {error.strerror or error}"]) from None
+        if not output.as_json:
+            number = len(tables[0].rows)
+            row = "row" if number == 1 else "rows"
+            console.print(f"{number:,} {row} written to {output.out}", highlight=False, markup=False, soft_wrap=True)
+    if output.as_json:
+        typer.echo(_json(tables, facts or {}).encode())
+    return output.as_json or output.out is not None
+
+
+def terminal(table: Table, width: int = WIDTH) -> RenderableType:
+    """The table for a terminal, at most `width` columns wide: texts are folded, numbers are never cut.
+
+    Where the columns do not fit side by side, each row is a block of lines instead.
+    """
+    from rich.console import Group
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    titles = [table.titles.get(name, name.replace("_", " ")) for name in table.columns]
+    cells = [[_shown(row.get(name)) for name in table.columns] for row in table.rows]
+    numeric = [all(_is_number(row.get(name)) for row in table.rows) for name in table.columns]
+    widths = [
+        max([Text(title).cell_len, *(Text(row[at]).cell_len for row in cells)]) for at, title in enumerate(titles)
+    ]
+    least = sum(size if number else min(size, _LEAST_TEXT) for size, number in zip(widths, numeric, strict=True))
+    if least + _GAP * (len(titles) - 1) > width:
+        return Group(*_blocks(titles, cells))
+    made = RichTable(box=None, padding=(0, _GAP, 0, 0), header_style="bold", pad_edge=False, width=None)
+    for title, number, size in zip(titles, numeric, widths, strict=True):
+        if number:
+            made.add_column(title, justify="right", no_wrap=True, min_width=size)
+        else:
+            made.add_column(title, overflow="fold", min_width=min(size, _LEAST_TEXT))
+    for row in cells:
+        made.add_row(*map(Text, row))
+    return made
+
+
+def plain(value: object) -> Cell:
+    """A value as files and JSON hold it: times as ISO text in UTC, what pandas calls missing as None.
+
+    Raises:
+        TypeError: a value of another kind.
+    """
+    if hasattr(value, "item"):
+        value = value.item()
+    if value is None or value != value:  # NaN and NaT are the values that differ from themselves.
+        return None
+    if isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, datetime):
+        moment = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        return moment.isoformat().replace("+00:00", "Z")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, list | tuple | set | frozenset):
+        return [str(each) for each in (sorted(value, key=str) if isinstance(value, set | frozenset) else value)]
+    raise TypeError(f"a table's cell cannot hold {type(value).__name__}")
+
+
+def _blocks(titles: Sequence[str], cells: Sequence[Sequence[str]]) -> Iterator[RenderableType]:
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    for at, row in enumerate(cells):
+        block = RichTable.grid(padding=(0, _GAP, 0, 0))
+        block.add_column(no_wrap=True, style="dim")
+        block.add_column(overflow="fold")
+        for title, text in zip(titles, row, strict=True):
+            block.add_row(title, Text(text))
+        if at:
+            yield Text()
+        yield block
+
+
+def _is_number(value: object) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+
+
+def _shown(value: object) -> str:
+    cell = plain(value)
+    if cell is None:
+        return ""
+    if isinstance(cell, bool):
+        return "yes" if cell else "no"
+    if isinstance(cell, int):
+        return f"{cell:,}"
+    if isinstance(value, datetime):
+        return f"{str(cell)[:16].replace('T', ' ')} UTC"
+    return visible("; ".join(cell) if isinstance(cell, list) else cell)
+
+
+def _plain_rows(table: Table) -> list[dict[str, Cell]]:
+    return [{name: plain(row.get(name)) for name in table.columns} for row in table.rows]
+
+
+def _json(tables: Sequence[Table], facts: Mapping[str, object]) -> str:
+    """One object: each fact under its name, each table as a list of objects."""
+    told = {name: plain(value) for name, value in facts.items()}
+    return json.dumps({**told, **{each.name: _plain_rows(each) for each in tables}}, ensure_ascii=False, indent=2)
+
+
+def _endings() -> tuple[str, ...]:
+    return (".csv", ".xlsx", ".json", *((".parquet",) if find_spec("pyarrow") else ()))
+
+
+def _write(path: Path, tables: Sequence[Table], facts: Mapping[str, object]) -> None:
+    """Write beside the file and rename, so that a reader never finds half of it."""
+    ending = path.suffix.lower()
+    beside = path.with_name(f".{path.stem}.{os.getpid()}{ending}")
+    try:
+        if ending == ".json":
+            beside.write_text(_json(tables, facts) + "\n", encoding="utf-8")
+        elif ending == ".csv":
+            _frame(tables[0], safe=True).to_csv(beside, index=False, encoding="utf-8", lineterminator="\n")
+        elif ending == ".xlsx":
+            _write_excel(beside, tables)
+        else:
+            _frame(tables[0]).convert_dtypes().to_parquet(beside, index=False)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _frame(table: Table, *, safe: bool = False) -> pd.DataFrame:
+    """The rows as objects, so that a whole number beside an empty cell stays whole.
+
+    `safe`: a text that a spreadsheet would run as a formula gets an apostrophe in front, which it does not show.
+    """
+    import pandas as pd
+
+    def cell(value: Cell) -> Cell:
+        text = "; ".join(value) if isinstance(value, list) else value
+        return f"'{text}" if safe and isinstance(text, str) and text.startswith(_FORMULA_STARTS) else text
+
+    rows = [[cell(value) for value in row.values()] for row in _plain_rows(table)]
+    return pd.DataFrame(rows, columns=list(table.columns), dtype=object)
+
+
+def _write_excel(path: Path, tables: Sequence[Table]) -> None:
+    """A sheet for each table, the headings fixed; what begins like a formula is a cell of text."""
+    import pandas as pd
+
+    with pd.ExcelWriter(path, engine="openpyxl") as writer:
+        for table in tables:
+            frame = _frame(table).map(lambda value: visible(value) if isinstance(value, str) else value)
+            frame.to_excel(writer, sheet_name=table.name[:31], index=False, freeze_panes=(1, 0))
+            for row in writer.sheets[table.name[:31]].iter_rows(min_row=2):
+                for each in row:
+                    if isinstance(each.value, str):
+                        each.data_type = "s"
+                        each.quotePrefix = each.value.startswith(_FORMULA_STARTS)
