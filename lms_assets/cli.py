@@ -6,7 +6,6 @@ Exit codes: 0 completed, 1 failed, 2 bad configuration, 3 partial.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -14,24 +13,39 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from lms_assets.console.finish import finish as _finish
+from lms_assets.console.installation.cli import installation_app
 from lms_assets.console.tables import JsonOption, OutOption, Output
-from lms_assets.settings import ConfigurationError
-
-FAILED, BAD_CONFIGURATION = 1, 2
 
 app = typer.Typer(
     name="lms-assets",
-    help="Keeps a partner portal in step with its LMS (Northpass) and its partner CRM (Impartner).",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(installation_app)
 db_app = typer.Typer(help="The warehouse: the portal's database.", no_args_is_help=True)
 app.add_typer(db_app, name="db")
 offboarding_app = typer.Typer(help="Plans of who leaves which LMS group.", no_args_is_help=True)
 app.add_typer(offboarding_app, name="offboarding")
 report_app = typer.Typer(help="The Monday reports.", no_args_is_help=True)
 app.add_typer(report_app, name="report")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from lms_assets.console.environment import program_version
+
+        typer.echo(f"lms-assets {program_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Keeps a partner portal in step with its LMS (Northpass) and its partner CRM (Impartner)."""
 
 
 @app.command()
@@ -211,26 +225,6 @@ def upgrade(
     from lms_assets.console.commands.database import upgrade_command
 
     _finish(lambda: upgrade_command(Console(), plan_only=plan))
-
-
-def _finish(command: Callable[[], int]) -> None:
-    """Run a command and exit with its code; an expected failure is a line, not a traceback."""
-    from lms_assets.console.wording import quoted
-    from lms_assets.warehouse.errors import WarehouseError
-
-    errors = Console(stderr=True)
-    try:
-        code = command()
-    except ConfigurationError as error:
-        for problem in error.problems:
-            errors.print(f"[red]✗[/] {quoted(problem)}", highlight=False, soft_wrap=True)
-        errors.print("Nothing was run and nothing was written.", highlight=False)
-        code = BAD_CONFIGURATION
-    except WarehouseError as error:
-        lines = "\n".join(quoted(line) for line in str(error).splitlines())
-        errors.print(f"[red]✗[/] {lines}", highlight=False, soft_wrap=True)
-        code = BAD_CONFIGURATION if error.is_configuration else FAILED
-    raise typer.Exit(code)
 
 
 def main() -> None:

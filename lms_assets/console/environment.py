@@ -11,6 +11,13 @@ from dotenv import dotenv_values
 from lms_assets.settings import ConfigurationError, Settings, load_settings, readable_by_others
 
 
+def program_version() -> str:
+    """The version of this program, as its package says it (pyproject.toml)."""
+    from importlib.metadata import version
+
+    return version("lms-assets")
+
+
 def terminal_user() -> str:
     """The name of the person at the terminal, as this machine knows it; `unknown` where it knows none."""
     try:

@@ -90,11 +90,13 @@ class Warehouse:
     Args:
         url: see urls.parse_url; ValueError when it is not accepted.
         lock_wait_seconds: how long a statement waits for a lock that somebody else holds.
+        answer_seconds: how long the server may take to answer a statement.
     """
 
-    def __init__(self, url: str, *, lock_wait_seconds: int = 30) -> None:
+    def __init__(self, url: str, *, lock_wait_seconds: int = 30, answer_seconds: int = _ANSWER_SECONDS) -> None:
         self._url = parse_url(url)
         self._lock_wait_seconds = lock_wait_seconds
+        self._answer_seconds = answer_seconds
         self._may_create = False
         self.name = display_name(self._url)
 
@@ -259,9 +261,9 @@ class Warehouse:
             pool_pre_ping=True,
             pool_recycle=1800,
             connect_args={
-                "connect_timeout": _CONNECT_SECONDS,
-                "read_timeout": _ANSWER_SECONDS,
-                "write_timeout": _ANSWER_SECONDS,
+                "connect_timeout": min(_CONNECT_SECONDS, self._answer_seconds),
+                "read_timeout": self._answer_seconds,
+                "write_timeout": self._answer_seconds,
                 "init_command": (
                     f"SET SESSION time_zone='+00:00', sql_mode='{_SQL_MODE}', "
                     f"innodb_lock_wait_timeout={self._lock_wait_seconds}"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import tomllib
+
 import pytest
 import typer
+from typer.testing import CliRunner
 
-from lms_assets.cli import _finish
+from lms_assets.cli import app
+from lms_assets.console.finish import finish
 from lms_assets.warehouse.errors import (
     AccessDenied,
     ConnectionLost,
@@ -16,6 +20,7 @@ from lms_assets.warehouse.errors import (
     WarehouseError,
     WarehouseUnreachable,
 )
+from lms_assets_tests.harness.commands import ROOT
 
 
 @pytest.mark.parametrize(
@@ -37,6 +42,19 @@ def test_a_full_disk_is_a_failed_run_and_a_missing_right_is_configuration(
         raise kind("mysql:db", "the disk is full", "free space there")
 
     with pytest.raises(typer.Exit) as ended:
-        _finish(command)
+        finish(command)
     assert ended.value.exit_code == code
     assert "the disk is full; free space there" in capsys.readouterr().err
+
+
+def test_the_version_is_the_one_of_pyproject():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    result = CliRunner().invoke(app, ["--version"])
+    assert (result.exit_code, result.stdout.strip()) == (0, f"lms-assets {project['version']}")
+
+
+def test_a_shell_completes_commands_and_options():
+    """What the script of --install-completion asks for when somebody presses the tab key."""
+    words = {"_LMS_ASSETS_COMPLETE": "complete_bash", "COMP_WORDS": "lms-assets he", "COMP_CWORD": "1"}
+    result = CliRunner().invoke(app, [], env=words, prog_name="lms-assets")
+    assert "health" in result.stdout

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import typer
 
-from lms_assets.cli import _finish
+from lms_assets.console.finish import finish
 from lms_assets.settings import ConfigurationError
 from lms_assets.warehouse.errors import WarehouseError
 
@@ -19,7 +19,7 @@ def test_a_problem_that_quotes_a_name_shows_the_name(capsys, kind, name):
         raise kind(f"2 partners have this name: #1 {name} and \x1b]0;another\x07")
 
     with pytest.raises(typer.Exit):
-        _finish(command)
+        finish(command)
     said = capsys.readouterr().err
     assert name in said
     assert "\x1b]" not in said

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import dagster as dg
@@ -42,3 +43,9 @@ def queue_of(module: str, location: str, instance: dg.DagsterInstance) -> Iterat
     context = importlib.import_module("dagster._core.test_utils").create_test_daemon_workspace_context
     with context(target, instance) as workspace:
         yield Queue(workspace)
+
+
+def report_of_a_daemon(instance: dg.DagsterInstance, at: datetime) -> None:
+    """Leave the report that the daemon's sensor thread leaves every 30 seconds."""
+    report = importlib.import_module("dagster._daemon.types").DaemonHeartbeat
+    instance.add_daemon_heartbeat(report(at.timestamp(), "SENSOR", "a-daemon"))

@@ -16,7 +16,7 @@ from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.schema.tables import task_chain_logs
 from lms_assets.warehouse.upsert.write import savepoint
 
-__all__ = ["ChainRow", "ChainStore", "chain_of_run", "latest_chain", "running_chains"]
+__all__ = ["ChainRow", "ChainStore", "chain_of_run", "last_completed_chain", "latest_chain", "running_chains"]
 
 _LOOKED_AT = 20
 """Of so many newest rows the first that can be read is the latest chain."""
@@ -126,6 +126,14 @@ def latest_chain(connection: Connection, chain_name: str) -> ChainRow | None:
     c = task_chain_logs.c
     query = _of(chain_name).order_by(c.started_at.desc(), c.id.desc()).limit(_LOOKED_AT)
     rows, _ = readable_rows(connection, query, c.id)
+    return _chain_row(rows[0]) if rows else None
+
+
+def last_completed_chain(connection: Connection, chain_name: str) -> ChainRow | None:
+    """The row of the chain that completed last; one that ended partial did not."""
+    c = task_chain_logs.c
+    query = _of(chain_name).where(c.status == "completed", c.completed_at.is_not(None))
+    rows, _ = readable_rows(connection, query.order_by(c.completed_at.desc()).limit(_LOOKED_AT), c.id)
     return _chain_row(rows[0]) if rows else None
 
 

@@ -1,0 +1,28 @@
+"""The commands about an installation itself, as `lms-assets` shows them. Thin; what they do stands beside this file."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from lms_assets.console.finish import finish
+from lms_assets.console.tables import JsonOption, OutOption, Output
+
+installation_app = typer.Typer()
+
+
+@installation_app.command()
+def health(
+    *,
+    as_json: JsonOption = False,
+    out: OutOption = None,
+    without_daemon: Annotated[
+        bool, typer.Option("--without-daemon", help="Another scheduler starts the runs: do not ask for the daemon.")
+    ] = False,
+) -> None:
+    """For probes: exit code 0 healthy, 1 not healthy, 2 cannot tell. Only reads."""
+    from lms_assets.console.installation.health import health_command
+
+    finish(lambda: health_command(Console(), Output(as_json, out), daemon_needed=not without_daemon))
