@@ -15,7 +15,7 @@ import time
 from lms_assets.reports.figures.executive import build_executive_report
 from lms_assets.reports.figures.pam import build_pam_report
 from lms_assets.reports.rendering.render import Renderer
-from lms_assets_tests.reports.worlds import show_world
+from lms_assets_tests.reports.scenarios import show_scenario
 
 PARTNERS, PAMS = 1500, 60
 BOUND_SECONDS, BOUND_MEGABYTES = 30.0, 500.0
@@ -23,18 +23,18 @@ BOUND_SECONDS, BOUND_MEGABYTES = 30.0, 500.0
 
 def main() -> int:
     begun = time.perf_counter()
-    world = show_world(partners=PARTNERS, owners=PAMS, people_each=4, attempts_each=20)
+    vendor_state = show_scenario(partners=PARTNERS, owners=PAMS, people_each=4, attempts_each=20)
     filled = time.perf_counter()
-    renderer = Renderer(world.config)
+    renderer = Renderer(vendor_state.config)
     size = 0
     for number in range(1, PAMS + 1):
-        size = max(size, len(renderer.render(build_pam_report(world, [f"Owner {number}"])).html.encode()))
+        size = max(size, len(renderer.render(build_pam_report(vendor_state, [f"Owner {number}"])).html.encode()))
     pams = time.perf_counter()
-    size = max(size, len(renderer.render(build_executive_report(world)).html.encode()))
+    size = max(size, len(renderer.render(build_executive_report(vendor_state)).html.encode()))
     done = time.perf_counter()
     megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{len(world.names):,} people, {len(world.holdings.inputs.enrollments):,} enrollments")
-    print(f"making the world and filling 26 weeks and two years of the past: {filled - begun:.1f} s")
+    print(f"{len(vendor_state.names):,} people, {len(vendor_state.holdings.inputs.enrollments):,} enrollments")
+    print(f"making the vendor state and filling 26 weeks and two years of the past: {filled - begun:.1f} s")
     print(f"{PAMS} PAM reports: {pams - filled:.1f} s; executive report: {done - pams:.1f} s")
     print(
         f"all reports: {done - filled:.1f} s of {BOUND_SECONDS:.0f}; peak {megabytes:.0f} MB of {BOUND_MEGABYTES:.0f}"

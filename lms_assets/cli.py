@@ -155,17 +155,17 @@ def preview(
 
 
 @report_app.command()
-def settle(
+def resolve(
     sent: Annotated[list[int] | None, typer.Option(help="This message arrived; may be given several times.")] = None,
     resend: Annotated[list[int] | None, typer.Option(help="This one did not: the next run sends it again.")] = None,
     by: Annotated[str | None, typer.Option(help="Who looked; else the name of this machine's user.")] = None,
 ) -> None:
     """List report mails of which nobody knows whether they arrived, or note what you found out."""
-    from lms_assets.console.commands.report import SettleOptions, settle_command
+    from lms_assets.console.commands.report import ResolveOptions, resolve_command
     from lms_assets.console.environment import terminal_user
 
-    options = SettleOptions(sent or (), resend or (), by or terminal_user())
-    _finish(lambda: settle_command(options, Console(), now=datetime.now(UTC)))
+    options = ResolveOptions(sent or (), resend or (), by or terminal_user())
+    _finish(lambda: resolve_command(options, Console(), now=datetime.now(UTC)))
 
 
 @offboarding_app.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from lms_assets.assets.leads import leads
-from lms_assets.assets.offboarding.departures import crm_departures
+from lms_assets.assets.offboarding.crm_deactivations import crm_deactivations
 from lms_assets.assets.offboarding.plan import lms_offboarding_plan
 from lms_assets.assets.tier_1_foundation.contacts import contacts
 from lms_assets.assets.tier_1_foundation.course_npcu import course_npcu
@@ -51,7 +51,7 @@ defs = dg.Definitions(
         partner_cert_counts,
         pushed_partner_cert_counts,
         leads,
-        crm_departures,
+        crm_deactivations,
         lms_offboarding_plan,
         pam_weekly_report,
         executive_weekly_report,

@@ -47,7 +47,7 @@ POOLS = {
     "enrollments": NORTHPASS_POOL,
     "pushed_partner_cert_counts": IMPARTNER_POOL,
     "leads": IMPARTNER_POOL,
-    "crm_departures": IMPARTNER_POOL,
+    "crm_deactivations": IMPARTNER_POOL,
 }
 
 
@@ -125,8 +125,8 @@ ENROLLMENTS = _spec(
     personal_data=True,
     partitions=WEEKLY,
 )
-CRM_DEPARTURES = _spec(
-    "crm_departures",
+CRM_DEACTIVATIONS = _spec(
+    "crm_deactivations",
     OFFBOARDING,
     ("impartner", "partners", "contacts"),
     "Partners and contacts that left the CRM since the last look: deleted, inactive, or out by a rule. Deactivated "
@@ -145,7 +145,7 @@ PARTNER_CERT_COUNTS = _spec(
         "groups",
         "memberships",
         "enrollments",
-        "crm_departures",
+        "crm_deactivations",
     ),
     "What each partner's people hold at the chain's start: certifications by category and NPCU.",
     cadence=FOUR_HOURLY,
@@ -219,7 +219,7 @@ CADENCES = {
 
 SPECS = {
     spec.key.to_user_string(): spec
-    for spec in (*TIERS_1_TO_4, LEADS_OF_PARTNERS, CRM_DEPARTURES, OFFBOARDING_PLAN, *REPORTS)
+    for spec in (*TIERS_1_TO_4, LEADS_OF_PARTNERS, CRM_DEACTIVATIONS, OFFBOARDING_PLAN, *REPORTS)
 }
 
 CHAIN = "daily_full"
@@ -232,7 +232,7 @@ NOT_REQUIRED = frozenset({"memberships", "pushed_partner_cert_counts"})
 LEARNING_ROWS, LEADS_ROWS, REPORTS_ROWS = "learning", "leads", "reports"
 GROUP_OF_STEP = {
     **dict.fromkeys(DAILY_FULL, LEARNING_ROWS),
-    "crm_departures": LEARNING_ROWS,
+    "crm_deactivations": LEARNING_ROWS,
     "lms_offboarding_plan": LEARNING_ROWS,
     "apply_offboarding_plan": LEARNING_ROWS,
     "leads": LEADS_ROWS,
@@ -254,7 +254,7 @@ SYNC_TYPES = {
     "partner_cert_counts": "partner_cert_counts",
     "pushed_partner_cert_counts": "sync_to_impartner",
     "leads": "sync_leads",
-    "crm_departures": "crm_departures",
+    "crm_deactivations": "crm_deactivations",
     "lms_offboarding_plan": "offboarding_plan",
     "pam_weekly_report": "pam_weekly_report",
     "executive_weekly_report": "executive_weekly_report",

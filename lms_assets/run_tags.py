@@ -12,8 +12,8 @@ AS_OF_TAG = "lms/as_of"
 JOB_TAG = "lms/job"
 """The job's name; two runs with one name never go at the same time (dagster.yaml, tag_concurrency_limits)."""
 
-LANE_TAG = "lms/lane"
-"""What the job writes; jobs of one lane take turns (dagster.yaml, tag_concurrency_limits)."""
+CONCURRENCY_GROUP_TAG = "lms/concurrency_group"
+"""What the job writes; jobs of one concurrency group take turns (dagster.yaml, tag_concurrency_limits)."""
 
 LEADS_TAG = "lms/leads"
 """`full`: read all leads and remove those that are over, instead of what changed since the last time."""

@@ -1,6 +1,6 @@
 """The environment, parsed once. Nothing here is read at import.
 
-Every mistake is collected before anything is refused, so that a person mends the whole environment in one go.
+Every mistake is collected before anything is refused, so that a person fixes the whole environment in one go.
 Defaults are those of the table in the README.
 """
 

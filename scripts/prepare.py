@@ -118,7 +118,7 @@ def _ensure_uv() -> Path:
 
 
 def _sync(uv: Path, *, dev: bool) -> None:
-    # Compiled once here, or every one of the chain's processes compiles Dagster anew where writing
+    # Compiled once here, or every one of the chain's processes compiles Dagster again where writing
     # bytecode is switched off.
     command: list[str | Path] = [uv, "sync", "--frozen", "--compile-bytecode", "--python", PYTHON]
     command += ["--group", "dev"] if dev else ["--no-dev"]

@@ -58,7 +58,7 @@ class Tally:
     broken: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     not_asked: list[str] = field(default_factory=list)
-    """What the world outside did not answer; no fault of the code, and it fails nothing."""
+    """What the vendor state outside did not answer; no fault of the code, and it fails nothing."""
 
 
 def main() -> int:

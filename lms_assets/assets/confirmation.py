@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-from lms_assets.assets.listing_sync import Intake
+from lms_assets.assets.listing_sync import ListingResult
 from lms_assets.assets.sync_run import Step
 from lms_assets.domain.counting.push_plan import in_batches
 from lms_assets.domain.records.rejections import Rejected
@@ -103,22 +103,25 @@ def _each(step: Step, client: NorthpassClient, ask: Callable[[str], Any], ids: S
     return found
 
 
-def confirm_absent(intake: Intake[T], source: ById[Id, T], absent: Collection[Id]) -> set[Id]:
+def confirm_missing(listing_result: ListingResult[T], source: ById[Id, T], missing: Collection[Id]) -> set[Id]:
     """The ids that a listing lacks, when none of them answers as one that belongs there; else none of them.
 
     Raises:
         VendorError: some could not be asked.
     """
-    if not intake.complete or not absent:
+    if not listing_result.complete or not missing:
         return set()
-    found, doubt = source.answers(absent)
+    found, doubt = source.answers(missing)
     if doubt is None and any(source.belongs(record) for record in found.values()):
         doubt = "a record that the listing lacks is still there when asked for by id"
-    return _all_or_none(intake, absent, doubt)
+    return _all_or_none(listing_result, missing, doubt)
 
 
 def confirm_changed(
-    intake: Intake[T], source: ById[Id, T], changed: Collection[Id], holds: Callable[[T | Rejected], bool]
+    listing_result: ListingResult[T],
+    source: ById[Id, T],
+    changed: Collection[Id],
+    holds: Callable[[T | Rejected], bool],
 ) -> set[Id]:
     """The records that a listing shows changed for the worse, when all say so again; else none of them.
 
@@ -133,13 +136,13 @@ def confirm_changed(
     found, doubt = source.answers(changed)
     if doubt is None and not all(holds(source.convert(record)) for record in found.values()):
         doubt = "a record that changed for the worse reads differently when asked for by id"
-    return _all_or_none(intake, changed, doubt)
+    return _all_or_none(listing_result, changed, doubt)
 
 
-def confirm_deleted(intake: Intake[T], source: ById[Id, T], deleted: Collection[Id]) -> set[Id]:
+def confirm_deleted(listing_result: ListingResult[T], source: ById[Id, T], deleted: Collection[Id]) -> set[Id]:
     """Of the records that the vendor's log calls deleted, those that do not answer; none on answers that prove nothing.
 
-    One that answers contradicts the log, not a listing, so the others are believed all the same.
+    One that answers contradicts the log, not a listing, so the others are believed anyway.
 
     Raises:
         VendorError: some could not be asked.
@@ -147,10 +150,10 @@ def confirm_deleted(intake: Intake[T], source: ById[Id, T], deleted: Collection[
     if not deleted:
         return set()
     found, doubt = source.answers(deleted)
-    return _all_or_none(intake, set(deleted) - set(found), doubt)
+    return _all_or_none(listing_result, set(deleted) - set(found), doubt)
 
 
-def read_again(intake: Intake[T], source: ById[Id, T], doubted: Collection[Id]) -> dict[Id, T]:
+def read_again(listing_result: ListingResult[T], source: ById[Id, T], doubted: Collection[Id]) -> dict[Id, T]:
     """What the rule makes of these records when they are asked for by id; those that answer and are taken.
 
     Raises:
@@ -160,13 +163,13 @@ def read_again(intake: Intake[T], source: ById[Id, T], doubted: Collection[Id]) 
         return {}
     found, doubt = source.answers(doubted)
     if doubt is not None:
-        intake.proven_incomplete(doubt)
+        listing_result.proven_incomplete(doubt)
     rows = {each: source.convert(record) for each, record in found.items()}
     return {each: row for each, row in rows.items() if not isinstance(row, Rejected)}
 
 
-def _all_or_none(intake: Intake[Any], ids: Collection[Id], doubt: str | None) -> set[Id]:
+def _all_or_none(listing_result: ListingResult[Any], ids: Collection[Id], doubt: str | None) -> set[Id]:
     if doubt is not None:
-        intake.proven_incomplete(doubt)
+        listing_result.proven_incomplete(doubt)
         return set()
     return set(ids)

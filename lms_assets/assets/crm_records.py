@@ -1,6 +1,6 @@
 """A CRM object's records: read to their real end, and how each is asked for by its id.
 
-Source: domain rules, deletions; Impartner API, transport. A list can end early without a word and with a count that
+Source: domain rules, deletions; Impartner API, transport. A list can end early without a result and with a count that
 agrees, so what follows its last row is asked for.
 """
 
@@ -13,12 +13,12 @@ from itertools import islice
 from typing import Generic, TypeVar
 
 from lms_assets.assets.confirmation import ById, is_there
-from lms_assets.assets.listing_sync import Intake, take_in
+from lms_assets.assets.listing_sync import ListingResult, take_in
 from lms_assets.assets.sync_run import Step
 from lms_assets.domain.records.rejections import Rejected
 from lms_assets.vendors.impartner.client import ImpartnerClient
 from lms_assets.vendors.impartner.filters import Condition, compare
-from lms_assets.vendors.listing import Listing, Record, as_it_is, read_settled
+from lms_assets.vendors.listing import Listing, Record, as_it_is, read_until_stable
 
 T = TypeVar("T")
 CONTINUATIONS = 20
@@ -64,13 +64,13 @@ class CrmSource(Generic[T]):
         records = islice(self.client.list(self.object_name, ["Id"]), FIRST_IDS)
         return [record["Id"] for record in records if isinstance(record["Id"], int)]
 
-    def ids(self, intake: Intake[T]) -> set[int]:
+    def ids(self, listing_result: ListingResult[T]) -> set[int]:
         """Ids of every record that came, whatever the rule made of it."""
-        texts = intake.excluded_ids | intake.bad_ids
-        return {self.id_of(each) for each in intake.accepted} | {int(text) for text in texts if text.isdigit()}
+        texts = listing_result.excluded_ids | listing_result.bad_ids
+        return {self.id_of(each) for each in listing_result.accepted} | {int(text) for text in texts if text.isdigit()}
 
 
-def take_in_all(step: Step, source: CrmSource[T], noun: str, *, first_load: bool) -> Intake[T]:
+def take_in_all(step: Step, source: CrmSource[T], noun: str, *, first_load: bool) -> ListingResult[T]:
     """Read an object to the end, and ask from its last rows on until nothing comes but these rows themselves.
 
     Args:
@@ -79,25 +79,27 @@ def take_in_all(step: Step, source: CrmSource[T], noun: str, *, first_load: bool
     Raises:
         VendorError: the listing could not be read.
     """
-    intake = take_in(step, source.listing, source.convert, noun, again=first_load)
+    listing_result = take_in(step, source.listing, source.convert, noun, again=first_load)
     for _ in range(CONTINUATIONS):
-        known = source.ids(intake)
+        known = source.ids(listing_result)
         if not known:
-            return intake
+            return listing_result
         last = sorted(known)[-LAST:]
         rest = take_in(step, partial(source.listing, last[0]), source.convert, noun)
         if not set(last) <= source.ids(rest):
-            intake.proven_incomplete("the last records that were listed are not there when asked for again")
-            return intake
+            listing_result.proven_incomplete("the last records that were listed are not there when asked for again")
+            return listing_result
         fresh = source.ids(rest) - known
         if not fresh:
-            return intake
-        intake.accepted += [each for each in rest.accepted if source.id_of(each) in fresh]
-        intake.rejected += [each for each in rest.rejected if each.entity_id in {str(number) for number in fresh}]
-        intake.rows += len(fresh)
-        intake.reasons.append(f"the listing ended early; {len(fresh)} records came after its last one")
-    intake.proven_incomplete("the listing ends early again and again")
-    return intake
+            return listing_result
+        listing_result.accepted += [each for each in rest.accepted if source.id_of(each) in fresh]
+        listing_result.rejected += [
+            each for each in rest.rejected if each.entity_id in {str(number) for number in fresh}
+        ]
+        listing_result.rows += len(fresh)
+        listing_result.reasons.append(f"the listing ended early; {len(fresh)} records came after its last one")
+    listing_result.proven_incomplete("the listing ends early again and again")
+    return listing_result
 
 
 class Lookup(Mapping[int, str]):
@@ -106,7 +108,7 @@ class Lookup(Mapping[int, str]):
     def __init__(self, client: ImpartnerClient, object_name: str) -> None:
         self._client = client
         self._object = object_name
-        listed = read_settled(lambda: client.list(object_name, ["Name"]), convert=as_it_is).records
+        listed = read_until_stable(lambda: client.list(object_name, ["Name"]), convert=as_it_is).records
         self._names: dict[int, str | None] = {
             row["Id"]: row["Name"] for row in listed if isinstance(row["Id"], int) and isinstance(row["Name"], str)
         }

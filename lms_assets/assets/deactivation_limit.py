@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 
 from lms_assets.assets.sync_run import Step
-from lms_assets.domain.safety.deactivation_limit import Leaving, check_deactivation_limit, fuse_limit
+from lms_assets.domain.safety.deactivation_limit import Leaving, check_deactivation_limit, most_deactivations
 from lms_assets.domain.safety.overrides import mass_deactivation
 from lms_assets.warehouse.state.deactivations import deactivated_lately, note_deactivations
 
@@ -16,7 +16,7 @@ def sample_beyond(step: Step, kind: str, active: int) -> int | None:
 
     None when an override of this run lets them go: then each is asked for.
     """
-    return None if mass_deactivation(kind) in step.overrides else fuse_limit(active, step.rules)
+    return None if mass_deactivation(kind) in step.overrides else most_deactivations(active, step.rules)
 
 
 def stop_if_too_many(

@@ -10,11 +10,11 @@ from typing import Any
 import dagster as dg
 
 from lms_assets.assets.asset import asset_of
-from lms_assets.assets.confirmation import confirm_absent, confirm_changed, confirm_deleted
+from lms_assets.assets.confirmation import confirm_changed, confirm_deleted, confirm_missing
 from lms_assets.assets.crm_fields import LEAD_FIELDS
 from lms_assets.assets.crm_records import CrmSource, Lookup, take_in_all
 from lms_assets.assets.deactivation_limit import stop_if_too_many
-from lms_assets.assets.listing_sync import Intake, describe, refuse_too_many_bad
+from lms_assets.assets.listing_sync import ListingResult, describe, refuse_too_many_bad
 from lms_assets.assets.sync_run import Step, sync_step
 from lms_assets.domain.records.dates import changed_since
 from lms_assets.domain.records.leads import LeadPlan, LeadRecord, lead_from_record, plan_leads
@@ -54,19 +54,21 @@ def leads(context: dg.AssetExecutionContext, lms: Connections) -> dg.Materialize
             found = _Fetch(step, client, stored, since).run()
             step.used(client.http)
         stop_if_too_many(step, "leads", len(stored), found.leaving)
-        step.write(_writing(step, found), **found.intake.outcome())
-        describe(step, found.intake)
+        step.write(_writing(step, found), **found.listing_result.outcome())
+        describe(step, found.listing_result)
         with step.warehouse.read() as connection:
             total, strangers = reading.row_count(connection, "leads"), leads_of_unknown_partners(connection)
         mode = "full" if since is None else "incremental"
-        return step.result(total, mode=mode, listed=found.intake.rows, of_accounts_that_are_no_partner=strangers)
+        return step.result(
+            total, mode=mode, listed=found.listing_result.rows, of_accounts_that_are_no_partner=strangers
+        )
 
 
 @dataclass(frozen=True)
 class _Found:
     """What the CRM said: the listing, what is to be written, the Impartner ids of leads that go, names of statuses."""
 
-    intake: Intake[LeadRecord]
+    listing_result: ListingResult[LeadRecord]
     plan: LeadPlan
     leaving: frozenset[int]
     statuses: Mapping[int, str]
@@ -92,20 +94,20 @@ class _Fetch:
         """Read the listing, and find out which stored leads are gone."""
         statuses = Lookup(self.client, "LeadStatus")
         source = self._source(lambda record: lead_from_record(record, statuses))
-        intake = take_in_all(self.step, source, "leads", first_load=not self.stored)
-        refuse_too_many_bad(self.step, intake, self.step.rules)
-        plan = plan_leads(intake.accepted, self.stored, intake.bad_ids, full=self.since is None)
+        listing_result = take_in_all(self.step, source, "leads", first_load=not self.stored)
+        refuse_too_many_bad(self.step, listing_result, self.step.rules)
+        plan = plan_leads(listing_result.accepted, self.stored, listing_result.bad_ids, full=self.since is None)
         deleted: set[int] = set()
         if self.since is not None:
             deleted = self.client.deleted_ids("Lead", self.since, self.step.now) & self.stored
-        known = {each.lead.impartner_id for each in intake.accepted} | self.stored
-        by_id = source.by_id(known - plan.absent - plan.over - deleted)
-        was_complete = intake.complete
-        gone = confirm_absent(intake, by_id, plan.absent) | confirm_deleted(intake, by_id, deleted)
-        gone |= confirm_changed(intake, by_id, plan.over, _is_over)
+        known = {each.lead.impartner_id for each in listing_result.accepted} | self.stored
+        by_id = source.by_id(known - plan.missing - plan.over - deleted)
+        was_complete = listing_result.complete
+        gone = confirm_missing(listing_result, by_id, plan.missing) | confirm_deleted(listing_result, by_id, deleted)
+        gone |= confirm_changed(listing_result, by_id, plan.over, _is_over)
         # An answer that proves damaged makes the ones before it doubtful too.
-        doubtful = was_complete and not intake.complete
-        return _Found(intake, plan, frozenset(() if doubtful else gone), dict(statuses))
+        doubtful = was_complete and not listing_result.complete
+        return _Found(listing_result, plan, frozenset(() if doubtful else gone), dict(statuses))
 
     def _source(self, convert: Callable[[Record], LeadRecord | Rejected]) -> CrmSource[LeadRecord]:
         since = self.since
@@ -133,7 +135,7 @@ def _writing(step: Step, found: _Found) -> Callable[[Connection], SyncCounts]:
         removed = remove_leads(connection, found.leaving)
         link_leads(connection, now=step.now)
         write_lead_counts(connection, now=step.now)
-        if found.intake.complete:
+        if found.listing_result.complete:
             put_state(connection, LISTED_UNTIL, step.started_at.isoformat(), now=step.now)
         return counts + SyncCounts(deleted=removed)
 

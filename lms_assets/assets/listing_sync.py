@@ -11,14 +11,14 @@ from lms_assets.assets.sync_run import Step
 from lms_assets.domain.records.rejections import Rejected
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.deactivation_limit import check_bad_records
-from lms_assets.vendors.listing import Listing, Record, read_settled
-from lms_assets.warehouse.bookkeeping.failures import Failure
+from lms_assets.vendors.listing import Listing, Record, read_until_stable
+from lms_assets.warehouse.bookkeeping.failures import RecordFailure
 
 T = TypeVar("T")
 
 
 @dataclass
-class Intake(Generic[T]):
+class ListingResult(Generic[T]):
     """What a listing came to. `complete` says whether absence from it means anything."""
 
     accepted: list[T]
@@ -68,8 +68,8 @@ def take_in(
     noun: str,
     *,
     again: bool = False,
-) -> Intake[T]:
-    """Read a listing to its end, settled, and convert each record as it comes, so that no record is kept whole.
+) -> ListingResult[T]:
+    """Read a listing to its end, resolved, and convert each record as it comes, so that no record is kept whole.
 
     Args:
         again: read it twice in any case, because nothing is stored that could show what it lacks.
@@ -85,7 +85,7 @@ def take_in(
         step.progress(noun, done)
         return convert(record)
 
-    reading = read_settled(fetch, convert=convert_and_tell, again=again)
+    reading = read_until_stable(fetch, convert=convert_and_tell, again=again)
     accepted: list[T] = []
     rejected: list[Rejected] = []
     for result in reading.records:
@@ -94,23 +94,27 @@ def take_in(
         else:
             accepted.append(result)
     step.progress(noun, reading.rows, reading.rows, last=True)
-    return Intake(accepted, rejected, reading.complete, list(reading.reasons), reading.rows)
+    return ListingResult(accepted, rejected, reading.complete, list(reading.reasons), reading.rows)
 
 
-def refuse_too_many_bad(step: Step, intake: Intake[Any], rules: Rules) -> None:
+def refuse_too_many_bad(step: Step, listing_result: ListingResult[Any], rules: Rules) -> None:
     """Stop the sync when so many records are unreadable that the listing itself must be broken.
 
     Raises:
         TooManyBadRecords: more than the set share.
     """
-    check_bad_records(step.key, len(intake.accepted) + len(intake.rejected), len(intake.bad), rules)
+    check_bad_records(
+        step.key, len(listing_result.accepted) + len(listing_result.rejected), len(listing_result.bad), rules
+    )
 
 
-def describe(step: Step, intake: Intake[Any]) -> None:
+def describe(step: Step, listing_result: ListingResult[Any]) -> None:
     """Show in the metadata what the listing was worth and what was left out, by reason."""
-    step.metadata["listing"] = "complete" if intake.complete else "incomplete: " + "; ".join(intake.reasons[:3])
-    step.metadata["bad_records"] = len(intake.bad)
-    step.metadata["left_out"] = by_reason(each for each in intake.rejected if each.kind == "excluded")
+    step.metadata["listing"] = (
+        "complete" if listing_result.complete else "incomplete: " + "; ".join(listing_result.reasons[:3])
+    )
+    step.metadata["bad_records"] = len(listing_result.bad)
+    step.metadata["left_out"] = by_reason(each for each in listing_result.rejected if each.kind == "excluded")
 
 
 def is_excluded(result: Any) -> bool:
@@ -118,9 +122,11 @@ def is_excluded(result: Any) -> bool:
     return isinstance(result, Rejected) and result.kind == "excluded"
 
 
-def failures_of(rejected: Iterable[Rejected]) -> list[Failure]:
+def failures_of(rejected: Iterable[Rejected]) -> list[RecordFailure]:
     """The rejected records that somebody has to look at, as rows of `sync_failures`."""
-    return [Failure(each.entity_type, each.entity_id, each.reason) for each in rejected if each.kind != "excluded"]
+    return [
+        RecordFailure(each.entity_type, each.entity_id, each.reason) for each in rejected if each.kind != "excluded"
+    ]
 
 
 def by_reason(rejected: Iterable[Rejected]) -> dict[str, int]:

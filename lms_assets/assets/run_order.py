@@ -14,8 +14,8 @@ from lms_assets.lineage import CHAIN, DAILY_FULL, WEEKLY
 from lms_assets.run_tags import AS_OF_TAG, PARTITION_TAG, RANGE_END, RANGE_START
 
 # What counts, or what counts are made of. Leads and reports do not look at the instant of their chain.
-AS_OF_MATTERS = frozenset({*DAILY_FULL, "crm_departures"})
-START_ANEW = "Nothing was written by this step. Start the job anew, without the tags of an earlier run or tick"
+AS_OF_MATTERS = frozenset({*DAILY_FULL, "crm_deactivations"})
+START_AGAIN = "Nothing was written by this step. Start the job again, without the tags of an earlier run or tick"
 
 
 class WrongOrder(SyncStopped):
@@ -36,7 +36,7 @@ def chain_started_at(context: dg.AssetExecutionContext) -> datetime:
         except ValueError as error:
             raise WrongOrder(
                 f"The tag {AS_OF_TAG} is {text!r}: {error}. It takes an instant such as 2026-03-02T02:00:00+00:00. "
-                f"{START_ANEW}."
+                f"{START_AGAIN}."
             ) from error
     root = context.run.root_run_id or context.run.run_id
     record = context.instance.get_run_record_by_id(root)
@@ -57,13 +57,13 @@ def refuse_wrong_order(context: dg.AssetExecutionContext, key: str, now: datetim
     began = _run_began(context, now)
     problem = instant_problem(chain_started_at(context), began)
     if problem:
-        raise WrongOrder(f"This run would count as of the wrong instant: {problem}. {START_ANEW} ({AS_OF_TAG}).")
+        raise WrongOrder(f"This run would count as of the wrong instant: {problem}. {START_AGAIN} ({AS_OF_TAG}).")
     tags = context.run.tags
     first, last = (tags.get(name) or tags.get(PARTITION_TAG) for name in (RANGE_START, RANGE_END))
     if first and last:
         problem = range_problem(first, last, WEEKLY.get_partition_keys(current_time=began))
         if problem:
-            raise WrongOrder(f"This run covers weeks that it cannot read: {problem}. {START_ANEW}.")
+            raise WrongOrder(f"This run covers weeks that it cannot read: {problem}. {START_AGAIN}.")
 
 
 def weeks_of(context: dg.AssetExecutionContext) -> list[str]:

@@ -27,7 +27,7 @@ from lms_assets.runs.write_locks import GroupIsBusy, Turn
 from lms_assets.vendors.transport.client import VendorHttp
 from lms_assets.vendors.transport.errors import PermanentVendorError
 from lms_assets.warehouse.bookkeeping import sync_log
-from lms_assets.warehouse.bookkeeping.failures import Failure, settle
+from lms_assets.warehouse.bookkeeping.failures import RecordFailure, replace_failures
 from lms_assets.warehouse.bookkeeping.refused_rows import REFUSED, note_refused
 from lms_assets.warehouse.engine import Connection, Warehouse
 from lms_assets.warehouse.errors import WarehouseError
@@ -152,7 +152,7 @@ class Step:
         self,
         work: Callable[[Connection], SyncCounts],
         *,
-        failures: Iterable[Failure] = (),
+        failures: Iterable[RecordFailure] = (),
         complete: bool = True,
         right: Container[str] = frozenset(),
         details: Mapping[str, Any] | None = None,
@@ -176,9 +176,15 @@ class Step:
                 also(connection)
             for entity_type in ENTITY_TYPES.get(self.key, ()):
                 failed = [each for each in failures if each.entity_type == entity_type]
-                settle(connection, self.sync_type, entity_type, failed, now=self.now, complete=complete, right=right)
-            over = note_refused(connection, self.key, counts.misfits, complete=complete, right=right, now=self.now)
-            settle(connection, self.sync_type, REFUSED, counts.misfits, now=self.now, complete=complete, right=over)
+                replace_failures(
+                    connection, self.sync_type, entity_type, failed, now=self.now, complete=complete, right=right
+                )
+            over = note_refused(
+                connection, self.key, counts.rejected_rows, complete=complete, right=right, now=self.now
+            )
+            replace_failures(
+                connection, self.sync_type, REFUSED, counts.rejected_rows, now=self.now, complete=complete, right=over
+            )
             sync_log.complete(
                 connection,
                 self._log_id,
@@ -237,8 +243,8 @@ class Step:
                 error=str(error) or type(error).__name__,
                 api_calls=self.api_calls,
             )
-        except WarehouseError as trouble:
-            self.context.log.warning(f"The failure of {self.key} could not be noted in sync_logs: {trouble}")
+        except WarehouseError as incident:
+            self.context.log.warning(f"The failure of {self.key} could not be noted in sync_logs: {incident}")
 
 
 # Running again does not help before somebody changes something.
@@ -251,7 +257,7 @@ def sync_step(context: dg.AssetExecutionContext, lms: Connections, key: str) -> 
     """One asset's sync from its first line in the log to its last.
 
     Raises:
-        dagster.Failure: something that running again does not mend; neither step nor run is retried for it.
+        dagster.Failure: something that running again does not fix; neither step nor run is retried for it.
     """
     rules = lms.rules()
     with lms.warehouse() as warehouse:

@@ -1,4 +1,4 @@
-"""Making and sending the reports of one run: the gate, the material, the addressees, and what came of it."""
+"""Making and sending the reports of one run: the blocking check, the material, the addressees, and what came of it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,10 +8,15 @@ import dagster as dg
 
 from lms_assets.assets.asset import asset_of
 from lms_assets.assets.sync_run import Step, sync_step
-from lms_assets.domain.operations.report_release import GateVerdict, may_send
+from lms_assets.domain.operations.report_release import ReleaseDecision, may_send
 from lms_assets.domain.safety.deactivation_limit import SyncStopped
 from lms_assets.reports.config import ReportConfig
-from lms_assets.reports.delivery.deliver import DeliverySummary, Post, deliver_executive_report, deliver_pam_reports
+from lms_assets.reports.delivery.deliver import (
+    DeliverySummary,
+    MailOutput,
+    deliver_executive_report,
+    deliver_pam_reports,
+)
 from lms_assets.reports.delivery.recipients import (
     EXECUTIVE,
     Addressee,
@@ -22,14 +27,14 @@ from lms_assets.reports.delivery.recipients import (
     period_of,
 )
 from lms_assets.reports.delivery.smtp import SmtpMailer, SmtpServer
-from lms_assets.reports.figures.from_warehouse import material_from
-from lms_assets.reports.figures.inputs import Material
+from lms_assets.reports.figures.from_warehouse import report_inputs_from
+from lms_assets.reports.figures.inputs import ReportInputs
 from lms_assets.reports.rendering.render import Renderer
 from lms_assets.resources import Connections, load_report_config
 from lms_assets.settings import Settings
 from lms_assets.warehouse.bookkeeping.chain_log import latest_chain
 from lms_assets.warehouse.bookkeeping.email_log import EmailLogRows
-from lms_assets.warehouse.bookkeeping.failures import Failure
+from lms_assets.warehouse.bookkeeping.failures import RecordFailure
 from lms_assets.warehouse.reading.reports import executives, managers
 from lms_assets.warehouse.results.counts import last_counted
 from lms_assets.warehouse.upsert.upsert import SyncCounts
@@ -37,14 +42,14 @@ from lms_assets.warehouse.upsert.upsert import SyncCounts
 CHAIN = "daily_full"
 PREVIEW_CHARACTERS = 8000
 
-Deliver = Callable[[Material, Step, Post], DeliverySummary]
+Deliver = Callable[[ReportInputs, Step, MailOutput], DeliverySummary]
 
 
 class ReportsHeldBack(SyncStopped):
     """The data is not fit to be sent to anybody; the text says why and what to do."""
 
 
-class ReportDesk:
+class ReportDelivery:
     """One report of one run."""
 
     def __init__(self, context: dg.AssetExecutionContext, lms: Connections, key: str) -> None:
@@ -64,72 +69,74 @@ class ReportDesk:
         settings = self._lms.settings()
         config = load_report_config(settings)
         with sync_step(self._context, self._lms, self._key) as step:
-            verdict = self._gate(step)
-            material = material_from(
+            decision = self._release(step)
+            inputs = report_inputs_from(
                 step.warehouse,
                 rules=step.rules,
                 config=config,
                 now=step.now,
-                banner=verdict.banner,
-                released=verdict.reason == "released",
+                banner=decision.banner,
+                released=decision.reason == "released",
             )
-            with _post(step, settings, config, self._lms) as post:
-                summary = deliver(material, step, post)
-            failures = [Failure("report", each.reference, each.reason) for each in (*summary.failed, *summary.unknown)]
+            with _mail_output(step, settings, config, self._lms) as output:
+                summary = deliver(inputs, step, output)
+            failures = [
+                RecordFailure("report", each.reference, each.reason) for each in (*summary.failed, *summary.unknown)
+            ]
             counts = SyncCounts(created=len(summary.sent), unchanged=len(summary.skipped))
-            step.write(lambda _: counts, failures=failures, details={"gate": verdict.reason})
-            step.metadata = _described(summary, verdict)
+            step.write(lambda _: counts, failures=failures, details={"blocking_check": decision.reason})
+            step.metadata = _described(summary, decision)
             return step.result(len(summary.sent) + len(summary.files))
 
-    def _gate(self, step: Step) -> GateVerdict:
+    def _release(self, step: Step) -> ReleaseDecision:
         with step.warehouse.read() as connection:
             chain = latest_chain(connection, CHAIN)
             counted = last_counted(connection)
-        verdict = may_send(
+        decision = may_send(
             chain.status if chain else None, counted.as_of if counted else None, step.now, overrides=step.overrides
         )
         step.note_uses()
-        if not verdict.may_send:
-            raise ReportsHeldBack(verdict.text)
-        return verdict
+        if not decision.may_send:
+            raise ReportsHeldBack(decision.text)
+        return decision
 
 
 @contextmanager
-def _post(step: Step, settings: Settings, config: ReportConfig, lms: Connections) -> Iterator[Post]:
+def _mail_output(step: Step, settings: Settings, config: ReportConfig, lms: Connections) -> Iterator[MailOutput]:
     """How this run's reports leave: over SMTP with its log, or as files."""
     renderer = Renderer(config)
     if settings.smtp_url is None:
-        yield Post(renderer, settings.reports_dir, lms.now)
+        yield MailOutput(renderer, settings.reports_dir, lms.now)
         return
     server = SmtpServer.from_url(settings.smtp_url)
     with SmtpMailer(server, messages_per_minute=config.messages_per_minute) as mailer:
         log = EmailLogRows(step.warehouse)
-        yield Post(renderer, settings.reports_dir, lms.now, mailer, log, settings.mail_from)
+        yield MailOutput(renderer, settings.reports_dir, lms.now, mailer, log, settings.mail_from)
 
 
-def _to_managers(material: Material, step: Step, post: Post) -> DeliverySummary:
+def _to_managers(inputs: ReportInputs, step: Step, output: MailOutput) -> DeliverySummary:
     with step.warehouse.read() as connection:
         found = managers(connection)
     addressees: tuple[Addressee, ...]
     not_due: tuple[NotDue, ...]
     addressees, not_due = pam_addressees(found, step.now)
-    if not found and post.mailer is None:
-        addressees = owners_for_preview(material.partners, step.now)
-    return deliver_pam_reports(material, addressees, not_due, post)
+    if not found and output.mailer is None:
+        addressees = owners_for_preview(inputs.partners, step.now)
+    return deliver_pam_reports(inputs, addressees, not_due, output)
 
 
-def _to_executives(material: Material, step: Step, post: Post) -> DeliverySummary:
+def _to_executives(inputs: ReportInputs, step: Step, output: MailOutput) -> DeliverySummary:
     with step.warehouse.read() as connection:
         found = executives(connection)
     addressees = executive_addressees(found, step.now)
-    if not found and post.mailer is None:
+    if not found and output.mailer is None:
         addressees = (Addressee(EXECUTIVE, "executive", period_of("weekly", step.now), "", ""),)
-    return deliver_executive_report(material, addressees, (), post)
+    return deliver_executive_report(inputs, addressees, (), output)
 
 
-def _described(summary: DeliverySummary, verdict: GateVerdict) -> dict[str, Any]:
+def _described(summary: DeliverySummary, decision: ReleaseDecision) -> dict[str, Any]:
     """Figures over time, the files, and a preview without names of people."""
-    metadata: dict[str, Any] = {**summary.figures, "gate": verdict.text}
+    metadata: dict[str, Any] = {**summary.figures, "blocking_check": decision.text}
     if summary.files:
         metadata["folder"] = dg.MetadataValue.path(str(summary.files[0].parent))
         metadata["file_names"] = [path.name for path in summary.files][:50]
@@ -146,10 +153,10 @@ def _as_code(text: str) -> str:
 @asset_of("pam_weekly_report", table="email_log")
 def pam_weekly_report(context: dg.AssetExecutionContext, lms: Connections) -> dg.MaterializeResult[Any]:
     """Send each account manager the week's report about their partners, or write it to files without a mail server."""
-    return ReportDesk(context, lms, "pam_weekly_report").deliver_to_managers()
+    return ReportDelivery(context, lms, "pam_weekly_report").deliver_to_managers()
 
 
 @asset_of("executive_weekly_report", table="email_log")
 def executive_weekly_report(context: dg.AssetExecutionContext, lms: Connections) -> dg.MaterializeResult[Any]:
     """Send the executives the week's roll-up, or write it to files without a mail server."""
-    return ReportDesk(context, lms, "executive_weekly_report").deliver_to_executives()
+    return ReportDelivery(context, lms, "executive_weekly_report").deliver_to_executives()

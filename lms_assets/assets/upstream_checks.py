@@ -1,9 +1,9 @@
-"""The gates once more, inside the step: whoever starts one asset by itself in the UI passes by the checks before it."""
+"""The blocking checks once more, inside the step: whoever starts one asset by itself in the UI passes by the checks before it."""
 
 from __future__ import annotations
 
 from lms_assets.assets.sync_run import Step
-from lms_assets.checks.base import Look, red_gates
+from lms_assets.checks.base import Look, failed_blocking_checks
 from lms_assets.checks.specs import ancestors
 from lms_assets.domain.safety.deactivation_limit import SyncStopped
 
@@ -12,7 +12,7 @@ class HeldBack(SyncStopped):
     """What this step builds on does not hold."""
 
 
-def stop_at_red_gates(step: Step) -> None:
+def require_upstream_checks(step: Step) -> None:
     """Refuse to go on while a blocking check of anything before this asset does not hold.
 
     Raises:
@@ -20,7 +20,7 @@ def stop_at_red_gates(step: Step) -> None:
     """
     with step.warehouse.read() as connection:
         look = Look(connection, step.rules, step.now, step.overrides)
-        red = red_gates(look, ancestors((step.key,)))
+        red = failed_blocking_checks(look, ancestors((step.key,)))
     if red:
         said = "; ".join(f"{name}: {text}" for name, text in red.items())
         raise HeldBack(f"{step.key} was held back. {said}. Run daily_full, or see lms-assets status.")

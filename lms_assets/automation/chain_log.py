@@ -83,7 +83,7 @@ def closed(row: ChainRow, state: ChainState, ended_at: datetime, reason: str | N
 class ChainLogHandler(logging.Handler):
     """Writes what happens to a chain into its row, and holds the run's lock while its worker lives.
 
-    Trouble with the warehouse never disturbs the run: it is told on standard error, and `reconcile_chains` mends the
+    Incident with the warehouse never disturbs the run: it is told on standard error, and `reconcile_chains` fixes the
     row from the event log.
     """
 
@@ -106,7 +106,7 @@ class ChainLogHandler(logging.Handler):
                 _write(event, run_id, meta.get("job_tags") or {}, at)
             _write_task(task_write(event, run_id, str(meta.get("job_name")), at))
         except Exception as error:  # noqa: BLE001 - a log that cannot be written must not fail the sync it tells of
-            print(f"chain log: {error}; it is mended from the event log later", file=sys.stderr)  # noqa: T201
+            print(f"chain log: {error}; it is fixed from the event log later", file=sys.stderr)  # noqa: T201
         if kind in RUN_ENDS:
             release_run(_home(), run_id)
 
@@ -229,4 +229,4 @@ def _told_by_events(instance: dg.DagsterInstance, runs: list[dg.DagsterRun]) -> 
 def _reason(run: dg.DagsterRun) -> str | None:
     if run.status == dg.DagsterRunStatus.CANCELED:
         return "cancelled"
-    return "the process ended without a word (killed, or the machine stopped)"
+    return "the process ended without a result (killed, or the machine stopped)"

@@ -1,4 +1,4 @@
-"""Do the gates hold? What the last evaluation of each blocking check said, for whoever starts a run by itself."""
+"""Do the blocking checks hold? What the last evaluation of each blocking check said, for whoever starts a run by itself."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from lms_assets.automation.event_mapping import check_finding, what_to_do
-from lms_assets.checks.specs import CHECKS, CheckLine, ancestors
+from lms_assets.checks.specs import CHECKS, CheckSpec, ancestors
 
 EVALUATED = frozenset({"SUCCEEDED", "FAILED"})
 
 
 @dataclass(frozen=True)
-class GateVerdict:
+class LastResult:
     """The last evaluation of a check; `at` is UTC.
 
     Attributes:
@@ -25,7 +25,7 @@ class GateVerdict:
         remedy: what to do about it; may be empty.
     """
 
-    line: CheckLine
+    line: CheckSpec
     passed: bool
     description: str
     run_id: str
@@ -35,7 +35,7 @@ class GateVerdict:
     remedy: str = ""
 
 
-def last_verdict(instance: dg.DagsterInstance, line: CheckLine) -> GateVerdict | None:
+def last_result(instance: dg.DagsterInstance, line: CheckSpec) -> LastResult | None:
     """What the check said the last time it was evaluated; None when it never was."""
     storage = instance.event_log_storage
     history = storage.get_asset_check_execution_history(line.key, limit=1)
@@ -51,7 +51,7 @@ def last_verdict(instance: dg.DagsterInstance, line: CheckLine) -> GateVerdict |
             at = datetime.fromtimestamp(record.event.timestamp if record.event else record.create_timestamp, UTC)
             warned = not evaluation.passed and evaluation.severity == dg.AssetCheckSeverity.WARN
             count = evaluation.metadata.get("count")
-            return GateVerdict(
+            return LastResult(
                 line,
                 evaluation.passed or warned,
                 check_finding(evaluation),
@@ -64,14 +64,14 @@ def last_verdict(instance: dg.DagsterInstance, line: CheckLine) -> GateVerdict |
     return None
 
 
-def gates_before(assets: Iterable[str]) -> tuple[CheckLine, ...]:
+def blocking_checks_before(assets: Iterable[str]) -> tuple[CheckSpec, ...]:
     """The blocking checks of these assets and of everything before them."""
     names = tuple(assets)
     concerned = ancestors(names) | set(names)
     return tuple(line for line in CHECKS if line.blocking and line.asset in concerned)
 
 
-def closed_gates(instance: dg.DagsterInstance, assets: Iterable[str]) -> list[str]:
-    """Names of the gates up to and of these assets that did not pass the last time, or were never looked at."""
-    verdicts = [(line, last_verdict(instance, line)) for line in gates_before(assets)]
-    return [line.name for line, verdict in verdicts if verdict is None or not verdict.passed]
+def blocking_checks_not_passed(instance: dg.DagsterInstance, assets: Iterable[str]) -> list[str]:
+    """Names of the blocking checks up to and of these assets that did not pass the last time, or were never looked at."""
+    results = [(line, last_result(instance, line)) for line in blocking_checks_before(assets)]
+    return [line.name for line, result in results if result is None or not result.passed]

@@ -10,7 +10,7 @@ from pathlib import Path
 import dagster as dg
 
 from lms_assets.resources import Connections
-from lms_assets.run_tags import JOB_TAG, LANE_TAG
+from lms_assets.run_tags import CONCURRENCY_GROUP_TAG, JOB_TAG
 from lms_assets.runs.active import FINISHED
 from lms_assets.runs.liveness import home_of
 from lms_assets.warehouse.bookkeeping.cleanup import remove_old_logs
@@ -36,7 +36,7 @@ def remove_what_is_old(context: dg.OpExecutionContext, lms: Connections) -> None
 @dg.job(
     name="cleanup",
     description="Removes logs, runs and ticks older than 30 days; every asset keeps its last materialisation.",
-    tags={JOB_TAG: "cleanup", LANE_TAG: "cleanup"},
+    tags={JOB_TAG: "cleanup", CONCURRENCY_GROUP_TAG: "cleanup"},
 )
 def cleanup() -> None:
     """One step."""

@@ -38,18 +38,18 @@ def chain_event(event: dg.DagsterEvent, at: datetime) -> ChainEvent | None:
 
 
 def _check_event(event: dg.DagsterEvent, at: datetime) -> ChainEvent | None:
-    verdict = event.event_specific_data
-    if not isinstance(verdict, dg.AssetCheckEvaluation):
+    result = event.event_specific_data
+    if not isinstance(result, dg.AssetCheckEvaluation):
         return None
     return ChainEvent(
         "check",
         event.step_key or "",
         at,
-        message=check_text(verdict),
-        check=verdict.check_name,
-        passed=verdict.passed,
-        blocking=bool(verdict.blocking),
-        warning=verdict.severity == dg.AssetCheckSeverity.WARN,
+        message=check_text(result),
+        check=result.check_name,
+        passed=result.passed,
+        blocking=bool(result.blocking),
+        warning=result.severity == dg.AssetCheckSeverity.WARN,
     )
 
 

@@ -8,9 +8,9 @@ import dagster as dg
 
 from lms_assets.automation.cleanup import cleanup
 from lms_assets.automation.offboarding import offboarding_apply
-from lms_assets.checks.specs import CHAIN_IS_WHOLE, gates_of, lines_of
+from lms_assets.checks.specs import CHAIN_IS_WHOLE, blocking_checks_of, specs_of
 from lms_assets.lineage import CHAIN, DAILY_FULL, GROUP_OF_STEP
-from lms_assets.run_tags import JOB_TAG, LANE_TAG, LEADS_TAG
+from lms_assets.run_tags import CONCURRENCY_GROUP_TAG, JOB_TAG, LEADS_TAG
 from lms_assets.runs.retries import RETRIED, retried_only_where_it_helps
 
 HOW_TO_START = """The whole chain, tier 1 to 4, over all weeks.
@@ -22,9 +22,9 @@ running week is among them.
 REPORTS_JOB = "weekly_reports"
 
 ASSETS_OF_JOBS: dict[str, tuple[str, ...]] = {
-    # With the departures, which the full sync covers: else the UI warns of an asset that was never materialized.
-    CHAIN: (*DAILY_FULL, "crm_departures"),
-    "enrollments_incremental": ("crm_departures", "enrollments", "partner_cert_counts"),
+    # With the CRM deactivations, which the full sync covers: else the UI warns of an asset that was never materialized.
+    CHAIN: (*DAILY_FULL, "crm_deactivations"),
+    "enrollments_incremental": ("crm_deactivations", "enrollments", "partner_cert_counts"),
     "push_to_impartner": ("partner_cert_counts", "pushed_partner_cert_counts"),
     "leads_incremental": ("leads",),
     "leads_full": ("leads",),
@@ -32,22 +32,22 @@ ASSETS_OF_JOBS: dict[str, tuple[str, ...]] = {
     REPORTS_JOB: ("pam_weekly_report", "executive_weekly_report"),
 }
 
-# The reports judge the data themselves (domain/report_gate): a person can release them, which no gate could be told.
-UNGATED = frozenset({REPORTS_JOB})
+# The reports judge the data themselves (domain/report_release): a person can release them, which no blocking check could be told.
+WITHOUT_UPSTREAM_CHECKS = frozenset({REPORTS_JOB})
 
-# Jobs of one lane write the same rows: they take turns.
-LANES = {job: GROUP_OF_STEP[assets[0]] for job, assets in ASSETS_OF_JOBS.items()}
+# Jobs of one concurrency group write the same rows: they take turns.
+CONCURRENCY_GROUPS = {job: GROUP_OF_STEP[assets[0]] for job, assets in ASSETS_OF_JOBS.items()}
 
 
 def _job(name: str, description: str, *, tags: dict[str, str] | None = None) -> Any:
-    """A job of its assets with their own checks, and the gates of every asset before them."""
+    """A job of its assets with their own checks, and the blocking checks of every asset before them."""
     assets = ASSETS_OF_JOBS[name]
     selection = dg.AssetSelection.assets(*assets).without_checks()
-    own = [line.key for asset in assets for line in lines_of(asset)]
-    gates = () if name in UNGATED else gates_of(assets)
+    own = [line.key for asset in assets for line in specs_of(asset)]
+    blocking_checks = () if name in WITHOUT_UPSTREAM_CHECKS else blocking_checks_of(assets)
     whole = [dg.AssetCheckKey(dg.AssetKey(DAILY_FULL[-1]), CHAIN_IS_WHOLE)] if name == CHAIN else []
-    selection = selection | dg.AssetSelection.checks(*own, *gates, *whole)
-    all_tags = {JOB_TAG: name, LANE_TAG: LANES.get(name, name), **(tags or {})}
+    selection = selection | dg.AssetSelection.checks(*own, *blocking_checks, *whole)
+    all_tags = {JOB_TAG: name, CONCURRENCY_GROUP_TAG: CONCURRENCY_GROUPS.get(name, name), **(tags or {})}
     hooks = {retried_only_where_it_helps} if tags == RETRIED else set()
     return dg.define_asset_job(name, selection=selection, description=description, tags=all_tags, hooks=hooks)
 
@@ -59,7 +59,7 @@ JOBS: list[Any] = [
         "Who left the CRM, learning records of people who were active, and the counts that follow.\n\n"
         "**Start it**: *Materialize all…*, *Latest*, *Launch 1 run*.",
     ),
-    _job("push_to_impartner", "Counts anew and sends the CRM what changed."),
+    _job("push_to_impartner", "Counts again and sends the CRM what changed."),
     _job("leads_incremental", "Leads that changed or were deleted since the last time, and each partner's number."),
     _job("weekly_reports", "Monday's mails to account managers and executives."),
     _job("leads_full", "All leads of partners; removes those that are gone or converted.", tags={LEADS_TAG: "full"}),

@@ -8,7 +8,7 @@ from lms_assets.assets.offboarding.apply import OffboardingRun
 from lms_assets.domain.safety.deactivation_limit import SyncStopped
 from lms_assets.lineage import NORTHPASS_POOL
 from lms_assets.resources import Connections
-from lms_assets.run_tags import JOB_TAG, LANE_TAG, OFFBOARDING_PLAN_TAG
+from lms_assets.run_tags import CONCURRENCY_GROUP_TAG, JOB_TAG, OFFBOARDING_PLAN_TAG
 from lms_assets.runs.write_locks import Turn
 
 SHOWN = 20
@@ -58,7 +58,7 @@ def apply_offboarding_plan(context: dg.OpExecutionContext, config: ApplyPlan, lm
 @dg.job(
     name="offboarding_apply",
     description="Takes people out of LMS groups as a reviewed plan says. Off until a limit a day is set.",
-    tags={JOB_TAG: "offboarding_apply", LANE_TAG: "learning"},
+    tags={JOB_TAG: "offboarding_apply", CONCURRENCY_GROUP_TAG: "learning"},
 )
 def offboarding_apply() -> None:
     """One step."""

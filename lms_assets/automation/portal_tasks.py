@@ -27,7 +27,7 @@ from lms_assets.warehouse.state.sync_state import get_state, put_state
 CHAIN = "daily_full"
 CHAIN_TASK = "daily_sync_chain"
 _ALSO_FOUR_HOURLY = {"enrollments", "partner_cert_counts"}
-_SETTLED_UNTIL = "task_runs_settled_until"
+_RECORDED_UNTIL = "task_runs_recorded_until"
 _OVERLAP = timedelta(minutes=10)
 _LOOK_BACK = timedelta(days=2)
 
@@ -118,7 +118,7 @@ def _end_of_chain(status: str, at: datetime, error: str | None) -> TaskEnd:
 
 
 def refresh_tasks(instance: dg.DagsterInstance, warehouse: Warehouse, now: datetime) -> None:
-    """Make and mend the task page: rows of all tasks, next runs, runs that died, tasks that were held back."""
+    """Make and fix the task page: rows of all tasks, next runs, runs that died, tasks that were held back."""
     on = schedules_on(instance)
     next_runs = {task.task_type: task.next_run(now, on) for task in TASKS}
     warehouse.in_transaction(lambda connection: ensure_tasks(connection, TASKS, CHAIN, next_runs, now))
@@ -141,7 +141,7 @@ def _close_dead_runs(instance: dg.DagsterInstance, warehouse: Warehouse, now: da
         run = instance.get_run_by_id(each.run_id) if each.run_id else None
         if each.run_id is None or (run is not None and not run.is_finished):
             continue
-        end = TaskEnd("failed", now, error="the run ended without a word (killed, or the machine stopped)")
+        end = TaskEnd("failed", now, error="the run ended without a result (killed, or the machine stopped)")
         if run is not None:
             told = _told_by_chain if each.task_type == CHAIN_TASK else _told_by_events
             end = told(instance, warehouse, run, each.task_type) or end
@@ -169,13 +169,13 @@ def _told_by_events(instance: dg.DagsterInstance, _: Warehouse, run: dg.DagsterR
 def _note_held_back(instance: dg.DagsterInstance, warehouse: Warehouse, now: datetime) -> None:
     """Dagster says nothing of a step that was held back: it is one that was planned and never began."""
     with warehouse.read() as connection:
-        known = get_state(connection, _SETTLED_UNTIL)
+        known = get_state(connection, _RECORDED_UNTIL)
     since = datetime.fromisoformat(known) - _OVERLAP if known else now - _LOOK_BACK
     ended = instance.get_run_records(filters=dg.RunsFilter(statuses=FINISHED, updated_after=since), limit=200)
     for record in ended:
         if record.dagster_run.status != dg.DagsterRunStatus.SUCCESS:
             _note_held_back_of(instance, warehouse, record)
-    warehouse.in_transaction(lambda connection: put_state(connection, _SETTLED_UNTIL, now.isoformat(), now=now))
+    warehouse.in_transaction(lambda connection: put_state(connection, _RECORDED_UNTIL, now.isoformat(), now=now))
 
 
 def _note_held_back_of(instance: dg.DagsterInstance, warehouse: Warehouse, record: dg.RunRecord) -> None:

@@ -7,13 +7,13 @@ from datetime import UTC
 import dagster as dg
 
 from lms_assets.automation.jobs import JOBS
-from lms_assets.domain.operations.schedule import TIMETABLE, TRAILING_DAYS, Line
+from lms_assets.domain.operations.schedule import TIMETABLE, TRAILING_DAYS, ScheduleEntry
 from lms_assets.run_tags import AS_OF_TAG
 from lms_assets.runs.active import run_under_way
 from lms_assets.runs.partitions import full_range_tags, trailing_days_tags
 
 
-def _schedule(line: Line) -> dg.ScheduleDefinition:
+def _schedule(line: ScheduleEntry) -> dg.ScheduleDefinition:
     @dg.schedule(
         name=line.schedule,
         job_name=line.job,
@@ -28,7 +28,7 @@ def _schedule(line: Line) -> dg.ScheduleDefinition:
     return evaluate
 
 
-def _evaluate(line: Line, context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+def _evaluate(line: ScheduleEntry, context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """One run for the tick; none while the same job, or one that does its work too, is under way."""
     under_way = run_under_way(context.instance, (line.job, *line.left_out_during))
     if under_way is not None:

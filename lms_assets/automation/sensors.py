@@ -14,8 +14,8 @@ import dagster as dg
 from lms_assets.assets.tier_3_enrollments.people_to_read import current_partner_users
 from lms_assets.assets.tier_4_aggregation_and_push.push import plan_of
 from lms_assets.automation.chain_log import reconcile_chains
-from lms_assets.automation.check_history import closed_gates
-from lms_assets.automation.jobs import ASSETS_OF_JOBS, LANES
+from lms_assets.automation.check_history import blocking_checks_not_passed
+from lms_assets.automation.jobs import ASSETS_OF_JOBS, CONCURRENCY_GROUPS
 from lms_assets.domain.records.completions import COURSE_COMPLETED, Completion, completion_from_message, recent_messages
 from lms_assets.domain.records.rejections import Rejected
 from lms_assets.lineage import SYNC_TYPES
@@ -36,14 +36,14 @@ PUSH_AGAIN_AFTER = timedelta(minutes=30)
 # The log is asked from a little before where it was read to: a message may show after its own time.
 OVERLAP = timedelta(minutes=10)
 FIRST_LOOK = timedelta(hours=24)
-LEARNING_JOBS = tuple(job for job, lane in LANES.items() if lane == "learning")
+LEARNING_JOBS = tuple(job for job, concurrency_group in CONCURRENCY_GROUPS.items() if concurrency_group == "learning")
 
 
 @dg.sensor(
     job_name="push_to_impartner",
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.STOPPED,
-    description="Pushes after a sync of enrollments, at most every 6 hours, when counts changed and every gate holds.",
+    description="Pushes after a sync of enrollments, at most every 6 hours, when counts changed and every blocking check holds.",
 )
 def push_after_enrollments_sensor(
     context: dg.SensorEvaluationContext, lms: Connections
@@ -82,7 +82,7 @@ def _push_is_due(instance: dg.DagsterInstance, warehouse: Warehouse, now: dateti
     under_way = run_under_way(instance, LEARNING_JOBS)
     if under_way is not None:
         return f"{under_way.job_name} is under way", key
-    closed = closed_gates(instance, ASSETS_OF_JOBS["enrollments_incremental"])
+    closed = blocking_checks_not_passed(instance, ASSETS_OF_JOBS["enrollments_incremental"])
     if closed:
         return f"checks that stand before the push did not pass: {', '.join(closed)}", key
     return None, key
@@ -106,7 +106,7 @@ def completed_courses_sensor(context: dg.SensorEvaluationContext, lms: Connectio
     under_way = run_under_way(context.instance, LEARNING_JOBS)
     if under_way is not None:
         return dg.SkipReason(f"{len(queued)} people wait for the end of {under_way.job_name}")
-    closed = closed_gates(context.instance, ("courses", "course_npcu", "users", "memberships"))
+    closed = blocking_checks_not_passed(context.instance, ("courses", "course_npcu", "users", "memberships"))
     if closed:
         return dg.SkipReason(f"{len(queued)} people wait; checks that stand before did not pass: {', '.join(closed)}")
     # The hour is in the key: a run that failed is tried again, once an hour.
@@ -149,7 +149,7 @@ def chains_without_process_sensor(context: dg.SensorEvaluationContext, lms: Conn
     context.update_cursor(fingerprint(lms.settings()))
     with lms.warehouse() as warehouse:
         mended = reconcile_chains(context.instance, warehouse)
-    return dg.SkipReason(f"closed {len(mended)} chains" if mended else "nothing to put right")
+    return dg.SkipReason(f"closed {len(mended)} chains" if mended else "nothing to correct")
 
 
 SENSORS = [push_after_enrollments_sensor, completed_courses_sensor, chains_without_process_sensor]

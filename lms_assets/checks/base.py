@@ -10,18 +10,18 @@ from typing import Any
 
 import dagster as dg
 
-from lms_assets.checks.specs import CHECKS, DEGRADING, CheckLine, ancestors, lines_of
+from lms_assets.checks.specs import CHECKS, DEGRADING, CheckSpec, ancestors, specs_of
 from lms_assets.domain.operations.chain_state import CHECKS_SUFFIX
 from lms_assets.domain.operations.foreign_text import as_text
 from lms_assets.domain.records.contacts import DUPLICATE_EMAIL
 from lms_assets.domain.rules import Rules
-from lms_assets.domain.safety.check_results import Verdict, none_of, recent
+from lms_assets.domain.safety.check_results import CheckResult, none_of, recent
 from lms_assets.domain.safety.overrides import Overrides, command_in
 from lms_assets.lineage import SYNC_TYPES
 from lms_assets.resources import Connections
 from lms_assets.runs.overrides import overrides_of
 from lms_assets.warehouse.bookkeeping import sync_log
-from lms_assets.warehouse.bookkeeping.failures import Failure, open_failures
+from lms_assets.warehouse.bookkeeping.failures import RecordFailure, open_failures
 from lms_assets.warehouse.bookkeeping.refused_rows import REFUSED
 from lms_assets.warehouse.engine import Connection
 from lms_assets.warehouse.state.overrides import note_uses
@@ -54,34 +54,34 @@ class Look:
         """The asset's last sync, however it ended."""
         return sync_log.latest(self.connection).get(SYNC_TYPES[asset])
 
-    def failures(self, asset: str) -> tuple[Failure, ...]:
+    def failures(self, asset: str) -> tuple[RecordFailure, ...]:
         """Records of the asset that cannot be used and are not resolved."""
         return open_failures(self.connection, SYNC_TYPES[asset])
 
 
-Finder = Callable[[Look], Verdict]
+Finder = Callable[[Look], CheckResult]
 
 _finders: dict[str, Finder] = {}
 
 
-def red_gates(look: Look, assets: Collection[str]) -> dict[str, str]:
+def failed_blocking_checks(look: Look, assets: Collection[str]) -> dict[str, str]:
     """Blocking checks of these assets that do not hold now, by name, with what they say and the override they take.
 
-    For a step that must not rely on having been started behind its gates: a person can select any asset by itself.
+    For a step that must not rely on having been started behind its blocking checks: a person can select any asset by itself.
     """
-    verdicts = {line.name: _finders[line.name](look) for line in CHECKS if line.blocking and line.asset in assets}
-    return {name: _said(verdict) for name, verdict in verdicts.items() if not verdict.passed}
+    results = {line.name: _finders[line.name](look) for line in CHECKS if line.blocking and line.asset in assets}
+    return {name: _said(result) for name, result in results.items() if not result.passed}
 
 
-def _said(verdict: Verdict) -> str:
-    command = command_in(verdict.remedy or "")
-    return verdict.description + (f". Only if it is right: {command}" if command else "")
+def _said(result: CheckResult) -> str:
+    command = command_in(result.remedy or "")
+    return result.description + (f". Only if it is right: {command}" if command else "")
 
 
-def degraded_by(look: Look, assets: Collection[str]) -> dict[str, Verdict]:
+def degraded_by(look: Look, assets: Collection[str]) -> dict[str, CheckResult]:
     """Checks of these assets that make a chain partial and do not hold now, by name."""
-    verdicts = {line.name: _finders[line.name](look) for line in CHECKS if line.name in DEGRADING & _names_of(assets)}
-    return {name: verdict for name, verdict in verdicts.items() if not verdict.passed}
+    results = {line.name: _finders[line.name](look) for line in CHECKS if line.name in DEGRADING & _names_of(assets)}
+    return {name: result for name, result in results.items() if not result.passed}
 
 
 def _names_of(assets: Collection[str]) -> set[str]:
@@ -91,12 +91,12 @@ def _names_of(assets: Collection[str]) -> set[str]:
 def is_up_to_date(asset: str) -> Finder:
     """Neither the asset nor anything before it kept an older state."""
 
-    def find(look: Look) -> Verdict:
+    def find(look: Look) -> CheckResult:
         found = degraded_by(look, {asset, *ancestors((asset,))})
         if not found:
-            return Verdict(True, "Nothing that this rests on kept an older state", 0)
-        said = "; ".join(f"{name}: {verdict.description}" for name, verdict in found.items())
-        return Verdict(False, f"It rests on an older state. {said}", len(found), remedy=RESUME)
+            return CheckResult(True, "Nothing that this rests on kept an older state", 0)
+        said = "; ".join(f"{name}: {result.description}" for name, result in found.items())
+        return CheckResult(False, f"It rests on an older state. {said}", len(found), remedy=RESUME)
 
     return find
 
@@ -107,7 +107,7 @@ def checks_of(asset: str, finders: Mapping[str, Finder]) -> dg.AssetChecksDefini
     Raises:
         KeyError: a check of the catalogue has no finder here, or the other way round.
     """
-    lines = {line.name: line for line in lines_of(asset)}
+    lines = {line.name: line for line in specs_of(asset)}
     if set(lines) != set(finders):
         raise KeyError(f"checks of {asset}: catalogue and finders differ in {set(lines) ^ set(finders)}")
     _finders.update(finders)
@@ -120,31 +120,31 @@ def checks_of(asset: str, finders: Mapping[str, Finder]) -> dg.AssetChecksDefini
             overrides = overrides_of(context.instance, context.run, warehouse, lms.now())
             with warehouse.read() as connection:
                 look = Look(connection, rules, lms.now(), overrides)
-                verdicts = {name: finders[name](look) for name in lines if name in wanted}
+                results = {name: finders[name](look) for name in lines if name in wanted}
             note = partial(note_uses, overrides=overrides, asset=asset, run_id=context.run.run_id, now=lms.now())
             if overrides.uses:
                 warehouse.in_transaction(note)
-        for name, verdict in verdicts.items():
-            yield result_of(lines[name], verdict)
+        for name, result in results.items():
+            yield result_of(lines[name], result)
 
     return run_checks
 
 
-def result_of(line: CheckLine, verdict: Verdict) -> dg.AssetCheckResult:
+def result_of(line: CheckSpec, result: CheckResult) -> dg.AssetCheckResult:
     """The result that Dagster stores of a verdict; what it says is quoted, since vendors' words are in it."""
-    metadata: dict[str, Any] = dict(verdict.figures)
-    if verdict.count is not None:
-        metadata["count"] = verdict.count
-    if verdict.sample:
-        metadata["sample"] = list(verdict.sample)
-    if verdict.remedy:
-        metadata["what_to_do"] = verdict.remedy
+    metadata: dict[str, Any] = dict(result.figures)
+    if result.count is not None:
+        metadata["count"] = result.count
+    if result.sample:
+        metadata["sample"] = list(result.sample)
+    if result.remedy:
+        metadata["what_to_do"] = result.remedy
     return dg.AssetCheckResult(
-        passed=verdict.passed,
+        passed=result.passed,
         asset_key=line.asset,
         check_name=line.name,
         severity=dg.AssetCheckSeverity.WARN if line.warning else dg.AssetCheckSeverity.ERROR,
-        description=as_text(verdict.description),
+        description=as_text(result.description),
         metadata=metadata,
     )
 
@@ -162,14 +162,14 @@ def _completed_at(entry: sync_log.SyncLogEntry | None) -> datetime | None:
 def listing_was_complete(asset: str) -> Finder:
     """The vendor's last listing proved what it lacks."""
 
-    def find(look: Look) -> Verdict:
+    def find(look: Look) -> CheckResult:
         entry = look.last_completed(asset)
         details = (entry.details if entry else None) or {}
         if details.get("listing_complete", True):
-            return Verdict(True, "The last listing was complete")
+            return CheckResult(True, "The last listing was complete")
         reasons = "; ".join(details.get("listing_reasons") or ()) or "no reason was noted"
         remedy = "Rows were updated and none deactivated. If it stays, compare the vendor's own count with ours."
-        return Verdict(False, f"The last listing was incomplete: {reasons}", remedy=remedy)
+        return CheckResult(False, f"The last listing was incomplete: {reasons}", remedy=remedy)
 
     return find
 
@@ -177,10 +177,10 @@ def listing_was_complete(asset: str) -> Finder:
 def are_readable(asset: str) -> Finder:
     """No record of this asset is set aside."""
 
-    def find(look: Look) -> Verdict:
+    def find(look: Look) -> CheckResult:
         failures = [each for each in look.failures(asset) if each.entity_type not in (DUPLICATE_EMAIL, REFUSED)]
         bad = [f"{each.entity_type} {each.entity_id}: {each.reason}" for each in failures]
-        return none_of(bad, "records could not be used", "See sync_failures; mend them at the source.")
+        return none_of(bad, "records could not be used", "See sync_failures; fix them at the source.")
 
     return find
 
@@ -188,7 +188,7 @@ def are_readable(asset: str) -> Finder:
 def were_all_stored(asset: str) -> Finder:
     """The database took every row of this asset."""
 
-    def find(look: Look) -> Verdict:
+    def find(look: Look) -> CheckResult:
         refused = [f"{each.entity_id}: {each.reason}" for each in look.failures(asset) if each.entity_type == REFUSED]
         remedy = (
             "The rows are missing or stay as they were; partners whose counts rest on them are not pushed. "
@@ -199,15 +199,15 @@ def were_all_stored(asset: str) -> Finder:
     return find
 
 
-def unless_allowed(look: Look, what: str, verdict: Verdict) -> Verdict:
+def unless_allowed(look: Look, what: str, result: CheckResult) -> CheckResult:
     """The verdict on a sudden fall, passed when the person who started the run allowed it by this name.
 
     Otherwise its remedy ends with the command that allows it.
     """
-    if verdict.passed:
-        return verdict
-    before, after = (verdict.figures.get(name, 0) for name in ("before", "after"))
+    if result.passed:
+        return result
+    before, after = (result.figures.get(name, 0) for name in ("before", "after"))
     if look.overrides.allows(what, int(before - after)):
-        return replace(verdict, passed=True, description=f"{verdict.description}; allowed for this run")
+        return replace(result, passed=True, description=f"{result.description}; allowed for this run")
     command = f"Only if it is right: {look.overrides.command(what)}"
-    return replace(verdict, remedy=f"{verdict.remedy} {command}" if verdict.remedy else command)
+    return replace(result, remedy=f"{result.remedy} {command}" if result.remedy else command)

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from lms_assets.checks.base import Look, are_readable, checks_of, is_recent, listing_was_complete, were_all_stored
-from lms_assets.domain.safety.check_results import Verdict, at_least
+from lms_assets.domain.safety.check_results import CheckResult, at_least
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.results.leads import leads_of_unknown_partners
 
 RUN_IT = "Run leads_full; if there are none at the source either, no partner was given a lead."
 
 
-def _present(look: Look) -> Verdict:
+def _present(look: Look) -> CheckResult:
     return at_least(reading.row_count(look.connection, "leads"), 1, "leads", RUN_IT)
 
 
-def _of_known_partners(look: Look) -> Verdict:
+def _of_known_partners(look: Look) -> CheckResult:
     count = leads_of_unknown_partners(look.connection)
     if not count:
-        return Verdict(True, "Every lead belongs to a partner", 0)
+        return CheckResult(True, "Every lead belongs to a partner", 0)
     remedy = "They count for nobody. Their accounts are left out by the rules, or come with the next daily_full."
-    return Verdict(False, f"leads of accounts that are no partner: {count:,}", count, remedy=remedy)
+    return CheckResult(False, f"leads of accounts that are no partner: {count:,}", count, remedy=remedy)
 
 
 LEADS_CHECKS = [

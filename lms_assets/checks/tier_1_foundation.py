@@ -12,7 +12,7 @@ from lms_assets.checks.base import (
     were_all_stored,
 )
 from lms_assets.domain.records.contacts import DUPLICATE_EMAIL
-from lms_assets.domain.safety.check_results import Verdict, at_least, no_sudden_fall, none_of
+from lms_assets.domain.safety.check_results import CheckResult, at_least, no_sudden_fall, none_of
 from lms_assets.domain.safety.overrides import FALL_CERTIFICATIONS
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.state.baselines import certifications_before
@@ -20,16 +20,16 @@ from lms_assets.warehouse.state.baselines import certifications_before
 RUN_IT = "Run daily_full and read why this table is empty: lms-assets status."
 
 
-def _courses_present(look: Look) -> Verdict:
+def _courses_present(look: Look) -> CheckResult:
     return at_least(reading.row_count(look.connection, "lms_courses"), 1, "courses", RUN_IT)
 
 
-def _certifications_present(look: Look) -> Verdict:
+def _certifications_present(look: Look) -> CheckResult:
     certifications = [course for course in reading.courses(look.connection) if course.is_certification]
     return at_least(len(certifications), 1, "certifications", "Look at the NPCU property of the courses in Northpass.")
 
 
-def _certifications_stayed(look: Look) -> Verdict:
+def _certifications_stayed(look: Look) -> CheckResult:
     now = sum(course.is_certification for course in reading.courses(look.connection))
     before = certifications_before(look.connection)
     remedy = "Were points removed in Northpass?"
@@ -37,12 +37,12 @@ def _certifications_stayed(look: Look) -> Verdict:
     return unless_allowed(look, FALL_CERTIFICATIONS, fall)
 
 
-def _npcu_valid(look: Look) -> Verdict:
+def _npcu_valid(look: Look) -> CheckResult:
     odd = [f"{course.id}: {course.npcu_problem}" for course in reading.courses(look.connection) if course.npcu_problem]
     return none_of(odd, "courses whose NPCU is not 0, 1 or 2", "They count as 0; correct the property in Northpass.")
 
 
-def _categories_assigned(look: Look) -> Verdict:
+def _categories_assigned(look: Look) -> CheckResult:
     without = [
         f"{course.id}: {course.name}"
         for course in reading.courses(look.connection)
@@ -52,30 +52,30 @@ def _categories_assigned(look: Look) -> Verdict:
     return none_of(without, "certifications without a category", remedy)
 
 
-def _partners_present(look: Look) -> Verdict:
+def _partners_present(look: Look) -> CheckResult:
     count = reading.row_count(look.connection, "partners", active_only=True)
     return at_least(count, 1, "active partners", RUN_IT)
 
 
-def _partner_ids_unique(look: Look) -> Verdict:
+def _partner_ids_unique(look: Look) -> CheckResult:
     doubles = [str(each) for each in reading.duplicate_values(look.connection, "partners", "impartner_id")]
     remedy = "Deactivate the row that the portal does not use, or clear its impartner_id."
     return none_of(doubles, "CRM accounts that are several active partners", remedy)
 
 
-def _partners_have_ids(look: Look) -> Verdict:
+def _partners_have_ids(look: Look) -> CheckResult:
     without = [
         str(row.id) for row in reading.stored_partners(look.connection) if row.is_active and row.impartner_id is None
     ]
     return none_of(without, "active partners without a CRM id", "Is the account still in the CRM?")
 
 
-def _contacts_present(look: Look) -> Verdict:
+def _contacts_present(look: Look) -> CheckResult:
     count = reading.row_count(look.connection, "contacts", active_only=True)
     return at_least(count, 1, "active contacts", RUN_IT)
 
 
-def _contact_emails_unique(look: Look) -> Verdict:
+def _contact_emails_unique(look: Look) -> CheckResult:
     doubles = [
         f"contact {each.entity_id}: {each.reason}"
         for each in look.failures("contacts")

@@ -12,7 +12,7 @@ from lms_assets.checks.base import (
     unless_allowed,
     were_all_stored,
 )
-from lms_assets.domain.safety.check_results import Verdict, at_least, no_sudden_fall, none_of
+from lms_assets.domain.safety.check_results import CheckResult, at_least, no_sudden_fall, none_of
 from lms_assets.domain.safety.overrides import FALL_GROUP_LINKS
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.results.links import group_overrides, stored_lost_links
@@ -21,17 +21,17 @@ from lms_assets.warehouse.state.baselines import groups_linked_before
 RUN_IT = "Run daily_full and read why this table is empty: lms-assets status."
 
 
-def _users_present(look: Look) -> Verdict:
+def _users_present(look: Look) -> CheckResult:
     count = reading.row_count(look.connection, "lms_users", active_only=True)
     return at_least(count, 1, "active LMS users", RUN_IT)
 
 
-def _groups_present(look: Look) -> Verdict:
+def _groups_present(look: Look) -> CheckResult:
     count = reading.row_count(look.connection, "lms_groups", active_only=True)
     return at_least(count, 1, "active groups", RUN_IT)
 
 
-def _groups_linked(look: Look) -> Verdict:
+def _groups_linked(look: Look) -> CheckResult:
     partners = reading.partner_activity(look.connection)
     groups = reading.groups(look.connection, active_only=True)
     linked = sum(bool(partners.get(group.partner_id or 0)) for group in groups)
@@ -46,14 +46,14 @@ def _groups_linked(look: Look) -> Verdict:
     return unless_allowed(look, FALL_GROUP_LINKS, fall)
 
 
-def _links_unambiguous(look: Look) -> Verdict:
+def _links_unambiguous(look: Look) -> CheckResult:
     groups = reading.groups(look.connection, active_only=True)
     unsure = [f"{group.id}: {group.name}" for group in groups if group.link_method == "ambiguous"]
     remedy = "They are linked to nobody; say whose they are in group_partner_overrides."
     return none_of(unsure, "groups whose name fits several partners", remedy)
 
 
-def _links_kept(look: Look) -> Verdict:
+def _links_kept(look: Look) -> CheckResult:
     names = {group.id: group.name for group in reading.groups(look.connection, active_only=True)}
     lost = [
         f"group {group_id}: {names.get(group_id, 'gone')}, was partner {partner_id}'s"
@@ -66,7 +66,7 @@ def _links_kept(look: Look) -> Verdict:
     return none_of(lost, "groups that were an active partner's and are nobody's", remedy)
 
 
-def _overrides_point_to_something(look: Look) -> Verdict:
+def _overrides_point_to_something(look: Look) -> CheckResult:
     groups = {group.id for group in reading.groups(look.connection)}
     partners = reading.partner_activity(look.connection)
     dangling = [
@@ -78,29 +78,29 @@ def _overrides_point_to_something(look: Look) -> Verdict:
     return none_of(dangling, "links by hand that point to nothing", remedy)
 
 
-def _memberships_present(look: Look) -> Verdict:
+def _memberships_present(look: Look) -> CheckResult:
     return at_least(reading.row_count(look.connection, "lms_group_members"), 1, "memberships", RUN_IT)
 
 
-def _memberships_current(look: Look) -> Verdict:
+def _memberships_current(look: Look) -> CheckResult:
     entry = look.latest("memberships")
     if entry is None or entry.status != "completed":
         reason = (entry.error_message if entry else None) or "it has not run"
         remedy = "The last good members stay. Run lms-assets run daily_full --resume once the cause is gone."
-        return Verdict(False, f"The last sync of memberships failed: {reason}", remedy=remedy)
+        return CheckResult(False, f"The last sync of memberships failed: {reason}", remedy=remedy)
     bad = [f"group {each.entity_id}: {each.reason}" for each in look.failures("memberships")]
     remedy = "These groups keep the members they had; nobody was taken out of them."
     return none_of(bad, "groups whose members could not be read completely", remedy)
 
 
-def _members_known(look: Look) -> Verdict:
+def _members_known(look: Look) -> CheckResult:
     count, sample = reading.orphans(look.connection, "lms_group_members", "user_id", "lms_users")
     remedy = "The LMS lists members who are gone; they count for nobody."
-    verdict = none_of([str(each) for each in sample], "members that are no LMS user", remedy)
+    result = none_of([str(each) for each in sample], "members that are no LMS user", remedy)
     return (
-        verdict
-        if verdict.passed
-        else Verdict(False, f"members that are no LMS user: {count:,}", count, verdict.sample, remedy)
+        result
+        if result.passed
+        else CheckResult(False, f"members that are no LMS user: {count:,}", count, result.sample, remedy)
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lms_assets.checks.base import Look, checks_of, is_recent, is_up_to_date, were_all_stored
-from lms_assets.domain.safety.check_results import Verdict, at_least, none_of
+from lms_assets.domain.safety.check_results import CheckResult, at_least, none_of
 from lms_assets.domain.safety.withheld import people_listed
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.bookkeeping.failures import open_failures
@@ -12,11 +12,11 @@ from lms_assets.warehouse.state.refresh_queue import WEBHOOKS
 RUN_IT = "Run daily_full and read why this table is empty: lms-assets status."
 
 
-def _present(look: Look) -> Verdict:
+def _present(look: Look) -> CheckResult:
     return at_least(reading.row_count(look.connection, "lms_enrollments"), 1, "enrollments", RUN_IT)
 
 
-def _refer_to_known_rows(look: Look) -> Verdict:
+def _refer_to_known_rows(look: Look) -> CheckResult:
     lost: list[str] = []
     for column, table in (("user_id", "lms_users"), ("course_id", "lms_courses")):
         _, sample = reading.orphans(look.connection, "lms_enrollments", column, table)
@@ -24,7 +24,7 @@ def _refer_to_known_rows(look: Look) -> Verdict:
     return none_of(lost, "references of enrollments to nothing", "Sync users and courses again: daily_full.")
 
 
-def _all_read(look: Look) -> Verdict:
+def _all_read(look: Look) -> CheckResult:
     unread = [
         f"{each.entity_id}: {each.reason}" for each in look.failures("enrollments") if each.entity_type == "transcript"
     ]
@@ -32,7 +32,7 @@ def _all_read(look: Look) -> Verdict:
     return none_of(unread, "transcripts that could not be read", remedy)
 
 
-def _read_recently(look: Look) -> Verdict:
+def _read_recently(look: Look) -> CheckResult:
     long_ago = reading.people_read_long_ago(look.connection, look.rules, look.now)
     found = [f"partner {partner_id}: {people_listed(people)}" for partner_id, people in long_ago.items()]
     remedy = (
@@ -43,7 +43,7 @@ def _read_recently(look: Look) -> Verdict:
     return none_of(found, what, remedy)
 
 
-def _courses_known(look: Look) -> Verdict:
+def _courses_known(look: Look) -> CheckResult:
     unknown = [
         f"{each.entity_id}: {each.reason}" for each in look.failures("enrollments") if each.entity_type == "enrollment"
     ]
@@ -51,7 +51,7 @@ def _courses_known(look: Look) -> Verdict:
     return none_of(unknown, "records of transcripts set aside", remedy)
 
 
-def _messages_readable(look: Look) -> Verdict:
+def _messages_readable(look: Look) -> CheckResult:
     unreadable = [f"{each.entity_id}: {each.reason}" for each in open_failures(look.connection, WEBHOOKS)]
     remedy = (
         "These completions start no refresh; the incremental runs and the nightly chain read them. They are shown for "

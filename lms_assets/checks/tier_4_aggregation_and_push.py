@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lms_assets.checks.base import TOO_OLD, Look, checks_of, is_up_to_date, unless_allowed
-from lms_assets.domain.safety.check_results import Verdict, no_sudden_fall, none_of, recent
+from lms_assets.domain.safety.check_results import CheckResult, no_sudden_fall, none_of, recent
 from lms_assets.domain.safety.overrides import FALL_NPCU
 from lms_assets.domain.safety.withheld import named
 from lms_assets.warehouse import reading
@@ -15,7 +15,7 @@ PLAUSIBLE_FALL = 0.2
 PLAUSIBLE_FALL_MINIMUM = 20
 
 
-def _plausible(look: Look) -> Verdict:
+def _plausible(look: Look) -> CheckResult:
     now = sum(row["total_npcu"] or 0 for row in stored_counts(look.connection).values())
     before = npcu_pushed_before(look.connection)
     remedy = "Nothing is pushed. Look at partner_cert_counts (moved_most) and at lms-assets why PARTNER."
@@ -25,17 +25,17 @@ def _plausible(look: Look) -> Verdict:
     return unless_allowed(look, FALL_NPCU, fall)
 
 
-def _recent(look: Look) -> Verdict:
+def _recent(look: Look) -> CheckResult:
     counted = last_counted(look.connection)
     return recent(counted.as_of if counted else None, look.now, TOO_OLD, "Counts")
 
 
-def _confirmed(look: Look) -> Verdict:
+def _confirmed(look: Look) -> CheckResult:
     entry = look.latest("pushed_partner_cert_counts")
     remedy = "They are tried again at the next push; the reason is in sync_failures."
     if entry is None or entry.status != "completed":
         reason = (entry.error_message if entry else None) or "it has not run"
-        return Verdict(False, f"The last push failed: {reason}", remedy=remedy)
+        return CheckResult(False, f"The last push failed: {reason}", remedy=remedy)
     refused = [
         f"account {each.impartner_id}: {each.last_error}"
         for each in push_memory(look.connection).values()
@@ -44,7 +44,7 @@ def _confirmed(look: Look) -> Verdict:
     return none_of(refused, "accounts whose values the CRM did not take", remedy)
 
 
-def _none_withheld(look: Look) -> Verdict:
+def _none_withheld(look: Look) -> CheckResult:
     remedy = (
         "Their counts may be wrong and are not sent; the CRM keeps what it has. Run daily_full: they are sent once "
         "everything they rest on was read. memberships_are_current and transcripts_were_all_read say what failed."

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from lms_assets.checks.base import Look, checks_of
 from lms_assets.domain.operations.report_recipients import executives_without_reports, managers_without_reports
-from lms_assets.domain.safety.check_results import Verdict, none_of
+from lms_assets.domain.safety.check_results import CheckResult, none_of
 from lms_assets.reports.delivery.message import UnusableAddress, ascii_address
 from lms_assets.warehouse.reading.reports import account_owners, executives, managers
 
@@ -23,18 +23,18 @@ def _address_problem(address: str) -> str | None:
     return None
 
 
-def _managers(look: Look) -> Verdict:
+def _managers(look: Look) -> CheckResult:
     everybody, owners = managers(look.connection, with_address=False), account_owners(look.connection)
     found = managers_without_reports(everybody, owners, _address_problem)
-    return _verdict(look, "pam_weekly_report", "partner_managers", found)
+    return _result(look, "pam_weekly_report", "partner_managers", found)
 
 
-def _executives(look: Look) -> Verdict:
+def _executives(look: Look) -> CheckResult:
     found = executives_without_reports(executives(look.connection, with_address=False), _address_problem)
-    return _verdict(look, "executive_weekly_report", "executive_report_recipients", found)
+    return _result(look, "executive_weekly_report", "executive_report_recipients", found)
 
 
-def _verdict(look: Look, asset: str, table: str, unreachable: Iterable[str]) -> Verdict:
+def _result(look: Look, asset: str, table: str, unreachable: Iterable[str]) -> CheckResult:
     said = list(unreachable)
     known = {each.partition(":")[0] for each in said}
     said += [f"{each.entity_id}: {each.reason}" for each in look.failures(asset) if each.entity_id not in known]

@@ -28,7 +28,7 @@ def chain_is_whole(context: dg.AssetCheckExecutionContext, lms: Connections) -> 
     rules = lms.rules()
     with lms.warehouse() as warehouse, warehouse.read() as connection:
         found = degraded_by(Look(connection, rules, lms.now()), DAILY_FULL)
-    said = "; ".join(f"{name}: {verdict.description}" for name, verdict in found.items())
+    said = "; ".join(f"{name}: {result.description}" for name, result in found.items())
     description = f"The chain is partial. {said}" if found else "Every step came through"
     yield dg.AssetCheckResult(
         passed=not found,

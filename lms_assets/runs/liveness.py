@@ -25,7 +25,7 @@ def lock_path(home: Path, run_id: str) -> Path:
     return home / "run_locks" / f"{run_id}.lock"
 
 
-_PATIENCE_SECONDS = 10
+_GRACE_SECONDS = 10
 _held: dict[str, FileLock] = {}
 
 
@@ -39,7 +39,7 @@ def hold_run(home: Path, run_id: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path, thread_local=False)
     # Whoever asks whether this run is alive holds the lock for a moment.
-    lock.acquire(timeout=_PATIENCE_SECONDS)
+    lock.acquire(timeout=_GRACE_SECONDS)
     _held[run_id] = lock
 
 

@@ -1,7 +1,7 @@
 """Which failed chains Dagster runs again by itself: those in which a failed step may go through the next time.
 
 Dagster decides when a run's failure is stored (`auto_reexecution_should_retry_run`), from tags of the run. So each
-failed step settles the tag while its run still goes on, in its own process, after its failure was stored.
+failed step resolves the tag while its run still goes on, in its own process, after its failure was stored.
 """
 
 # No postponed annotations: Dagster reads the type of `context` from the function itself.
@@ -23,10 +23,10 @@ FINAL = {AGAIN: False}
 @dg.failure_hook(name="retried_only_where_it_helps")
 def retried_only_where_it_helps(context: dg.HookContext) -> None:
     """After each failed step: whether the run, should it fail, is run again."""
-    settle_retry(context.instance, context.run_id)
+    mark_for_retry(context.instance, context.run_id)
 
 
-def settle_retry(instance: dg.DagsterInstance, run_id: str) -> None:
+def mark_for_retry(instance: dg.DagsterInstance, run_id: str) -> None:
     """Tag a run that goes on: tried again as soon as one of its failures may be over the next time.
 
     One that is final and one that is not: tried again, both, as the second may then go through and what waits for it.

@@ -1,6 +1,6 @@
 """Both vendors, served locally with made-up data. Imports nothing of the product.
 
-`running_sandbox` for tests, `serve` for the command line, `build_world` for an oracle's view of the data.
+`running_sandbox` for tests, `serve` for the command line, `build_vendor_state` for an oracle's view of the data.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 from lms_assets.sandbox.config import IMPARTNER_KEY, IMPARTNER_TENANT, NORTHPASS_KEY, SandboxConfig
 from lms_assets.sandbox.server.app import create_app
 from lms_assets.sandbox.server.server import SandboxHandle, introduction, running_sandbox, serve
-from lms_assets.sandbox.state.build import build_world
-from lms_assets.sandbox.state.world import World
+from lms_assets.sandbox.state.build import build_vendor_state
+from lms_assets.sandbox.state.vendor_state import VendorState
 
 __all__ = [
     "IMPARTNER_KEY",
@@ -17,8 +17,8 @@ __all__ = [
     "NORTHPASS_KEY",
     "SandboxConfig",
     "SandboxHandle",
-    "World",
-    "build_world",
+    "VendorState",
+    "build_vendor_state",
     "create_app",
     "introduction",
     "running_sandbox",

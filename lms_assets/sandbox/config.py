@@ -22,7 +22,7 @@ def start_of_current_hour() -> datetime:
 class SandboxConfig:
     """Everything that can be set.
 
-    The world is the same for the same `seed`, `scale` and `now`; the other settings change only how it is served.
+    The vendor state is the same for the same `seed`, `scale` and `now`; the other settings change only how it is served.
 
     * `now`: aware UTC, whole seconds. Given: the sandbox's clock stands still there until the `clock` action moves
       it. None: data refers to the start of the current hour and the clock runs with the real one.
@@ -51,7 +51,7 @@ class SandboxConfig:
     rejecting_accounts: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse values that would make a world nobody expects; raises ValueError naming the setting."""
+        """Refuse values that would make a vendor state nobody expects; raises ValueError naming the setting."""
         if not 0 < self.scale <= 2:
             raise ValueError(f"scale is {self.scale}; give a number above 0 and at most 2")
         if min(self.northpass_rps, self.impartner_rps) < 0 or self.latency_ms < 0:

@@ -1,4 +1,4 @@
-"""The running sandbox's state: world, clock, limits, counters, faults. Handlers and control both work on it."""
+"""The running sandbox's state: vendor state, clock, limits, counters, faults. Handlers and control both work on it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from lms_assets.sandbox.config import SandboxConfig
 from lms_assets.sandbox.faults.switchboard import FaultBoard
 from lms_assets.sandbox.server.rate_limit import SlidingSecond
 from lms_assets.sandbox.server.stats import Stats
-from lms_assets.sandbox.state.factory import Maker
+from lms_assets.sandbox.state.factory import Factory
 from lms_assets.sandbox.state.timestamps import Clock
-from lms_assets.sandbox.state.world import World
+from lms_assets.sandbox.state.vendor_state import VendorState
 
 _MOST_KEPT = 256
 T = TypeVar("T")
@@ -21,9 +21,9 @@ T = TypeVar("T")
 class Sandbox:
     """One sandbox. Its parts are public: tests in the same process may look at all of them."""
 
-    def __init__(self, config: SandboxConfig, world: World) -> None:
+    def __init__(self, config: SandboxConfig, vendor_state: VendorState) -> None:
         self.config = config
-        self.world = world
+        self.vendor_state = vendor_state
         self.clock = Clock(config.now)
         self.date_shift = 0.0
         self.limits = {
@@ -33,12 +33,12 @@ class Sandbox:
         self.stats = Stats()
         self.faults = FaultBoard(config.seed)
         self.rejecting_accounts: set[int] = set(config.rejecting_accounts)
-        self.maker = Maker(world, random.Random(f"{config.seed}/changes"), config.reference_time)
+        self.factory = Factory(vendor_state, random.Random(f"{config.seed}/changes"), config.reference_time)
         self._turn = 0
         self._kept: dict[Any, tuple[tuple[int, ...], Any]] = {}
 
     def kept(self, key: Any, collections: Sequence[str], make: Callable[[], T]) -> T:
-        """`make()`'s result, kept until one of these collections of the world is touched."""
+        """`make()`'s result, kept until one of these collections of the vendor state is touched."""
         found = self.recall(key, collections)
         return self.keep(key, self.revisions(collections), make()) if found is None else cast("T", found)
 
@@ -57,7 +57,7 @@ class Sandbox:
 
     def revisions(self, collections: Sequence[str]) -> tuple[int, ...]:
         """How often each collection changed: take it before reading them over several turns of the event loop."""
-        return tuple(self.world.revisions[name] for name in collections)
+        return tuple(self.vendor_state.revisions[name] for name in collections)
 
     def next_turn(self) -> int:
         """A number that differs by call: listings without an order start elsewhere each time."""
@@ -65,7 +65,7 @@ class Sandbox:
         return self._turn
 
     def reset_stats(self) -> None:
-        """Start counting anew."""
+        """Start counting again."""
         self.stats = Stats()
         for limit in self.limits.values():
             limit.reset_counters()

@@ -22,7 +22,7 @@ BARREN_PAGES = 3
 MAXIMUM_REASONS = 20
 
 
-class Verdict(StrEnum):
+class Completeness(StrEnum):
     """How much a listing proves."""
 
     COMPLETE = "complete"
@@ -47,7 +47,7 @@ class Page:
 class Listing(Iterable[Record]):
     """Iterable once. Pages are fetched while iterating and not kept; each id is yielded once, as it came first.
 
-    After the last record `verdict` is COMPLETE or DRIFTED and `reasons` say why; before it, or when an error
+    After the last record `completeness` is COMPLETE or DRIFTED and `reasons` say why; before it, or when an error
     ended it, PARTIAL. `pages` and `rows` count what came (repeated rows too), `reported_count` is what the
     vendor said last. Iterating raises VendorError.
 
@@ -69,7 +69,7 @@ class Listing(Iterable[Record]):
     ) -> None:
         self.vendor = vendor
         self.label = label
-        self.verdict = Verdict.PARTIAL
+        self.completeness = Completeness.PARTIAL
         self.reasons: list[str] = []
         self.pages = 0
         self.rows = 0
@@ -90,12 +90,12 @@ class Listing(Iterable[Record]):
         self._started = False
 
     def __repr__(self) -> str:
-        return f"Listing({self.vendor}, {self.label}, {self.verdict}, {self.rows} rows on {self.pages} pages)"
+        return f"Listing({self.vendor}, {self.label}, {self.completeness}, {self.rows} rows on {self.pages} pages)"
 
     @property
     def complete(self) -> bool:
         """True when the listing proves that what it lacks is not there."""
-        return self.verdict is Verdict.COMPLETE
+        return self.completeness is Completeness.COMPLETE
 
     def __iter__(self) -> Iterator[Record]:
         if self._started:
@@ -112,7 +112,7 @@ class Listing(Iterable[Record]):
             self._doubt(f"page {self.pages + 1} could not be read ({type(error).__name__})")
             raise
         self._compare_with_count()
-        self.verdict = Verdict.DRIFTED if self.reasons else Verdict.COMPLETE
+        self.completeness = Completeness.DRIFTED if self.reasons else Completeness.COMPLETE
         self._seen.clear()
 
     def _new_records(self, page: Page) -> Iterator[Record]:
@@ -196,7 +196,7 @@ class Reading(Generic[R]):
     """Everything a listing gave, with its verdict: see Listing for the fields of the same names."""
 
     records: list[R]
-    verdict: Verdict
+    completeness: Completeness
     reasons: tuple[str, ...] = ()
     pages: int = 0
     rows: int = 0
@@ -209,7 +209,7 @@ class Reading(Generic[R]):
     @property
     def complete(self) -> bool:
         """True when the reading proves that what it lacks is not there."""
-        return self.verdict is Verdict.COMPLETE
+        return self.completeness is Completeness.COMPLETE
 
 
 def as_it_is(record: Record) -> Record:
@@ -224,33 +224,33 @@ class _Pass(Generic[R]):
     ids: set[Any] = field(default_factory=set)
 
 
-def read_settled(
+def read_until_stable(
     fetch: Callable[[], Listing],
     *,
     convert: Callable[[Record], R],
     again: bool = False,
 ) -> Reading[R]:
-    """Read what `fetch` lists; when it drifted once or twice more, until it is settled. `again`: twice in any case.
+    """Read what `fetch` lists; when it drifted once or twice more, until it is resolved. `again`: twice in any case.
 
     `convert` is applied to each record at once, so that only its result is kept: give a function that returns a
     compact row, or `as_it_is`. The last reading is the one returned. It is COMPLETE when it gave the same ids as
     the one before, or (without `again`) when it did not drift itself and lacks no id that the one before gave.
-    A reading short of the vendor's own count, or with records without an id, is never settled by another like it.
+    A reading short of the vendor's own count, or with records without an id, is never resolved by another like it.
     Raises VendorError as the listing does.
     """
     last = _read(fetch(), convert)
     if last.listing.complete and not again:
-        return _reading(last, Verdict.COMPLETE, ())
+        return _reading(last, Completeness.COMPLETE, ())
     doubts = dict.fromkeys(last.listing.reasons)
     for passes in range(2, MAXIMUM_PASSES + 1):
         before, last = last.ids, _read(fetch(), convert)
         doubts |= dict.fromkeys(last.listing.reasons)
         contradicts_itself = last.listing.count_disagrees or last.listing.without_id
         agree = before == last.ids and not contradicts_itself
-        settled = agree or (last.listing.complete and not again and before <= last.ids)
-        if settled:
-            return _reading(last, Verdict.COMPLETE, tuple(doubts), passes)
-    return _reading(last, Verdict.DRIFTED, (*doubts, "no two readings agree"), MAXIMUM_PASSES)
+        resolved = agree or (last.listing.complete and not again and before <= last.ids)
+        if resolved:
+            return _reading(last, Completeness.COMPLETE, tuple(doubts), passes)
+    return _reading(last, Completeness.DRIFTED, (*doubts, "no two readings agree"), MAXIMUM_PASSES)
 
 
 def _read(listing: Listing, convert: Callable[[Record], R]) -> _Pass[R]:
@@ -261,11 +261,11 @@ def _read(listing: Listing, convert: Callable[[Record], R]) -> _Pass[R]:
     return result
 
 
-def _reading(read: _Pass[R], verdict: Verdict, reasons: tuple[str, ...], passes: int = 1) -> Reading[R]:
+def _reading(read: _Pass[R], completeness: Completeness, reasons: tuple[str, ...], passes: int = 1) -> Reading[R]:
     listing = read.listing
     return Reading(
         records=read.kept,
-        verdict=verdict,
+        completeness=completeness,
         reasons=reasons,
         pages=listing.pages,
         rows=listing.rows,

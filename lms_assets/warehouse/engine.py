@@ -192,7 +192,7 @@ class Warehouse:
         """Refuse to work on a database that is not exactly this version's.
 
         Raises:
-            SchemaNotCurrent: one line that says what is wrong and which command mends it.
+            SchemaNotCurrent: one line that says what is wrong and which command fixes it.
             WarehouseError: it cannot be read at all.
         """
         from lms_assets.warehouse.migrations import require_current

@@ -175,7 +175,7 @@ def _of_sqlite(name: str, text: str, where: str) -> WarehouseError:
 
 
 def refused_row(error: DBAPIError) -> bool:
-    """Whether the database took offence at a row's values, and not at anything else."""
+    """Whether the database rejected a row's values, and not at anything else."""
     return isinstance(error, IntegrityError | DataError) or _code_of(error) in _REFUSED_ROW_CODES
 
 

@@ -20,7 +20,7 @@ GROUPS = {
     "tier_4_aggregation_and_push": {"partner_cert_counts", "pushed_partner_cert_counts"},
     "tier_5_reporting": {"pam_weekly_report", "executive_weekly_report"},
     "leads": {"leads"},
-    "offboarding": {"crm_departures", "lms_offboarding_plan"},
+    "offboarding": {"crm_deactivations", "lms_offboarding_plan"},
 }
 JOBS = {
     "daily_full", "enrollments_incremental", "push_to_impartner", "leads_incremental", "leads_full",

@@ -9,32 +9,32 @@ from rich.console import Console
 
 from lms_assets.console.commands.why import WhyOptions, find_answer, why_lines
 from lms_assets.domain.rules import Rules
-from lms_assets_tests.assets.looking import row_of
+from lms_assets_tests.assets.queries import row_of
 from lms_assets_tests.harness.agreement import differences, links_taken_over
-from lms_assets_tests.harness.chain import ChainRig
+from lms_assets_tests.harness.chain import ChainHarness
 from lms_assets_tests.oracle import expected
-from lms_assets_tests.oracle.stored import differences_in_partners
+from lms_assets_tests.oracle.table_differences import differences_in_partners
 
 pytestmark = pytest.mark.slow
 
 CASE = "contacts_share_email_both_kept"
 
 
-def of_case(rig: ChainRig) -> tuple[int, int, str]:
+def of_case(harness: ChainHarness) -> tuple[int, int, str]:
     """CRM ids of the contact that counts further and of the one that has the row; their person."""
-    first, second, person = rig.sandbox.world.cases[CASE]
+    first, second, person = harness.sandbox.vendor_state.cases[CASE]
     return int(first), int(second), str(person)
 
 
-def wrong_counts(rig: ChainRig) -> list[str]:
+def wrong_counts(harness: ChainHarness) -> list[str]:
     """Partners whose counts in the portal are not the oracle's."""
-    right = expected(rig.sandbox.world, rig.now, links_taken_over(rig))
-    return differences_in_partners(rig.rows("partners"), right)
+    right = expected(harness.sandbox.vendor_state, harness.now, links_taken_over(harness))
+    return differences_in_partners(harness.rows("partners"), right)
 
 
-def test_both_partners_have_the_person_and_why_says_through_which_contact(synced: ChainRig) -> None:
+def test_both_partners_have_the_person_and_why_says_through_which_contact(synced: ChainHarness) -> None:
     further, holder, person = of_case(synced)
-    partner = row_of(synced, "partners", impartner_id=synced.sandbox.world.users[further].account_id)
+    partner = row_of(synced, "partners", impartner_id=synced.sandbox.vendor_state.users[further].account_id)
     contact = row_of(synced, "contacts", impartner_id=holder)
     (affiliation,) = [row for row in synced.rows("contact_affiliations") if row["impartner_id"] == further]
     assert (affiliation["contact_id"], affiliation["partner_id"]) == (contact["id"], partner["id"])
@@ -51,9 +51,9 @@ def test_both_partners_have_the_person_and_why_says_through_which_contact(synced
 
 
 @pytest.mark.parametrize("change", ["deleted", "inactive", "moved to the other's partner", "of a partner that is out"])
-def test_an_affiliation_that_is_over_no_longer_counts(synced: ChainRig, change: str) -> None:
+def test_an_affiliation_that_is_over_no_longer_counts(synced: ChainHarness, change: str) -> None:
     further, holder, _ = of_case(synced)
-    users = synced.sandbox.world.users
+    users = synced.sandbox.vendor_state.users
     if change == "deleted":
         synced.sandbox.mutate("delete_contact", contact=further)
     else:
@@ -69,7 +69,7 @@ def test_an_affiliation_that_is_over_no_longer_counts(synced: ChainRig, change: 
     assert differences(synced) == []
 
 
-def test_whoever_leaves_the_crm_is_followed_by_the_incremental(synced: ChainRig) -> None:
+def test_whoever_leaves_the_crm_is_followed_by_the_incremental(synced: ChainHarness) -> None:
     further, _, _ = of_case(synced)
     synced.sandbox.mutate("delete_contact", contact=further)
     assert synced.run("enrollments_incremental").success
@@ -77,7 +77,7 @@ def test_whoever_leaves_the_crm_is_followed_by_the_incremental(synced: ChainRig)
     assert wrong_counts(synced) == []
 
 
-def test_the_other_contact_keeps_its_person_when_the_one_with_the_row_leaves(synced: ChainRig) -> None:
+def test_the_other_contact_keeps_its_person_when_the_one_with_the_row_leaves(synced: ChainHarness) -> None:
     """Within hours, and in the night, when the row is handed over."""
     _, holder, _ = of_case(synced)
     synced.sandbox.mutate("delete_contact", contact=holder)
@@ -88,7 +88,7 @@ def test_the_other_contact_keeps_its_person_when_the_one_with_the_row_leaves(syn
     assert differences(synced) == []
 
 
-def test_a_list_that_ends_early_or_a_damaged_record_takes_no_affiliation_away(synced: ChainRig) -> None:
+def test_a_list_that_ends_early_or_a_damaged_record_takes_no_affiliation_away(synced: ChainHarness) -> None:
     before = synced.rows("contact_affiliations")
     assert before
     faults = synced.sandbox.faults
@@ -103,6 +103,6 @@ def test_a_list_that_ends_early_or_a_damaged_record_takes_no_affiliation_away(sy
         assert synced.rows("contact_affiliations") == before
 
 
-def _place(rig: ChainRig) -> int:
+def _place(harness: ChainHarness) -> int:
     """Where the further contact stands on the page."""
-    return list(rig.sandbox.world.users).index(of_case(rig)[0])
+    return list(harness.sandbox.vendor_state.users).index(of_case(harness)[0])

@@ -12,37 +12,37 @@ from lms_assets.assets.tier_3_enrollments.people_to_read import current_partner_
 from lms_assets.run_tags import RANGE_END, RANGE_START
 from lms_assets.warehouse.schema.tables import lms_enrollments
 from lms_assets_tests.harness.agreement import differences
-from lms_assets_tests.harness.chain import ChainResult, ChainRig
+from lms_assets_tests.harness.chain import ChainHarness, ChainResult
 
 WEEK = timedelta(days=7)
 
 
-def monday(rig: ChainRig, weeks_ago: int) -> str:
+def monday(harness: ChainHarness, weeks_ago: int) -> str:
     """The partition's key so many weeks before the running one."""
-    today = rig.now.date()
+    today = harness.now.date()
     return (today - timedelta(days=today.weekday() + 7 * weeks_ago)).isoformat()
 
 
-def partner_users(rig: ChainRig) -> set[str]:
+def partner_users(harness: ChainHarness) -> set[str]:
     """Everybody who counts for a partner."""
-    with rig.warehouse.read() as connection:
+    with harness.warehouse.read() as connection:
         return current_partner_users(connection)
 
 
-def asked(rig: ChainRig) -> set[str]:
+def asked(harness: ChainHarness) -> set[str]:
     """Whose transcripts were read since the counters were set back."""
-    return {call["path"].rpartition("/")[2] for call in rig.sandbox.calls() if "/transcripts/" in call["path"]}
+    return {call["path"].rpartition("/")[2] for call in harness.sandbox.calls() if "/transcripts/" in call["path"]}
 
 
-def lose_an_enrollment_of(rig: ChainRig, people: set[str]) -> str:
+def lose_an_enrollment_of(harness: ChainHarness, people: set[str]) -> str:
     """Take an enrollment out of the portal that the LMS still has; gives its id."""
-    lost = next(row["id"] for row in rig.rows("lms_enrollments") if row["user_id"] in people)
-    with rig.warehouse.transaction() as connection:
+    lost = next(row["id"] for row in harness.rows("lms_enrollments") if row["user_id"] in people)
+    with harness.warehouse.transaction() as connection:
         connection.execute(delete(lms_enrollments).where(lms_enrollments.c.id == lost))
     return str(lost)
 
 
-def test_one_past_week_is_read_again_for_everybody(synced: ChainRig) -> None:
+def test_one_past_week_is_read_again_for_everybody(synced: ChainHarness) -> None:
     """Nothing that the LMS lists of people shows who gained or lost a completion in it."""
     week = monday(synced, 30)
     lost = lose_an_enrollment_of(synced, partner_users(synced))
@@ -54,7 +54,7 @@ def test_one_past_week_is_read_again_for_everybody(synced: ChainRig) -> None:
     assert lost in {row["id"] for row in synced.rows("lms_enrollments")}
 
 
-def test_a_range_of_past_weeks_is_one_run(synced: ChainRig) -> None:
+def test_a_range_of_past_weeks_is_one_run(synced: ChainHarness) -> None:
     first, last = monday(synced, 30), monday(synced, 27)
     synced.sandbox.reset_stats()
     result = synced.run("enrollments_incremental", tags={RANGE_START: first, RANGE_END: last})
@@ -66,17 +66,17 @@ def test_a_range_of_past_weeks_is_one_run(synced: ChainRig) -> None:
     assert weeks[monday(synced, 26)]["all_read_at"] < synced.now
 
 
-def revoked(rig: ChainRig, days_ago: int) -> str:
+def revoked(harness: ChainHarness, days_ago: int) -> str:
     """A completion that the LMS takes back without any sign on its person; gives the enrollment's id."""
-    late = rig.now - timedelta(days=days_ago)
-    done = [row for row in rig.rows("lms_enrollments") if row["completed_at"] and row["completed_at"] <= late]
+    late = harness.now - timedelta(days=days_ago)
+    done = [row for row in harness.rows("lms_enrollments") if row["completed_at"] and row["completed_at"] <= late]
     row = max(done, key=lambda each: (each["completed_at"], each["id"]))
-    rig.sandbox.mutate("remove_transcript", transcript=row["id"])
+    harness.sandbox.mutate("remove_transcript", transcript=row["id"])
     return str(row["id"])
 
 
 @pytest.mark.parametrize("days", [50, 400])
-def test_the_last_days_find_a_completion_that_was_taken_back(synced: ChainRig, days: int) -> None:
+def test_the_last_days_find_a_completion_that_was_taken_back(synced: ChainHarness, days: int) -> None:
     gone = revoked(synced, days_ago=42)
     before = synced.rows("enrollment_weeks")
     result = synced.run("enrollments_incremental", days=days)
@@ -89,7 +89,7 @@ def test_the_last_days_find_a_completion_that_was_taken_back(synced: ChainRig, d
     )
 
 
-def test_the_timetable_s_run_reads_who_is_due_and_calls_no_week_done(synced: ChainRig) -> None:
+def test_the_timetable_s_run_reads_who_is_due_and_calls_no_week_done(synced: ChainHarness) -> None:
     before = {row["week_start"]: row for row in synced.rows("enrollment_weeks")}
     assert {row["all_read_at"] for row in before.values()} == {synced.now - timedelta(hours=4)}
     assert {row["people_read"] for row in before.values()} == {len(partner_users(synced))}
@@ -105,7 +105,7 @@ def test_the_timetable_s_run_reads_who_is_due_and_calls_no_week_done(synced: Cha
     ]
 
 
-def test_the_rows_shown_are_the_tables_and_each_week_has_its_own_figures(synced: ChainRig) -> None:
+def test_the_rows_shown_are_the_tables_and_each_week_has_its_own_figures(synced: ChainHarness) -> None:
     result = synced.run("enrollments_incremental", days=400)
     stored = synced.rows("lms_enrollments")
     shown = weeks_shown(result)
@@ -129,7 +129,7 @@ def weeks_shown(result: ChainResult) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("fault", ["server_error", "wrong_type"])
-def test_who_could_not_be_read_is_read_by_the_next_incremental(synced: ChainRig, fault: str) -> None:
+def test_who_could_not_be_read_is_read_by_the_next_incremental(synced: ChainHarness, fault: str) -> None:
     """Not at all, or in part; the list of people does not show them a second time."""
     person, course = a_certification_to_come(synced)
     synced.sandbox.mutate("complete_course", person=person, course=course)
@@ -149,7 +149,7 @@ def test_who_could_not_be_read_is_read_by_the_next_incremental(synced: ChainRig,
     assert differences(synced) == []
 
 
-def test_who_could_not_be_read_by_the_full_chain_is_read_by_the_next_incremental(synced: ChainRig) -> None:
+def test_who_could_not_be_read_by_the_full_chain_is_read_by_the_next_incremental(synced: ChainHarness) -> None:
     person = sorted(partner_users(synced))[0]
     number = synced.sandbox.faults.add("server_error", f"GET /transcripts/{person}")
     assert synced.run("daily_full", assets=("enrollments",)).success
@@ -162,15 +162,15 @@ def test_who_could_not_be_read_by_the_full_chain_is_read_by_the_next_incremental
     assert asked(synced) == {person}
 
 
-def a_certification_to_come(rig: ChainRig) -> tuple[str, str]:
+def a_certification_to_come(harness: ChainHarness) -> tuple[str, str]:
     """Somebody who counts, with a live certification that the person never began."""
-    stored = rig.rows("lms_enrollments")
-    person = next(row["user_id"] for row in stored if row["completed_at"] and row["user_id"] in partner_users(rig))
+    stored = harness.rows("lms_enrollments")
+    person = next(row["user_id"] for row in stored if row["completed_at"] and row["user_id"] in partner_users(harness))
     taken = {row["course_id"] for row in stored if row["user_id"] == person}
-    live = [row["id"] for row in rig.rows("lms_courses") if row["npcu_value"] and row["status"] == "live"]
+    live = [row["id"] for row in harness.rows("lms_courses") if row["npcu_value"] and row["status"] == "live"]
     return str(person), str(next(each for each in live if each not in taken))
 
 
-def due(rig: ChainRig) -> set[str]:
+def due(harness: ChainHarness) -> set[str]:
     """Whose transcript has to be read again, as the last reading did not complete."""
-    return {row["id"] for row in rig.rows("lms_users") if row["transcript_due_since"]}
+    return {row["id"] for row in harness.rows("lms_users") if row["transcript_due_since"]}

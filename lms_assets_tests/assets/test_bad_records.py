@@ -1,4 +1,4 @@
-"""A record that cannot be read is set aside, named once, and over when it comes right; too many stop the sync."""
+"""A record that cannot be read is set aside, named once, and over when it is corrected; too many stop the sync."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from lms_assets.warehouse.schema.tables import contacts, partners
-from lms_assets_tests.assets.looking import row_of, sample_of, the_state
+from lms_assets_tests.assets.queries import row_of, sample_of, the_state
 from lms_assets_tests.harness.agreement import differences
-from lms_assets_tests.harness.chain import ChainRig
+from lms_assets_tests.harness.chain import ChainHarness
 
 pytestmark = pytest.mark.slow
 
@@ -23,14 +23,14 @@ ODD = [
 ]
 
 
-def open_failures(rig: ChainRig, before: set[int]) -> list[dict[str, Any]]:
+def open_failures(harness: ChainHarness, before: set[int]) -> list[dict[str, Any]]:
     """Failures that are not from before and not resolved."""
-    return [row for row in rig.rows("sync_failures") if row["id"] not in before and row["resolved_at"] is None]
+    return [row for row in harness.rows("sync_failures") if row["id"] not in before and row["resolved_at"] is None]
 
 
 @pytest.mark.parametrize(("asset", "endpoint", "options"), ODD, ids=[each[0] for each in ODD])
 def test_it_is_named_once_and_resolved_when_it_comes_right(
-    synced: ChainRig, asset: str, endpoint: str, options: dict[str, Any]
+    synced: ChainHarness, asset: str, endpoint: str, options: dict[str, Any]
 ) -> None:
     before, known = the_state(synced), {row["id"] for row in synced.rows("sync_failures")}
     synced.sandbox.faults.add("wrong_type", endpoint, options=options)
@@ -50,17 +50,19 @@ def test_it_is_named_once_and_resolved_when_it_comes_right(
     assert row_of(synced, "sync_failures", id=told[0][0]["id"])["resolution_action"]
 
 
-def test_more_than_the_set_share_stop_the_sync_before_it_writes(synced: ChainRig) -> None:
+def test_more_than_the_set_share_stop_the_sync_before_it_writes(synced: ChainHarness) -> None:
     before = synced.tables()
-    for person in list(synced.sandbox.world.people)[:12]:
+    for person in list(synced.sandbox.vendor_state.people)[:12]:
         synced.sandbox.mutate("set_person", person=person, fields={"disabled": {"odd": True}})
-    synced.sandbox.mutate("rename_person", person=list(synced.sandbox.world.people)[20], first_name="A", last_name="B")
+    synced.sandbox.mutate(
+        "rename_person", person=list(synced.sandbox.vendor_state.people)[20], first_name="A", last_name="B"
+    )
     result = synced.run(assets=("users",))
     assert "records could not be read, more than the" in result.errors["users"]
     assert synced.tables() == before
 
 
-def test_duplicate_emails_are_their_own_finding_and_never_unreadable_records(synced: ChainRig) -> None:
+def test_duplicate_emails_are_their_own_finding_and_never_unreadable_records(synced: ChainHarness) -> None:
     """However many: they are readable, so they do not stop the sync as unreadable records do."""
     for contact in [row for row in synced.rows("contacts") if row["is_active"]][:12]:
         synced.sandbox.mutate("add_contact", email=contact["email"], account=None)
@@ -76,10 +78,10 @@ def test_duplicate_emails_are_their_own_finding_and_never_unreadable_records(syn
     ] == [0]
 
 
-def test_a_contact_who_could_not_be_read_keeps_the_row_whose_address_another_one_has_too(synced: ChainRig) -> None:
+def test_a_contact_who_could_not_be_read_keeps_the_row_whose_address_another_one_has_too(synced: ChainHarness) -> None:
     """A new contact of another partner has it: the row is not handed over on a record that nobody could read."""
     contact = min((row for row in synced.rows("contacts") if row["impartner_id"]), key=lambda row: row["impartner_id"])
-    place = sorted(synced.sandbox.world.users).index(contact["impartner_id"])
+    place = sorted(synced.sandbox.vendor_state.users).index(contact["impartner_id"])
     others = [row for row in synced.rows("partners") if row["is_active"] and row["id"] != contact["partner_id"]]
     # The fault hits the same place of every page, so the new one must not be first on a page.
     synced.sandbox.mutate("add_contact", email="first@example.com", account=None)
@@ -93,7 +95,7 @@ def test_a_contact_who_could_not_be_read_keeps_the_row_whose_address_another_one
     assert any(text.startswith(f"contact {newer}:") for text in sample_of(result, "contact_emails_are_unique"))
 
 
-def test_an_account_that_a_portal_holds_twice_goes_from_both_rows(synced: ChainRig) -> None:
+def test_an_account_that_a_portal_holds_twice_goes_from_both_rows(synced: ChainHarness) -> None:
     """An adopted portal may; a check reports it."""
     twin = next(row for row in synced.rows("partners") if row["is_active"] and not row["total_npcu"])
     copy = {name: value for name, value in twin.items() if name != "id"} | {"account_name": "The same once more"}
@@ -106,7 +108,7 @@ def test_an_account_that_a_portal_holds_twice_goes_from_both_rows(synced: ChainR
     assert [row["is_active"] for row in rows] == [False, False]
 
 
-def test_rows_that_the_portal_made_without_a_crm_id_are_left_alone(synced: ChainRig) -> None:
+def test_rows_that_the_portal_made_without_a_crm_id_are_left_alone(synced: ChainHarness) -> None:
     with synced.warehouse.transaction() as connection:
         connection.execute(partners.insert().values(account_name="Made by hand", is_active=True))
         connection.execute(contacts.insert().values(email="by-hand@example.com", is_active=True))
@@ -118,7 +120,7 @@ def test_rows_that_the_portal_made_without_a_crm_id_are_left_alone(synced: Chain
 
 
 def test_of_two_contacts_with_one_address_one_stands_for_both_and_the_other_takes_over_when_it_goes(
-    synced: ChainRig,
+    synced: ChainHarness,
 ) -> None:
     account = next(row["impartner_id"] for row in synced.rows("partners") if row["is_active"])
     for _ in range(2):

@@ -11,12 +11,12 @@ from lms_assets.assets.confirmation import (
     ASKED_AT_ONCE,
     SAMPLE,
     ById,
-    confirm_absent,
     confirm_changed,
     confirm_deleted,
+    confirm_missing,
     read_again,
 )
-from lms_assets.assets.listing_sync import Intake, is_excluded
+from lms_assets.assets.listing_sync import ListingResult, is_excluded
 from lms_assets.domain.records.rejections import Rejected
 
 KNOWN = range(1, 11)
@@ -34,8 +34,8 @@ class Vendor:
         return {each: {"Id": each} for each in ids if each in self.holds}
 
 
-def listing(*, complete: bool = True) -> Intake[Any]:
-    return Intake([], [], complete)
+def listing(*, complete: bool = True) -> ListingResult[Any]:
+    return ListingResult([], [], complete)
 
 
 def by_id(vendor: Vendor, known: Collection[int] = KNOWN, **more: Any) -> ById[int, Any]:
@@ -43,50 +43,50 @@ def by_id(vendor: Vendor, known: Collection[int] = KNOWN, **more: Any) -> ById[i
 
 
 def test_who_is_missing_and_does_not_answer_is_gone():
-    vendor, intake = Vendor(KNOWN), listing()
-    assert confirm_absent(intake, by_id(vendor), [20, 21]) == {20, 21}
+    vendor, listing_result = Vendor(KNOWN), listing()
+    assert confirm_missing(listing_result, by_id(vendor), [20, 21]) == {20, 21}
     assert vendor.asked == [[1, 2, 9, 10, 20, 21]]
-    assert intake.complete
+    assert listing_result.complete
 
 
 def test_one_that_answers_proves_the_listing_incomplete_and_then_nobody_goes():
-    intake = listing()
-    assert confirm_absent(intake, by_id(Vendor([*KNOWN, 20])), [20, 21]) == set()
-    assert not intake.complete
-    assert intake.reasons == ["a record that the listing lacks is still there when asked for by id"]
+    listing_result = listing()
+    assert confirm_missing(listing_result, by_id(Vendor([*KNOWN, 20])), [20, 21]) == set()
+    assert not listing_result.complete
+    assert listing_result.reasons == ["a record that the listing lacks is still there when asked for by id"]
 
 
 def test_one_that_answers_and_belongs_in_no_listing_proves_nothing_against_it():
-    assert confirm_absent(listing(), by_id(Vendor([*KNOWN, 20]), belongs=lambda record: False), [20, 21]) == {20, 21}
+    assert confirm_missing(listing(), by_id(Vendor([*KNOWN, 20]), belongs=lambda record: False), [20, 21]) == {20, 21}
 
 
 def test_an_incomplete_listing_confirms_no_absence_and_costs_no_call():
     vendor = Vendor(KNOWN)
-    assert confirm_absent(listing(complete=False), by_id(vendor), [20]) == set()
-    assert confirm_absent(listing(), by_id(vendor), []) == set()
+    assert confirm_missing(listing(complete=False), by_id(vendor), [20]) == set()
+    assert confirm_missing(listing(), by_id(vendor), []) == set()
     assert vendor.asked == []
 
 
-CONFIRM: dict[str, Callable[[Intake[Any], ById[int, Any]], object]] = {
-    "absent": lambda intake, source: confirm_absent(intake, source, [20]),
-    "changed": lambda intake, source: confirm_changed(intake, source, [20], lambda each: True),
-    "deleted": lambda intake, source: confirm_deleted(intake, source, [20]),
-    "read again": lambda intake, source: set(read_again(intake, source, [20])),
+CONFIRM: dict[str, Callable[[ListingResult[Any], ById[int, Any]], object]] = {
+    "absent": lambda listing_result, source: confirm_missing(listing_result, source, [20]),
+    "changed": lambda listing_result, source: confirm_changed(listing_result, source, [20], lambda each: True),
+    "deleted": lambda listing_result, source: confirm_deleted(listing_result, source, [20]),
+    "read again": lambda listing_result, source: set(read_again(listing_result, source, [20])),
 }
 
 
 @pytest.mark.parametrize("how", CONFIRM)
 def test_an_answer_without_its_control_records_is_not_believed_whatever_was_asked(how: str):
-    intake = listing()
-    assert CONFIRM[how](intake, by_id(Vendor([2, 9, 10]))) == set()
-    assert "lacks 1 of 4 control records" in intake.reasons[0]
+    listing_result = listing()
+    assert CONFIRM[how](listing_result, by_id(Vendor([2, 9, 10]))) == set()
+    assert "lacks 1 of 4 control records" in listing_result.reasons[0]
 
 
 @pytest.mark.parametrize("how", CONFIRM)
 def test_without_any_control_record_nothing_is_asked_and_nothing_concluded(how: str):
-    vendor, intake = Vendor([]), listing()
-    assert CONFIRM[how](intake, by_id(vendor, known=[20])) == set()
-    assert not intake.complete
+    vendor, listing_result = Vendor([]), listing()
+    assert CONFIRM[how](listing_result, by_id(vendor, known=[20])) == set()
+    assert not listing_result.complete
     assert vendor.asked == []
 
 
@@ -106,23 +106,23 @@ def test_a_change_is_confirmed_when_all_say_so_again_or_are_gone():
     excluded = Rejected("excluded", "contact", "20", "why")
     holding = by_id(Vendor([*KNOWN, 20]), convert=lambda record: excluded)
     assert confirm_changed(listing(), holding, [20, 21], is_excluded) == {20, 21}
-    intake = listing()
-    assert confirm_changed(intake, by_id(Vendor([*KNOWN, 20])), [20, 21], is_excluded) == set()
-    assert not intake.complete
+    listing_result = listing()
+    assert confirm_changed(listing_result, by_id(Vendor([*KNOWN, 20])), [20, 21], is_excluded) == set()
+    assert not listing_result.complete
 
 
 def test_what_the_log_of_deletions_names_and_answers_stays_and_the_others_go():
-    intake = listing()
-    assert confirm_deleted(intake, by_id(Vendor([*KNOWN, 20])), [20, 21]) == {21}
-    assert intake.complete
+    listing_result = listing()
+    assert confirm_deleted(listing_result, by_id(Vendor([*KNOWN, 20])), [20, 21]) == {21}
+    assert listing_result.complete
 
 
 def test_of_more_than_the_limit_a_sample_is_asked_for():
     vendor, wanted = Vendor(KNOWN), range(100, 200)
-    assert confirm_absent(listing(), by_id(vendor, sample_beyond=99), wanted) == set(wanted)
+    assert confirm_missing(listing(), by_id(vendor, sample_beyond=99), wanted) == set(wanted)
     assert sum(len(part) - 4 for part in vendor.asked) == SAMPLE
     again = Vendor(KNOWN)
-    confirm_absent(listing(), by_id(again, sample_beyond=100), wanted)
+    confirm_missing(listing(), by_id(again, sample_beyond=100), wanted)
     assert sum(len(part) - 4 for part in again.asked) == len(wanted)
 
 

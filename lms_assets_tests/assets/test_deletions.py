@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from lms_assets_tests.assets.looking import a_group_of_people, a_partner_with_points, active_ids, pairs, row_of
+from lms_assets_tests.assets.queries import a_group_of_people, a_partner_with_points, active_ids, pairs, row_of
 from lms_assets_tests.harness.agreement import differences
-from lms_assets_tests.harness.chain import EVERYTHING, ChainRig
+from lms_assets_tests.harness.chain import EVERYTHING, ChainHarness
 
 pytestmark = pytest.mark.slow
 
 
-def test_a_deleted_account_is_deactivated_keeps_its_row_and_is_told_nothing_any_more(synced: ChainRig) -> None:
+def test_a_deleted_account_is_deactivated_keeps_its_row_and_is_told_nothing_any_more(synced: ChainHarness) -> None:
     partner = a_partner_with_points(synced)
     synced.sandbox.mutate("delete_account", account=partner["impartner_id"])
     result = synced.run()
@@ -33,10 +33,10 @@ def test_a_deleted_account_is_deactivated_keeps_its_row_and_is_told_nothing_any_
     ids=["tier", "no tier", "status", "name"],
 )
 def test_an_account_that_the_rules_now_leave_out_is_deactivated_and_comes_back_by_itself(
-    synced: ChainRig, fields: dict[str, str | None]
+    synced: ChainHarness, fields: dict[str, str | None]
 ) -> None:
     partner = a_partner_with_points(synced)
-    account = synced.sandbox.world.accounts[partner["impartner_id"]]
+    account = synced.sandbox.vendor_state.accounts[partner["impartner_id"]]
     before = {name: getattr(account, name) for name in fields}
     synced.sandbox.mutate("set_account", account=account.id, fields=fields)
     assert synced.run(assets=("partners",)).success
@@ -50,24 +50,24 @@ def test_an_account_that_the_rules_now_leave_out_is_deactivated_and_comes_back_b
     assert differences(synced) == []
 
 
-def test_a_contact_who_left_the_crm_no_longer_counts_and_one_who_returns_does(synced: ChainRig) -> None:
+def test_a_contact_who_left_the_crm_no_longer_counts_and_one_who_returns_does(synced: ChainHarness) -> None:
     contact = next(row for row in synced.rows("contacts") if row["lms_user_id"] and row["partner_id"])
     numbers = [contact["impartner_id"]]
-    removed = synced.sandbox.world.users[numbers[0]]
+    removed = synced.sandbox.vendor_state.users[numbers[0]]
     synced.sandbox.mutate("delete_contact", contact=numbers[0])
     assert synced.run().success
     gone = row_of(synced, "contacts", id=contact["id"])
     assert not gone["is_active"]
     assert gone["deleted_at"]
     assert differences(synced) == []
-    synced.sandbox.world.users[removed.id] = removed
-    synced.sandbox.world.touched("users")
+    synced.sandbox.vendor_state.users[removed.id] = removed
+    synced.sandbox.vendor_state.touched("users")
     assert synced.run().success
     assert row_of(synced, "contacts", id=contact["id"])["is_active"]
     assert differences(synced) == []
 
 
-def test_a_contact_set_inactive_goes_without_being_deleted(synced: ChainRig) -> None:
+def test_a_contact_set_inactive_goes_without_being_deleted(synced: ChainHarness) -> None:
     contact = next(row for row in synced.rows("contacts") if row["is_active"] and row["partner_id"])
     synced.sandbox.mutate("set_contact", contact=contact["impartner_id"], fields={"contact_status": "Terminated"})
     assert synced.run().success
@@ -75,7 +75,7 @@ def test_a_contact_set_inactive_goes_without_being_deleted(synced: ChainRig) -> 
     assert differences(synced) == []
 
 
-def test_contacts_of_a_partner_that_left_stay_linked_to_it_so_that_they_can_be_offboarded(synced: ChainRig) -> None:
+def test_contacts_of_a_partner_that_left_stay_linked_to_it_so_that_they_can_be_offboarded(synced: ChainHarness) -> None:
     partner = max(
         (row for row in synced.rows("partners") if row["is_active"]),
         key=lambda row: sum(each["partner_id"] == row["id"] for each in synced.rows("contacts")),
@@ -90,7 +90,7 @@ def test_contacts_of_a_partner_that_left_stay_linked_to_it_so_that_they_can_be_o
 
 
 @pytest.mark.parametrize("dated", [True, False])
-def test_a_disabled_person_stops_counting_and_an_enabled_one_counts_again(synced: ChainRig, dated: bool) -> None:
+def test_a_disabled_person_stops_counting_and_an_enabled_one_counts_again(synced: ChainHarness, dated: bool) -> None:
     _, members = a_group_of_people(synced)
     synced.sandbox.mutate("disable_person", person=members[0], dated=dated)
     assert synced.run().success
@@ -105,7 +105,7 @@ def test_a_disabled_person_stops_counting_and_an_enabled_one_counts_again(synced
 
 
 @pytest.mark.parametrize("dangling", [True, False])
-def test_a_deleted_person_is_marked_and_counts_for_nobody(synced: ChainRig, dangling: bool) -> None:
+def test_a_deleted_person_is_marked_and_counts_for_nobody(synced: ChainHarness, dangling: bool) -> None:
     _, members = a_group_of_people(synced)
     synced.sandbox.mutate("delete_person", person=members[0], keep_memberships=dangling)
     result = synced.run()
@@ -115,7 +115,7 @@ def test_a_deleted_person_is_marked_and_counts_for_nobody(synced: ChainRig, dang
     assert differences(synced) == []
 
 
-def test_a_person_disabled_first_and_deleted_later_ends_as_deleted(synced: ChainRig) -> None:
+def test_a_person_disabled_first_and_deleted_later_ends_as_deleted(synced: ChainHarness) -> None:
     _, members = a_group_of_people(synced)
     synced.sandbox.mutate("disable_person", person=members[0])
     assert synced.run(assets=("users",)).success
@@ -125,7 +125,7 @@ def test_a_person_disabled_first_and_deleted_later_ends_as_deleted(synced: Chain
 
 
 @pytest.mark.parametrize("how", ["deleted", "renamed"])
-def test_a_group_that_is_gone_or_left_out_is_deactivated_with_the_reason(synced: ChainRig, how: str) -> None:
+def test_a_group_that_is_gone_or_left_out_is_deactivated_with_the_reason(synced: ChainHarness, how: str) -> None:
     group, _ = a_group_of_people(synced)
     if how == "deleted":
         synced.sandbox.mutate("delete_group", group=group)
@@ -140,7 +140,7 @@ def test_a_group_that_is_gone_or_left_out_is_deactivated_with_the_reason(synced:
     assert differences(synced) == []
 
 
-def test_who_leaves_a_group_is_out_of_it_and_when_the_others_came_in_is_kept(synced: ChainRig) -> None:
+def test_who_leaves_a_group_is_out_of_it_and_when_the_others_came_in_is_kept(synced: ChainHarness) -> None:
     group, members = a_group_of_people(synced)
     joined = {row["user_id"]: row["added_at"] for row in synced.rows("lms_group_members") if row["group_id"] == group}
     synced.sandbox.mutate("remove_member", group=group, person=members[0])
@@ -150,7 +150,7 @@ def test_who_leaves_a_group_is_out_of_it_and_when_the_others_came_in_is_kept(syn
     assert differences(synced) == []
 
 
-def test_the_last_member_of_a_group_may_leave_whatever_an_empty_list_looks_like(synced: ChainRig) -> None:
+def test_the_last_member_of_a_group_may_leave_whatever_an_empty_list_looks_like(synced: ChainHarness) -> None:
     account = synced.sandbox.mutate("add_account", name="Wandering Herons")
     group = str(synced.sandbox.mutate("add_group", name="Wandering Herons Ltd", account=account))
     person = str(synced.sandbox.mutate("add_person", email="heron@example.com"))
@@ -163,7 +163,7 @@ def test_the_last_member_of_a_group_may_leave_whatever_an_empty_list_looks_like(
 
 
 @pytest.mark.parametrize("job", ["daily_full", "enrollments_incremental"])
-def test_an_enrollment_that_a_transcript_no_longer_has_is_removed(synced: ChainRig, job: str) -> None:
+def test_an_enrollment_that_a_transcript_no_longer_has_is_removed(synced: ChainHarness, job: str) -> None:
     enrollment = next(row for row in synced.rows("lms_enrollments") if row["completed_at"])
     synced.sandbox.mutate("remove_transcript", transcript=enrollment["id"])
     synced.sandbox.mutate("touch_person", person=enrollment["user_id"])
@@ -174,7 +174,7 @@ def test_an_enrollment_that_a_transcript_no_longer_has_is_removed(synced: ChainR
     assert differences(synced) == []
 
 
-def test_a_course_that_no_list_knows_any_more_still_counts_for_those_who_hold_it(synced: ChainRig) -> None:
+def test_a_course_that_no_list_knows_any_more_still_counts_for_those_who_hold_it(synced: ChainHarness) -> None:
     """Courses are never deleted on account of a sync: people still hold them."""
     courses = {row["id"] for row in synced.rows("lms_courses")}
     held = next(row["course_id"] for row in synced.rows("lms_enrollments") if row["completed_at"])
@@ -184,8 +184,8 @@ def test_a_course_that_no_list_knows_any_more_still_counts_for_those_who_hold_it
     assert differences(synced) == []
 
 
-def test_everything_at_once_ends_as_the_oracle_says(synced: ChainRig) -> None:
-    sandbox, world = synced.sandbox, synced.sandbox.world
+def test_everything_at_once_ends_as_the_oracle_says(synced: ChainHarness) -> None:
+    sandbox, vendor_state = synced.sandbox, synced.sandbox.vendor_state
     group, members = a_group_of_people(synced)
     partner = a_partner_with_points(synced)
     sandbox.mutate("remove_member", group=group, person=members[0])
@@ -193,7 +193,7 @@ def test_everything_at_once_ends_as_the_oracle_says(synced: ChainRig) -> None:
     sandbox.mutate("set_account", account=partner["impartner_id"], fields={"partner_tier": "Pending"})
     for contact in [row["impartner_id"] for row in synced.rows("contacts") if row["is_active"]][:3]:
         sandbox.mutate("delete_contact", contact=contact)
-    sandbox.mutate("rename_account", account=next(number for number in world.accounts), name="Renamed Overnight")
+    sandbox.mutate("rename_account", account=next(number for number in vendor_state.accounts), name="Renamed Overnight")
     # So much at once makes the counts fall suddenly, which somebody has to say is right.
     result = synced.run(allow=EVERYTHING)
     assert result.success, result.errors

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from lms_assets_tests.assets.looking import a_group_of_people, row_of, sample_of, the_state
+from lms_assets_tests.assets.queries import a_group_of_people, row_of, sample_of, the_state
 from lms_assets_tests.harness.agreement import differences
-from lms_assets_tests.harness.chain import ChainRig
+from lms_assets_tests.harness.chain import ChainHarness
 
 pytestmark = pytest.mark.slow
 
@@ -26,17 +26,17 @@ LISTS = {
 
 @pytest.mark.parametrize("asset", LISTS)
 @pytest.mark.parametrize("cut", ["half", "all", "all but one"])
-def test_a_list_that_ends_early_without_a_word_takes_nothing_away(synced: ChainRig, asset: str, cut: str) -> None:
+def test_a_list_that_ends_early_without_a_word_takes_nothing_away(synced: ChainHarness, asset: str, cut: str) -> None:
     """However little it lacks, and though the vendor's own count agrees with it."""
     before = the_state(synced)
-    world = synced.sandbox.world
+    vendor_state = synced.sandbox.vendor_state
     sizes = {
-        "GET /Account": len(world.accounts),
-        "GET /User": len(world.users),
-        "GET /people": len(world.people),
-        "GET /groups": len(world.groups),
-        "GET /courses": len(world.courses),
-        "GET /properties/courses": len(world.course_properties),
+        "GET /Account": len(vendor_state.accounts),
+        "GET /User": len(vendor_state.users),
+        "GET /people": len(vendor_state.people),
+        "GET /groups": len(vendor_state.groups),
+        "GET /courses": len(vendor_state.courses),
+        "GET /properties/courses": len(vendor_state.course_properties),
     }
     keep = {"half": None, "all": 0, "all but one": sizes.get(LISTS[asset], 2) - 1}[cut]
     synced.sandbox.faults.add("cut_short", LISTS[asset], **({} if keep is None else {"keep": keep}))
@@ -45,24 +45,24 @@ def test_a_list_that_ends_early_without_a_word_takes_nothing_away(synced: ChainR
 
 
 @pytest.mark.parametrize("asset", ["partners", "contacts"])
-def test_a_crm_list_that_ends_early_is_read_on_from_where_it_ended(rig: ChainRig, asset: str) -> None:
+def test_a_crm_list_that_ends_early_is_read_on_from_where_it_ended(harness: ChainHarness, asset: str) -> None:
     """At the first load nothing is stored that could show the gap."""
-    rig.sandbox.faults.add("cut_short", LISTS[asset], first=2)
-    result = rig.run()
+    harness.sandbox.faults.add("cut_short", LISTS[asset], first=2)
+    result = harness.run()
     assert result.success, result.errors
-    assert differences(rig) == []
+    assert differences(harness) == []
 
 
-def test_people_whom_a_cut_list_lacks_are_found_as_members(rig: ChainRig) -> None:
+def test_people_whom_a_cut_list_lacks_are_found_as_members(harness: ChainHarness) -> None:
     """At the first load: their groups know them, and they answer when asked for."""
-    rig.sandbox.faults.add("cut_short", LISTS["users"], first=2)
-    result = rig.run()
-    members = {row["user_id"] for row in rig.rows("lms_group_members")} & set(rig.sandbox.world.people)
-    assert members <= {row["id"] for row in rig.rows("lms_users")}
+    harness.sandbox.faults.add("cut_short", LISTS["users"], first=2)
+    result = harness.run()
+    members = {row["user_id"] for row in harness.rows("lms_group_members")} & set(harness.sandbox.vendor_state.people)
+    assert members <= {row["id"] for row in harness.rows("lms_users")}
     assert result.metadata["memberships"]["people_missing_in_the_list_of_people"] > 0
 
 
-def test_a_404_for_members_of_a_group_that_counts_some_keeps_them(synced: ChainRig) -> None:
+def test_a_404_for_members_of_a_group_that_counts_some_keeps_them(synced: ChainHarness) -> None:
     group, _ = a_group_of_people(synced)
     synced.sandbox.faults.add("not_found", f"GET /groups/{group}/memberships")
     before = the_state(synced)
@@ -71,40 +71,44 @@ def test_a_404_for_members_of_a_group_that_counts_some_keeps_them(synced: ChainR
     assert "memberships_are_current" in result.red
 
 
-def test_a_group_that_seems_empty_at_the_first_load_is_doubted_and_its_partner_not_pushed(rig: ChainRig) -> None:
+def test_a_group_that_seems_empty_at_the_first_load_is_doubted_and_its_partner_not_pushed(
+    harness: ChainHarness,
+) -> None:
     """A count that is too low costs a tier; the CRM keeps what it had until the group was read whole."""
-    world = rig.sandbox.world
-    link = next(group for group in world.intended_links if len(world.memberships[group]) > 3)
-    number = rig.sandbox.faults.add("not_found", f"GET /groups/{link}/memberships")
-    result = rig.run()
-    partner = row_of(rig, "lms_groups", id=link)["partner_id"]
-    account = row_of(rig, "partners", id=partner)["impartner_id"]
-    assert account not in {row["impartner_id"] for row in rig.rows("pushed_partner_counts")}
+    vendor_state = harness.sandbox.vendor_state
+    link = next(group for group in vendor_state.intended_links if len(vendor_state.memberships[group]) > 3)
+    number = harness.sandbox.faults.add("not_found", f"GET /groups/{link}/memberships")
+    result = harness.run()
+    partner = row_of(harness, "lms_groups", id=link)["partner_id"]
+    account = row_of(harness, "partners", id=partner)["impartner_id"]
+    assert account not in {row["impartner_id"] for row in harness.rows("pushed_partner_counts")}
     assert result.metadata["pushed_partner_cert_counts"]["partners_withheld"] == 1
     assert {"memberships_are_current", "no_partner_is_withheld"} <= result.red
     (told,) = sample_of(result, "no_partner_is_withheld")
     assert told == f"partner {partner}: members of group {link} were never read completely"
-    rig.sandbox.faults.remove(number)
-    mended = rig.run()
+    harness.sandbox.faults.remove(number)
+    mended = harness.run()
     assert (mended.success, "no_partner_is_withheld" in mended.red) == (True, False)
-    assert differences(rig) == []
+    assert differences(harness) == []
 
 
-def test_a_wrong_404_for_members_of_a_group_without_a_count_is_not_taken_for_an_empty_list(rig: ChainRig) -> None:
+def test_a_wrong_404_for_members_of_a_group_without_a_count_is_not_taken_for_an_empty_list(
+    harness: ChainHarness,
+) -> None:
     """At the first load nothing else could show it; the list is read a second time."""
-    world = rig.sandbox.world
-    group = next(each for each in world.intended_links if len(world.memberships[each]) > 3)
-    place = list(world.groups).index(group)
-    rig.sandbox.faults.add("null_field", "GET /groups", field="attributes.user_count", row=place)
-    rig.sandbox.faults.add("not_found", f"GET /groups/{group}/memberships", first=1)
-    assert "memberships_are_current" in rig.run().red
-    assert row_of(rig, "lms_groups", id=group)["members_synced_at"] is None
-    rig.sandbox.faults.reset()
-    assert rig.run().success
-    assert differences(rig) == []
+    vendor_state = harness.sandbox.vendor_state
+    group = next(each for each in vendor_state.intended_links if len(vendor_state.memberships[each]) > 3)
+    place = list(vendor_state.groups).index(group)
+    harness.sandbox.faults.add("null_field", "GET /groups", field="attributes.user_count", row=place)
+    harness.sandbox.faults.add("not_found", f"GET /groups/{group}/memberships", first=1)
+    assert "memberships_are_current" in harness.run().red
+    assert row_of(harness, "lms_groups", id=group)["members_synced_at"] is None
+    harness.sandbox.faults.reset()
+    assert harness.run().success
+    assert differences(harness) == []
 
 
-def test_one_404_for_the_transcript_of_somebody_who_is_there_loses_nothing(synced: ChainRig) -> None:
+def test_one_404_for_the_transcript_of_somebody_who_is_there_loses_nothing(synced: ChainHarness) -> None:
     person = next(row["user_id"] for row in synced.rows("lms_enrollments"))
     synced.sandbox.faults.add("not_found", f"GET /transcripts/{person}", first=1)
     before = the_state(synced)
@@ -115,25 +119,25 @@ def test_one_404_for_the_transcript_of_somebody_who_is_there_loses_nothing(synce
 
 
 @pytest.mark.parametrize("reading", [0, 1])
-def test_a_wrong_404_at_the_first_load_is_no_empty_transcript(rig: ChainRig, reading: int) -> None:
+def test_a_wrong_404_at_the_first_load_is_no_empty_transcript(harness: ChainHarness, reading: int) -> None:
     """Whoever holds something is not taken for somebody without a transcript; the partner waits."""
-    holder = next(each for each, rows in rig.sandbox.world.transcripts.items() if len(rows) > 2)
-    rig.sandbox.faults.add("not_found", f"GET /transcripts/{holder}", first=1, after=reading)
-    result = rig.run()
+    holder = next(each for each, rows in harness.sandbox.vendor_state.transcripts.items() if len(rows) > 2)
+    harness.sandbox.faults.add("not_found", f"GET /transcripts/{holder}", first=1, after=reading)
+    result = harness.run()
     assert result.success, result.errors
-    rig.sandbox.faults.reset()
-    rig.advance(hours=4)
-    assert rig.run("enrollments_incremental").success
-    assert rig.run("push_to_impartner").success
-    assert differences(rig) == []
+    harness.sandbox.faults.reset()
+    harness.advance(hours=4)
+    assert harness.run("enrollments_incremental").success
+    assert harness.run("push_to_impartner").success
+    assert differences(harness) == []
 
 
 @pytest.mark.parametrize("answer", ["404", "list"])
-def test_whoever_has_no_transcript_any_more_holds_nothing(synced: ChainRig, answer: str) -> None:
+def test_whoever_has_no_transcript_any_more_holds_nothing(synced: ChainHarness, answer: str) -> None:
     """404 for the transcript and 200 for the person, twice over, is an empty transcript, and no failure."""
     synced.sandbox.sandbox.config = replace(synced.sandbox.sandbox.config, empty_transcripts=answer)
     person = next(row["user_id"] for row in synced.rows("lms_enrollments") if row["completed_at"])
-    for row in list(synced.sandbox.world.transcripts[person]):
+    for row in list(synced.sandbox.vendor_state.transcripts[person]):
         synced.sandbox.mutate("remove_transcript", transcript=row.id)
     result = synced.run()
     assert result.success, result.errors
@@ -142,9 +146,11 @@ def test_whoever_has_no_transcript_any_more_holds_nothing(synced: ChainRig, answ
     assert differences(synced) == []
 
 
-def test_people_without_transcripts_cost_one_call_each_once_that_is_known(synced: ChainRig) -> None:
+def test_people_without_transcripts_cost_one_call_each_once_that_is_known(synced: ChainHarness) -> None:
     """The vendor answers 404 for them, as published clients meet it."""
-    bare = [each for each in synced.sandbox.world.people if not synced.sandbox.world.transcripts.get(each)]
+    bare = [
+        each for each in synced.sandbox.vendor_state.people if not synced.sandbox.vendor_state.transcripts.get(each)
+    ]
     known = {row["id"] for row in synced.rows("lms_users") if row["transcript_read_at"]} & set(bare)
     assert known
     synced.sandbox.reset_stats()
@@ -170,29 +176,34 @@ def test_people_without_transcripts_cost_one_call_each_once_that_is_known(synced
     ],
 )
 def test_a_record_that_is_wrong_once_costs_nobody_anything(
-    synced: ChainRig, asset: str, kind: str, options: dict[str, Any]
+    synced: ChainHarness, asset: str, kind: str, options: dict[str, Any]
 ) -> None:
     """Each record in turn comes damaged in the listing and right when it is asked for."""
-    world = synced.sandbox.world
+    vendor_state = synced.sandbox.vendor_state
     before = _what_counts(synced)
-    rows = {"partners": world.accounts, "contacts": world.users, "users": world.people, "groups": world.groups}
-    for place in range(0, min(100, len(rows.get(asset, world.course_properties))), 13):
+    rows = {
+        "partners": vendor_state.accounts,
+        "contacts": vendor_state.users,
+        "users": vendor_state.people,
+        "groups": vendor_state.groups,
+    }
+    for place in range(0, min(100, len(rows.get(asset, vendor_state.course_properties))), 13):
         synced.sandbox.faults.reset()
         synced.sandbox.faults.add(kind, LISTS[asset], first=1, row=place, **options)
         synced.run(assets=(asset,))
         assert _what_counts(synced) == before, f"record {place}"
 
 
-def _what_counts(rig: ChainRig) -> dict[str, Any]:
+def _what_counts(harness: ChainHarness) -> dict[str, Any]:
     return {
-        **the_state(rig),
-        "contacts' links": {row["id"]: (row["partner_id"], row["lms_user_id"]) for row in rig.rows("contacts")},
-        "points": {row["id"]: row["npcu_value"] for row in rig.rows("lms_courses")},
-        "groups' links": {row["id"]: row["partner_id"] for row in rig.rows("lms_groups")},
+        **the_state(harness),
+        "contacts' links": {row["id"]: (row["partner_id"], row["lms_user_id"]) for row in harness.rows("contacts")},
+        "points": {row["id"]: row["npcu_value"] for row in harness.rows("lms_courses")},
+        "groups' links": {row["id"]: row["partner_id"] for row in harness.rows("lms_groups")},
     }
 
 
-def test_a_completion_that_is_missing_once_is_not_taken_back(synced: ChainRig) -> None:
+def test_a_completion_that_is_missing_once_is_not_taken_back(synced: ChainHarness) -> None:
     enrollment = next(row for row in synced.rows("lms_enrollments") if row["completed_at"])
     for kind, field in (("null_field", "completed_at"), ("wrong_type", "progress_status")):
         options = {"value": "enrolled"} if kind == "wrong_type" else {}
@@ -204,16 +215,16 @@ def test_a_completion_that_is_missing_once_is_not_taken_back(synced: ChainRig) -
         assert row_of(synced, "lms_enrollments", id=enrollment["id"])["status"] == "completed"
 
 
-def test_a_first_push_that_would_lower_the_crm_far_is_held_back_until_somebody_allows_it(rig: ChainRig) -> None:
+def test_a_first_push_that_would_lower_the_crm_far_is_held_back_until_somebody_allows_it(harness: ChainHarness) -> None:
     """An older portal kept these counts; a first load that lacks half the people must not overwrite them."""
-    for number in list(rig.sandbox.world.accounts):
-        rig.sandbox.mutate("set_account", account=number, fields={"total_npcu": 40})
-    result = rig.run()
+    for number in list(harness.sandbox.vendor_state.accounts):
+        harness.sandbox.mutate("set_account", account=number, fields={"total_npcu": 40})
+    result = harness.run()
     assert result.failed == ("pushed_partner_cert_counts",)
     assert "lms-assets run push_to_impartner --allow first_push" in result.errors["pushed_partner_cert_counts"]
-    assert "PATCH /Account" not in rig.sandbox.stats()["impartner"]["by_endpoint"]
-    assert rig.run("push_to_impartner", allow=("first_push",)).success
-    (use,) = rig.rows("sync_override_uses")
+    assert "PATCH /Account" not in harness.sandbox.stats()["impartner"]["by_endpoint"]
+    assert harness.run("push_to_impartner", allow=("first_push",)).success
+    (use,) = harness.rows("sync_override_uses")
     assert (use["what"], use["asset"], use["used_by"]) == ("first_push", "pushed_partner_cert_counts", "the test")
     assert use["number"] > 20
-    assert differences(rig) == []
+    assert differences(harness) == []

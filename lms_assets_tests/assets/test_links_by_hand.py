@@ -5,20 +5,20 @@ from __future__ import annotations
 import pytest
 
 from lms_assets.warehouse.results.links import remove_override, set_override
-from lms_assets_tests.assets.looking import a_group_of_people, row_of, sample_of
+from lms_assets_tests.assets.queries import a_group_of_people, row_of, sample_of
 from lms_assets_tests.harness.agreement import differences
-from lms_assets_tests.harness.chain import EVERYTHING, ChainRig
+from lms_assets_tests.harness.chain import EVERYTHING, ChainHarness
 
 pytestmark = pytest.mark.slow
 
 
-def override(rig: ChainRig, group: str, partner: int | None) -> None:
+def override(harness: ChainHarness, group: str, partner: int | None) -> None:
     """Set a link by hand."""
-    with rig.warehouse.transaction() as connection:
-        set_override(connection, group, partner, note="by hand", now=rig.now)
+    with harness.warehouse.transaction() as connection:
+        set_override(connection, group, partner, note="by hand", now=harness.now)
 
 
-def test_a_group_given_to_another_partner_by_hand_counts_there_chain_after_chain(synced: ChainRig) -> None:
+def test_a_group_given_to_another_partner_by_hand_counts_there_chain_after_chain(synced: ChainHarness) -> None:
     group, _ = a_group_of_people(synced)
     other = next(row for row in synced.rows("partners") if row["is_active"] and not row["total_npcu"])
     override(synced, group, other["id"])
@@ -29,7 +29,7 @@ def test_a_group_given_to_another_partner_by_hand_counts_there_chain_after_chain
         assert differences(synced, {group: other["impartner_id"]}) == []
 
 
-def test_a_group_said_to_be_nobodys_is_nobodys_until_the_override_goes(synced: ChainRig) -> None:
+def test_a_group_said_to_be_nobodys_is_nobodys_until_the_override_goes(synced: ChainHarness) -> None:
     group, _ = a_group_of_people(synced)
     before = row_of(synced, "lms_groups", id=group)["partner_id"]
     override(synced, group, None)
@@ -44,7 +44,7 @@ def test_a_group_said_to_be_nobodys_is_nobodys_until_the_override_goes(synced: C
 
 
 @pytest.mark.parametrize("what", ["group", "partner"])
-def test_an_override_that_points_to_nothing_shows_in_a_check(synced: ChainRig, what: str) -> None:
+def test_an_override_that_points_to_nothing_shows_in_a_check(synced: ChainHarness, what: str) -> None:
     group, _ = a_group_of_people(synced)
     partner = row_of(synced, "lms_groups", id=group)["partner_id"]
     override(synced, "no-such-group" if what == "group" else group, 99_999 if what == "partner" else partner)
@@ -53,7 +53,7 @@ def test_an_override_that_points_to_nothing_shows_in_a_check(synced: ChainRig, w
     assert result.metadata["groups"]["overrides_that_point_to_nothing"] == 1
 
 
-def test_a_group_that_lost_its_partner_by_a_rename_is_a_red_check_until_somebody_acts(synced: ChainRig) -> None:
+def test_a_group_that_lost_its_partner_by_a_rename_is_a_red_check_until_somebody_acts(synced: ChainHarness) -> None:
     group, _ = a_group_of_people(synced)
     partner = row_of(synced, "partners", id=row_of(synced, "lms_groups", id=group)["partner_id"])
     synced.sandbox.mutate("rename_account", account=partner["impartner_id"], name="Something Else Entirely")

@@ -1,4 +1,4 @@
-"""One asset started by itself, as the UI's button does: no gate runs before it, so it looks at them itself."""
+"""One asset started by itself, as the UI's button does: no blocking check runs before it, so it looks at them itself."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import update
 
 from lms_assets.warehouse.schema.tables import lms_users
-from lms_assets_tests.harness.chain import STAMPS, ChainRig
+from lms_assets_tests.harness.chain import STAMPS, ChainHarness
 
 IN_JOBS = [
     ("enrollments_incremental", "enrollments"),
@@ -16,13 +16,15 @@ IN_JOBS = [
 
 
 @pytest.mark.parametrize(("job", "asset"), IN_JOBS)
-def test_it_goes_through_on_good_data(synced: ChainRig, job: str, asset: str) -> None:
+def test_it_goes_through_on_good_data(synced: ChainHarness, job: str, asset: str) -> None:
     result = synced.run(job, assets=(asset,), alone=True)
     assert result.success, result.errors
 
 
 @pytest.mark.parametrize(("job", "asset"), IN_JOBS)
-def test_it_writes_and_sends_nothing_on_data_that_a_gate_would_refuse(synced: ChainRig, job: str, asset: str) -> None:
+def test_it_writes_and_sends_nothing_on_data_that_a_blocking_check_would_refuse(
+    synced: ChainHarness, job: str, asset: str
+) -> None:
     person = next(row["user_id"] for row in synced.rows("lms_enrollments") if row["status"] == "completed")
     course = next(row["id"] for row in synced.rows("lms_courses") if row["npcu_value"] and row["status"] == "live")
     synced.sandbox.mutate("complete_course", person=person, course=course)
@@ -40,16 +42,16 @@ def test_it_writes_and_sends_nothing_on_data_that_a_gate_would_refuse(synced: Ch
     assert not asked["impartner"]["by_endpoint"]
 
 
-def _stamps(rig: ChainRig) -> list[tuple[object, ...]]:
+def _stamps(harness: ChainHarness) -> list[tuple[object, ...]]:
     """When each row of the counts and enrollments was written: the same again when nothing was."""
     return [
         tuple(row[name] for name in sorted(STAMPS & set(row)))
         for table in ("partners", "partner_cert_history", "lms_enrollments", "pushed_partner_counts")
-        for row in rig.rows(table)
+        for row in harness.rows(table)
     ]
 
 
-def test_it_goes_through_where_the_person_who_starts_it_allows_the_fall(synced: ChainRig) -> None:
+def test_it_goes_through_where_the_person_who_starts_it_allows_the_fall(synced: ChainHarness) -> None:
     with synced.warehouse.transaction() as connection:
         connection.exec_driver_sql(
             "UPDATE sync_state SET value = '5000' WHERE name = 'certifications_when_last_counted'"

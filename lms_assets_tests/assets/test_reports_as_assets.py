@@ -1,4 +1,4 @@
-"""The reports as Dagster runs them: behind their gate, as files without a mail server."""
+"""The reports as Dagster runs them: behind their blocking check, as files without a mail server."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import dagster as dg
 from sqlalchemy import insert
 
 from lms_assets.warehouse.schema import tables as t
-from lms_assets_tests.harness.chain import ChainRig
+from lms_assets_tests.harness.chain import ChainHarness
 
 
-def test_reports_are_held_back_before_anything_was_counted(rig: ChainRig) -> None:
-    result = rig.run("weekly_reports")
+def test_reports_are_held_back_before_anything_was_counted(harness: ChainHarness) -> None:
+    result = harness.run("weekly_reports")
     assert not result.success
     assert "no counts exist yet" in result.errors["pam_weekly_report"]
-    assert not (rig.folder / "reports").exists()
+    assert not (harness.folder / "reports").exists()
 
 
-def test_without_a_mail_server_both_reports_are_written_as_files(synced: ChainRig) -> None:
+def test_without_a_mail_server_both_reports_are_written_as_files(synced: ChainHarness) -> None:
     result = synced.run("weekly_reports")
     assert result.success, result.errors
     suffixes = sorted(path.suffix for path in (synced.folder / "reports").rglob("*") if path.is_file())
@@ -26,7 +26,7 @@ def test_without_a_mail_server_both_reports_are_written_as_files(synced: ChainRi
     assert "NPCU" in preview
 
 
-def test_a_preview_in_dagster_names_no_person(synced: ChainRig) -> None:
+def test_a_preview_in_dagster_names_no_person(synced: ChainHarness) -> None:
     result = synced.run("weekly_reports")
     names = {f"{row['first_name']} {row['last_name']}" for row in synced.rows("lms_users") if row["first_name"]}
     for asset in ("pam_weekly_report", "executive_weekly_report"):
@@ -34,7 +34,7 @@ def test_a_preview_in_dagster_names_no_person(synced: ChainRig) -> None:
         assert not [name for name in names if len(name) > 6 and name in shown]
 
 
-def test_old_counts_are_held_back_until_a_person_releases_them(synced: ChainRig) -> None:
+def test_old_counts_are_held_back_until_a_person_releases_them(synced: ChainHarness) -> None:
     synced.advance(hours=40)
     held = synced.run("weekly_reports")
     assert not held.success
@@ -50,7 +50,7 @@ def test_old_counts_are_held_back_until_a_person_releases_them(synced: ChainRig)
     assert all("Subject: Old figures, as of " in mail for mail in mails)
 
 
-def test_account_managers_who_can_never_get_a_report_are_named_without_their_names(synced: ChainRig) -> None:
+def test_account_managers_who_can_never_get_a_report_are_named_without_their_names(synced: ChainHarness) -> None:
     owner = next(row["account_owner"] for row in synced.rows("partners") if row["is_active"] and row["account_owner"])
     fine = {"owner_name": f" {owner.upper()} ", "email": "fine@example.com", "report_frequency": "Weekly"}
     managers = [

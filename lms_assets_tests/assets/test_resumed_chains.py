@@ -15,9 +15,9 @@ from lms_assets.assets.sync_run import Step
 from lms_assets.run_tags import AS_OF_TAG
 from lms_assets.warehouse.results.counts import last_counted
 from lms_assets.warehouse.schema.tables import transcript_staging
-from lms_assets_tests.assets.looking import row_of
+from lms_assets_tests.assets.queries import row_of
 from lms_assets_tests.harness.agreement import differences
-from lms_assets_tests.harness.chain import ChainResult, ChainRig
+from lms_assets_tests.harness.chain import ChainHarness, ChainResult
 
 LEFT = ("enrollments", "partner_cert_counts", "pushed_partner_cert_counts")
 
@@ -32,59 +32,59 @@ def of_one_chain() -> Iterator[None]:
 class Interrupted:
     """A chain that failed among the transcripts, and what its person completes afterwards."""
 
-    def __init__(self, rig: ChainRig) -> None:
-        self.rig = rig
-        self.started_at = rig.now
-        rig.advance(minutes=10)
-        rig.sandbox.faults.add("server_error", "GET /transcripts/*", after=39)
+    def __init__(self, harness: ChainHarness) -> None:
+        self.harness = harness
+        self.started_at = harness.now
+        harness.advance(minutes=10)
+        harness.sandbox.faults.add("server_error", "GET /transcripts/*", after=39)
         with of_one_chain():
-            failed = rig.run(assets=LEFT, tags={AS_OF_TAG: self.started_at.isoformat()})
-        rig.sandbox.faults.reset()
+            failed = harness.run(assets=LEFT, tags={AS_OF_TAG: self.started_at.isoformat()})
+        harness.sandbox.faults.reset()
         assert failed.failed == ("enrollments",)
-        self.staged = staged(rig)
-        self.person, self.course, self.partner = somebody(rig, self.staged)
+        self.staged = staged(harness)
+        self.person, self.course, self.partner = somebody(harness, self.staged)
 
     def resume(self) -> ChainResult:
         with of_one_chain():
-            return self.rig.run(assets=LEFT, tags={AS_OF_TAG: self.started_at.isoformat()})
+            return self.harness.run(assets=LEFT, tags={AS_OF_TAG: self.started_at.isoformat()})
 
     @property
     def npcu(self) -> int:
         """The partner's points in the portal."""
-        return int(row_of(self.rig, "partners", id=self.partner["id"])["total_npcu"])
+        return int(row_of(self.harness, "partners", id=self.partner["id"])["total_npcu"])
 
     @property
     def shown(self) -> Any:
         """The partner's points in the CRM."""
-        return self.rig.sandbox.world.accounts[self.partner["impartner_id"]].total_npcu
+        return self.harness.sandbox.vendor_state.accounts[self.partner["impartner_id"]].total_npcu
 
 
-def somebody(rig: ChainRig, people: set[str]) -> tuple[str, str, dict[str, Any]]:
+def somebody(harness: ChainHarness, people: set[str]) -> tuple[str, str, dict[str, Any]]:
     """One of these people of a partner with points, and a certification of one point that the person never began."""
-    stored = rig.rows("lms_enrollments")
-    partners = {row["id"]: row for row in rig.rows("partners") if row["total_npcu"]}
-    for row in rig.rows("contacts"):
+    stored = harness.rows("lms_enrollments")
+    partners = {row["id"]: row for row in harness.rows("partners") if row["total_npcu"]}
+    for row in harness.rows("contacts"):
         if row["lms_user_id"] in people and row["is_active"] and row["partner_id"] in partners:
             taken = {each["course_id"] for each in stored if each["user_id"] == row["lms_user_id"]}
-            courses = rig.rows("lms_courses")
+            courses = harness.rows("lms_courses")
             live = [each["id"] for each in courses if each["npcu_value"] == 1 and each["status"] == "live"]
             return row["lms_user_id"], next(each for each in live if each not in taken), partners[row["partner_id"]]
     raise AssertionError("none of them counts for a partner with points")
 
 
-def staged(rig: ChainRig) -> set[str]:
-    with rig.warehouse.read() as connection:
+def staged(harness: ChainHarness) -> set[str]:
+    with harness.warehouse.read() as connection:
         return set(connection.execute(select(transcript_staging.c.person_id)).scalars())
 
 
-def counted_as_of(rig: ChainRig) -> datetime:
-    with rig.warehouse.read() as connection:
+def counted_as_of(harness: ChainHarness) -> datetime:
+    with harness.warehouse.read() as connection:
         counted = last_counted(connection)
     assert counted is not None
     return counted.as_of
 
 
-def test_resuming_keeps_what_an_incremental_has_read_since(synced: ChainRig) -> None:
+def test_resuming_keeps_what_an_incremental_has_read_since(synced: ChainHarness) -> None:
     chain = Interrupted(synced)
     before = chain.npcu
     synced.advance(hours=1)
@@ -113,16 +113,16 @@ def test_resuming_keeps_what_an_incremental_has_read_since(synced: ChainRig) -> 
     assert following.metadata["enrollments"]["people_read"] < len(after), "only who is due"
 
 
-def read_marks(rig: ChainRig) -> dict[str, datetime]:
+def read_marks(harness: ChainHarness) -> dict[str, datetime]:
     """As of when each person was last read completely."""
     return {
         row["id"]: row["enrollment_synced_at"]
-        for row in rig.rows("lms_users")
+        for row in harness.rows("lms_users")
         if row["enrollment_synced_at"] is not None
     }
 
 
-def test_resuming_keeps_what_was_read_in_part_since(synced: ChainRig) -> None:
+def test_resuming_keeps_what_was_read_in_part_since(synced: ChainHarness) -> None:
     """A reading that is not complete adds what it shows; a staged one that lacks it must not take it away."""
     chain = Interrupted(synced)
     before = chain.npcu
@@ -141,7 +141,7 @@ def test_resuming_keeps_what_was_read_in_part_since(synced: ChainRig) -> None:
 
 
 @pytest.mark.parametrize("resumed_first", [True, False])
-def test_listing_marks_do_not_move_back(synced: ChainRig, resumed_first: bool) -> None:
+def test_listing_marks_do_not_move_back(synced: ChainHarness, resumed_first: bool) -> None:
     """Two runs of the timetable, of which the older one is worked off last."""
     older = synced.now
     synced.advance(hours=4)

@@ -9,37 +9,37 @@ import pytest
 
 from lms_assets.domain.rules import Rules
 from lms_assets.warehouse import reading
-from lms_assets_tests.assets.looking import a_partner_with_points, row_of, sample_of
+from lms_assets_tests.assets.queries import a_partner_with_points, row_of, sample_of
 from lms_assets_tests.harness.agreement import differences
-from lms_assets_tests.harness.chain import ChainRig
+from lms_assets_tests.harness.chain import ChainHarness
 
 pytestmark = pytest.mark.slow
 
 
-def kinds(rig: ChainRig) -> dict[int, set[str]]:
+def kinds(harness: ChainHarness) -> dict[int, set[str]]:
     """Partner row id to the kinds of reasons why it is withheld."""
-    with rig.warehouse.read() as connection:
+    with harness.warehouse.read() as connection:
         found = reading.withheld_partners(connection, Rules())
     return {partner_id: {each.kind for each in reasons} for partner_id, reasons in found.items()}
 
 
-def shown_total(rig: ChainRig, account: int) -> Any:
+def shown_total(harness: ChainHarness, account: int) -> Any:
     """What the CRM shows of an account."""
-    return rig.sandbox.world.accounts[account].total_npcu
+    return harness.sandbox.vendor_state.accounts[account].total_npcu
 
 
-def a_course(rig: ChainRig) -> str:
+def a_course(harness: ChainHarness) -> str:
     """A certification."""
-    return str(next(row["id"] for row in rig.rows("lms_courses") if row["npcu_value"] == 1))
+    return str(next(row["id"] for row in harness.rows("lms_courses") if row["npcu_value"] == 1))
 
 
-def a_new_partner(rig: ChainRig, name: str = "Quillfeather Works") -> tuple[int, str, str]:
+def a_new_partner(harness: ChainHarness, name: str = "Quillfeather Works") -> tuple[int, str, str]:
     """An account, its group and a member with a certification: (account, group, person)."""
-    account = int(rig.sandbox.mutate("add_account", name=name))
-    group = str(rig.sandbox.mutate("add_group", name=f"ptr_{name}", account=account))
-    person = str(rig.sandbox.mutate("add_person", email="new.learner@quillfeather.example"))
-    rig.sandbox.mutate("add_member", group=group, person=person)
-    rig.sandbox.mutate("complete_course", person=person, course=a_course(rig))
+    account = int(harness.sandbox.mutate("add_account", name=name))
+    group = str(harness.sandbox.mutate("add_group", name=f"ptr_{name}", account=account))
+    person = str(harness.sandbox.mutate("add_person", email="new.learner@quillfeather.example"))
+    harness.sandbox.mutate("add_member", group=group, person=person)
+    harness.sandbox.mutate("complete_course", person=person, course=a_course(harness))
     return account, group, person
 
 
@@ -48,7 +48,7 @@ def a_new_partner(rig: ChainRig, name: str = "Quillfeather Works") -> tuple[int,
     [("groups", "GET /groups"), ("memberships", "GET /groups/{id}/memberships"), ("enrollments", "GET /transcripts/*")],
 )
 def test_a_new_partner_is_not_pushed_before_a_chain_has_been_through(
-    synced: ChainRig, dies_in: str, endpoint: str
+    synced: ChainHarness, dies_in: str, endpoint: str
 ) -> None:
     account, _, _ = a_new_partner(synced)
     synced.sandbox.mutate("set_account", account=account, fields={"total_npcu": 7})
@@ -71,7 +71,7 @@ def test_a_new_partner_is_not_pushed_before_a_chain_has_been_through(
     assert differences(synced) == []
 
 
-def test_a_count_made_before_everything_was_read_does_not_leave_later(synced: ChainRig) -> None:
+def test_a_count_made_before_everything_was_read_does_not_leave_later(synced: ChainHarness) -> None:
     """Assets started one by one: everything is read at last, and the stored count is still that of before."""
     account, _, _ = a_new_partner(synced)
     synced.sandbox.mutate("set_account", account=account, fields={"total_npcu": 7})
@@ -88,8 +88,8 @@ def test_a_count_made_before_everything_was_read_does_not_leave_later(synced: Ch
     assert shown_total(synced, account) == 1
 
 
-def test_what_a_count_rests_on_changes_and_it_waits_until_that_was_read(synced: ChainRig) -> None:
-    """A partner that comes back, a group linked anew, an override written or removed, a contact that moves."""
+def test_what_a_count_rests_on_changes_and_it_waits_until_that_was_read(synced: ChainHarness) -> None:
+    """A partner that comes back, a group linked again, an override written or removed, a contact that moves."""
     partner = a_partner_with_points(synced)
     account, row_id = partner["impartner_id"], partner["id"]
     tier = partner["partner_tier"]
@@ -134,29 +134,33 @@ def test_what_a_count_rests_on_changes_and_it_waits_until_that_was_read(synced: 
     assert row_of(synced, "contacts", id=contact["id"])["lms_user_id"] is None
 
 
-def test_a_person_never_read_is_not_taken_for_somebody_who_holds_nothing(rig: ChainRig) -> None:
+def test_a_person_never_read_is_not_taken_for_somebody_who_holds_nothing(harness: ChainHarness) -> None:
     """Up to 5 % of the people may be unread; the CRM keeps what it has of their partners until they were read once."""
-    world = rig.sandbox.world
-    group = next(each for each in world.intended_links if len(world.memberships[each]) > 3)
-    person = next(each for each in world.memberships[group] if each in world.people and not world.people[each].disabled)
-    number = rig.sandbox.faults.add("server_error", f"GET /transcripts/{person}")
-    result = rig.run()
+    vendor_state = harness.sandbox.vendor_state
+    group = next(each for each in vendor_state.intended_links if len(vendor_state.memberships[each]) > 3)
+    person = next(
+        each
+        for each in vendor_state.memberships[group]
+        if each in vendor_state.people and not vendor_state.people[each].disabled
+    )
+    number = harness.sandbox.faults.add("server_error", f"GET /transcripts/{person}")
+    result = harness.run()
     assert result.success, result.errors
-    partner = row_of(rig, "lms_groups", id=group)["partner_id"]
-    account = row_of(rig, "partners", id=partner)["impartner_id"]
-    assert account not in {row["impartner_id"] for row in rig.rows("pushed_partner_counts")}
+    partner = row_of(harness, "lms_groups", id=group)["partner_id"]
+    account = row_of(harness, "partners", id=partner)["impartner_id"]
+    assert account not in {row["impartner_id"] for row in harness.rows("pushed_partner_counts")}
     assert {"transcripts_were_all_read", "no_partner_is_withheld"} <= result.red
     lines = sample_of(result, "no_partner_is_withheld")
     assert f"partner {partner}: transcripts never read completely: 1 person ({person})" in lines
-    rig.sandbox.faults.remove(number)
-    rig.advance(hours=4)
-    assert rig.run("enrollments_incremental").success
-    assert rig.run("push_to_impartner").success
-    assert kinds(rig) == {}
-    assert account in {row["impartner_id"] for row in rig.rows("pushed_partner_counts")}
+    harness.sandbox.faults.remove(number)
+    harness.advance(hours=4)
+    assert harness.run("enrollments_incremental").success
+    assert harness.run("push_to_impartner").success
+    assert kinds(harness) == {}
+    assert account in {row["impartner_id"] for row in harness.rows("pushed_partner_counts")}
 
 
-def test_people_last_read_too_long_ago_are_shown_by_partner(synced: ChainRig) -> None:
+def test_people_last_read_too_long_ago_are_shown_by_partner(synced: ChainHarness) -> None:
     """They count as they were read last; nobody has to find out by himself that this was days ago."""
     partner = a_partner_with_points(synced)["id"]
     groups = {row["id"] for row in synced.rows("lms_groups") if row["partner_id"] == partner}

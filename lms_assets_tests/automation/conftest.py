@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from lms_assets_tests.automation.rig import WatchedRig, watched_rig
+from lms_assets_tests.automation.daemon_harness import DaemonHarness, watched_harness
 
 
 @pytest.fixture
-def rig(quick_folder: Path) -> Iterator[WatchedRig]:
-    """A small world, its warehouse and its Dagster, nothing run yet."""
-    with watched_rig(quick_folder) as made:
+def harness(quick_folder: Path) -> Iterator[DaemonHarness]:
+    """A small vendor state, its warehouse and its Dagster, nothing run yet."""
+    with watched_harness(quick_folder) as made:
         yield made

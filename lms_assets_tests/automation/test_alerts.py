@@ -11,8 +11,8 @@ import dagster as dg
 import pytest
 
 from lms_assets.automation.alerting.alerts import open_incidents_sensor
+from lms_assets_tests.automation.daemon_harness import DaemonHarness, watched_harness
 from lms_assets_tests.automation.receiver import Receiver, receiving
-from lms_assets_tests.automation.rig import WatchedRig, watched_rig
 from lms_assets_tests.harness.chain import quick_definitions
 from lms_assets_tests.reports.mail_server import Mailbox, running_mail_server
 
@@ -24,24 +24,24 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def told(quick_folder: Path, receiver: Receiver) -> Iterator[WatchedRig]:
-    """A rig after one good chain; alerts and heartbeats go to the receiver."""
+def told(quick_folder: Path, receiver: Receiver) -> Iterator[DaemonHarness]:
+    """A harness after one good chain; alerts and heartbeats go to the receiver."""
     urls = {"LMS_ALERT_URLS": receiver.alert_url, "LMS_HEARTBEAT_URL": receiver.heartbeat_url}
-    with watched_rig(quick_folder, **urls) as rig:
-        assert rig.run().success
-        yield rig
+    with watched_harness(quick_folder, **urls) as harness:
+        assert harness.run().success
+        yield harness
 
 
-def look(rig: WatchedRig, times: int = 1) -> None:
+def look(harness: DaemonHarness, times: int = 1) -> None:
     for _ in range(times):
-        rig.tick(open_incidents_sensor)
+        harness.tick(open_incidents_sensor)
 
 
-def next_night(rig: WatchedRig) -> None:
-    rig.advance(days=1)
+def next_night(harness: DaemonHarness) -> None:
+    harness.advance(days=1)
 
 
-def test_good_chains_are_silent_and_each_beats_once(told: WatchedRig, receiver: Receiver):
+def test_good_chains_are_silent_and_each_beats_once(told: DaemonHarness, receiver: Receiver):
     look(told, times=3)
     next_night(told)
     assert told.run().success
@@ -50,7 +50,7 @@ def test_good_chains_are_silent_and_each_beats_once(told: WatchedRig, receiver: 
     assert receiver.gets == ["/beat/s3cret-token"] * 2
 
 
-def test_a_chain_that_fails_again_and_again_is_one_alert_until_it_is_well(told: WatchedRig, receiver: Receiver):
+def test_a_chain_that_fails_again_and_again_is_one_alert_until_it_is_well(told: DaemonHarness, receiver: Receiver):
     look(told)
     beats = len(receiver.gets)
     told.sandbox.faults.add("forbidden", "GET /people")
@@ -68,11 +68,13 @@ def test_a_chain_that_fails_again_and_again_is_one_alert_until_it_is_well(told: 
     assert told.run().success
     look(told, times=2)
     assert len(receiver.posts) == 2
-    assert "well again" in receiver.titles[1]
+    assert "resolved" in receiver.titles[1]
     assert len(receiver.gets) == beats + 1
 
 
-def test_a_check_that_holds_the_chain_back_is_told_by_its_own_name_and_only_once(told: WatchedRig, receiver: Receiver):
+def test_a_check_that_holds_the_chain_back_is_told_by_its_own_name_and_only_once(
+    told: DaemonHarness, receiver: Receiver
+):
     with sqlite3.connect(told.folder / "warehouse.db") as connection:
         connection.execute("UPDATE sync_state SET value = '5000' WHERE name = 'certifications_when_last_counted'")
     next_night(told)
@@ -83,7 +85,7 @@ def test_a_check_that_holds_the_chain_back_is_told_by_its_own_name_and_only_once
     assert "enrollments" in receiver.posts[0]["message"]
 
 
-def test_a_partial_chain_is_told_with_its_cause_and_without_harmless_warnings(told: WatchedRig, receiver: Receiver):
+def test_a_partial_chain_is_told_with_its_cause_and_without_harmless_warnings(told: DaemonHarness, receiver: Receiver):
     told.sandbox.faults.add("forbidden", "GET /groups/{id}/memberships")
     next_night(told)
     told.run()
@@ -95,7 +97,7 @@ def test_a_partial_chain_is_told_with_its_cause_and_without_harmless_warnings(to
     assert "members_are_known_users" not in alert["message"]
 
 
-def test_a_warning_that_costs_counts_is_told_and_the_others_come_once_a_day(told: WatchedRig, receiver: Receiver):
+def test_a_warning_that_costs_counts_is_told_and_the_others_come_once_a_day(told: DaemonHarness, receiver: Receiver):
     look(told)
     linked = next(row for row in told.rows("lms_groups") if row["partner_id"] and row["link_method"] == "exact")
     told.sandbox.mutate("rename_group", group=linked["id"], name="Quite Another Company")
@@ -115,7 +117,7 @@ def test_a_warning_that_costs_counts_is_told_and_the_others_come_once_a_day(told
     assert "group_links_were_kept" not in digest["message"], "it was told when it began"
 
 
-def test_an_asset_that_fails_when_somebody_materializes_it_is_told_like_a_job(told: WatchedRig, receiver: Receiver):
+def test_an_asset_that_fails_when_somebody_materializes_it_is_told_like_a_job(told: DaemonHarness, receiver: Receiver):
     told.sandbox.faults.add("forbidden", "GET /people")
     assert not told.by_hand("users").success
     assert told.by_hand("courses").success
@@ -125,11 +127,11 @@ def test_an_asset_that_fails_when_somebody_materializes_it_is_told_like_a_job(to
     told.sandbox.faults.reset()
     assert told.by_hand("users").success
     look(told)
-    assert "well again" in receiver.titles[1]
+    assert "resolved" in receiver.titles[1]
 
 
 def test_memberships_that_keep_their_last_good_state_are_told_outside_of_a_chain_too(
-    told: WatchedRig, receiver: Receiver
+    told: DaemonHarness, receiver: Receiver
 ):
     told.sandbox.faults.add("forbidden", "GET /groups/{id}/memberships")
     assert told.by_hand("memberships").success
@@ -139,7 +141,7 @@ def test_memberships_that_keep_their_last_good_state_are_told_outside_of_a_chain
     assert "HTTP 403" in alert["message"]
 
 
-def test_a_mass_deactivation_that_was_stopped_says_how_it_can_be_allowed(told: WatchedRig, receiver: Receiver):
+def test_a_mass_deactivation_that_was_stopped_says_how_it_can_be_allowed(told: DaemonHarness, receiver: Receiver):
     for row in told.rows("lms_users")[:60]:
         if row["is_active"]:
             told.sandbox.mutate("disable_person", person=row["id"])
@@ -154,7 +156,7 @@ def test_a_mass_deactivation_that_was_stopped_says_how_it_can_be_allowed(told: W
     )
 
 
-def test_accounts_that_the_crm_refuses_are_one_alert_naming_them(told: WatchedRig, receiver: Receiver):
+def test_accounts_that_the_crm_refuses_are_one_alert_naming_them(told: DaemonHarness, receiver: Receiver):
     account = next(row["impartner_id"] for row in told.rows("partners") if row["is_active"] and row["total_npcu"])
     told.sandbox.mutate("reject_account", account=account)
     with sqlite3.connect(told.folder / "warehouse.db") as connection:
@@ -162,7 +164,7 @@ def test_accounts_that_the_crm_refuses_are_one_alert_naming_them(told: WatchedRi
     next_night(told)
     told.run()
     with sqlite3.connect(told.folder / "warehouse.db") as connection:
-        # The chain log has the time of this machine, everything else that of the world.
+        # The chain log has the time of this machine, everything else that of the vendor state.
         connection.execute("UPDATE task_chain_logs SET completed_at = ?", [str(told.now.replace(tzinfo=None))])
     look(told, times=2)
     (alert,) = receiver.posts
@@ -171,11 +173,11 @@ def test_accounts_that_the_crm_refuses_are_one_alert_naming_them(told: WatchedRi
     told.advance(hours=6)
     assert told.run("push_to_impartner").success
     look(told)
-    assert [title for title in receiver.titles if "well again" in title] == receiver.titles[1:]
+    assert [title for title in receiver.titles if "resolved" in title] == receiver.titles[1:]
     assert len(receiver.titles) == 2
 
 
-def test_assets_that_nobody_brings_up_to_date_are_overdue_together(told: WatchedRig, receiver: Receiver):
+def test_assets_that_nobody_brings_up_to_date_are_overdue_together(told: DaemonHarness, receiver: Receiver):
     told.advance(days=2)
     look(told)
     assert receiver.posts == [], "a machine that was off may catch up by itself"
@@ -184,24 +186,24 @@ def test_assets_that_nobody_brings_up_to_date_are_overdue_together(told: Watched
     assert sorted(title.split(":")[1].strip() for title in receiver.titles) == ["Overdue", "Overdue"]
     assert told.run().success
     look(told)
-    assert len([title for title in receiver.titles if "well again" in title]) == 2
+    assert len([title for title in receiver.titles if "resolved" in title]) == 2
 
 
-def test_a_dead_channel_loses_nothing_and_does_not_trouble_the_living_one(quick_folder: Path):
+def test_a_dead_channel_loses_nothing_and_does_not_incident_the_living_one(quick_folder: Path):
     with receiving() as living, receiving() as dying:
         urls = f"{living.alert_url} {dying.alert_url} nonsense://"
-        with watched_rig(quick_folder, LMS_ALERT_URLS=urls) as rig:
+        with watched_harness(quick_folder, LMS_ALERT_URLS=urls) as harness:
             dying.dead = True
-            rig.sandbox.faults.add("forbidden", "GET /courses")
-            assert not rig.run().success
+            harness.sandbox.faults.add("forbidden", "GET /courses")
+            assert not harness.run().success
             for _ in range(4):
-                look(rig)
-                rig.advance(minutes=5)
+                look(harness)
+                harness.advance(minutes=5)
             assert (len(living.posts), len(dying.posts)) == (1, 0)
             dying.dead = False
             for _ in range(4):
-                rig.advance(minutes=20)
-                look(rig)
+                harness.advance(minutes=20)
+                look(harness)
             assert (len(living.posts), len(dying.posts)) == (1, 1)
             assert living.titles == dying.titles
 
@@ -211,15 +213,15 @@ def test_alerts_arrive_by_mail_without_secrets_and_without_learners_addresses(qu
     with running_mail_server(mailbox) as address:
         host, port = address.split(":")
         url = f"mailto://{host}:{port}?from=lms@example.com&to=oncall@example.com&mode=insecure"
-        with watched_rig(quick_folder, LMS_ALERT_URLS=url) as rig:
-            learner = next(iter(rig.sandbox.world.people.values())).email
+        with watched_harness(quick_folder, LMS_ALERT_URLS=url) as harness:
+            learner = next(iter(harness.sandbox.vendor_state.people.values())).email
             fault = {"status": 500}
-            rig.sandbox.faults.add("server_error", "GET /people", **fault)
-            assert not rig.run().success
-            with sqlite3.connect(rig.folder / "warehouse.db") as connection:
+            harness.sandbox.faults.add("server_error", "GET /people", **fault)
+            assert not harness.run().success
+            with sqlite3.connect(harness.folder / "warehouse.db") as connection:
                 text = f"users: 500 for {learner} with sandbox-northpass-key"
                 connection.execute("UPDATE task_chain_logs SET error_message = ?", [text])
-            look(rig, times=3)
+            look(harness, times=3)
         (received,) = mailbox.messages
         message = mailbox.message_to("oncall@example.com")
     assert "daily_full failed" in str(message["subject"])
@@ -228,7 +230,7 @@ def test_alerts_arrive_by_mail_without_secrets_and_without_learners_addresses(qu
     assert str(learner) not in text
 
 
-def test_an_open_incident_is_a_failing_check_in_the_ui(told: WatchedRig):
+def test_an_open_incident_is_a_failing_check_in_the_ui(told: DaemonHarness):
     def shown(asset: str) -> bool:
         key = dg.AssetCheckKey(dg.AssetKey(asset), "no_incident_is_open")
         (record,) = told.instance.event_log_storage.get_asset_check_execution_history(key, limit=1)
@@ -251,7 +253,7 @@ def test_an_open_incident_is_a_failing_check_in_the_ui(told: WatchedRig):
     assert shown("users")
 
 
-def test_nothing_is_told_while_the_chain_is_being_tried_again(told: WatchedRig, receiver: Receiver):
+def test_nothing_is_told_while_the_chain_is_being_tried_again(told: DaemonHarness, receiver: Receiver):
     told.sandbox.faults.add("forbidden", "GET /people")
     next_night(told)
     failed = told.run()
@@ -264,7 +266,7 @@ def test_nothing_is_told_while_the_chain_is_being_tried_again(told: WatchedRig, 
     assert any("daily_full failed" in title for title in receiver.titles)
 
 
-def test_news_of_one_look_is_not_told_by_another_at_the_same_time(told: WatchedRig, receiver: Receiver):
+def test_news_of_one_look_is_not_told_by_another_at_the_same_time(told: DaemonHarness, receiver: Receiver):
     """The sensor and a run from a terminal may look at the same moment."""
     from lms_assets.warehouse.bookkeeping.alert_outbox import Outgoing, lease_due, put_out
 
@@ -277,7 +279,7 @@ def test_news_of_one_look_is_not_told_by_another_at_the_same_time(told: WatchedR
     assert second == []
 
 
-def test_a_chain_that_could_not_even_begin_is_told(told: WatchedRig, receiver: Receiver):
+def test_a_chain_that_could_not_even_begin_is_told(told: DaemonHarness, receiver: Receiver):
     """A code server that is down, for example: then no event of a step reaches the chain log."""
     run = told.instance.create_run_for_job(quick_definitions().resolve_job_def("daily_full"))
     told.instance.report_run_failed(run, "the code location could not be loaded")

@@ -11,24 +11,24 @@ from lms_assets.automation.portal_tasks import TASKS, refresh_tasks
 from lms_assets.domain.operations.chain_state import ChainEvent, ChainState, StepRecord, close, fold
 from lms_assets.lineage import DAILY_FULL, SYNC_TYPES
 from lms_assets.warehouse.bookkeeping.portal_tasks import begin_run, open_runs
-from lms_assets_tests.automation.rig import WatchedRig, one_row
+from lms_assets_tests.automation.daemon_harness import DaemonHarness, one_row
 
 AT = datetime(2026, 3, 2, 2, tzinfo=UTC)
 
 
-def test_every_step_of_a_chain_has_its_task_with_its_place_and_its_runs(rig: WatchedRig):
-    assert rig.run().success
-    refresh_tasks(rig.instance, rig.warehouse, rig.now)
+def test_every_step_of_a_chain_has_its_task_with_its_place_and_its_runs(harness: DaemonHarness):
+    assert harness.run().success
+    refresh_tasks(harness.instance, harness.warehouse, harness.now)
     for place, asset in enumerate(DAILY_FULL, start=1):
-        task = one_row(rig, "scheduled_tasks", task_type=SYNC_TYPES[asset])
+        task = one_row(harness, "scheduled_tasks", task_type=SYNC_TYPES[asset])
         assert (task["task_chain"], task["chain_order"]) == ("daily_full", place)
         assert not task["enabled"], "a scheduler of the portal's own would start it"
         assert "no other scheduler" in task["config"]["note"]
         assert (task["last_status"], task["run_count"], task["fail_count"]) == ("success", 1, 0)
-        history = one_row(rig, "task_run_history", task_type=SYNC_TYPES[asset])
+        history = one_row(harness, "task_run_history", task_type=SYNC_TYPES[asset])
         assert history["status"] == "success"
         assert history["records_processed"] is not None
-    whole = one_row(rig, "scheduled_tasks", task_type="daily_sync_chain")
+    whole = one_row(harness, "scheduled_tasks", task_type="daily_sync_chain")
     assert (whole["last_status"], whole["next_run_at"]) == ("success", None), "its schedule is off"
 
 
@@ -42,45 +42,45 @@ def test_the_next_runs_are_those_of_the_schedules_that_are_on():
     assert enrollments.next_run(night, frozenset()) is None
 
 
-def test_a_task_that_was_held_back_says_by_what(rig: WatchedRig):
-    rig.sandbox.faults.add("forbidden", "GET /people")
-    assert not rig.run().success
-    refresh_tasks(rig.instance, rig.warehouse, datetime.now(UTC))
-    refresh_tasks(rig.instance, rig.warehouse, datetime.now(UTC))
-    failed = one_row(rig, "scheduled_tasks", task_type="users")
+def test_a_task_that_was_held_back_says_by_what(harness: DaemonHarness):
+    harness.sandbox.faults.add("forbidden", "GET /people")
+    assert not harness.run().success
+    refresh_tasks(harness.instance, harness.warehouse, datetime.now(UTC))
+    refresh_tasks(harness.instance, harness.warehouse, datetime.now(UTC))
+    failed = one_row(harness, "scheduled_tasks", task_type="users")
     assert (failed["last_status"], failed["fail_count"]) == ("failed", 1)
-    held = one_row(rig, "scheduled_tasks", task_type="enrollments")
+    held = one_row(harness, "scheduled_tasks", task_type="enrollments")
     assert (held["last_status"], held["last_error"]) == ("skipped", "held back by users")
-    assert len([row for row in rig.rows("task_run_history") if row["task_type"] == "enrollments"]) == 1
-    row = one_row(rig, "task_chain_logs")
+    assert len([row for row in harness.rows("task_run_history") if row["task_type"] == "enrollments"]) == 1
+    row = one_row(harness, "task_chain_logs")
     assert row["status"] == "failed"
     assert row["error_message"].startswith("users: Northpass, GET /people")
 
 
-def test_a_partial_job_behind_a_closed_gate_says_which_check_held_it_back(rig: WatchedRig):
-    assert not rig.run("enrollments_incremental").success
-    refresh_tasks(rig.instance, rig.warehouse, datetime.now(UTC))
-    held = one_row(rig, "scheduled_tasks", task_type="enrollments")
+def test_a_partial_job_behind_a_closed_blocking_check_says_which_check_held_it_back(harness: DaemonHarness):
+    assert not harness.run("enrollments_incremental").success
+    refresh_tasks(harness.instance, harness.warehouse, datetime.now(UTC))
+    held = one_row(harness, "scheduled_tasks", task_type="enrollments")
     assert held["last_status"] == "skipped"
     assert "users_are_present" in held["last_error"]
 
 
-def test_what_a_killed_process_left_running_is_closed(rig: WatchedRig):
-    rig.warehouse.in_transaction(lambda c: begin_run(c, "users", "a-run-nobody-knows", job="daily_full", at=AT))
-    reconcile_chains(rig.instance, rig.warehouse)
-    with rig.warehouse.read() as connection:
+def test_what_a_killed_process_left_running_is_closed(harness: DaemonHarness):
+    harness.warehouse.in_transaction(lambda c: begin_run(c, "users", "a-run-nobody-knows", job="daily_full", at=AT))
+    reconcile_chains(harness.instance, harness.warehouse)
+    with harness.warehouse.read() as connection:
         assert open_runs(connection) == ()
-    assert "killed" in one_row(rig, "scheduled_tasks", task_type="users")["last_error"]
+    assert "killed" in one_row(harness, "scheduled_tasks", task_type="users")["last_error"]
 
 
-def test_what_people_chose_in_an_adopted_portal_stays(rig: WatchedRig):
-    rig.warehouse.in_transaction(lambda c: begin_run(c, "users", "run", job="daily_full", at=AT))
-    with rig.warehouse.transaction() as connection:
+def test_what_people_chose_in_an_adopted_portal_stays(harness: DaemonHarness):
+    harness.warehouse.in_transaction(lambda c: begin_run(c, "users", "run", job="daily_full", at=AT))
+    with harness.warehouse.transaction() as connection:
         connection.exec_driver_sql(
             "UPDATE scheduled_tasks SET enabled = 1, task_name = 'Our people' WHERE task_type = 'users'"
         )
-    refresh_tasks(rig.instance, rig.warehouse, rig.now)
-    task = one_row(rig, "scheduled_tasks", task_type="users")
+    refresh_tasks(harness.instance, harness.warehouse, harness.now)
+    task = one_row(harness, "scheduled_tasks", task_type="users")
     assert (task["enabled"], task["task_name"], task["chain_order"]) == (True, "Our people", 5)
 
 
@@ -111,26 +111,26 @@ def test_a_check_that_passes_in_a_resumed_run_takes_its_failure_back():
     assert fold([good], ChainState()).steps["users"].failed_checks == ()
 
 
-def test_a_row_that_says_running_though_its_run_is_over_is_put_right(rig: WatchedRig):
-    assert rig.run().success
-    with rig.warehouse.transaction() as connection:
+def test_a_row_that_says_running_though_its_run_is_over_is_put_right(harness: DaemonHarness):
+    assert harness.run().success
+    with harness.warehouse.transaction() as connection:
         connection.exec_driver_sql(
             "UPDATE task_chain_logs SET status = 'running', completed_at = NULL, steps_completed = '[]'"
         )
-    assert reconcile_chains(rig.instance, rig.warehouse) == [rig.instance.get_runs()[0].run_id]
-    row = one_row(rig, "task_chain_logs")
+    assert reconcile_chains(harness.instance, harness.warehouse) == [harness.instance.get_runs()[0].run_id]
+    row = one_row(harness, "task_chain_logs")
     assert row["status"] == "completed"
     assert [step["step"] for step in row["steps_completed"]] == list(DAILY_FULL)
-    assert rig.instance.get_runs()[0].status == dg.DagsterRunStatus.SUCCESS
+    assert harness.instance.get_runs()[0].status == dg.DagsterRunStatus.SUCCESS
 
 
-def test_a_partial_chain_says_what_degraded_it_and_what_to_do_and_no_warning(rig: WatchedRig):
+def test_a_partial_chain_says_what_degraded_it_and_what_to_do_and_no_warning(harness: DaemonHarness):
     """Mere warnings are red on the same step, and are not to blame."""
-    assert rig.run().success
-    rig.advance(days=1)
-    rig.sandbox.faults.add("forbidden", "GET /groups/{id}/memberships")
-    rig.run()
-    row = one_row(rig, "task_chain_logs")
+    assert harness.run().success
+    harness.advance(days=1)
+    harness.sandbox.faults.add("forbidden", "GET /groups/{id}/memberships")
+    harness.run()
+    row = one_row(harness, "task_chain_logs")
     assert row["status"] == "partial"
     said = row["error_message"]
     assert said.startswith("memberships: memberships_are_current: The last sync of memberships failed: Northpass")
@@ -139,24 +139,24 @@ def test_a_partial_chain_says_what_degraded_it_and_what_to_do_and_no_warning(rig
     assert "--resume" in said
     (step,) = [each for each in row["steps_completed"] if each["step"] == "memberships"]
     warnings = set(step["failed_checks"]) - {"memberships_are_current"}
-    assert warnings, "the world has a member who is no LMS user"
+    assert warnings, "the vendor state has a member who is no LMS user"
     assert not any(name in said for name in warnings)
-    whole = one_row(rig, "scheduled_tasks", task_type="daily_sync_chain")
+    whole = one_row(harness, "scheduled_tasks", task_type="daily_sync_chain")
     assert whole["last_status"] == "failed"
     assert whole["last_error"].startswith("partial: memberships: memberships_are_current")
 
 
-def test_a_partial_chain_whose_end_nobody_noted_is_no_success_either(rig: WatchedRig):
-    rig.sandbox.faults.add("forbidden", "GET /groups/{id}/memberships")
-    run = rig.run().run_id
-    with rig.warehouse.transaction() as connection:
+def test_a_partial_chain_whose_end_nobody_noted_is_no_success_either(harness: DaemonHarness):
+    harness.sandbox.faults.add("forbidden", "GET /groups/{id}/memberships")
+    run = harness.run().run_id
+    with harness.warehouse.transaction() as connection:
         connection.exec_driver_sql(
             "UPDATE task_run_history SET status = 'running', completed_at = NULL WHERE task_type = 'daily_sync_chain'"
         )
         connection.exec_driver_sql("UPDATE task_chain_logs SET status = 'running', completed_at = NULL")
-    assert reconcile_chains(rig.instance, rig.warehouse) == [run]
-    assert one_row(rig, "task_chain_logs")["status"] in {"partial", "failed"}
-    assert one_row(rig, "task_run_history", task_type="daily_sync_chain")["status"] == "failed"
+    assert reconcile_chains(harness.instance, harness.warehouse) == [run]
+    assert one_row(harness, "task_chain_logs")["status"] in {"partial", "failed"}
+    assert one_row(harness, "task_run_history", task_type="daily_sync_chain")["status"] == "failed"
 
 
 def test_what_held_a_step_back_names_the_blocking_check_only():

@@ -1,6 +1,6 @@
-"""Production's dagster.yaml, a real daemon, a real MariaDB: runs wait in lanes, and a machine that stops is made good.
+"""Production's dagster.yaml, a real daemon, a real MariaDB: runs wait in concurrency groups, and a machine that stops is made good.
 
-One story in one test, since a daemon and a chain take many seconds: two runs of one lane are queued, everything is
+One story in one test, since a daemon and a chain take many seconds: two runs of one concurrency group are queued, everything is
 killed in the first one's middle, and a new daemon has to find out by itself.
 """
 
@@ -29,7 +29,7 @@ from lms_assets.sandbox.server.server import SandboxHandle, running_sandbox
 from lms_assets.warehouse.bookkeeping.chain_log import ChainRow, latest_chain
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets_tests.architecture import source
-from lms_assets_tests.harness.chain import NOW, ChainRig, data_of
+from lms_assets_tests.harness.chain import NOW, ChainHarness, data_of
 from lms_assets_tests.harness.commands import Commands, kill_all, wait_until
 from lms_assets_tests.harness.mariadb import MariaDbServer
 from lms_assets_tests.harness.queue import queue_of
@@ -97,7 +97,7 @@ def production(mariadb: MariaDbServer, quick_folder: Path, monkeypatch: pytest.M
 
 
 def queued(instance: dg.DagsterInstance, now: datetime) -> tuple[str, str]:
-    """A chain and a plan for leavers, both of the learning lane, in the queue; nobody empties it yet."""
+    """A chain and a plan for leavers, both of the learning concurrency group, in the queue; nobody empties it yet."""
     with queue_of("lms_assets.definitions", "lms_assets", instance) as queue:
         first = queue.submit("daily_full", {AS_OF_TAG: now.isoformat(), **full_range_tags(now)})
         second = queue.submit("offboarding_plan", {AS_OF_TAG: now.isoformat()})
@@ -130,7 +130,7 @@ def times(instance: dg.DagsterInstance, run_id: str) -> tuple[float, float]:
     return record.start_time, record.end_time
 
 
-def test_lanes_hold_and_a_chain_whose_machine_stopped_is_closed_and_continued(
+def test_concurrency_groups_hold_and_a_chain_whose_machine_stopped_is_closed_and_continued(
     production: Production, quick_folder: Path
 ):
     now = datetime.now(UTC)
@@ -138,7 +138,7 @@ def test_lanes_hold_and_a_chain_whose_machine_stopped_is_closed_and_continued(
         chain, second = queued(instance, now)
         production.start()
         production.wait_until(lambda: (row := production.chain) is not None and row.current_step == "enrollments")
-        assert status(instance, second) == Status.QUEUED, "two runs of one lane take turns"
+        assert status(instance, second) == Status.QUEUED, "two runs of one concurrency group take turns"
         production.stop_the_machine()
         assert status(instance, chain) == Status.STARTED, "nobody has told Dagster"
         pool = instance.event_log_storage.get_concurrency_info(NORTHPASS_POOL)
@@ -151,7 +151,7 @@ def test_lanes_hold_and_a_chain_whose_machine_stopped_is_closed_and_continued(
         production.wait_until(lambda: (row := production.chain) is not None and row.status == "failed")
         told = production.chain
         assert told is not None
-        assert told.error_message == "enrollments: the process ended without a word (killed, or the machine stopped)"
+        assert told.error_message == "enrollments: the process ended without a result (killed, or the machine stopped)"
 
         production.wait_until(lambda: (child := child_of(instance, chain)) is not None and child.is_finished)
         production.wait_until(lambda: status(instance, second).value in {"SUCCESS", "FAILURE"})
@@ -159,7 +159,7 @@ def test_lanes_hold_and_a_chain_whose_machine_stopped_is_closed_and_continued(
         assert child is not None
         assert (child.status, status(instance, second)) == (Status.SUCCESS, Status.SUCCESS)
         (one_from, one_to), (other_from, other_to) = times(instance, child.run_id), times(instance, second)
-        assert one_to <= other_from or other_to <= one_from, "two runs of one lane went at once"
+        assert one_to <= other_from or other_to <= one_from, "two runs of one concurrency group went at once"
         for run_id in (chain, second, child.run_id):
             assert happened(instance, run_id, "PIPELINE_ENQUEUED", "PIPELINE_STARTING") == [1, 1], "all pass the queue"
         steps = instance.all_logs(child.run_id, of_type=dg.DagsterEventType.STEP_START)
@@ -182,8 +182,8 @@ def same_as_undisturbed(production: Production, folder: Path) -> None:
     assert done(row) == set(DAILY_FULL)
     assert row.as_of is not None
     with running_sandbox(CONFIG) as untouched:
-        rig = ChainRig(folder, untouched)
-        rig.product_now = row.as_of
-        assert rig.run().success
-        assert data_of(production.warehouse) == data_of(rig.warehouse)
-        rig.close()
+        harness = ChainHarness(folder, untouched)
+        harness.product_now = row.as_of
+        assert harness.run().success
+        assert data_of(production.warehouse) == data_of(harness.warehouse)
+        harness.close()

@@ -1,4 +1,4 @@
-"""A week in which all goes well is silent: everything that the timetable runs, over a living world, and no message."""
+"""A week in which all goes well is silent: everything that the timetable runs, over a living vendor state, and no message."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import pytest
 from lms_assets.automation.alerting.alerts import open_incidents_sensor
 from lms_assets.automation.sensors import push_after_enrollments_sensor
 from lms_assets.domain.operations.schedule import TIMETABLE
+from lms_assets_tests.automation.daemon_harness import DaemonHarness, watched_harness
 from lms_assets_tests.automation.receiver import receiving
-from lms_assets_tests.automation.rig import WatchedRig, watched_rig
 
 WEEK = timedelta(days=7)
 # Of five syncs of enrollments a day and three of leads, as few as the cadences bear: gaps of 8 and of 12 hours, where
@@ -35,21 +35,21 @@ def ticks(begin: datetime) -> Iterator[tuple[datetime, str]]:
     yield from sorted(found)
 
 
-def something_happens(rig: WatchedRig, day: int) -> None:
+def something_happens(harness: DaemonHarness, day: int) -> None:
     """A few people finish a certification, and one leaves."""
-    done = [row for row in rig.rows("lms_enrollments") if row["status"] == "completed"]
-    course = next(row["id"] for row in rig.rows("lms_courses") if row["npcu_value"] and row["status"] == "live")
-    people = sorted({row["user_id"] for row in done} & set(rig.sandbox.world.people))
+    done = [row for row in harness.rows("lms_enrollments") if row["status"] == "completed"]
+    course = next(row["id"] for row in harness.rows("lms_courses") if row["npcu_value"] and row["status"] == "live")
+    people = sorted({row["user_id"] for row in done} & set(harness.sandbox.vendor_state.people))
     for person in people[4 * day : 4 * day + 3]:
-        rig.sandbox.mutate("complete_course", person=person, course=course)
-    rig.sandbox.mutate("disable_person", person=people[4 * day + 3])
+        harness.sandbox.mutate("complete_course", person=person, course=course)
+    harness.sandbox.mutate("disable_person", person=people[4 * day + 3])
 
 
-def wait_for(rig: WatchedRig, tick: datetime) -> None:
+def wait_for(harness: DaemonHarness, tick: datetime) -> None:
     """Go on to the next run. Late is told when it stays late: two looks just before, when all is oldest."""
     for before in (timedelta(minutes=31), timedelta(0)):
-        rig.advance(seconds=max((tick - before - rig.now).total_seconds(), 0))
-        rig.tick(open_incidents_sensor)
+        harness.advance(seconds=max((tick - before - harness.now).total_seconds(), 0))
+        harness.tick(open_incidents_sensor)
 
 
 @pytest.mark.slow
@@ -57,21 +57,21 @@ def test_a_healthy_week_is_silent_and_each_of_its_nights_beats_once(quick_folder
     runs: Counter[str] = Counter()
     with receiving() as receiver:
         urls = {"LMS_ALERT_URLS": receiver.alert_url, "LMS_HEARTBEAT_URL": receiver.heartbeat_url}
-        with watched_rig(quick_folder, **urls) as rig:
-            begin = rig.now
+        with watched_harness(quick_folder, **urls) as harness:
+            begin = harness.now
             for tick, job in ticks(begin):
-                wait_for(rig, tick)
-                assert rig.run(job).success
+                wait_for(harness, tick)
+                assert harness.run(job).success
                 runs[job] += 1
                 if job == "daily_full" and (tick - begin).days in DAYS_ON_WHICH_COUNTS_CHANGE:
-                    something_happens(rig, (tick - begin).days)
-                push = rig.tick(push_after_enrollments_sensor)
+                    something_happens(harness, (tick - begin).days)
+                push = harness.tick(push_after_enrollments_sensor)
                 if isinstance(push, dg.RunRequest):
-                    assert rig.follow(push, "push_to_impartner").success
+                    assert harness.follow(push, "push_to_impartner").success
                     runs["push_to_impartner"] += 1
                 assert receiver.titles == [], f"after {job} at {tick}"
             assert runs["daily_full"] == len(receiver.gets) == WEEK.days
             assert runs["push_to_impartner"] >= len(DAYS_ON_WHICH_COUNTS_CHANGE)
             assert {line.job for line in TIMETABLE} <= set(runs)
-            wait_for(rig, rig.now + timedelta(hours=12))
+            wait_for(harness, harness.now + timedelta(hours=12))
             assert any("Overdue" in title for title in receiver.titles), "the silence was not that of a dead channel"

@@ -16,8 +16,8 @@ from lms_assets.warehouse.bookkeeping.odd_rows import odd_rows
 from lms_assets.warehouse.bookkeeping.sync_log import latest
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.state.sync_state import UnreadableState, get_state
+from lms_assets_tests.automation.daemon_harness import DaemonHarness, watched_harness
 from lms_assets_tests.automation.receiver import Receiver, receiving
-from lms_assets_tests.automation.rig import WatchedRig, watched_rig
 
 AT = "2026-03-01 00:00:00.000000"
 INCIDENT = (
@@ -49,22 +49,22 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def watched(quick_folder: Path, receiver: Receiver) -> Iterator[WatchedRig]:
-    with watched_rig(quick_folder, LMS_ALERT_URLS=receiver.alert_url) as rig:
-        yield rig
+def watched(quick_folder: Path, receiver: Receiver) -> Iterator[DaemonHarness]:
+    with watched_harness(quick_folder, LMS_ALERT_URLS=receiver.alert_url) as harness:
+        yield harness
 
 
-def test_they_are_named_in_one_alert_and_the_others_are_handled(watched: WatchedRig, receiver: Receiver):
+def test_they_are_named_in_one_alert_and_the_others_are_handled(watched: DaemonHarness, receiver: Receiver):
     with closing(sqlite3.connect(watched.folder / "warehouse.db")) as connection:
         for statement in ODD.values():
             connection.execute(statement)
         connection.execute(
             "INSERT OR REPLACE INTO sync_state (name, value, updated_at) "
-            f"VALUES ('troubles_first_seen', '{{half of', '{AT}'), ('warnings_known', '[3]', '{AT}')"
+            f"VALUES ('incidents_first_seen', '{{half of', '{AT}'), ('warnings_known', '[3]', '{AT}')"
         )
         connection.commit()
     with watched.warehouse.read() as connection:
-        assert set(odd_rows(connection)) == {*ODD, "sync_state troubles_first_seen"}
+        assert set(odd_rows(connection)) == {*ODD, "sync_state incidents_first_seen"}
     with watched.warehouse.transaction() as connection:
         raise_incident(connection, "check/courses/odd", "job", now=watched.now, details={"what": "A real one"})
 
@@ -78,10 +78,10 @@ def test_they_are_named_in_one_alert_and_the_others_are_handled(watched: Watched
     with watched.warehouse.read() as connection:
         assert "rows/unreadable" in {each.key for each in open_incidents(connection)}
         names = [row[0] for row in connection.execute(text("SELECT name FROM sync_state"))]
-    assert any(name.startswith("troubles_first_seen unreadable") for name in names)
+    assert any(name.startswith("incidents_first_seen unreadable") for name in names)
 
 
-def test_an_incident_whose_own_row_cannot_be_read_is_written_anew(warehouse: Warehouse, now):
+def test_an_incident_whose_own_row_cannot_be_read_is_written_again(warehouse: Warehouse, now):
     with warehouse.transaction() as connection:
         raise_incident(connection, "check/a/b", "check", now=now, details={"what": "x"})
         connection.execute(text("UPDATE alert_incidents SET details = '[1]'"))

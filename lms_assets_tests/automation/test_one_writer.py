@@ -27,7 +27,7 @@ from lms_assets.runs.write_locks import GroupIsBusy, groups_of, no_run_writes, o
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.errors import WarehouseError
 from lms_assets.warehouse.state.write_lock import take_lock
-from lms_assets_tests.automation.rig import WatchedRig
+from lms_assets_tests.automation.daemon_harness import DaemonHarness
 from lms_assets_tests.harness.chain import quick_definitions
 
 THEIRS = owner_of("11111111-theirs", "daily_full")
@@ -49,19 +49,19 @@ def test_every_job_the_uis_own_included_passes_the_lock():
         assert create is executor._creation
 
 
-def test_a_step_writes_nothing_while_another_run_holds_the_lock(rig: WatchedRig):
-    lock = take_lock(rig.warehouse, "learning", THEIRS)
+def test_a_step_writes_nothing_while_another_run_holds_the_lock(harness: DaemonHarness):
+    lock = take_lock(harness.warehouse, "learning", THEIRS)
     assert lock is not None
-    refused = rig.run(assets=("courses", "memberships"))
+    refused = harness.run(assets=("courses", "memberships"))
     assert set(refused.failed) == {"courses", "memberships"}, "memberships does not go on with its last good rows"
     said = "daily_full (run 11111111 on "
     assert all(said in error and "writes the learning rows" in error for error in refused.errors.values())
-    assert rig.rows("lms_courses") == []
-    beside = rig.run("leads_full", assets=("leads",))
+    assert harness.rows("lms_courses") == []
+    beside = harness.run("leads_full", assets=("leads",))
     assert "leads" not in refused.errors
     assert "writes the" not in beside.errors.get("leads", ""), "leads are other rows"
     lock.release()
-    assert rig.run(assets=("courses",)).success
+    assert harness.run(assets=("courses",)).success
 
 
 class TwoSteps(dg.Executor):
@@ -81,7 +81,7 @@ class TwoSteps(dg.Executor):
 
 
 @pytest.fixture
-def run_of_courses(rig: WatchedRig, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def run_of_courses(harness: DaemonHarness, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Works off a run of two assets in a process that nobody asked first, as the UI's button makes one."""
     monkeypatch.setattr(write_locks, "LOOK_AGAIN_SECONDS", 0.01)
     happened: list[str] = []
@@ -92,14 +92,16 @@ def run_of_courses(rig: WatchedRig, monkeypatch: pytest.MonkeyPatch) -> Iterator
     log.addHandler(heard)
     context = SimpleNamespace(run_id="33333333-ui", job_name="__ASSET_JOB", log=log)
     plan = SimpleNamespace(step_keys_to_execute=["courses", "course_npcu"])
-    with rig._surroundings({}):
+    with harness._surroundings({}):
         yield happened, lambda: list(OneWriter(TwoSteps(happened)).execute(context, plan))
     log.removeHandler(heard)
 
 
-def test_assets_started_in_the_ui_beside_a_chain_wait_for_its_end_and_say_so(rig: WatchedRig, run_of_courses: Any):
+def test_assets_started_in_the_ui_beside_a_chain_wait_for_its_end_and_say_so(
+    harness: DaemonHarness, run_of_courses: Any
+):
     happened, work_off = run_of_courses
-    lock = take_lock(rig.warehouse, "learning", THEIRS)
+    lock = take_lock(harness.warehouse, "learning", THEIRS)
     assert lock is not None
     waited = threading.Event()
     with pytest.MonkeyPatch.context() as patch:
@@ -108,16 +110,16 @@ def test_assets_started_in_the_ui_beside_a_chain_wait_for_its_end_and_say_so(rig
     assert waited.is_set()
     assert happened[0].startswith("Waits: daily_full (run 11111111 on ")
     assert happened[-2:] == ["courses", "course_npcu"]
-    again = take_lock(rig.warehouse, "learning", THEIRS)
+    again = take_lock(harness.warehouse, "learning", THEIRS)
     assert again is not None, "let go at the end"
     again.release()
 
 
 def test_a_run_that_is_cancelled_while_it_waits_ends_at_once(
-    rig: WatchedRig, run_of_courses: Any, monkeypatch: pytest.MonkeyPatch
+    harness: DaemonHarness, run_of_courses: Any, monkeypatch: pytest.MonkeyPatch
 ):
     happened, work_off = run_of_courses
-    lock = take_lock(rig.warehouse, "learning", THEIRS)
+    lock = take_lock(harness.warehouse, "learning", THEIRS)
     assert lock is not None
     monkeypatch.setattr(executor, "check_captured_interrupt", lambda: True)
     with pytest.raises(KeyboardInterrupt):
@@ -126,45 +128,45 @@ def test_a_run_that_is_cancelled_while_it_waits_ends_at_once(
     lock.release()
 
 
-def test_a_run_of_this_process_passes_its_own_lock_and_nobody_elses(rig: WatchedRig):
-    with writing(rig.warehouse, ("learning",), OURS, on_wait=None):
-        with writing(rig.warehouse, ("learning",), OURS, on_wait=None):
+def test_a_run_of_this_process_passes_its_own_lock_and_nobody_elses(harness: DaemonHarness):
+    with writing(harness.warehouse, ("learning",), OURS, on_wait=None):
+        with writing(harness.warehouse, ("learning",), OURS, on_wait=None):
             pass
-        with pytest.raises(GroupIsBusy), writing(rig.warehouse, ("learning",), THEIRS, on_wait=None):
+        with pytest.raises(GroupIsBusy), writing(harness.warehouse, ("learning",), THEIRS, on_wait=None):
             pass
-        with pytest.raises(GroupIsBusy), writing(rig.warehouse, ("leads", "learning"), THEIRS, on_wait=None):
+        with pytest.raises(GroupIsBusy), writing(harness.warehouse, ("leads", "learning"), THEIRS, on_wait=None):
             pass
-    with writing(rig.warehouse, ("leads", "learning"), THEIRS, on_wait=None):
+    with writing(harness.warehouse, ("leads", "learning"), THEIRS, on_wait=None):
         pass
 
 
-def test_a_terminal_lets_a_run_go_first_that_dagster_is_about_to_begin_again(rig: WatchedRig):
+def test_a_terminal_lets_a_run_go_first_that_dagster_is_about_to_begin_again(harness: DaemonHarness):
     definition = quick_definitions().resolve_job_def("daily_full")
-    failed = rig.instance.create_run_for_job(definition, status=dg.DagsterRunStatus.FAILURE)
-    rig.instance.add_run_tags(failed.run_id, {WILL_RETRY_TAG: "true"})
-    ours = our_turn(rig.instance, rig.warehouse, "push_to_impartner", OURS.run_id, say=None)
+    failed = harness.instance.create_run_for_job(definition, status=dg.DagsterRunStatus.FAILURE)
+    harness.instance.add_run_tags(failed.run_id, {WILL_RETRY_TAG: "true"})
+    ours = our_turn(harness.instance, harness.warehouse, "push_to_impartner", OURS.run_id, say=None)
     with pytest.raises(CannotRun, match=f"about to run it again by itself \\(run {failed.run_id[:8]}\\)"), ours:
         pass
-    with our_turn(rig.instance, rig.warehouse, "leads_full", OURS.run_id, say=None):
+    with our_turn(harness.instance, harness.warehouse, "leads_full", OURS.run_id, say=None):
         pass
-    under_way = rig.instance.create_run_for_job(definition, status=dg.DagsterRunStatus.STARTED)
+    under_way = harness.instance.create_run_for_job(definition, status=dg.DagsterRunStatus.STARTED)
     said: list[str] = []
 
     def say(text: str) -> None:
         said.append(text)
-        rig.instance.report_run_failed(under_way)
+        harness.instance.report_run_failed(under_way)
 
-    with our_turn(rig.instance, rig.warehouse, "enrollments_incremental", OURS.run_id, say=say):
+    with our_turn(harness.instance, harness.warehouse, "enrollments_incremental", OURS.run_id, say=say):
         assert said == [f"Waits: daily_full is under way (run {under_way.run_id[:8]})"]
 
 
-def test_the_tables_are_not_changed_while_a_run_writes(rig: WatchedRig, tmp_path: Path):
+def test_the_tables_are_not_changed_while_a_run_writes(harness: DaemonHarness, tmp_path: Path):
     said = r"daily_full \(run 11111111 on .* writes the leads rows; run it again"
-    theirs = writing(rig.warehouse, ("leads",), THEIRS, on_wait=None)
-    with theirs, pytest.raises(WarehouseError, match=said), no_run_writes(rig.warehouse):
+    theirs = writing(harness.warehouse, ("leads",), THEIRS, on_wait=None)
+    with theirs, pytest.raises(WarehouseError, match=said), no_run_writes(harness.warehouse):
         pass
-    ours = writing(rig.warehouse, ("learning",), OURS, on_wait=None)
-    with no_run_writes(rig.warehouse), pytest.raises(GroupIsBusy, match="db upgrade"), ours:
+    ours = writing(harness.warehouse, ("learning",), OURS, on_wait=None)
+    with no_run_writes(harness.warehouse), pytest.raises(GroupIsBusy, match="db upgrade"), ours:
         pass
     with no_run_writes(Warehouse(f"sqlite:///{tmp_path / 'new.db'}")):
         pass

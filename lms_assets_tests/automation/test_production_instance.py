@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 
 from lms_assets.automation.jobs import JOBS
-from lms_assets.run_tags import JOB_TAG, LANE_TAG
+from lms_assets.run_tags import CONCURRENCY_GROUP_TAG, JOB_TAG
 from lms_assets_tests.architecture import source
 
 VARIABLES = ("HOST", "PORT", "DB", "USERNAME", "PASSWORD")
@@ -38,7 +38,10 @@ def test_it_keeps_its_state_in_the_database_that_the_environment_names(home: Pat
         assert instance.event_log_storage.supports_global_concurrency_limits
         limits = instance.get_concurrency_config().run_queue_config
         assert limits is not None
-        assert {(each["key"], each["limit"]) for each in limits.tag_concurrency_limits} == {(JOB_TAG, 1), (LANE_TAG, 1)}
+        assert {(each["key"], each["limit"]) for each in limits.tag_concurrency_limits} == {
+            (JOB_TAG, 1),
+            (CONCURRENCY_GROUP_TAG, 1),
+        }
         assert all(each["value"] == {"applyLimitPerUniqueValue": True} for each in limits.tag_concurrency_limits)
 
 
@@ -52,7 +55,7 @@ def test_every_job_carries_the_tags_that_the_queue_looks_at():
     for job in JOBS:
         tags = dict(job.tags or {})
         assert tags[JOB_TAG] == job.name
-        assert tags[LANE_TAG]
+        assert tags[CONCURRENCY_GROUP_TAG]
 
 
 def test_the_demo_queues_as_production_does():

@@ -17,7 +17,7 @@ from lms_assets.sandbox.server.server import SandboxHandle, running_sandbox
 from lms_assets.warehouse.bookkeeping.chain_log import ChainRow, latest_chain
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.schema.tables import sync_logs
-from lms_assets_tests.harness.chain import NOW, ChainRig, data_of
+from lms_assets_tests.harness.chain import NOW, ChainHarness, data_of
 from lms_assets_tests.harness.commands import Commands, kill_all, wait_until
 
 pytestmark = pytest.mark.slow
@@ -55,16 +55,16 @@ def completed_steps(warehouse: Warehouse) -> set[str]:
     return {step["step"] for step in row.steps if step["status"] == "completed"} if row else set()
 
 
-def undisturbed(warehouse: Warehouse, folder: Path) -> ChainRig:
-    """A rig after the same chain, at the same instant, that nobody disturbed."""
+def undisturbed(warehouse: Warehouse, folder: Path) -> ChainHarness:
+    """A harness after the same chain, at the same instant, that nobody disturbed."""
     row = chain(warehouse)
     assert row is not None
     assert row.as_of is not None
     with running_sandbox(CONFIG) as untouched:
-        rig = ChainRig(folder, untouched)
-        rig.product_now = row.as_of
-        assert rig.run().success
-    return rig
+        harness = ChainHarness(folder, untouched)
+        harness.product_now = row.as_of
+        assert harness.run().success
+    return harness
 
 
 def completed_syncs(warehouse: Warehouse) -> Counter[str]:
@@ -92,13 +92,13 @@ def test_killed_in_each_step_and_resumed_each_time(commands: Commands, quick_fol
     assert row is not None
     assert row.status == "completed"
     assert {step["step"]: step["status"] for step in row.steps} == dict.fromkeys(DAILY_FULL, "completed")
-    rig = undisturbed(warehouse, quick_folder)
-    assert data_of(warehouse) == data_of(rig.warehouse)
+    harness = undisturbed(warehouse, quick_folder)
+    assert data_of(warehouse) == data_of(harness.warehouse)
     done = completed_syncs(warehouse)
     # Killed between its last write and saying so, a step is done once more; one in ten would be bad luck already.
     assert sum(done.values()) <= len(DAILY_FULL) + 1, done
     assert set(done) >= {SYNC_TYPES[step] for step in DAILY_FULL}
-    rig.close()
+    harness.close()
     warehouse.close()
 
 
@@ -112,7 +112,7 @@ def test_a_step_that_outlives_its_run_stops_before_it_writes(commands: Commands,
     resumed = commands.run("run", "daily_full", "--resume")
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr
     assert "✓ memberships" in resumed.stdout, "it never came through, so it is done again"
-    rig = undisturbed(warehouse, quick_folder)
-    assert data_of(warehouse) == data_of(rig.warehouse)
-    rig.close()
+    harness = undisturbed(warehouse, quick_folder)
+    assert data_of(warehouse) == data_of(harness.warehouse)
+    harness.close()
     warehouse.close()

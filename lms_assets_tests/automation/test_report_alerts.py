@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from lms_assets.automation.alerting.alerts import open_incidents_sensor, update_incidents
-from lms_assets.domain.operations.incident_detection import Facts, FailedRun, find_troubles
+from lms_assets.domain.operations.incident_detection import Facts, FailedRun, find_incidents
 from lms_assets.domain.operations.report_incidents import held_back
 from lms_assets.domain.operations.report_release import may_send
-from lms_assets.warehouse.bookkeeping.email_log import EmailLogRows, settle_as_sent, unknown_outcomes
+from lms_assets.warehouse.bookkeeping.email_log import EmailLogRows, resolve_as_sent, unknown_outcomes
 from lms_assets.warehouse.bookkeeping.incidents import incidents_to_announce, mark_announced
 from lms_assets.warehouse.engine import Warehouse
+from lms_assets_tests.automation.daemon_harness import DaemonHarness, watched_harness
 from lms_assets_tests.automation.receiver import Receiver, receiving
-from lms_assets_tests.automation.rig import WatchedRig, watched_rig
 
 ADDRESS = "olga@example.com"
 
@@ -29,19 +29,19 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def told(quick_folder: Path, receiver: Receiver) -> Iterator[WatchedRig]:
-    """A rig in which nothing has run; alerts go to the receiver."""
-    with watched_rig(quick_folder, LMS_ALERT_URLS=receiver.alert_url) as rig:
-        yield rig
+def told(quick_folder: Path, receiver: Receiver) -> Iterator[DaemonHarness]:
+    """A harness in which nothing has run; alerts go to the receiver."""
+    with watched_harness(quick_folder, LMS_ALERT_URLS=receiver.alert_url) as harness:
+        yield harness
 
 
-def look(rig: WatchedRig, times: int = 1) -> None:
+def look(harness: DaemonHarness, times: int = 1) -> None:
     for _ in range(times):
-        rig.tick(open_incidents_sensor)
+        harness.tick(open_incidents_sensor)
 
 
 @pytest.mark.slow
-def test_held_back_reports_are_one_alert_of_their_own_until_they_went_out(told: WatchedRig, receiver: Receiver):
+def test_held_back_reports_are_one_alert_of_their_own_until_they_went_out(told: DaemonHarness, receiver: Receiver):
     assert told.run().success
     held_at = told.advance(hours=40)
     for _ in range(2):
@@ -59,10 +59,10 @@ def test_held_back_reports_are_one_alert_of_their_own_until_they_went_out(told: 
     assert told.run("weekly_reports", allow=("stale_reports",)).success
     look(told, times=2)
     (_, last) = receiver.titles
-    assert "well again: Reports are held back" in last
+    assert "resolved: Reports are held back" in last
 
 
-def test_reports_held_back_that_then_cannot_be_sent_are_told_anew_and_not_called_well(
+def test_reports_held_back_that_then_cannot_be_sent_are_told_again_and_not_called_well(
     warehouse: Warehouse, now: datetime
 ):
     held = held_back("weekly_reports", {"pam_weekly_report": [(now, may_send("failed", now, now).text)]})
@@ -70,28 +70,28 @@ def test_reports_held_back_that_then_cannot_be_sent_are_told_anew_and_not_called
     told = []
     for facts in (Facts(held_reports=held), Facts(held_reports=held), Facts(failed_runs=[failed]), Facts()):
         with warehouse.transaction() as connection:
-            update_incidents(connection, find_troubles(facts), frozenset(), now=now)
+            update_incidents(connection, find_incidents(facts), frozenset(), now=now)
             news = incidents_to_announce(connection)
             mark_announced(connection, news, now=now)
         told.append([(each.kind, each.is_open) for each in news])
     assert told == [[("reports_held_back", True)], [], [("job", True)], [("job", False)]]
 
 
-def test_a_trouble_that_became_one_of_an_undecided_kind_is_not_called_well_meanwhile(
+def test_a_incident_that_became_one_of_an_undecided_kind_is_not_called_well_meanwhile(
     warehouse: Warehouse, now: datetime
 ):
     """While a chain runs nothing is decided about failed jobs; the reports are still not out."""
     held = held_back("weekly_reports", {"pam_weekly_report": [(now, may_send("failed", now, now).text)]})
     failed = FailedRun("weekly_reports", "failed", None, now, (), "no answer")
     with warehouse.transaction() as connection:
-        update_incidents(connection, find_troubles(Facts(held_reports=held)), frozenset(), now=now)
+        update_incidents(connection, find_incidents(Facts(held_reports=held)), frozenset(), now=now)
         mark_announced(connection, incidents_to_announce(connection), now=now)
-        update_incidents(connection, find_troubles(Facts(failed_runs=[failed])), frozenset({"job"}), now=now)
+        update_incidents(connection, find_incidents(Facts(failed_runs=[failed])), frozenset({"job"}), now=now)
         assert incidents_to_announce(connection) == ()
 
 
-def test_mails_of_unknown_outcome_are_one_alert_without_addresses_until_they_are_settled(
-    told: WatchedRig, receiver: Receiver
+def test_mails_of_unknown_outcome_are_one_alert_without_addresses_until_they_are_resolved(
+    told: DaemonHarness, receiver: Receiver
 ):
     log = EmailLogRows(told.warehouse)
     for number in (12, 14):
@@ -106,13 +106,13 @@ def test_mails_of_unknown_outcome_are_one_alert_without_addresses_until_they_are
     (alert,) = receiver.posts
     assert "2 report messages" in alert["title"]
     assert "pam 12, pam 14" in alert["message"]
-    assert "lms-assets report settle" in alert["message"]
+    assert "lms-assets report resolve" in alert["message"]
     assert ADDRESS not in receiver.texts
     for left in (1, 0):
         with told.warehouse.transaction() as connection:
             first, *_ = unknown_outcomes(connection)
-            assert settle_as_sent(connection, first, by="anna", now=told.now)
-            assert not settle_as_sent(connection, replace(first), by="anna", now=told.now)
+            assert resolve_as_sent(connection, first, by="anna", now=told.now)
+            assert not resolve_as_sent(connection, replace(first), by="anna", now=told.now)
         look(told)
         assert len(receiver.posts) == (1 if left else 2)
-    assert "well again" in receiver.titles[1]
+    assert "resolved" in receiver.titles[1]

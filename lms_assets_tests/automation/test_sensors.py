@@ -13,190 +13,194 @@ from lms_assets.automation.sensors import (
 )
 from lms_assets.run_tags import PEOPLE_TAG
 from lms_assets.sandbox.northpass.resources import WEBHOOK_SHAPES
-from lms_assets_tests.automation.rig import WatchedRig, watched_rig
+from lms_assets_tests.automation.daemon_harness import DaemonHarness, watched_harness
 
 
-def learners(rig: WatchedRig, count: int) -> list[str]:
+def learners(harness: DaemonHarness, count: int) -> list[str]:
     """Partner people with a completed enrollment."""
-    found = {row["user_id"] for row in rig.rows("lms_enrollments") if row["status"] == "completed"}
+    found = {row["user_id"] for row in harness.rows("lms_enrollments") if row["status"] == "completed"}
     return sorted(found)[:count]
 
 
-def live_certification(rig: WatchedRig) -> str:
-    return next(row["id"] for row in rig.rows("lms_courses") if row["npcu_value"] and row["status"] == "live")
+def live_certification(harness: DaemonHarness) -> str:
+    return next(row["id"] for row in harness.rows("lms_courses") if row["npcu_value"] and row["status"] == "live")
 
 
-def complete(rig: WatchedRig, people: list[str]) -> None:
-    course = live_certification(rig)
+def complete(harness: DaemonHarness, people: list[str]) -> None:
+    course = live_certification(harness)
     for person in people:
-        rig.sandbox.mutate("complete_course", person=person, course=course)
+        harness.sandbox.mutate("complete_course", person=person, course=course)
 
 
-def calls(rig: WatchedRig) -> dict[str, int]:
-    return dict(rig.sandbox.stats()["northpass"]["by_endpoint"])
+def calls(harness: DaemonHarness) -> dict[str, int]:
+    return dict(harness.sandbox.stats()["northpass"]["by_endpoint"])
 
 
-def drained(rig: WatchedRig) -> None:
+def drained(harness: DaemonHarness) -> None:
     """After a full chain: what the log told before is read."""
-    answer = rig.tick(completed_courses_sensor)
+    answer = harness.tick(completed_courses_sensor)
     if isinstance(answer, dg.RunRequest):
-        assert rig.follow(answer, "enrollments_incremental").success
-    assert isinstance(rig.tick(completed_courses_sensor), dg.SkipReason)
-    rig.advance(minutes=20)
+        assert harness.follow(answer, "enrollments_incremental").success
+    assert isinstance(harness.tick(completed_courses_sensor), dg.SkipReason)
+    harness.advance(minutes=20)
 
 
-def test_a_completed_course_refreshes_just_that_person_and_once(rig: WatchedRig):
-    assert rig.run().success
-    drained(rig)
-    people = learners(rig, 3)
-    complete(rig, people)
-    rig.sandbox.reset_stats()
-    answer = rig.tick(completed_courses_sensor)
+def test_a_completed_course_refreshes_just_that_person_and_once(harness: DaemonHarness):
+    assert harness.run().success
+    drained(harness)
+    people = learners(harness, 3)
+    complete(harness, people)
+    harness.sandbox.reset_stats()
+    answer = harness.tick(completed_courses_sensor)
     assert answer.tags[PEOPLE_TAG] == "queued"
-    before = {(row["user_id"], row["course_id"]) for row in rig.rows("lms_enrollments") if row["status"] == "completed"}
-    assert rig.follow(answer, "enrollments_incremental").success
-    assert calls(rig)["GET /transcripts/{id}"] == len(people)
-    after = {(row["user_id"], row["course_id"]) for row in rig.rows("lms_enrollments") if row["status"] == "completed"}
-    assert after - before == {(person, live_certification(rig)) for person in people} - before
-    assert isinstance(rig.tick(completed_courses_sensor), dg.SkipReason)
+    before = {
+        (row["user_id"], row["course_id"]) for row in harness.rows("lms_enrollments") if row["status"] == "completed"
+    }
+    assert harness.follow(answer, "enrollments_incremental").success
+    assert calls(harness)["GET /transcripts/{id}"] == len(people)
+    after = {
+        (row["user_id"], row["course_id"]) for row in harness.rows("lms_enrollments") if row["status"] == "completed"
+    }
+    assert after - before == {(person, live_certification(harness)) for person in people} - before
+    assert isinstance(harness.tick(completed_courses_sensor), dg.SkipReason)
 
 
-def test_events_survive_a_run_that_fails_and_a_sensor_that_forgets(rig: WatchedRig):
-    assert rig.run().success
-    drained(rig)
-    people = learners(rig, 8)
-    complete(rig, people)
-    first = rig.tick(completed_courses_sensor)
-    rig.sandbox.faults.add("server_error", "GET /transcripts/{id}")
-    assert not rig.follow(first, "enrollments_incremental").success
-    rig.sandbox.faults.reset()
-    rig._cursors.clear()
-    assert rig.tick(completed_courses_sensor).run_key == first.run_key, "within the hour it is the same run"
-    rig.advance(hours=1)
-    again = rig.tick(completed_courses_sensor)
+def test_events_survive_a_run_that_fails_and_a_sensor_that_forgets(harness: DaemonHarness):
+    assert harness.run().success
+    drained(harness)
+    people = learners(harness, 8)
+    complete(harness, people)
+    first = harness.tick(completed_courses_sensor)
+    harness.sandbox.faults.add("server_error", "GET /transcripts/{id}")
+    assert not harness.follow(first, "enrollments_incremental").success
+    harness.sandbox.faults.reset()
+    harness._cursors.clear()
+    assert harness.tick(completed_courses_sensor).run_key == first.run_key, "within the hour it is the same run"
+    harness.advance(hours=1)
+    again = harness.tick(completed_courses_sensor)
     assert again.run_key != first.run_key
-    rig.sandbox.reset_stats()
-    assert rig.follow(again, "enrollments_incremental").success
-    assert calls(rig)["GET /transcripts/{id}"] == len(people)
-    assert isinstance(rig.tick(completed_courses_sensor), dg.SkipReason)
+    harness.sandbox.reset_stats()
+    assert harness.follow(again, "enrollments_incremental").success
+    assert calls(harness)["GET /transcripts/{id}"] == len(people)
+    assert isinstance(harness.tick(completed_courses_sensor), dg.SkipReason)
 
 
-def test_a_vendor_that_ignores_the_filter_of_the_log_changes_nothing(rig: WatchedRig):
-    assert rig.run().success
-    drained(rig)
-    rig.sandbox.faults.add("ignored_filter", "GET /webhooks")
-    complete(rig, learners(rig, 1))
-    assert rig.follow(rig.tick(completed_courses_sensor), "enrollments_incremental").success
-    assert isinstance(rig.tick(completed_courses_sensor), dg.SkipReason)
+def test_a_vendor_that_ignores_the_filter_of_the_log_changes_nothing(harness: DaemonHarness):
+    assert harness.run().success
+    drained(harness)
+    harness.sandbox.faults.add("ignored_filter", "GET /webhooks")
+    complete(harness, learners(harness, 1))
+    assert harness.follow(harness.tick(completed_courses_sensor), "enrollments_incremental").success
+    assert isinstance(harness.tick(completed_courses_sensor), dg.SkipReason)
 
 
-def test_a_404_of_the_log_which_may_be_wrong_hides_no_completion(rig: WatchedRig):
+def test_a_404_of_the_log_which_may_be_wrong_hides_no_completion(harness: DaemonHarness):
     """It is also what an empty log may answer, so it is no failure; the span is looked at again."""
-    assert rig.run().success
-    drained(rig)
-    rig.sandbox.faults.add("not_found", "GET /webhooks")
-    complete(rig, learners(rig, 1))
-    assert isinstance(rig.tick(completed_courses_sensor), dg.SkipReason)
-    rig.advance(minutes=20)
-    assert isinstance(rig.tick(completed_courses_sensor), dg.SkipReason)
-    rig.sandbox.faults.reset()
-    assert isinstance(rig.tick(completed_courses_sensor), dg.RunRequest)
+    assert harness.run().success
+    drained(harness)
+    harness.sandbox.faults.add("not_found", "GET /webhooks")
+    complete(harness, learners(harness, 1))
+    assert isinstance(harness.tick(completed_courses_sensor), dg.SkipReason)
+    harness.advance(minutes=20)
+    assert isinstance(harness.tick(completed_courses_sensor), dg.SkipReason)
+    harness.sandbox.faults.reset()
+    assert isinstance(harness.tick(completed_courses_sensor), dg.RunRequest)
 
 
-def test_whoever_belongs_to_no_partner_starts_no_run(rig: WatchedRig):
-    assert rig.run().success
-    drained(rig)
-    stranger = rig.sandbox.mutate("add_person", email="somebody@stranger.example.com")
-    complete(rig, [str(stranger)])
-    assert isinstance(rig.tick(completed_courses_sensor), dg.SkipReason)
+def test_whoever_belongs_to_no_partner_starts_no_run(harness: DaemonHarness):
+    assert harness.run().success
+    drained(harness)
+    stranger = harness.sandbox.mutate("add_person", email="somebody@stranger.example.com")
+    complete(harness, [str(stranger)])
+    assert isinstance(harness.tick(completed_courses_sensor), dg.SkipReason)
 
 
-def test_a_push_follows_a_sync_that_changed_counts_at_most_every_six_hours(rig: WatchedRig):
-    assert rig.run().success
-    rig.advance(hours=4)
-    complete(rig, learners(rig, 4))
-    assert rig.run("enrollments_incremental").success
-    assert "at least 6 hours" in rig.tick(push_after_enrollments_sensor).skip_message
-    rig.advance(hours=2)
-    due = rig.tick(push_after_enrollments_sensor)
-    assert "LMS_PUSH_DRY_RUN" in rig.tick(push_after_enrollments_sensor, LMS_PUSH_DRY_RUN="1").skip_message
-    patched = rig.sandbox.stats()["patch_records"]
-    assert rig.follow(due, "push_to_impartner").success
-    assert rig.sandbox.stats()["patch_records"] > patched
-    assert "since the last push" in rig.tick(push_after_enrollments_sensor).skip_message
-    rig.advance(hours=7)
-    assert rig.run("enrollments_incremental").success
-    assert "no partner's counts differ" in rig.tick(push_after_enrollments_sensor).skip_message
+def test_a_push_follows_a_sync_that_changed_counts_at_most_every_six_hours(harness: DaemonHarness):
+    assert harness.run().success
+    harness.advance(hours=4)
+    complete(harness, learners(harness, 4))
+    assert harness.run("enrollments_incremental").success
+    assert "at least 6 hours" in harness.tick(push_after_enrollments_sensor).skip_message
+    harness.advance(hours=2)
+    due = harness.tick(push_after_enrollments_sensor)
+    assert "LMS_PUSH_DRY_RUN" in harness.tick(push_after_enrollments_sensor, LMS_PUSH_DRY_RUN="1").skip_message
+    patched = harness.sandbox.stats()["patch_records"]
+    assert harness.follow(due, "push_to_impartner").success
+    assert harness.sandbox.stats()["patch_records"] > patched
+    assert "since the last push" in harness.tick(push_after_enrollments_sensor).skip_message
+    harness.advance(hours=7)
+    assert harness.run("enrollments_incremental").success
+    assert "no partner's counts differ" in harness.tick(push_after_enrollments_sensor).skip_message
 
 
-def test_a_push_that_failed_or_was_a_dry_run_is_followed_soon(rig: WatchedRig):
-    assert rig.run(LMS_PUSH_DRY_RUN="1").success
-    first = rig.tick(push_after_enrollments_sensor)
+def test_a_push_that_failed_or_was_a_dry_run_is_followed_soon(harness: DaemonHarness):
+    assert harness.run(LMS_PUSH_DRY_RUN="1").success
+    first = harness.tick(push_after_enrollments_sensor)
     assert isinstance(first, dg.RunRequest), "a dry run sent nothing"
-    rig.sandbox.faults.add("forbidden", "PATCH /Account")
-    assert not rig.follow(first, "push_to_impartner").success
-    rig.advance(minutes=5)
-    assert "tried again after half an hour" in rig.tick(push_after_enrollments_sensor).skip_message
-    rig.sandbox.faults.reset()
-    rig.advance(minutes=25)
-    again = rig.tick(push_after_enrollments_sensor)
+    harness.sandbox.faults.add("forbidden", "PATCH /Account")
+    assert not harness.follow(first, "push_to_impartner").success
+    harness.advance(minutes=5)
+    assert "tried again after half an hour" in harness.tick(push_after_enrollments_sensor).skip_message
+    harness.sandbox.faults.reset()
+    harness.advance(minutes=25)
+    again = harness.tick(push_after_enrollments_sensor)
     assert again.run_key != first.run_key, "Dagster starts no second run for a key"
-    assert rig.tick(push_after_enrollments_sensor).run_key == again.run_key
-    assert rig.follow(again, "push_to_impartner").success
-    assert rig.sandbox.stats()["patch_records"] > 0
-    assert "since the last push" in rig.tick(push_after_enrollments_sensor).skip_message
+    assert harness.tick(push_after_enrollments_sensor).run_key == again.run_key
+    assert harness.follow(again, "push_to_impartner").success
+    assert harness.sandbox.stats()["patch_records"] > 0
+    assert "since the last push" in harness.tick(push_after_enrollments_sensor).skip_message
 
 
-def test_messages_of_every_shape_are_read_and_what_names_nobody_shows_in_a_check(rig: WatchedRig):
-    assert rig.run().success
-    drained(rig)
-    course = live_certification(rig)
-    people = learners(rig, len(WEBHOOK_SHAPES))
+def test_messages_of_every_shape_are_read_and_what_names_nobody_shows_in_a_check(harness: DaemonHarness):
+    assert harness.run().success
+    drained(harness)
+    course = live_certification(harness)
+    people = learners(harness, len(WEBHOOK_SHAPES))
     for person, shape in zip(people, WEBHOOK_SHAPES, strict=True):
-        rig.sandbox.mutate("complete_course", person=person, course=course, message_shape=shape)
-    answer = rig.tick(completed_courses_sensor)
-    rig.sandbox.reset_stats()
-    result = rig.follow(answer, "enrollments_incremental")
-    assert calls(rig)["GET /transcripts/{id}"] == len(people) - 1
+        harness.sandbox.mutate("complete_course", person=person, course=course, message_shape=shape)
+    answer = harness.tick(completed_courses_sensor)
+    harness.sandbox.reset_stats()
+    result = harness.follow(answer, "enrollments_incremental")
+    assert calls(harness)["GET /transcripts/{id}"] == len(people) - 1
     assert "webhook_messages_are_readable" in result.red
-    rig.advance(days=8)
-    rig.tick(completed_courses_sensor)
-    assert all(row["resolved_at"] for row in rig.rows("sync_failures") if row["sync_type"] == "webhooks")
+    harness.advance(days=8)
+    harness.tick(completed_courses_sensor)
+    assert all(row["resolved_at"] for row in harness.rows("sync_failures") if row["sync_type"] == "webhooks")
 
 
-def test_an_incremental_run_costs_little_more_than_the_least_it_can(rig: WatchedRig):
+def test_an_incremental_run_costs_little_more_than_the_least_it_can(harness: DaemonHarness):
     """The listing that finds the changed people, and one transcript for each: at most 1.2 times that."""
-    assert rig.run().success
-    rig.advance(hours=4)
-    people = learners(rig, 20)
-    complete(rig, people)
-    rig.sandbox.reset_stats()
-    result = rig.run("enrollments_incremental")
+    assert harness.run().success
+    harness.advance(hours=4)
+    people = learners(harness, 20)
+    complete(harness, people)
+    harness.sandbox.reset_stats()
+    result = harness.run("enrollments_incremental")
     assert result.success
-    made = sum(calls(rig).values())
+    made = sum(calls(harness).values())
     least = len(people) + 1
-    assert made <= 1.2 * least, f"{calls(rig)} for {len(people)} changed people"
+    assert made <= 1.2 * least, f"{calls(harness)} for {len(people)} changed people"
     assert result.metadata["enrollments"]["people_read"] == len(people)
 
 
-def test_a_time_filter_that_is_ignored_is_noticed_and_costs_no_transcripts(rig: WatchedRig):
-    assert rig.run().success
-    rig.advance(hours=4)
-    people = learners(rig, 5)
-    complete(rig, people)
-    rig.sandbox.faults.add("ignored_filter", "GET /people")
-    rig.sandbox.reset_stats()
-    result = rig.run("enrollments_incremental")
+def test_a_time_filter_that_is_ignored_is_noticed_and_costs_no_transcripts(harness: DaemonHarness):
+    assert harness.run().success
+    harness.advance(hours=4)
+    people = learners(harness, 5)
+    complete(harness, people)
+    harness.sandbox.faults.add("ignored_filter", "GET /people")
+    harness.sandbox.reset_stats()
+    result = harness.run("enrollments_incremental")
     assert result.success
-    assert calls(rig)["GET /transcripts/{id}"] == len(people)
+    assert calls(harness)["GET /transcripts/{id}"] == len(people)
     assert result.metadata["enrollments"]["time_filter_ignored"] is True
 
 
 def test_pools_get_their_limit_before_their_first_use_and_keep_what_somebody_set(quick_folder: Path):
-    with watched_rig(quick_folder, events_on_disk=True) as rig:
-        storage = rig.instance.event_log_storage
+    with watched_harness(quick_folder, events_on_disk=True) as harness:
+        storage = harness.instance.event_log_storage
         storage.set_concurrency_slots("northpass_api", 3)
-        rig.tick(chains_without_process_sensor)
-        rig.tick(chains_without_process_sensor)
+        harness.tick(chains_without_process_sensor)
+        harness.tick(chains_without_process_sensor)
         limits = {each.name: each.limit for each in storage.get_pool_limits()}
     assert limits == {"northpass_api": 3, "impartner_api": 1}

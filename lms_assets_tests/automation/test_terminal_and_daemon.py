@@ -25,7 +25,7 @@ from lms_assets.sandbox.server.server import SandboxHandle, running_sandbox
 from lms_assets.warehouse.bookkeeping.chain_log import ChainRow, latest_chain
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets_tests.architecture import source
-from lms_assets_tests.automation.rig import WatchedRig
+from lms_assets_tests.automation.daemon_harness import DaemonHarness
 from lms_assets_tests.harness.chain import NOW
 from lms_assets_tests.harness.commands import Commands, wait_until
 from lms_assets_tests.harness.queue import queue_of
@@ -146,10 +146,10 @@ def test_a_daemon_runs_what_a_terminal_asks_for_and_a_good_resume_is_the_last_st
         daemon.wait(60)
 
 
-def test_a_run_that_no_daemon_takes_is_taken_back(rig: WatchedRig, monkeypatch: pytest.MonkeyPatch):
+def test_a_run_that_no_daemon_takes_is_taken_back(harness: DaemonHarness, monkeypatch: pytest.MonkeyPatch):
     before = Served(None, "", datetime.now(UTC) - timedelta(hours=1))
     monkeypatch.setattr(runner, "served_location", lambda _: before)
     monkeypatch.setattr(runner, "LOOK_AGAIN_SECONDS", 0.01)
-    assert hand_over(rig.instance, RunOrder("cleanup", {}), lambda _: None, before) is None
-    (run,) = rig.instance.get_runs()
+    assert hand_over(harness.instance, RunOrder("cleanup", {}), lambda _: None, before) is None
+    (run,) = harness.instance.get_runs()
     assert (run.job_name, run.status) == ("cleanup", dg.DagsterRunStatus.CANCELED)

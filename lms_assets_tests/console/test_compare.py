@@ -29,7 +29,7 @@ from lms_assets.warehouse.results.counts import CATEGORY_COLUMNS, counted_by_oth
 from lms_assets.warehouse.results.links import remember_lost_links
 from lms_assets.warehouse.schema import tables as t
 from lms_assets.warehouse.state.old_counts import read_old_counts
-from lms_assets_tests.harness.chain import NOW, SMALL, ChainRig
+from lms_assets_tests.harness.chain import NOW, SMALL, ChainHarness
 from lms_assets_tests.harness.old_portal import make_old_portal
 
 HERE = CompareOptions()
@@ -38,12 +38,12 @@ Rows = list[dict[str, object]]
 
 @pytest.fixture(scope="module")
 def counted(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A warehouse after one chain over the small world."""
+    """A warehouse after one chain over the small vendor state."""
     with running_sandbox(SMALL) as sandbox:
-        rig = ChainRig(tmp_path_factory.mktemp("compare"), sandbox)
-        assert rig.run().success
-        rig.close()
-        return (rig.folder / "warehouse.db").read_bytes()
+        harness = ChainHarness(tmp_path_factory.mktemp("compare"), sandbox)
+        assert harness.run().success
+        harness.close()
+        return (harness.folder / "warehouse.db").read_bytes()
 
 
 @pytest.fixture
@@ -67,10 +67,10 @@ def someone_else_counted(warehouse: Warehouse, counts: Mapping[int, Mapping[str,
         connection.execute(delete(t.sync_state).where(t.sync_state.c.name == "partner_cert_counts"))
         for partner_id, values in counts.items():
             connection.execute(update(t.partners).where(t.partners.c.id == partner_id).values(**values))
-        count_anew(connection)
+        count_again(connection)
 
 
-def count_anew(connection: Connection) -> None:
+def count_again(connection: Connection) -> None:
     inputs = counting_inputs(connection)
     items = assess(inputs.affiliations, inputs.enrollments, inputs.courses, at=NOW)
     counts = count(items, active_ids(connection, t.partners))
@@ -128,7 +128,7 @@ def test_a_system_that_knew_no_expiry_is_explained_at_every_partner_by_just_that
     someone_else_counted(here, old)
     found = compared(here)
     differing = [row for row in found.rows if row.fit is not Fit.EQUAL]
-    assert differing, "the small world holds expired certifications"
+    assert differing, "the small vendor state holds expired certifications"
     assert {row.fit for row in differing} == {Fit.EXPLAINED}
     assert {effect.reason for row in differing for effect in row.reasons} == {"expired before the old count"}
     now = {row["id"]: row["total_npcu"] for row in rows_of(here, "partners")}

@@ -65,7 +65,7 @@ def test_the_working_folders_env_is_the_demos_own(demo_folder: Path):
 
 @pytest.mark.parametrize("name", sorted(ELSEWHERE))
 def test_a_process_of_the_demo_refuses_whatever_lies_outside_the_demo(demo_folder: Path, name: str):
-    """Should a variable get in all the same, the settings of the demo's processes do not take it."""
+    """Should a variable get in anyway, the settings of the demo's processes do not take it."""
     load_settings(os.environ)
     with pytest.raises(ConfigurationError, match="the demo m"):
         load_settings({**os.environ, "LMS_MAIL_FROM": "lms@example.com", name: ELSEWHERE[name]})

@@ -9,24 +9,24 @@ import pytest
 from rich.console import Console
 from sqlalchemy import insert, update
 
-from lms_assets.console.commands.report import PreviewOptions, read_material, write_preview
+from lms_assets.console.commands.report import PreviewOptions, read_report_inputs, write_preview
 from lms_assets.console.commands.why import WhyOptions, find_answer, why_lines
 from lms_assets.domain.counting.certifications import PartnerCounts
 from lms_assets.domain.rules import Rules
 from lms_assets.reports.config import ReportConfig
 from lms_assets.reports.figures.executive import build_executive_report
-from lms_assets.reports.figures.from_warehouse import material_from
+from lms_assets.reports.figures.from_warehouse import report_inputs_from
 from lms_assets.settings import ConfigurationError
 from lms_assets.warehouse.results.counts import write_counts, write_history
 from lms_assets.warehouse.schema import tables as t
-from lms_assets_tests.reports.worlds import SCRIPT_NAME
+from lms_assets_tests.reports.scenarios import SCRIPT_NAME
 
 AT = datetime(2026, 11, 23, 2, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 
 @pytest.fixture
-def world(warehouse):
+def scenario(warehouse):
     tables = {
         t.partners: [
             {"id": 1, "account_name": SCRIPT_NAME, "partner_tier": "Select", "account_owner": "Olga"},
@@ -78,8 +78,8 @@ def ask(warehouse, width=220, **options):
     return answer, console.export_text()
 
 
-def test_it_adds_up_to_the_stored_counts_and_shows_through_what(world):
-    answer, text = ask(world)
+def test_it_adds_up_to_the_stored_counts_and_shows_through_what(scenario):
+    answer, text = ask(scenario)
 
     assert answer.explanation.counts.total_npcu == 2
     assert "adds up to the stored counts" in text
@@ -89,8 +89,8 @@ def test_it_adds_up_to_the_stored_counts_and_shows_through_what(world):
     assert "1 certification of 1 person counted, 2 more nearly. 0 people of 1 of the partner's people" in text
 
 
-def test_what_nearly_counts_is_listed_with_its_reason_and_the_rest_on_demand(world):
-    _, text = ask(world)
+def test_what_nearly_counts_is_listed_with_its_reason_and_the_rest_on_demand(scenario):
+    _, text = ask(scenario)
 
     assert "expired on 2026-11-18 02:00:00 UTC" in text
     assert "person is disabled" in text
@@ -98,7 +98,7 @@ def test_what_nearly_counts_is_listed_with_its_reason_and_the_rest_on_demand(wor
     assert "3 more enrollments not counted: --all shows them." in text
     assert text.index("As of") < text.index("1 certification of") < text.index("\nCounted") < text.index("\nNearly")
 
-    _, everything = ask(world, show_all=True)
+    _, everything = ask(scenario, show_all=True)
 
     assert "another attempt at the same course counts (renewal): e2" in everything
     assert "no NPCU" in everything
@@ -106,29 +106,29 @@ def test_what_nearly_counts_is_listed_with_its_reason_and_the_rest_on_demand(wor
 
 
 @pytest.mark.parametrize("width", [20, 40, 60, 80, 100, 132, 200])
-def test_nothing_is_lost_at_any_width(world, width):
-    wide, text = ask(world, width=500, show_all=True)[1], ask(world, width=width, show_all=True)[1]
+def test_nothing_is_lost_at_any_width(scenario, width):
+    wide, text = ask(scenario, width=500, show_all=True)[1], ask(scenario, width=width, show_all=True)[1]
 
     assert all(len(line) <= width for line in text.splitlines())
     assert sorted("".join(text.split())) == sorted("".join(wide.split()))
     assert "expired" in text
 
 
-def test_names_of_people_show_only_when_asked_for_and_are_never_markup(world):
-    assert "Ann" not in ask(world)[1]
-    assert "Ann [red]Example (ann)" in ask(world, names=True)[1]
+def test_names_of_people_show_only_when_asked_for_and_are_never_markup(scenario):
+    assert "Ann" not in ask(scenario)[1]
+    assert "Ann [red]Example (ann)" in ask(scenario, names=True)[1]
 
 
-def test_a_day_of_the_past_adds_up_to_what_was_stored_that_day(world):
-    answer, text = ask(world, at="2026-11-16")
+def test_a_day_of_the_past_adds_up_to_what_was_stored_that_day(scenario):
+    answer, text = ask(scenario, at="2026-11-16")
 
     assert answer.explanation.at == AT - 7 * DAY
     assert answer.explanation.counts.by_category == {"nintex_ce": 1}
     assert "adds up to the stored counts" in text
 
 
-def test_since_names_what_began_and_what_ceased_to_count(world):
-    answer, text = ask(world, since="2026-11-16")
+def test_since_names_what_began_and_what_ceased_to_count(scenario):
+    answer, text = ask(scenario, since="2026-11-16")
 
     assert answer.changes.npcu == 1
     assert "1 → 2 NPCU" in text
@@ -136,18 +136,18 @@ def test_since_names_what_began_and_what_ceased_to_count(world):
     assert "−1 ann: Automation Cloud (nintex_ce), expired on 2026-11-18 02:00:00 UTC" in text
 
 
-def test_a_difference_to_the_stored_counts_is_told(world):
-    with world.transaction() as connection:
+def test_a_difference_to_the_stored_counts_is_told(scenario):
+    with scenario.transaction() as connection:
         write_counts(connection, [PartnerCounts(1, {}, 7, False)], as_of=AT, now=AT)
 
-    answer, text = ask(world)
+    answer, text = ask(scenario)
 
     assert answer.stored.total_npcu == 7
     assert "differs from the stored counts: total_npcu: stored 7, explained 2" in text
 
 
-def test_an_instant_without_stored_counts_says_so(world):
-    assert "No counts were stored for this instant" in ask(world, at="2026-11-01T12:00:00Z")[1]
+def test_an_instant_without_stored_counts_says_so(scenario):
+    assert "No counts were stored for this instant" in ask(scenario, at="2026-11-01T12:00:00Z")[1]
 
 
 @pytest.mark.parametrize(
@@ -160,37 +160,37 @@ def test_an_instant_without_stored_counts_says_so(world):
         ({"since": "2026-11-24"}, "--since must be before"),
     ],
 )
-def test_a_question_that_cannot_be_answered_says_what_to_change(world, options, said):
+def test_a_question_that_cannot_be_answered_says_what_to_change(scenario, options, said):
     with pytest.raises(ConfigurationError, match=said):
-        ask(world, **options)
+        ask(scenario, **options)
 
 
-def test_a_preview_is_written_and_stores_nothing(world, tmp_path):
-    with world.read() as connection:
+def test_a_preview_is_written_and_stores_nothing(scenario, tmp_path):
+    with scenario.read() as connection:
         days = connection.execute(t.partner_cert_history.select()).all()
-    material = read_material(world, rules=Rules(), config=ReportConfig(), now=AT + timedelta(hours=6))
+    inputs = read_report_inputs(scenario, rules=Rules(), config=ReportConfig(), now=AT + timedelta(hours=6))
 
-    executive = write_preview(material, PreviewOptions(), tmp_path, now=AT)
-    pam = write_preview(material, PreviewOptions("olga"), tmp_path, now=AT)
+    executive = write_preview(inputs, PreviewOptions(), tmp_path, now=AT)
+    pam = write_preview(inputs, PreviewOptions("olga"), tmp_path, now=AT)
 
     assert executive.name == "executive.html"
     assert "2 NPCU" in executive.read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ")
     assert "Ann [red]Example" in pam.read_text(encoding="utf-8")
-    assert material.frame.week == date(2026, 11, 23)
-    assert all(each.stored_npcu == material.counts_of(each.id).total_npcu for each in material.partners)
-    with world.read() as connection:
+    assert inputs.frame.week == date(2026, 11, 23)
+    assert all(each.stored_npcu == inputs.counts_of(each.id).total_npcu for each in inputs.partners)
+    with scenario.read() as connection:
         assert connection.execute(t.partner_cert_history.select()).all() == days
     with pytest.raises(ConfigurationError, match="owners are: Olga"):
-        write_preview(material, PreviewOptions("Nobody"), tmp_path, now=AT)
+        write_preview(inputs, PreviewOptions("Nobody"), tmp_path, now=AT)
 
 
-def test_the_past_is_stored_once_and_then_read(world):
+def test_the_past_is_stored_once_and_then_read(scenario):
     now = AT + timedelta(hours=6)
-    first = material_from(world, rules=Rules(), config=ReportConfig(), now=now)
-    with world.read() as connection:
+    first = report_inputs_from(scenario, rules=Rules(), config=ReportConfig(), now=now)
+    with scenario.read() as connection:
         stored = connection.execute(t.partner_cert_history.select()).all()
-    second = material_from(world, rules=Rules(), config=ReportConfig(), now=now)
-    with world.read() as connection:
+    second = report_inputs_from(scenario, rules=Rules(), config=ReportConfig(), now=now)
+    with scenario.read() as connection:
         assert connection.execute(t.partner_cert_history.select()).all() == stored
 
     assert {row.origin for row in stored} == {"chain", "backfill"}
@@ -199,19 +199,19 @@ def test_the_past_is_stored_once_and_then_read(world):
 
 def test_without_any_count_there_is_nothing_to_preview(warehouse):
     with pytest.raises(ConfigurationError, match="daily_full"):
-        read_material(warehouse, rules=Rules(), config=ReportConfig(), now=AT)
+        read_report_inputs(warehouse, rules=Rules(), config=ReportConfig(), now=AT)
 
 
-def test_whoever_was_never_read_is_not_said_to_hold_nothing(world):
-    with world.transaction() as connection:
+def test_whoever_was_never_read_is_not_said_to_hold_nothing(scenario):
+    with scenario.transaction() as connection:
         connection.execute(insert(t.lms_users).values(id="new", is_active=True, status="active"))
         connection.execute(insert(t.lms_group_members).values(group_id="g1", user_id="new"))
         connection.execute(update(t.lms_users).where(t.lms_users.c.id == "ann").values(transcript_read_at=AT))
-    _, text = ask(world)
+    _, text = ask(scenario)
     said = "0 people of 2 of the partner's people hold nothing. 1 person never read: nobody knows what they hold."
     assert said in " ".join(text.split())
 
 
-def test_it_says_why_a_partner_is_not_pushed(world):
-    _, text = ask(world)
+def test_it_says_why_a_partner_is_not_pushed(scenario):
+    _, text = ask(scenario)
     assert "Withheld, not sent to the CRM: members of group g1 were never read completely" in text

@@ -68,7 +68,7 @@ def test_a_retry_counts_attempts_and_keeps_the_first_beginning():
     assert again.steps["users"] == StepRecord("users", "running", T0, attempts=2)
 
 
-def test_a_step_begun_again_by_a_resumed_run_begins_anew():
+def test_a_step_begun_again_by_a_resumed_run_begins_again():
     again = fold([happened("failed", at=T1), happened("started", at=T2)], BEGUN)
     assert again.steps["users"] == StepRecord("users", "running", T2, attempts=2)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from lms_assets.domain.operations.check_warnings import Level, Warned, digest_is_due, digest_of, follow, trouble_of
+from lms_assets.domain.operations.check_warnings import Level, Warned, digest_is_due, digest_of, follow, incident_of
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 UI = "https://dagster.example.com"
@@ -34,7 +34,7 @@ def test_a_number_that_falls_is_the_new_known_one():
     assert numbers(4, 2, 3, 2) == [None, None, 3, None]
 
 
-def test_it_is_told_anew_only_when_it_rises_above_what_was_told():
+def test_it_is_told_again_only_when_it_rises_above_what_was_told():
     assert numbers(4, 6, 5, 6, 7) == [None, 6, 6, 6, 7]
 
 
@@ -82,12 +82,12 @@ def test_levels_survive_their_storing():
 def test_the_alert_says_what_has_risen_and_what_to_do():
     _, levels = follow([odd(4)], {}, NOW)
     ((risen,), _) = follow([odd(5)], levels, NOW)
-    trouble = trouble_of(risen)
-    assert trouble.what == "Check npcu_is_valid on courses: odd: 5"
-    assert "from 4 to 5" in trouble.effect
-    assert (trouble.remedy, trouble.grade, trouble.run_id) == ("Correct them.", "5", "run-1")
+    incident = incident_of(risen)
+    assert incident.what == "Check npcu_is_valid on courses: odd: 5"
+    assert "from 4 to 5" in incident.effect
+    assert (incident.remedy, incident.grade, incident.run_id) == ("Correct them.", "5", "run-1")
     ((costly,), _) = follow([odd(1, costs=True)], {}, NOW)
-    assert "Counts are too low" in trouble_of(costly).effect
+    assert "Counts are too low" in incident_of(costly).effect
 
 
 def test_the_digest_comes_once_a_day_after_seven():

@@ -11,7 +11,7 @@ from lms_assets.domain.safety.deactivation_limit import (
     TooManyBadRecords,
     check_bad_records,
     check_deactivation_limit,
-    fuse_limit,
+    most_deactivations,
     tells_of_mass_deactivation,
 )
 from lms_assets.domain.safety.overrides import Overrides
@@ -25,7 +25,7 @@ NOTHING = Overrides()
     [(0, 10), (10, 10), (199, 10), (200, 10), (219, 10), (220, 11), (1000, 50), (1019, 50), (1020, 51)],
 )
 def test_5_per_cent_may_leave_and_at_least_10_rows(active, limit):
-    assert fuse_limit(active, RULES) == limit
+    assert most_deactivations(active, RULES) == limit
     assert not check_deactivation_limit(Leaving("partners", active, range(limit)), RULES, NOTHING)
     with pytest.raises(MassDeactivationStopped):
         check_deactivation_limit(Leaving("partners", active, range(limit + 1)), RULES, NOTHING)
@@ -82,7 +82,7 @@ def test_nobody_who_leaves_is_never_too_many():
 @given(st.integers(0, 100_000), st.integers(0, 100), st.integers(0, 50))
 def test_the_share_is_exact_whatever_its_spelling_as_a_number(active, per_cent, minimum):
     rules = Rules(mass_deactivation_share=per_cent / 100, mass_deactivation_minimum=minimum)
-    assert fuse_limit(active, rules) == max(minimum, active * per_cent // 100)
+    assert most_deactivations(active, rules) == max(minimum, active * per_cent // 100)
 
 
 def test_a_few_bad_records_pass_and_too_many_stop_the_sync():

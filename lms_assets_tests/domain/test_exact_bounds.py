@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from lms_assets.domain.counting.compliance import TotalAt, standing, tier_requirements
-from lms_assets.domain.counting.periods import TREND_WEEKS, WEEK, days_of_history, spans, trend_instants
+from lms_assets.domain.counting.periods import TREND_WEEKS, WEEK, days_of_history, periods, trend_instants
 from lms_assets.domain.counting.push_plan import ImplausiblePush, refuse_implausible_push, same_value, total_shown
 from lms_assets.domain.operations.schedule import DAILY_FULL, ENROLLMENTS, LEADS_FULL, REPORTS, next_of
 from lms_assets.domain.records.dates import LATEST, changed_since, parse_utc
@@ -113,7 +113,7 @@ def test_history_holds_every_week_before_the_trend_and_each_end_of_each_span():
     assert set(days) >= {(NOW - weeks * WEEK).date() for weeks in range(1, TREND_WEEKS + 1)}
     assert (NOW - (TREND_WEEKS + 1) * WEEK).date() not in days
     assert set(days) >= {date(2026, 2, 2), date(2025, 2, 2), date(2026, 1, 1), date(2025, 1, 1), date(2025, 3, 2)}
-    assert [span.name for span in spans(NOW)] == ["week", "month", "year to date"]
+    assert [period.name for period in periods(NOW)] == ["week", "month", "year to date"]
 
 
 @pytest.mark.parametrize(

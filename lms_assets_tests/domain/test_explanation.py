@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lms_assets.domain.counting.certifications import Verdict
 from lms_assets.domain.counting.explanation import differences, explain, what_changed
 from lms_assets.domain.counting.holdings import CountingInputs
-from lms_assets_tests.reports.worlds import course, done, member
+from lms_assets_tests.reports.scenarios import course, done, member
 
 NOW = datetime(2026, 11, 23, 2, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -126,9 +126,9 @@ def test_the_earlier_instant_must_be_earlier():
 
 @settings(max_examples=50, deadline=None)
 @given(st.integers(-900, 100), st.integers(1, 400))
-def test_gained_less_lost_is_always_the_difference_of_the_totals(offset, span):
+def test_gained_less_lost_is_always_the_difference_of_the_totals(offset, period):
     at = NOW + offset * DAY
-    changes = what_changed(WORLD, 1, at - span * DAY, at)
+    changes = what_changed(WORLD, 1, at - period * DAY, at)
 
     assert sum(each.npcu for each in changes.gained) - sum(each.npcu for each in changes.lost) == changes.npcu
 

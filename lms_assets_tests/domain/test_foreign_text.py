@@ -15,7 +15,7 @@ from lms_assets.checks.incidents import incident_result
 from lms_assets.checks.specs import CHECKS
 from lms_assets.domain.operations.alert_messages import begun, over
 from lms_assets.domain.operations.foreign_text import as_markdown, as_text
-from lms_assets.domain.safety.check_results import Verdict
+from lms_assets.domain.safety.check_results import CheckResult
 from lms_assets.reports.rendering import formatting as words
 
 NOW = datetime(2026, 11, 23, 2, tzinfo=UTC)
@@ -53,7 +53,7 @@ def test_nothing_foreign_is_live_in_an_alert(text: str) -> None:
 @pytest.mark.parametrize("text", HOSTILE)
 def test_nothing_foreign_is_live_where_the_ui_shows_checks(text: str) -> None:
     line = next(each for each in CHECKS if not each.warning)
-    assert not live(result_of(line, Verdict(False, text)).description or "")
+    assert not live(result_of(line, CheckResult(False, text)).description or "")
     incident = SimpleNamespace(details={"what": text, "effect": text, "remedy": text}, opened_at=NOW)
     shown = incident_result("courses", [incident])
     assert not live(shown.description or "")

@@ -81,5 +81,5 @@ def test_the_nightly_chain_is_late_three_hours_after_its_tick():
 
 
 def test_ages_are_told_in_their_two_largest_units():
-    spans = (timedelta(seconds=59), timedelta(hours=2, minutes=10), timedelta(days=3, hours=4, minutes=59))
-    assert [age_text(each) for each in spans] == ["0 min", "2 h 10 min", "3 days 4 h"]
+    periods = (timedelta(seconds=59), timedelta(hours=2, minutes=10), timedelta(days=3, hours=4, minutes=59))
+    assert [age_text(each) for each in periods] == ["0 min", "2 h 10 min", "3 days 4 h"]

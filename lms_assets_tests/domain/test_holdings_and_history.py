@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from lms_assets.domain.counting.certifications import assess, count
 from lms_assets.domain.counting.history import united
 from lms_assets.domain.counting.holdings import CountingInputs, Holdings, key_of
-from lms_assets.domain.counting.periods import days_of_history, monday_of, spans, trend_instants, week_name
+from lms_assets.domain.counting.periods import days_of_history, monday_of, periods, trend_instants, week_name
 from lms_assets.domain.counting.report_facts import Snapshot
 from lms_assets.domain.counting.snapshots import Past, backfill
-from lms_assets_tests.reports.worlds import course, done, member
+from lms_assets_tests.reports.scenarios import course, done, member
 
 NOW = datetime(2026, 11, 23, 2, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -97,10 +97,10 @@ def test_points_over_time_equal_the_counts_at_every_instant(rows, ahead):
         for place, (user, course_id, completed, expires) in enumerate(rows)
         if completed <= 0
     ]
-    world = inputs(*enrollments, members=(member(1, "ann"), member(1, "ben"), member(2, "ben")))
-    holdings = Holdings(world, NOW)
+    vendor_state = inputs(*enrollments, members=(member(1, "ann"), member(1, "ben"), member(2, "ben")))
+    holdings = Holdings(vendor_state, NOW)
     for instant in (NOW - 400 * DAY, NOW - DAY, NOW, NOW + DAY * ahead):
-        assessed = list(assess(world.affiliations, world.enrollments, world.courses, at=instant))
+        assessed = list(assess(vendor_state.affiliations, vendor_state.enrollments, vendor_state.courses, at=instant))
         counted = count(assessed, [1, 2])
         assert set(holdings.held_at(instant)) == {key_of(item) for item in assessed if item.counted}
         for partner_id in (1, 2):
@@ -131,10 +131,10 @@ def test_a_course_held_again_from_the_very_end_of_the_first_time_is_held_without
 
 
 def test_the_past_is_filled_with_what_todays_people_held_at_that_time_of_each_day():
-    world = inputs(done("ann", "one", NOW - 10 * DAY), done("ann", "two", NOW - 30 * DAY, NOW - 14 * DAY))
+    vendor_state = inputs(done("ann", "one", NOW - 10 * DAY), done("ann", "two", NOW - 30 * DAY, NOW - 14 * DAY))
     gaps = Past([]).missing([1, 7], [date(2026, 11, 9), date(2026, 11, 16)])
 
-    found = {(each.partner_id, each.day): each for each in backfill(world, gaps, time(2))}
+    found = {(each.partner_id, each.day): each for each in backfill(vendor_state, gaps, time(2))}
 
     assert found[1, date(2026, 11, 9)].total_npcu == 0  # at the instant of expiry it no longer counts
     assert found[1, date(2026, 11, 16)].total_npcu == 1
@@ -151,7 +151,7 @@ def test_only_what_is_missing_is_filled():
 
 
 def test_the_spans_are_a_week_a_calendar_month_and_the_year_and_the_same_a_year_earlier():
-    week, month, year = spans(datetime(2028, 3, 31, 2, tzinfo=UTC))
+    week, month, year = periods(datetime(2028, 3, 31, 2, tzinfo=UTC))
 
     assert week.start == datetime(2028, 3, 24, 2, tzinfo=UTC)
     assert month.start == datetime(2028, 2, 29, 2, tzinfo=UTC)
@@ -166,8 +166,10 @@ def test_history_holds_every_day_that_a_report_compares_with():
     assert NOW.date() not in days
     for instant in trend_instants(NOW)[:-1]:
         assert instant.date() in days
-    for span in spans(NOW):
-        assert {span.start.date(), span.a_year_earlier().start.date(), span.a_year_earlier().end.date()} <= set(days)
+    for period in periods(NOW):
+        assert {period.start.date(), period.a_year_earlier().start.date(), period.a_year_earlier().end.date()} <= set(
+            days
+        )
 
 
 def test_weeks_begin_on_monday_and_are_named_as_iso_says():

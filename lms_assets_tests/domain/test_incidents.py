@@ -1,4 +1,4 @@
-"""One trouble for each cause, and what is overdue by which cadence."""
+"""One incident for each cause, and what is overdue by which cadence."""
 
 from __future__ import annotations
 
@@ -8,8 +8,14 @@ import pytest
 
 from lms_assets.domain.operations.alert_messages import begun, over
 from lms_assets.domain.operations.chain_state import StepRecord
-from lms_assets.domain.operations.incident import patient
-from lms_assets.domain.operations.incident_detection import Facts, FailedGate, FailedRun, Stopped, find_troubles
+from lms_assets.domain.operations.incident import past_grace_period
+from lms_assets.domain.operations.incident_detection import (
+    Facts,
+    FailedBlockingCheck,
+    FailedRun,
+    Stopped,
+    find_incidents,
+)
 from lms_assets.domain.operations.report_incidents import UnknownMails, held_back
 from lms_assets.domain.operations.report_release import may_send
 from lms_assets.domain.operations.schedule import FOUR_HOURLY, MONDAYS, NIGHTLY, Overdue, find_overdue
@@ -27,63 +33,65 @@ HELD = StepRecord("enrollments", "held_back", error="held back by users")
 
 
 def test_what_failed_because_of_a_check_is_told_by_the_check():
-    gate = FailedGate("users", "users_are_present", "0 active LMS users", "run-1", NOW)
-    (trouble,) = find_troubles(Facts(failed_runs=[chain(FAILED_USERS, HELD)], failed_gates=[gate]))
-    assert trouble.key == "check/users/users_are_present"
-    assert "enrollments" in trouble.effect
+    blocking_check = FailedBlockingCheck("users", "users_are_present", "0 active LMS users", "run-1", NOW)
+    (incident,) = find_incidents(
+        Facts(failed_runs=[chain(FAILED_USERS, HELD)], failed_blocking_checks=[blocking_check])
+    )
+    assert incident.key == "check/users/users_are_present"
+    assert "enrollments" in incident.effect
 
 
 COUNTED = StepRecord("partner_cert_counts", "failed", NOW, NOW, failed_checks=("counts_are_recent",))
 
 
 def test_the_alert_does_not_say_that_the_last_good_data_stay_when_the_run_wrote_some():
-    (nothing,) = find_troubles(Facts(failed_runs=[chain(FAILED_USERS, HELD)]))
+    (nothing,) = find_incidents(Facts(failed_runs=[chain(FAILED_USERS, HELD)]))
     assert "The last good data stay in place" in nothing.effect
-    (some,) = find_troubles(Facts(failed_runs=[chain(StepRecord("courses", "completed"), FAILED_USERS, HELD)]))
+    (some,) = find_incidents(Facts(failed_runs=[chain(StepRecord("courses", "completed"), FAILED_USERS, HELD)]))
     assert "Written by this run, and in place: courses; everything else keeps its last good data" in some.effect
     assert "the CRM was told nothing new" in some.effect
     pushing = StepRecord("pushed_partner_cert_counts", "failed", attempts=3, error="no answer")
-    (told,) = find_troubles(Facts(failed_runs=[chain(COUNTED, pushing)]))
+    (told,) = find_incidents(Facts(failed_runs=[chain(COUNTED, pushing)]))
     assert "in place: partner_cert_counts;" in told.effect
     assert "the CRM was told what the push sent until then" in told.effect
     assert "last good data stay" not in some.effect + told.effect
 
 
 def test_a_check_that_did_not_pass_stands_for_data_that_were_written():
-    gate = FailedGate("partner_cert_counts", "counts_are_recent", "216 hours ago", "run-1", NOW)
-    (trouble,) = find_troubles(Facts(failed_runs=[chain(COUNTED)], failed_gates=[gate]))
-    assert "partner_cert_counts holds what was written, right or not" in trouble.effect
-    assert "last good data stay" not in trouble.effect
+    blocking_check = FailedBlockingCheck("partner_cert_counts", "counts_are_recent", "216 hours ago", "run-1", NOW)
+    (incident,) = find_incidents(Facts(failed_runs=[chain(COUNTED)], failed_blocking_checks=[blocking_check]))
+    assert "partner_cert_counts holds what was written, right or not" in incident.effect
+    assert "last good data stay" not in incident.effect
 
 
 def test_a_second_cause_is_told_beside_the_first():
-    gate = FailedGate("users", "users_are_present", "0 active LMS users", "run-1", NOW)
+    blocking_check = FailedBlockingCheck("users", "users_are_present", "0 active LMS users", "run-1", NOW)
     other = StepRecord("courses", "failed", error="no answer")
-    troubles = find_troubles(Facts(failed_runs=[chain(FAILED_USERS, other)], failed_gates=[gate]))
-    assert [trouble.kind for trouble in troubles] == ["check", "chain"]
+    incidents = find_incidents(Facts(failed_runs=[chain(FAILED_USERS, other)], failed_blocking_checks=[blocking_check]))
+    assert [incident.kind for incident in incidents] == ["check", "chain"]
 
 
 def test_a_chain_without_any_step_is_told_too():
-    (trouble,) = find_troubles(Facts(failed_runs=[chain()]))
-    assert trouble.kind == "chain"
+    (incident,) = find_incidents(Facts(failed_runs=[chain()]))
+    assert incident.kind == "chain"
 
 
 def test_what_is_overdue_because_its_chain_failed_is_not_told_again():
     late = Overdue("daily_full", ("users", "enrollments"), NOW)
     facts = Facts(failed_runs=[chain(FAILED_USERS, HELD)], overdue=[late], waits_for=WAITS)
-    assert [trouble.kind for trouble in find_troubles(facts)] == ["chain"]
+    assert [incident.kind for incident in find_incidents(facts)] == ["chain"]
     unrelated = Overdue("leads_incremental", ("leads",), NOW)
     facts = Facts(failed_runs=[chain(FAILED_USERS, HELD)], overdue=[late, unrelated], waits_for=WAITS)
-    assert [trouble.key for trouble in find_troubles(facts)] == ["chain/daily_full", "overdue/leads_incremental"]
+    assert [incident.key for incident in find_incidents(facts)] == ["chain/daily_full", "overdue/leads_incremental"]
 
 
 def test_a_failed_run_is_over_when_everything_it_left_has_come_through_since():
     later = {"users": NOW + timedelta(hours=1), "enrollments": NOW + timedelta(hours=1)}
-    assert find_troubles(Facts(failed_runs=[chain(FAILED_USERS, HELD)], completed=later)) == ()
+    assert find_incidents(Facts(failed_runs=[chain(FAILED_USERS, HELD)], completed=later)) == ()
     at_its_end = later | {"users": NOW}
-    assert len(find_troubles(Facts(failed_runs=[chain(FAILED_USERS, HELD)], completed=at_its_end))) == 1
+    assert len(find_incidents(Facts(failed_runs=[chain(FAILED_USERS, HELD)], completed=at_its_end))) == 1
     some = {"users": NOW + timedelta(hours=1)}
-    assert len(find_troubles(Facts(failed_runs=[chain(FAILED_USERS, HELD)], completed=some))) == 1
+    assert len(find_incidents(Facts(failed_runs=[chain(FAILED_USERS, HELD)], completed=some))) == 1
 
 
 HELD_BACK = may_send("failed", NOW, NOW).text
@@ -102,11 +110,11 @@ def test_reports_that_are_held_back_are_no_failed_job_as_well():
     )
     run = reports_run(*(StepRecord(each, "failed", error=HELD_BACK) for each in BOTH))
     late = Overdue("weekly_reports", BOTH, NOW)
-    (trouble,) = find_troubles(Facts(failed_runs=[run], held_reports=held, overdue=[late]))
-    assert trouble.kind == "reports_held_back"
-    assert "the last chain failed" in trouble.what
-    assert "lms-assets run weekly_reports --allow stale_reports" in trouble.remedy
-    assert (trouble.since, trouble.run_id, trouble.assets) == (earlier, "run-2", BOTH)
+    (incident,) = find_incidents(Facts(failed_runs=[run], held_reports=held, overdue=[late]))
+    assert incident.kind == "reports_held_back"
+    assert "the last chain failed" in incident.what
+    assert "lms-assets run weekly_reports --allow stale_reports" in incident.remedy
+    assert (incident.since, incident.run_id, incident.assets) == (earlier, "run-2", BOTH)
 
 
 def test_of_several_reports_held_back_the_latest_attempt_says_why():
@@ -122,74 +130,76 @@ def test_reports_that_were_held_back_and_then_could_not_be_sent_are_a_failed_job
     error = "the mail server refused user or password"
     failures = {BOTH[0]: [(NOW, HELD_BACK), (NOW, error)], BOTH[1]: [(NOW, HELD_BACK), (NOW, error)]}
     assert held_back("weekly_reports", failures) is None
-    (before,) = find_troubles(Facts(held_reports=held_back("weekly_reports", {BOTH[0]: [(NOW, HELD_BACK)]})))
+    (before,) = find_incidents(Facts(held_reports=held_back("weekly_reports", {BOTH[0]: [(NOW, HELD_BACK)]})))
     run = reports_run(*(StepRecord(each, "failed", error=error) for each in BOTH))
-    (after,) = find_troubles(Facts(failed_runs=[run]))
+    (after,) = find_incidents(Facts(failed_runs=[run]))
     assert (before.key, before.grade != after.grade) == (after.key, True)
 
 
 def test_one_report_held_back_and_one_that_failed_are_told_together():
     held = held_back("weekly_reports", {BOTH[0]: [], BOTH[1]: [(NOW, HELD_BACK)]})
     steps = StepRecord(BOTH[0], "failed", error="no answer"), StepRecord(BOTH[1], "failed", error=HELD_BACK)
-    (trouble,) = find_troubles(Facts(failed_runs=[reports_run(*steps)], held_reports=held))
-    assert "no answer" in trouble.what
-    assert "the last chain failed" in trouble.what
+    (incident,) = find_incidents(Facts(failed_runs=[reports_run(*steps)], held_reports=held))
+    assert "no answer" in incident.what
+    assert "the last chain failed" in incident.what
 
 
-def test_mails_whose_outcome_is_not_known_are_one_trouble_that_counts_and_names_them():
+def test_mails_whose_outcome_is_not_known_are_one_incident_that_counts_and_names_them():
     mails = UnknownMails(BOTH[:1], ("pam 12", "pam 14"), NOW - timedelta(days=7), NOW)
-    (trouble,) = find_troubles(Facts(unknown_mails=mails))
-    assert trouble.what.startswith("2 report messages")
-    assert "pam 12, pam 14" in trouble.what
-    assert "lms-assets report settle" in trouble.remedy
+    (incident,) = find_incidents(Facts(unknown_mails=mails))
+    assert incident.what.startswith("2 report messages")
+    assert "pam 12, pam 14" in incident.what
+    assert "lms-assets report resolve" in incident.remedy
     for number, shown in ((20, "pam 118, pam 119."), (21, "pam 118, pam 119, ....")):
         many = UnknownMails(BOTH[:1], tuple(f"pam {each}" for each in range(100, 100 + number)), NOW, NOW)
-        (trouble,) = find_troubles(Facts(unknown_mails=many))
-        assert trouble.what.endswith(shown)
+        (incident,) = find_incidents(Facts(unknown_mails=many))
+        assert incident.what.endswith(shown)
     one = UnknownMails(BOTH[:1], ("pam 12",), NOW, NOW)
-    assert "1 report message was" in find_troubles(Facts(unknown_mails=one))[0].what
+    assert "1 report message was" in find_incidents(Facts(unknown_mails=one))[0].what
 
 
 DEGRADED = StepRecord("memberships", "degraded", error="memberships_are_current: 403")
-NOT_CURRENT = FailedGate("memberships", "memberships_are_current", "403", "run-1", NOW, "Check the key.")
+NOT_CURRENT = FailedBlockingCheck("memberships", "memberships_are_current", "403", "run-1", NOW, "Check the key.")
 
 
 def test_a_check_that_made_the_chain_partial_is_told_by_the_chain_and_alone_by_itself():
-    (trouble,) = find_troubles(Facts(failed_runs=[chain(DEGRADED, status="partial")], failed_checks=[NOT_CURRENT]))
-    assert trouble.key == "chain/daily_full"
-    (trouble,) = find_troubles(Facts(failed_checks=[NOT_CURRENT]))
-    assert (trouble.key, trouble.remedy) == ("check/memberships/memberships_are_current", "Check the key.")
-    assert "Nothing is held back" in trouble.effect
+    (incident,) = find_incidents(Facts(failed_runs=[chain(DEGRADED, status="partial")], failed_checks=[NOT_CURRENT]))
+    assert incident.key == "chain/daily_full"
+    (incident,) = find_incidents(Facts(failed_checks=[NOT_CURRENT]))
+    assert (incident.key, incident.remedy) == ("check/memberships/memberships_are_current", "Check the key.")
+    assert "Nothing is held back" in incident.effect
 
 
 def test_what_fails_by_hand_is_told_for_each_asset_unless_something_else_tells_it():
     steps = (StepRecord("users", "failed", error="no answer"), StepRecord("courses", "failed"))
     by_hand = FailedRun("__ASSET_JOB", "failed", "run-2", NOW, steps)
-    users, courses = find_troubles(Facts(failed_materializations=[by_hand]))
+    users, courses = find_incidents(Facts(failed_materializations=[by_hand]))
     assert users.what == "Materializing users by hand failed: no answer"
     assert (courses.key, courses.run_id) == ("asset/courses", "run-2")
     assert "The last good data stay in place" in users.effect
     pushed = FailedRun("__ASSET_JOB", "failed", "run-3", NOW, (StepRecord("pushed_partner_cert_counts", "failed"),))
-    (push,) = find_troubles(Facts(failed_materializations=[pushed]))
+    (push,) = find_incidents(Facts(failed_materializations=[pushed]))
     assert "the CRM was told what the push sent until then" in push.effect
     facts = Facts(failed_runs=[chain(FAILED_USERS)], failed_materializations=[by_hand])
-    assert [trouble.key for trouble in find_troubles(facts)] == ["chain/daily_full", "asset/courses"]
+    assert [incident.key for incident in find_incidents(facts)] == ["chain/daily_full", "asset/courses"]
 
 
 def test_the_alert_about_a_blocking_check_says_what_to_do():
-    gate = FailedGate("users", "users_are_present", "0 active LMS users", "run-1", NOW, "Look at the LMS.")
-    (trouble,) = find_troubles(Facts(failed_gates=[gate]))
-    assert trouble.remedy.startswith("Look at the LMS. Then lms-assets run daily_full --resume")
+    blocking_check = FailedBlockingCheck(
+        "users", "users_are_present", "0 active LMS users", "run-1", NOW, "Look at the LMS."
+    )
+    (incident,) = find_incidents(Facts(failed_blocking_checks=[blocking_check]))
+    assert incident.remedy.startswith("Look at the LMS. Then lms-assets run daily_full --resume")
 
 
 def test_late_things_wait_before_they_are_told_and_failures_do_not():
     stopped = Stopped("users", "60 of 160 active users would be deactivated", NOW)
-    troubles = find_troubles(Facts(stopped=[stopped], overdue=[Overdue("leads_incremental", ("leads",), NOW)]))
-    due, seen = patient(troubles, {}, NOW)
-    assert [trouble.kind for trouble in due] == ["mass_deactivation"]
-    due, _ = patient(troubles, seen, NOW + timedelta(minutes=31))
-    assert [trouble.kind for trouble in due] == ["mass_deactivation", "overdue"]
-    _, forgotten = patient([], seen, NOW)
+    incidents = find_incidents(Facts(stopped=[stopped], overdue=[Overdue("leads_incremental", ("leads",), NOW)]))
+    due, seen = past_grace_period(incidents, {}, NOW)
+    assert [incident.kind for incident in due] == ["mass_deactivation"]
+    due, _ = past_grace_period(incidents, seen, NOW + timedelta(minutes=31))
+    assert [incident.kind for incident in due] == ["mass_deactivation", "overdue"]
+    _, forgotten = past_grace_period([], seen, NOW)
     assert forgotten == {}
 
 
@@ -238,8 +248,8 @@ def test_what_never_came_through_is_not_overdue():
 
 
 def test_a_message_says_what_since_when_effect_what_to_do_and_where():
-    (trouble,) = find_troubles(Facts(failed_runs=[chain(FAILED_USERS, HELD)]))
-    first = begun(trouble.as_details(), "https://dagster.example.com")
+    (incident,) = find_incidents(Facts(failed_runs=[chain(FAILED_USERS, HELD)]))
+    first = begun(incident.as_details(), "https://dagster.example.com")
     for part in (
         "What: daily_full failed",
         "Since: 2026-03-02 12:00 UTC",
@@ -248,6 +258,6 @@ def test_a_message_says_what_since_when_effect_what_to_do_and_where():
     ):
         assert part in first.body
     assert "https://dagster.example.com/runs/run-1" in first.body
-    last = over(trouble.as_details(), NOW + timedelta(hours=2), "https://dagster.example.com")
+    last = over(incident.as_details(), NOW + timedelta(hours=2), "https://dagster.example.com")
     assert last.good
     assert "It ended: 2026-03-02 14:00 UTC" in last.body

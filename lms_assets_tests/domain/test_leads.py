@@ -43,5 +43,5 @@ def test_leads_that_were_read_as_over_go_whatever_was_listed(full):
 
 
 def test_only_a_listing_of_everything_says_who_is_missing():
-    assert plan_leads([read()], [5, 6, 9], ["9"], full=True).absent == {6}
-    assert plan_leads([read()], [5, 6, 9], ["9"], full=False).absent == set()
+    assert plan_leads([read()], [5, 6, 9], ["9"], full=True).missing == {6}
+    assert plan_leads([read()], [5, 6, 9], ["9"], full=False).missing == set()

@@ -62,7 +62,7 @@ def test_an_equal_name_with_another_salesforce_id_is_another_partner():
     assert result.name_moves == ((1, "Larch (#1)"),)
 
 
-def test_an_account_made_anew_takes_over_its_row_only_when_the_listing_is_complete():
+def test_an_account_recreated_takes_over_its_row_only_when_the_listing_is_complete():
     rows = [stored(1, "Larch", 7, SF)]
     assert assigned([partner(8, "Larch", SF)], rows) == {8: (1, "Larch")}
     assert assigned([partner(8, "Larch", SF)], rows, complete=False) == {8: (None, "Larch (#8)")}

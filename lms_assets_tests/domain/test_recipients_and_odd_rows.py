@@ -68,8 +68,8 @@ def test_an_executive_without_an_address_never_gets_one():
     ],
 )
 def test_rows_that_cannot_be_read_are_one_incident_that_shows_ten_of_them(count, said):
-    (trouble,) = unreadable_rows([f"pam {number}" for number in range(1, count + 1)], utc(2026, 3, 2))
-    assert (trouble.what, trouble.grade) == (said, str(count))
+    (incident,) = unreadable_rows([f"pam {number}" for number in range(1, count + 1)], utc(2026, 3, 2))
+    assert (incident.what, incident.grade) == (said, str(count))
 
 
 def test_no_unreadable_row_is_no_incident():

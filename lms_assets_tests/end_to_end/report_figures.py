@@ -110,7 +110,7 @@ def overall_figures(oracle: ReportOracle, everybody: list[int]) -> Figures:
         right |= _stock(
             oracle, f"categories.{category}", lambda at, category=category: oracle.number(everybody, at, category)
         )
-    for name, start in oracle.spans().items():
+    for name, start in oracle.periods().items():
         gained = [one for each in everybody for one in oracle.gained(each, start, oracle.at)]
         begin, end = months_later(start, -12), months_later(oracle.at, -12)
         before = [one for each in everybody for one in oracle.gained(each, begin, end)]
@@ -131,13 +131,13 @@ def busy(oracle: ReportOracle, each: int) -> bool:
 
 def _stock(oracle: ReportOracle, name: str, figure: Any) -> Figures:
     right: Figures = {f"{name}.now": figure(oracle.at)}
-    for span, start in oracle.spans().items():
+    for period, start in oracle.periods().items():
         day = oracle.at_that_time
         right |= {
-            f"{name}.spans.{span}.change.now": figure(oracle.at),
-            f"{name}.spans.{span}.change.before": figure(day(start)),
-            f"{name}.spans.{span}.last_year.now": figure(day(months_later(oracle.at, -12))),
-            f"{name}.spans.{span}.last_year.before": figure(day(months_later(start, -12))),
+            f"{name}.periods.{period}.change.now": figure(oracle.at),
+            f"{name}.periods.{period}.change.before": figure(day(start)),
+            f"{name}.periods.{period}.last_year.now": figure(day(months_later(oracle.at, -12))),
+            f"{name}.periods.{period}.last_year.before": figure(day(months_later(start, -12))),
         }
     return right
 

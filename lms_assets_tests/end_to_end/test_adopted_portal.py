@@ -11,7 +11,7 @@ from sqlalchemy.engine import make_url
 from lms_assets.lineage import SPECS
 from lms_assets.sandbox.server.server import running_sandbox
 from lms_assets_tests.harness.agreement import differences
-from lms_assets_tests.harness.chain import SMALL, ChainRig
+from lms_assets_tests.harness.chain import SMALL, ChainHarness
 from lms_assets_tests.harness.old_portal import LATIN1, NAMES, make_old_portal
 
 pytestmark = pytest.mark.slow
@@ -33,23 +33,23 @@ def test_names_of_every_script_and_addresses_that_look_alike_are_all_stored(tmp_
     make_old_portal(mariadb_url, LATIN1)
     empty(mariadb_url)
     with running_sandbox(SMALL) as sandbox:
-        rig = ChainRig(tmp_path, sandbox, mariadb_url)
-        accounts = list(sandbox.sandbox.world.accounts)[:2]
+        harness = ChainHarness(tmp_path, sandbox, mariadb_url)
+        accounts = list(sandbox.sandbox.vendor_state.accounts)[:2]
         for account, name in zip(accounts, ("jose", "josé"), strict=True):
             sandbox.mutate("add_contact", email=f"{name}@partner.example.org", account=account)
             sandbox.mutate("add_person", email=f"{name}@partner.example.org")
-        for group in list(sandbox.sandbox.world.groups)[:3]:
+        for group in list(sandbox.sandbox.vendor_state.groups)[:3]:
             sandbox.mutate("rename_group", group=group, name=f"ptr_株式会社 {group[:4]} 🚀")
 
-        result = rig.run()
+        result = harness.run()
 
         assert result.success, result.errors
         assert not {name for name in result.red if name.endswith("_were_all_stored")}
-        assert differences(rig) == []
-        emails = [row["email"] for row in rig.rows("contacts")]
+        assert differences(harness) == []
+        emails = [row["email"] for row in harness.rows("contacts")]
         assert {"jose@partner.example.org", "josé@partner.example.org"} <= set(emails)
-        assert sum("株式会社" in row["name"] for row in rig.rows("lms_groups")) >= 3
+        assert sum("株式会社" in row["name"] for row in harness.rows("lms_groups")) >= 3
         for asset, table in TABLES.items():
             assert asset in SPECS
-            assert result.metadata[asset]["dagster/row_count"] <= len(rig.rows(table)), asset
-        rig.close()
+            assert result.metadata[asset]["dagster/row_count"] <= len(harness.rows(table)), asset
+        harness.close()

@@ -17,7 +17,7 @@ from lms_assets.sandbox.server.server import SandboxHandle, running_sandbox
 from lms_assets.warehouse.bookkeeping.chain_log import latest_chain
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.schema.tables import transcript_staging
-from lms_assets_tests.harness.chain import NOW, ChainRig, data_of
+from lms_assets_tests.harness.chain import NOW, ChainHarness, data_of
 from lms_assets_tests.harness.commands import Commands, kill_all, wait_until
 
 pytestmark = pytest.mark.slow
@@ -63,12 +63,12 @@ def test_killed_in_one_step_after_the_other_and_run_again(sandbox: SandboxHandle
     assert "memberships" in killed, f"only killed in {killed}"
     same_instant = _as_of(warehouse)
     with running_sandbox(CONFIG) as untouched:
-        rig = ChainRig(quick_folder, untouched)
-        rig.product_now = same_instant
-        assert rig.run().success
-        assert data_of(warehouse) == data_of(rig.warehouse)
-        assert sandbox.world.state()["accounts"] == untouched.world.state()["accounts"]
-        rig.close()
+        harness = ChainHarness(quick_folder, untouched)
+        harness.product_now = same_instant
+        assert harness.run().success
+        assert data_of(warehouse) == data_of(harness.warehouse)
+        assert sandbox.vendor_state.state()["accounts"] == untouched.vendor_state.state()["accounts"]
+        harness.close()
     warehouse.close()
 
 
@@ -86,7 +86,7 @@ def test_killed_among_the_transcripts_it_says_so_and_resumed_reads_only_those_th
     told = commands.run("status")
     assert told.returncode == 1
     assert "failed" in told.stdout
-    assert "enrollments: the process ended without a word (killed, or the machine stopped)" in told.stdout
+    assert "enrollments: the process ended without a result (killed, or the machine stopped)" in told.stdout
     assert re.search(r"partner_cert_counts: held back by .*enrollments", told.stdout)
     with dg.DagsterInstance.from_config(str(commands.home)) as instance:
         (run,) = instance.get_runs()

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from lms_assets.console.commands.report import read_material
+from lms_assets.console.commands.report import read_report_inputs
 from lms_assets.domain.counting.explanation import differences, explain, what_changed
 from lms_assets.domain.rules import Rules
 from lms_assets.reports.config import ReportConfig
 from lms_assets.reports.figures.executive import build_executive_report
-from lms_assets.reports.figures.inputs import Material
+from lms_assets.reports.figures.inputs import ReportInputs
 from lms_assets.reports.figures.model import addressed
 from lms_assets.reports.figures.pam import build_pam_report
 from lms_assets.sandbox.config import SandboxConfig
@@ -28,39 +28,41 @@ from lms_assets_tests.end_to_end.report_figures import (
     weeks,
 )
 from lms_assets_tests.harness.agreement import links_taken_over
-from lms_assets_tests.harness.chain import NOW, ChainRig
+from lms_assets_tests.harness.chain import NOW, ChainHarness
 from lms_assets_tests.oracle.records import trimmed
 from lms_assets_tests.oracle.reports import WEEK, Figures, ReportOracle
 
 pytestmark = pytest.mark.slow
-# Low, so that partners of this small world are on both sides of them.
+# Low, so that partners of this small vendor state are on both sides of them.
 REQUIREMENTS = {"Premier Plus": 4, "Premier": 3, "Select": 2, "Certified": 1, "Registered": 0, "Aggregator": 0}
 LISTS = ("fell_below", "about_to_fall", "below", "moved", "new", "expired", "expiring", "top", "growing", "quiet")
 
 
-class World:
-    """One world after one chain: the product's material and the oracle."""
+class Scenario:
+    """One vendor state after one chain: the product's material and the oracle."""
 
-    def __init__(self, rig: ChainRig) -> None:
-        rig.run()
-        rig.run("leads_full")
+    def __init__(self, harness: ChainHarness) -> None:
+        harness.run()
+        harness.run("leads_full")
         config = ReportConfig(tier_requirements=REQUIREMENTS)
-        self.material: Material = read_material(rig.warehouse, rules=Rules(), config=config, now=NOW)
-        self.oracle = ReportOracle(rig.sandbox.world.state(), rig.now, REQUIREMENTS, links_taken_over(rig))
-        self.account = {row["id"]: row["impartner_id"] for row in rig.rows("partners") if row["is_active"]}
+        self.inputs: ReportInputs = read_report_inputs(harness.warehouse, rules=Rules(), config=config, now=NOW)
+        self.oracle = ReportOracle(
+            harness.sandbox.scenario.state(), harness.now, REQUIREMENTS, links_taken_over(harness)
+        )
+        self.account = {row["id"]: row["impartner_id"] for row in harness.rows("partners") if row["is_active"]}
         self.row = {account: number for number, account in self.account.items()}
 
 
 @pytest.fixture(scope="module", params=[1, 2, 3])
-def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def scenario(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenario]:
     config = SandboxConfig(seed=request.param, scale=0.02, now=NOW, northpass_rps=0, impartner_rps=0)
     folder: Path = tmp_path_factory.mktemp("reports")
     with running_sandbox(config) as sandbox:
-        rig = ChainRig(folder, sandbox)
+        harness = ChainHarness(folder, sandbox)
         try:
-            yield World(rig)
+            yield Scenario(harness)
         finally:
-            rig.close()
+            harness.close()
 
 
 def compare(report: Any, right: Figures) -> None:
@@ -78,44 +80,46 @@ def compare(report: Any, right: Figures) -> None:
     assert not set(figures) - set(right), "not worked out a second time"
 
 
-def test_the_world_is_worth_comparing(world: World):
-    """A world in which nothing is held, ends or fails proves nothing."""
-    statuses = {world.oracle.standing(each)[0] for each in world.account.values()}
+def test_the_scenario_is_worth_comparing(scenario: Scenario):
+    """A vendor state in which nothing is held, ends or fails proves nothing."""
+    statuses = {scenario.oracle.standing(each)[0] for each in scenario.account.values()}
 
-    assert set(world.account.values()) == set(world.oracle.partners)
+    assert set(scenario.account.values()) == set(scenario.oracle.partners)
     assert statuses >= {"below", "meets", "no requirement"}
-    assert world.oracle.expiring(world.oracle.partners, 90)
-    assert all(each.stored_npcu == world.material.counts_of(each.id).total_npcu for each in world.material.partners)
+    assert scenario.oracle.expiring(scenario.oracle.partners, 90)
+    assert all(each.stored_npcu == scenario.inputs.counts_of(each.id).total_npcu for each in scenario.inputs.partners)
 
 
-def test_why_adds_up_to_the_stored_counts_of_every_partner(world: World):
-    inputs = world.material.holdings.inputs
-    for partner in world.material.partners:
-        found = explain(inputs, partner.id, world.oracle.at)
+def test_why_adds_up_to_the_stored_counts_of_every_partner(scenario: Scenario):
+    inputs = scenario.inputs.holdings.inputs
+    for partner in scenario.inputs.partners:
+        found = explain(inputs, partner.id, scenario.oracle.at)
         assert differences(found.counts, partner.stored_npcu, partner.stored_by_category) == ()
-        changes = what_changed(inputs, partner.id, world.oracle.at - 100 * WEEK, world.oracle.at)
-        account = world.account[partner.id]
-        assert changes.npcu == world.oracle.npcu([account], world.oracle.at) - world.oracle.npcu(
-            [account], world.oracle.at - 100 * WEEK
+        changes = what_changed(inputs, partner.id, scenario.oracle.at - 100 * WEEK, scenario.oracle.at)
+        account = scenario.account[partner.id]
+        assert changes.npcu == scenario.oracle.npcu([account], scenario.oracle.at) - scenario.oracle.npcu(
+            [account], scenario.oracle.at - 100 * WEEK
         )
 
 
-def test_every_figure_of_every_pam_report(world: World):
-    owners = {trimmed(row["account_owner"]): row["account_owner"] for row in world.oracle.accounts.values()}
+def test_every_figure_of_every_pam_report(scenario: Scenario):
+    owners = {trimmed(row["account_owner"]): row["account_owner"] for row in scenario.oracle.accounts.values()}
     assert len(owners) > 3
     for folded, owner in owners.items():
         mine = [
-            each for each in world.oracle.partners if trimmed(world.oracle.accounts[each]["account_owner"]) == folded
+            each
+            for each in scenario.oracle.partners
+            if trimmed(scenario.oracle.accounts[each]["account_owner"]) == folded
         ]
-        report = build_pam_report(world.material, [owner])
-        compare(report, pam_figures(world.oracle, world.row, mine))
-        _compare_lists(world, report, mine)
+        report = build_pam_report(scenario.inputs, [owner])
+        compare(report, pam_figures(scenario.oracle, scenario.row, mine))
+        _compare_lists(scenario, report, mine)
 
 
-def _compare_lists(world: World, report: Any, mine: list[int]) -> None:
+def _compare_lists(scenario: Scenario, report: Any, mine: list[int]) -> None:
     """Who stands in which list, and which certifications of whom."""
-    oracle, at, since = world.oracle, world.oracle.at, world.oracle.at - WEEK
-    accounts = {name: {world.account[line.key] for line in getattr(report, name)} for name in LISTS[:4]}
+    oracle, at, since = scenario.oracle, scenario.oracle.at, scenario.oracle.at - WEEK
+    accounts = {name: {scenario.account[line.key] for line in getattr(report, name)} for name in LISTS[:4]}
     below = {each for each in mine if oracle.standing(each)[0] == "below"}
     fell = {each for each in mine if oracle.fell_this_week(each)}
     assert accounts["fell_below"] == fell
@@ -132,17 +136,17 @@ def _compare_lists(world: World, report: Any, mine: list[int]) -> None:
         ("expired", [(each, held, held.expires) for each in mine for held in oracle.gained(each, at, since)]),
         ("expiring", [(each, held, held.expires) for each in mine for held in oracle.expiring([each], 90)]),
     ):
-        shown = sorted((world.account[line.partner_id], line.key.split("/", 1)[1], line.npcu, line.at)
+        shown = sorted((scenario.account[line.partner_id], line.key.split("/", 1)[1], line.npcu, line.at)
                        for line in getattr(report, name))  # fmt: skip
         assert shown == sorted((each, f"{held.person}/{held.course}", held.npcu, when) for each, held, when in found), (
             name
         )
 
 
-def test_every_figure_of_the_executive_report(world: World):
-    oracle = world.oracle
+def test_every_figure_of_the_executive_report(scenario: Scenario):
+    oracle = scenario.oracle
     everybody = list(oracle.partners)
-    report = build_executive_report(world.material)
+    report = build_executive_report(scenario.inputs)
     regions = {row["id"]: row["name"] for row in oracle.state["regions"]}
     right = overall_figures(oracle, everybody) | expiring(oracle, everybody, (30, 90)) | weeks(oracle, everybody)
     right |= share_figures(oracle, "overall", everybody)
@@ -159,9 +163,9 @@ def test_every_figure_of_the_executive_report(world: World):
     compare(report, right)
 
 
-def test_rankings_and_lists_of_the_executive_report(world: World):
-    oracle = world.oracle
-    report = build_executive_report(world.material)
+def test_rankings_and_lists_of_the_executive_report(scenario: Scenario):
+    oracle = scenario.oracle
+    report = build_executive_report(scenario.inputs)
     now = {each: oracle.npcu([each], oracle.at) for each in oracle.partners}
     growth = {each: now[each] - oracle.npcu([each], oracle.at - 13 * WEEK) for each in oracle.partners}
 
@@ -170,9 +174,9 @@ def test_rankings_and_lists_of_the_executive_report(world: World):
         (n for n in growth.values() if n > 0), reverse=True
     )[:10]
     for line in (*report.top, *report.growing, *report.quiet, *report.fell_below):
-        assert line.npcu.now == now[world.account[line.key]]
-        assert line.npcu.difference == growth[world.account[line.key]]
-    assert not any(busy(oracle, world.account[line.key]) for line in report.quiet)
-    assert {world.account[line.key] for line in report.fell_below} == {
+        assert line.npcu.now == now[scenario.account[line.key]]
+        assert line.npcu.difference == growth[scenario.account[line.key]]
+    assert not any(busy(oracle, scenario.account[line.key]) for line in report.quiet)
+    assert {scenario.account[line.key] for line in report.fell_below} == {
         each for each in oracle.partners if oracle.fell_this_week(each)
     }

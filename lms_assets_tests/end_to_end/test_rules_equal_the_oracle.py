@@ -1,6 +1,6 @@
 """The rules, put together, say what the oracle says: for every partner, every count, every person.
 
-Over the sandbox's worlds at instants around real expiries, and over crowded tiny worlds in which every case meets
+Over the sandbox's vendor states at instants around real expiries, and over crowded tiny vendor states in which every case meets
 every other. Without HTTP and database, so that a difference is a difference between two readings of the rules.
 """
 
@@ -13,18 +13,18 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 
 from lms_assets.sandbox.config import SandboxConfig
-from lms_assets.sandbox.state.build import build_world
-from lms_assets.sandbox.state.world import World
+from lms_assets.sandbox.state.build import build_vendor_state
+from lms_assets.sandbox.state.vendor_state import VendorState
 from lms_assets_tests import oracle
 from lms_assets_tests.end_to_end.by_rules import Portal, portal_of
-from lms_assets_tests.end_to_end.crowded_worlds import INSTANTS, crowded_worlds
+from lms_assets_tests.end_to_end.crowded_states import INSTANTS, crowded_states
 from lms_assets_tests.oracle.holding import CATEGORIES, instant, months_later
 
 SEEDS = range(1, 11)
 START = datetime(2026, 3, 1, 2, 0, 0, tzinfo=UTC)
 
 
-def settled_links(state: Any, portal: Portal) -> dict[str, int | None]:
+def stored_links(state: Any, portal: Portal) -> dict[str, int | None]:
     """The product's links where the oracle's own measure of likeness has no say."""
     links = portal.links
     return {each.group_id: links[each.group_id].partner_id for each in oracle.unsure_links(state)}
@@ -63,37 +63,39 @@ def differences(portal: Portal, expected: oracle.Expected, at: datetime) -> list
 
 
 @pytest.fixture(scope="module", params=SEEDS)
-def world(request: pytest.FixtureRequest) -> World:
-    return build_world(SandboxConfig(seed=request.param, scale=0.02, now=START))
+def vendor_state(request: pytest.FixtureRequest) -> VendorState:
+    return build_vendor_state(SandboxConfig(seed=request.param, scale=0.02, now=START))
 
 
-def test_every_partner_counts_the_same_at_every_boundary(world: World):
-    """Ten worlds, each at the twelve expiries nearest to the chain's start and at the start itself."""
-    state = world.state()
+def test_every_partner_counts_the_same_at_every_boundary(vendor_state: VendorState):
+    """Ten vendor states, each at the twelve expiries nearest to the chain's start and at the start itself."""
+    state = vendor_state.state()
     portal = portal_of(state)
     instants = boundaries(state, START, 12)
-    right = oracle.expected_at_each(state, instants, settled_links(state, portal))
+    right = oracle.expected_at_each(state, instants, stored_links(state, portal))
     assert sum(each.total_npcu for each in right[START].partners.values()) > 0
     wrong = {str(at): lines for at in instants if (lines := differences(portal, right[at], at))}
     assert not wrong
 
 
-def test_every_group_is_linked_to_whom_it_is_meant_for(world: World):
-    """The world knows whom each group was made for, typing errors and near-twins included."""
-    state = world.state()
+def test_every_group_is_linked_to_whom_it_is_meant_for(vendor_state: VendorState):
+    """The vendor state knows whom each group was made for, typing errors and near-twins included."""
+    state = vendor_state.state()
     portal = portal_of(state)
-    meant = {group: partner if partner in portal.partners else None for group, partner in world.intended_links.items()}
+    meant = {
+        group: partner if partner in portal.partners else None for group, partner in vendor_state.intended_links.items()
+    }
     wrong = [link for link in portal.links.values() if link.partner_id != meant[link.group_id]]
     assert not wrong
     sure = {link.group_id: link.partner_id for link in oracle.expected(state, START).links if link.sure}
     assert {group: portal.links[group].partner_id for group in sure} == sure
 
 
-def test_what_leaves_between_two_states_is_what_the_rules_no_longer_keep(world: World):
+def test_what_leaves_between_two_states_is_what_the_rules_no_longer_keep(vendor_state: VendorState):
     """Partners, contacts and people that the rules keep are those the oracle keeps, no more and no fewer."""
-    state = world.state()
+    state = vendor_state.state()
     portal = portal_of(state)
-    kept = oracle.kept(state, settled_links(state, portal))
+    kept = oracle.kept(state, stored_links(state, portal))
     assert set(portal.partners) == kept.partners
     assert set(portal.contacts) == kept.contacts
     assert {key for key, user in portal.users.items() if user.is_active} == kept.users
@@ -101,11 +103,11 @@ def test_what_leaves_between_two_states_is_what_the_rules_no_longer_keep(world: 
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(crowded_worlds())
-def test_crowded_worlds_count_the_same(state: dict[str, Any]):
+@given(crowded_states())
+def test_crowded_vendor_states_count_the_same(state: dict[str, Any]):
     """Equal names, shared addresses, lapses to the second: whatever meets, both readings agree."""
     portal = portal_of(state)
-    right = oracle.expected_at_each(state, INSTANTS, settled_links(state, portal))
+    right = oracle.expected_at_each(state, INSTANTS, stored_links(state, portal))
     event("somebody holds something" if any(p.total_npcu for p in right[INSTANTS[1]].partners.values()) else "nothing")
     for at in INSTANTS:
         assert differences(portal, right[at], at) == []

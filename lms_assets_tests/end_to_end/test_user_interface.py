@@ -34,7 +34,7 @@ OFFLINE = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PATIENCE = LONGEST_SECONDS * 1000
+GRACE_PERIODS = LONGEST_SECONDS * 1000
 
 
 def answers(port: int) -> bool:
@@ -82,7 +82,7 @@ def page() -> Iterator[Page]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=OFFLINE)
         page = browser.new_page(viewport={"width": 1600, "height": 1400})
-        page.set_default_timeout(PATIENCE)
+        page.set_default_timeout(GRACE_PERIODS)
         yield page
         browser.close()
 
@@ -90,20 +90,20 @@ def page() -> Iterator[Page]:
 def test_the_lineage_shows_the_five_tiers(interface: str, page: Page):
     page.goto(f"{interface}/asset-groups")
     for tier in TIERS:
-        expect(page.get_by_text(tier).first).to_be_visible(timeout=PATIENCE)
+        expect(page.get_by_text(tier).first).to_be_visible(timeout=GRACE_PERIODS)
 
 
 def test_the_checks_that_hold_the_chain_back_are_green(interface: str, page: Page):
     page.goto(f"{interface}/assets/users?view=checks")
     for check in ("users_are_present", "users_are_recent", "users_listing_was_complete"):
-        expect(page.get_by_text(check).first).to_be_visible(timeout=PATIENCE)
+        expect(page.get_by_text(check).first).to_be_visible(timeout=GRACE_PERIODS)
     page.goto(f"{interface}/assets/partners?view=overview")
-    expect(page.get_by_text("Row count").first).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text("Row count").first).to_be_visible(timeout=GRACE_PERIODS)
     expect(page.get_by_text("Failed")).to_have_count(0)
 
 
 def test_an_asset_shows_its_figures_as_plots(interface: str, page: Page):
     page.goto(f"{interface}/assets/partner_cert_counts?view=overview")
     page.get_by_text("Plots", exact=True).first.click()
-    expect(page.get_by_text("total_npcu", exact=True).last).to_be_visible(timeout=PATIENCE)
-    expect(page.locator("canvas").first).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text("total_npcu", exact=True).last).to_be_visible(timeout=GRACE_PERIODS)
+    expect(page.locator("canvas").first).to_be_visible(timeout=GRACE_PERIODS)

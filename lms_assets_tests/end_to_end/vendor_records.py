@@ -1,6 +1,6 @@
 """What the vendors' clients hand to the rules, made from a raw state without HTTP.
 
-A state's flat rows (the sandbox's `World.state()`, or a tiny world) become JSON:API resources and dictionaries with
+A state's flat rows (the sandbox's `VendorState.state()`, or a tiny vendor state) become JSON:API resources and dictionaries with
 the CRM's field names.
 """
 

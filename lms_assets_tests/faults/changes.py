@@ -11,29 +11,29 @@ Change = Callable[[SandboxHandle, random.Random], object]
 
 
 def _person(at: SandboxHandle, dice: random.Random) -> str:
-    return dice.choice(sorted(at.world.people))
+    return dice.choice(sorted(at.vendor_state.people))
 
 
 def _account(at: SandboxHandle, dice: random.Random) -> int:
-    return dice.choice(sorted(at.world.accounts))
+    return dice.choice(sorted(at.vendor_state.accounts))
 
 
 def _contact(at: SandboxHandle, dice: random.Random) -> int:
-    return dice.choice(sorted(at.world.users))
+    return dice.choice(sorted(at.vendor_state.users))
 
 
 def _group(at: SandboxHandle, dice: random.Random) -> str:
-    return dice.choice(sorted(at.world.groups))
+    return dice.choice(sorted(at.vendor_state.groups))
 
 
 def _course(at: SandboxHandle, dice: random.Random) -> str:
-    return dice.choice(sorted(at.world.course_properties))
+    return dice.choice(sorted(at.vendor_state.course_properties))
 
 
 def _member(at: SandboxHandle, dice: random.Random) -> tuple[str, str]:
-    filled = sorted(group for group, members in at.world.memberships.items() if members)
+    filled = sorted(group for group, members in at.vendor_state.memberships.items() if members)
     group = dice.choice(filled)
-    return group, dice.choice(sorted(at.world.memberships[group]))
+    return group, dice.choice(sorted(at.vendor_state.memberships[group]))
 
 
 def _leave(at: SandboxHandle, dice: random.Random) -> None:
@@ -79,7 +79,7 @@ CHANGES: dict[str, Change] = {
         "complete_course", person=_person(at, dice), course=_course(at, dice)
     ),
     "transcript removed": lambda at, dice: at.mutate(
-        "remove_transcript", transcript=dice.choice(sorted(row.id for row in at.world.every_transcript()))
+        "remove_transcript", transcript=dice.choice(sorted(row.id for row in at.vendor_state.every_transcript()))
     ),
     "points changed": lambda at, dice: at.mutate(
         "set_npcu", course=_course(at, dice), npcu=dice.choice((0, 1, 2, "2", "x"))

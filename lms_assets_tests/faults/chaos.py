@@ -27,7 +27,7 @@ from lms_assets.sandbox.server.server import SandboxHandle, running_sandbox
 from lms_assets_tests.faults.changes import CHANGES
 from lms_assets_tests.faults.judge import Ending, Judge
 from lms_assets_tests.faults.terminal import Terminal
-from lms_assets_tests.harness.chain import EVERYTHING, SMALL, ChainRig
+from lms_assets_tests.harness.chain import EVERYTHING, SMALL, ChainHarness
 from lms_assets_tests.harness.waits import LONGEST_SECONDS
 
 ENDPOINTS = (
@@ -68,16 +68,16 @@ class Step:
 
 
 class Chaos:
-    """One seed's world, warehouse and dice."""
+    """One seed's vendor state, warehouse and dice."""
 
     def __init__(self, seed: int, folder: Path, sandbox: SandboxHandle, mode: str) -> None:
         self.seed = seed
         self.mode = mode
         self.dice = random.Random(f"chaos/{seed}")
         self.sandbox = sandbox
-        self.rig = ChainRig(folder, sandbox)
-        self.terminal = Terminal(folder, sandbox, self.rig.url) if mode != "process" else None
-        self.judge = Judge(self.rig)
+        self.harness = ChainHarness(folder, sandbox)
+        self.terminal = Terminal(folder, sandbox, self.harness.url) if mode != "process" else None
+        self.judge = Judge(self.harness)
         self.steps: list[Step] = []
 
     def put_right(self) -> None:
@@ -86,12 +86,12 @@ class Chaos:
         Raises:
             Wrong: it is not.
         """
-        result = self.rig.run(allow=EVERYTHING)
+        result = self.harness.run(allow=EVERYTHING)
         found = self.judge.put_right() if result.success else [f"failed: {result.errors}"]
         self._refuse([f"undisturbed chain: {each}" for each in found])
 
     def step(self) -> Step:
-        """Change the world, arm faults, run (or be killed running), and compare.
+        """Change the vendor state, arm faults, run (or be killed running), and compare.
 
         Raises:
             Wrong: something that is there at the source was taken away, a chain that says all is well is not, or the
@@ -101,7 +101,7 @@ class Chaos:
         # The command goes by the machine's clock, and so does a sandbox that it asks.
         minutes = self.dice.randint(5, 400)
         if self.terminal is None:
-            self.rig.advance(minutes=minutes)
+            self.harness.advance(minutes=minutes)
         changes = tuple(self._change() for _ in range(self.dice.randint(0, 4)))
         faults = tuple(self._arm() for _ in range(self.dice.randint(0, 3)))
         self.judge.look()
@@ -124,7 +124,7 @@ class Chaos:
         kill = self.mode == "terminal" and words == ("daily_full",) and self.dice.random() < 0.25
         killed_at = terminal.step_to_kill(self.dice) if kill else None
         step = Step(words, self.mode, changes, faults, killed_at)
-        self.rig.warehouse.close()
+        self.harness.warehouse.close()
         return self._compared(step, lambda: terminal.kill(words, killed_at) if killed_at else terminal.run(words))
 
     def _compared(self, step: Step, run: Callable[[], Ending]) -> Step:
@@ -140,7 +140,7 @@ class Chaos:
         return self.steps[-1]
 
     def _run(self, job: str) -> Ending:
-        result = self.rig.run(job)
+        result = self.harness.run(job)
         word = "failed" if not result.success else "partial" if result.partial else "went through"
         return Ending(word, result.red)
 
@@ -169,9 +169,13 @@ class Chaos:
 
     def _killed(self, job: str, at: int) -> Ending:
         """Run in another process that kills itself at its n-th write, or ends before."""
-        order = {"job": job, "at": at, "now": self.rig.now.isoformat(), "folder": str(self.rig.folder)}
-        order |= {"northpass": self.sandbox.northpass_url, "impartner": self.sandbox.impartner_url, "url": self.rig.url}
-        self.rig.warehouse.close()
+        order = {"job": job, "at": at, "now": self.harness.now.isoformat(), "folder": str(self.harness.folder)}
+        order |= {
+            "northpass": self.sandbox.northpass_url,
+            "impartner": self.sandbox.impartner_url,
+            "url": self.harness.url,
+        }
+        self.harness.warehouse.close()
         command = [sys.executable, "-W", "ignore", "-m", "lms_assets_tests.faults.killed_run", json.dumps(order)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST_SECONDS, check=False)
         assert done.returncode in (0, 1, -9), f"the killed run ended with {done.returncode}: {done.stderr[-1500:]}"
@@ -196,10 +200,10 @@ def run_seed(
         Wrong: the state was not what it must be.
     """
     mode = mode or mode_of(seed)
-    world = replace(SMALL, seed=seed) if mode == "process" else replace(SMALL, seed=seed, now=None)
-    with running_sandbox(world) as sandbox, ExitStack() as stack:
+    vendor_state = replace(SMALL, seed=seed) if mode == "process" else replace(SMALL, seed=seed, now=None)
+    with running_sandbox(vendor_state) as sandbox, ExitStack() as stack:
         chaos = Chaos(seed, folder, sandbox, mode)
-        stack.callback(chaos.rig.close)
+        stack.callback(chaos.harness.close)
         chaos.put_right()
         if mode == "daemon" and chaos.terminal is not None:
             stack.enter_context(chaos.terminal.daemon())

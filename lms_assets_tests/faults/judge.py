@@ -12,7 +12,7 @@ from lms_assets.warehouse.reading.withheld import withheld_partners
 from lms_assets.warehouse.results.counts import last_counted
 from lms_assets_tests.faults.bounds import Moment, bounds, never_taken_back, outside
 from lms_assets_tests.harness.agreement import differences, links_taken_over
-from lms_assets_tests.harness.chain import ChainRig
+from lms_assets_tests.harness.chain import ChainHarness
 from lms_assets_tests.oracle import kept
 
 # What these hide, nothing in the answers shows: after them the state may be older than the source, though never poorer.
@@ -59,8 +59,8 @@ class Ending:
 class Judge:
     """Remembers, run after run, what may have been read since everything was last right."""
 
-    def __init__(self, rig: ChainRig) -> None:
-        self._rig = rig
+    def __init__(self, harness: ChainHarness) -> None:
+        self._harness = harness
         self._moments: list[Moment] = []
         self._transcripts: list[Mapping[str, Any]] = []
         self._untrue = False
@@ -72,22 +72,22 @@ class Judge:
 
     def put_right(self) -> list[str]:
         """After an undisturbed chain: everything that is not as the oracle says now."""
-        found = differences(self._rig, at=self._counted())
+        found = differences(self._harness, at=self._counted())
         found += self._older()
         self._start_again()
         return found
 
     def look(self) -> None:
         """Right before a run, after all changes."""
-        self._before = _there(self._rig)
+        self._before = _there(self._harness)
         self._shown = self._in_crm()
 
     def found(self, job: str, ending: Ending) -> list[str]:
         """Everything that is wrong after a run."""
-        hit = {rule["kind"] for rule in self._rig.sandbox.faults.listing() if rule["hits"]}
+        hit = {rule["kind"] for rule in self._harness.sandbox.faults.listing() if rule["hits"]}
         self._untrue = self._untrue or bool(hit & UNTRUE)
-        state = self._rig.sandbox.world.state()
-        self._moments.append(Moment(state, links_taken_over(self._rig)))
+        state = self._harness.sandbox.vendor_state.state()
+        self._moments.append(Moment(state, links_taken_over(self._harness)))
         whole = ending.through and not ending.speaks and not hit & SILENT
         if whole and job == "enrollments_incremental":
             self._transcripts = never_taken_back(self._transcripts, state)
@@ -96,18 +96,18 @@ class Judge:
         self.all_right = False
         wrong = self._lost() + self._older() + self._wrongly_shown()
         if whole and job == "daily_full":
-            wrong += differences(self._rig, at=self._counted())
+            wrong += differences(self._harness, at=self._counted())
             self._start_again()
         return wrong
 
     def _start_again(self) -> None:
-        state = self._rig.sandbox.world.state()
-        self._moments, self._transcripts = [Moment(state, links_taken_over(self._rig))], [state]
+        state = self._harness.sandbox.vendor_state.state()
+        self._moments, self._transcripts = [Moment(state, links_taken_over(self._harness))], [state]
         self._untrue = False
         self.all_right = True
 
     def _lost(self) -> list[str]:
-        right = kept(self._rig.sandbox.world.state(), links_taken_over(self._rig))
+        right = kept(self._harness.sandbox.vendor_state.state(), links_taken_over(self._harness))
         should = {
             "partners": right.partners,
             "contacts": right.contacts,
@@ -115,7 +115,7 @@ class Judge:
             "groups": right.groups,
             "memberships": right.memberships,
         }
-        after = _there(self._rig)
+        after = _there(self._harness)
         lost = {name: (self._before[name] & ids) - after[name] for name, ids in should.items()}
         return [f"{name} wrongly taken away: {sorted(ids)[:5]}" for name, ids in lost.items() if ids]
 
@@ -132,12 +132,12 @@ class Judge:
         changed = [number for number, counts in shown.items() if counts != self._shown.get(number, counts)]
         if not changed:
             return []
-        with self._rig.warehouse.read() as connection:
+        with self._harness.warehouse.read() as connection:
             withheld = withheld_partners(connection, Rules())
         at = self._counted()
         if at is None:
             return ["counts were pushed that nobody counted"]
-        stored = {row["impartner_id"]: row for row in self._rig.rows("partners")}
+        stored = {row["impartner_id"]: row for row in self._harness.rows("partners")}
         right = {} if self._untrue else bounds(self._moments, self._transcripts, at)
         found = []
         for number in changed:
@@ -153,17 +153,17 @@ class Judge:
         return found
 
     def _in_crm(self) -> dict[int, dict[str, Any]]:
-        accounts = self._rig.sandbox.world.state()["accounts"]
+        accounts = self._harness.sandbox.vendor_state.state()["accounts"]
         return {each["id"]: {column: each[name] for column, name in SHOWN.items()} for each in accounts}
 
     def _counted(self) -> datetime | None:
-        with self._rig.warehouse.read() as connection:
+        with self._harness.warehouse.read() as connection:
             counted = last_counted(connection)
         return counted.as_of if counted else None
 
 
-def _there(rig: ChainRig) -> dict[str, set[Any]]:
-    rows = rig.rows
+def _there(harness: ChainHarness) -> dict[str, set[Any]]:
+    rows = harness.rows
     return {
         "partners": {row["impartner_id"] for row in rows("partners") if row["is_active"]},
         "contacts": {row["impartner_id"] for row in rows("contacts") if row["is_active"]},

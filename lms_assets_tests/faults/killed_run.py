@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from lms_assets_tests.harness.chain import ChainRig
+from lms_assets_tests.harness.chain import ChainHarness
 
 WRITES = ("INSERT", "UPDATE", "DELETE", "COMMIT")
 
@@ -27,7 +27,7 @@ def main() -> int:
     sandbox: Any = SimpleNamespace(
         northpass_url=order["northpass"], impartner_url=order["impartner"], sandbox=SimpleNamespace(clock=clock)
     )
-    rig = ChainRig(Path(order["folder"]), sandbox, order["url"])
+    harness = ChainHarness(Path(order["folder"]), sandbox, order["url"])
     left = order["at"]
 
     @event.listens_for(Engine, "before_cursor_execute")
@@ -38,7 +38,7 @@ def main() -> int:
             if left <= 0:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    return 0 if rig.run(order["job"]).success else 1
+    return 0 if harness.run(order["job"]).success else 1
 
 
 if __name__ == "__main__":

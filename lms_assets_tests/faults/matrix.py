@@ -1,6 +1,6 @@
 """Every kind of fault against everything that it can hit: what becomes of the data. Says, judges nothing.
 
-A cell is one asset's sync over a world that has changed since the last chain, with one fault on the calls it makes:
+A cell is one asset's sync over a vendor state that has changed since the last chain, with one fault on the calls it makes:
 on the first such call (`once`), or on all of them (`always`). Beside it stands the same sync undisturbed.
 """
 
@@ -18,8 +18,8 @@ from sqlalchemy import Select, select
 from lms_assets.sandbox.faults.kinds import KINDS
 from lms_assets.sandbox.server.server import SandboxHandle, running_sandbox
 from lms_assets.warehouse.schema.tables import metadata, sync_failures, sync_logs
-from lms_assets_tests.harness.chain import DIARIES, SMALL, STAMPS, ChainResult, ChainRig
-from lms_assets_tests.harness.saved import Saved
+from lms_assets_tests.harness.chain import DIARIES, SMALL, STAMPS, ChainHarness, ChainResult
+from lms_assets_tests.harness.checkpoints import Saved
 
 Exposure = Literal["once", "always"]
 Outcome = Literal["same", "old", "kept", "late", "untouched"]
@@ -52,7 +52,7 @@ TARGETS = (
     Target("memberships", "daily_full", "memberships", "GET /groups/*/memberships", side_by_side=True),
     Target("enrollments", "daily_full", "enrollments", "GET /transcripts/*", side_by_side=True),
     Target("enrollments, incremental", "enrollments_incremental", "enrollments", "northpass GET /*"),
-    Target("departures", "enrollments_incremental", "crm_departures", "impartner GET /*"),
+    Target("crm_deactivations", "enrollments_incremental", "crm_deactivations", "impartner GET /*"),
     Target("push", "daily_full", "pushed_partner_cert_counts", "impartner *", "counted"),
     Target("leads, full", "leads_full", "leads", "GET /Lead"),
     Target("leads, incremental", "leads_incremental", "leads", "impartner GET /Lead*"),
@@ -85,43 +85,48 @@ def kinds() -> tuple[str, ...]:
     return tuple(kind for kind in KINDS if kind not in LEFT_OUT)
 
 
-def change_the_world(rig: ChainRig) -> None:
+def change_vendor_state(harness: ChainHarness) -> None:
     """What happened since the last chain: something new, changed and gone for every asset."""
-    sandbox, world = rig.sandbox, rig.sandbox.world
-    members = {group: [each for each in people if each in world.people] for group, people in world.memberships.items()}
-    groups = sorted((g for g in world.intended_links if len(members.get(g, ())) >= 3), key=lambda g: len(members[g]))
+    sandbox, vendor_state = harness.sandbox, harness.sandbox.vendor_state
+    members = {
+        group: [each for each in people if each in vendor_state.people]
+        for group, people in vendor_state.memberships.items()
+    }
+    groups = sorted(
+        (g for g in vendor_state.intended_links if len(members.get(g, ())) >= 3), key=lambda g: len(members[g])
+    )
     people = members[groups[0]]
     sandbox.mutate("remove_member", group=groups[0], person=people[0])
     sandbox.mutate("disable_person", person=people[1])
     sandbox.mutate("delete_person", person=members[groups[1]][0])
     sandbox.mutate("add_member", group=groups[0], person=str(sandbox.mutate("add_person", email="late@example.com")))
-    active = [row for row in rig.rows("contacts") if row["is_active"]]
+    active = [row for row in harness.rows("contacts") if row["is_active"]]
     sandbox.mutate("delete_contact", contact=active[0]["impartner_id"])
     sandbox.mutate("set_contact", contact=active[1]["impartner_id"], fields={"contact_status": "Inactive"})
-    poor = [row["impartner_id"] for row in rig.rows("partners") if row["is_active"] and not row["total_npcu"]]
+    poor = [row["impartner_id"] for row in harness.rows("partners") if row["is_active"] and not row["total_npcu"]]
     sandbox.mutate("delete_account", account=poor[0])
     sandbox.mutate("set_account", account=poor[1], fields={"partner_tier": "Pending"})
     sandbox.mutate("add_account", name="Quiet Meadow Systems")
-    sandbox.mutate("delete_group", group=next(g for g in world.groups if not members.get(g)))
-    stored = [row for row in rig.rows("lms_enrollments") if row["user_id"] in world.people]
+    sandbox.mutate("delete_group", group=next(g for g in vendor_state.groups if not members.get(g)))
+    stored = [row for row in harness.rows("lms_enrollments") if row["user_id"] in vendor_state.people]
     sandbox.mutate("remove_transcript", transcript=stored[0]["id"])
     sandbox.mutate("touch_person", person=stored[0]["user_id"])
-    certification = next(row["id"] for row in rig.rows("lms_courses") if row["is_certification"])
+    certification = next(row["id"] for row in harness.rows("lms_courses") if row["is_certification"])
     sandbox.mutate("complete_course", person=people[2], course=certification)
-    sandbox.mutate("set_course", course=next(iter(world.courses)), fields={"name": "A better name"})
-    sandbox.mutate("set_npcu", course=next(iter(world.courses)), npcu=1)
-    leads = rig.rows("leads")
+    sandbox.mutate("set_course", course=next(iter(vendor_state.courses)), fields={"name": "A better name"})
+    sandbox.mutate("set_npcu", course=next(iter(vendor_state.courses)), npcu=1)
+    leads = harness.rows("leads")
     sandbox.mutate("delete_lead", lead=leads[0]["impartner_id"])
     sandbox.mutate("convert_lead", lead=leads[1]["impartner_id"])
     sandbox.mutate("add_lead", email="interested@example.com", account=poor[2])
-    rig.advance(minutes=20)
+    harness.advance(minutes=20)
 
 
 class Matrix:
     """One sandbox, one warehouse, put back to its start before every cell."""
 
-    def __init__(self, rig: ChainRig, stages: Mapping[str, Saved]) -> None:
-        self.rig = rig
+    def __init__(self, harness: ChainHarness, stages: Mapping[str, Saved]) -> None:
+        self.harness = harness
         self._stages = stages
 
     @cache  # noqa: B019  as many as there are targets, for the life of the matrix
@@ -130,12 +135,12 @@ class Matrix:
         self._reset(target)
         result = self._run(target)
         assert result.success, (target.name, result.errors)
-        return State.of(self.rig)
+        return State.of(self.harness)
 
     @cache  # noqa: B019  two stages
     def _before(self, stage: Literal["start", "counted"]) -> State:
-        self._stages[stage].restore(self.rig)
-        return State.of(self.rig)
+        self._stages[stage].restore(self.harness)
+        return State.of(self.harness)
 
     def cell(self, kind: str, target: Target, exposure: Exposure) -> tuple[Outcome, str]:
         """The outcome, and what went wrong in words ("" when nothing did).
@@ -149,10 +154,10 @@ class Matrix:
         once = exposure == "once"
         limit = {"first": 1} if once else {}
         calls = self._one_of(target) if once else target.calls
-        number = self.rig.sandbox.faults.add(kind, calls, **limit, options=dict(OPTIONS.get(kind, {})))
+        number = self.harness.sandbox.faults.add(kind, calls, **limit, options=dict(OPTIONS.get(kind, {})))
         result = self._run(target)
-        hits = next(each["hits"] for each in self.rig.sandbox.faults.listing() if each["number"] == number)
-        after = State.of(self.rig)
+        hits = next(each["hits"] for each in self.harness.sandbox.faults.listing() if each["number"] == number)
+        after = State.of(self.harness)
         if not hits:
             return "untouched", ""
         wrong = before.lost_in(after) - before.lost_in(right)
@@ -166,19 +171,19 @@ class Matrix:
         if not target.side_by_side:
             return target.calls
         # Late in the list, when answers have proved that the key is good.
-        world = self.rig.sandbox.world
+        vendor_state = self.harness.sandbox.vendor_state
         if target.asset == "memberships":
-            linked = {row["id"] for row in self.rig.rows("lms_groups") if row["partner_id"] and row["is_active"]}
-            return f"GET /groups/{max(each for each in linked if len(world.memberships.get(each, ())) > 1)}/memberships"
-        stored = {row["user_id"] for row in self.rig.rows("lms_enrollments")} & set(world.people)
-        return f"GET /transcripts/{max(each for each in stored if not world.people[each].disabled)}"
+            linked = {row["id"] for row in self.harness.rows("lms_groups") if row["partner_id"] and row["is_active"]}
+            return f"GET /groups/{max(each for each in linked if len(vendor_state.memberships.get(each, ())) > 1)}/memberships"
+        stored = {row["user_id"] for row in self.harness.rows("lms_enrollments")} & set(vendor_state.people)
+        return f"GET /transcripts/{max(each for each in stored if not vendor_state.people[each].disabled)}"
 
     def _reset(self, target: Target) -> None:
-        self.rig.sandbox.faults.reset()
-        self._stages[target.stage].restore(self.rig)
+        self.harness.sandbox.faults.reset()
+        self._stages[target.stage].restore(self.harness)
 
     def _run(self, target: Target) -> ChainResult:
-        return self.rig.run(target.job, assets=(target.asset,), alone=True)
+        return self.harness.run(target.job, assets=(target.asset,), alone=True)
 
 
 @dataclass(frozen=True)
@@ -191,9 +196,9 @@ class State:
     crm: Mapping[int, Any]
 
     @classmethod
-    def of(cls, rig: ChainRig) -> State:
+    def of(cls, harness: ChainHarness) -> State:
         """As it is now."""
-        with rig.warehouse.read() as connection:
+        with harness.warehouse.read() as connection:
             tables = {name: connection.execute(query).all() for name, query in _queries().items()}
             failures = connection.execute(_OPEN_FAILURES).all()
             last = connection.execute(_LAST_SYNC).first()
@@ -204,7 +209,7 @@ class State:
         there |= {("lms_enrollments", row.id) for row in tables["lms_enrollments"]}
         there |= {("leads", row.impartner_id) for row in tables["leads"]}
         verdict = (last.status, bool((last.details or {}).get("listing_complete", True))) if last else None
-        crm = {number: account.total_npcu for number, account in rig.sandbox.world.accounts.items()}
+        crm = {number: account.total_npcu for number, account in harness.sandbox.vendor_state.accounts.items()}
         return cls(tables, frozenset(there), {"failures": len(failures), "last": verdict}, crm)
 
     def lost_in(self, later: State) -> set[tuple[str, Any]]:
@@ -248,7 +253,7 @@ def _outcome(where: str, before: State, right: State, after: State, result: Chai
     if after.data == right.data and not failed:
         return "same", ""
     if failed:
-        assert said, f"{where}: it failed without a word"
+        assert said, f"{where}: it failed without a result"
         assert after.tables == before.tables, f"{where}: failed, and wrote {_differing(before, after)}"
         return "old", said
     told = after.told["failures"] > right.told["failures"] or after.told["last"] != ("completed", True)
@@ -264,21 +269,21 @@ def _differing(one: State, other: State) -> list[str]:
 
 @contextmanager
 def matrix(folder: Path) -> Iterator[Matrix]:
-    """A world, a chain that ran over it, what happened since, and the two stages from which cells start."""
+    """A vendor state, a chain that ran over it, what happened since, and the two stages from which cells start."""
     with running_sandbox(SMALL) as sandbox:
-        rig = ChainRig(folder, sandbox)
+        harness = ChainHarness(folder, sandbox)
         for job in ("daily_full", "leads_full"):
-            result = rig.run(job)
+            result = harness.run(job)
             assert result.success, result.errors
-        rig.advance(hours=4)
-        change_the_world(rig)
-        start = Saved.of(rig)
+        harness.advance(hours=4)
+        change_vendor_state(harness)
+        start = Saved.of(harness)
         upstream = ("courses", "course_npcu", "partners", "contacts", "users", "groups", "memberships", "enrollments")
-        result = rig.run(assets=(*upstream, "partner_cert_counts"))
+        result = harness.run(assets=(*upstream, "partner_cert_counts"))
         assert result.success, result.errors
-        counted = Saved.of(rig)
-        yield Matrix(rig, {"start": start, "counted": counted})
-        rig.close()
+        counted = Saved.of(harness)
+        yield Matrix(harness, {"start": start, "counted": counted})
+        harness.close()
 
 
 def marks(found: Mapping[Exposure, Outcome]) -> str:
@@ -296,4 +301,4 @@ def exposures(kind: str) -> tuple[Exposure, ...]:
 
 def sandbox_of(made: Matrix) -> SandboxHandle:
     """Its sandbox."""
-    return made.rig.sandbox
+    return made.harness.sandbox

@@ -1,4 +1,4 @@
-"""What a count may be between two moments, on a world small enough to count by hand."""
+"""What a count may be between two moments, on a vendor state small enough to count by hand."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lms_assets_tests.faults.bounds import Moment, bounds, never_taken_back, outside
-from lms_assets_tests.oracle.tiny import account, course, group, person, transcript, world
+from lms_assets_tests.oracle.tiny import account, course, group, person, transcript, vendor_state
 
 AT = datetime(2026, 3, 2, tzinfo=UTC)
 
 
 def moment(*members: str, points: int = 1, done: tuple[str, ...] = ("a", "b")) -> dict[str, Any]:
     pairs: Any = [("g", each) for each in members]
-    return world(
+    return vendor_state(
         accounts=[account(1)],
         people=[person("a"), person("b")],
         groups=[group("g")],
@@ -39,7 +39,7 @@ def test_whoever_joined_left_or_learned_in_between_may_count_or_not():
     assert of(moment("a", points=0), moment("a", points=2)) == ((0, 1), (0, 2))
 
 
-def test_a_transcript_read_anew_leaves_only_what_was_removed_unseen():
+def test_a_transcript_read_again_leaves_only_what_was_removed_unseen():
     before, now = moment("a", "b", done=("a",)), moment("a", "b", done=("b",))
     assert of(before, now, transcripts=never_taken_back([before], now)) == ((1, 2), (1, 2))
 

@@ -17,9 +17,9 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from lms_assets.sandbox.server.server import SandboxHandle, running_sandbox
-from lms_assets_tests.faults.matrix import change_the_world
+from lms_assets_tests.faults.matrix import change_vendor_state
 from lms_assets_tests.harness.agreement import differences
-from lms_assets_tests.harness.chain import SMALL, ChainRig
+from lms_assets_tests.harness.chain import SMALL, ChainHarness
 from lms_assets_tests.harness.commands import Commands
 from lms_assets_tests.harness.mariadb import MariaDbServer
 from lms_assets_tests.harness.waits import LONGEST_SECONDS
@@ -61,33 +61,33 @@ def at_first_write(tables: tuple[str, ...], do: Any) -> Iterator[list[str]]:
 def test_a_server_that_dies_in_every_write_phase_and_comes_back_ends_in_the_right_state(
     sandbox: SandboxHandle, tmp_path: Path, mariadb: MariaDbServer, ready_mariadb_url: str
 ) -> None:
-    rig = ChainRig(tmp_path, sandbox, ready_mariadb_url)
+    harness = ChainHarness(tmp_path, sandbox, ready_mariadb_url)
 
     def die_and_come_back() -> None:
         mariadb.kill()
         mariadb.start()
 
     with at_first_write(PHASES, die_and_come_back) as seen:
-        result = rig.run()
+        result = harness.run()
     assert set(seen) == set(PHASES)
     assert result.success, result.errors
-    assert differences(rig) == []
-    rig.close()
+    assert differences(harness) == []
+    harness.close()
 
 
 @pytest.mark.parametrize("phase", ["partners", "lms_enrollments"])
 def test_a_server_that_stays_down_leaves_the_old_state_and_says_so(
     sandbox: SandboxHandle, tmp_path: Path, mariadb: MariaDbServer, ready_mariadb_url: str, phase: str
 ) -> None:
-    rig = ChainRig(tmp_path, sandbox, ready_mariadb_url)
-    assert rig.run().success
-    rig.run("leads_full")
-    rig.advance(hours=1)
-    change_the_world(rig)
-    before = rig.tables()[phase]
+    harness = ChainHarness(tmp_path, sandbox, ready_mariadb_url)
+    assert harness.run().success
+    harness.run("leads_full")
+    harness.advance(hours=1)
+    change_vendor_state(harness)
+    before = harness.tables()[phase]
     try:
         with at_first_write((phase,), mariadb.stop):
-            result = rig.run()
+            result = harness.run()
     finally:
         mariadb.start()
     assert not result.success
@@ -95,11 +95,11 @@ def test_a_server_that_stays_down_leaves_the_old_state_and_says_so(
         ("warehouse mysql" in text and "run it again" in text) or "check host" in text
         for text in result.errors.values()
     )
-    assert rig.tables()[phase] == before
-    again = rig.run()
+    assert harness.tables()[phase] == before
+    again = harness.run()
     assert again.success, again.errors
-    assert differences(rig) == []
-    rig.close()
+    assert differences(harness) == []
+    harness.close()
 
 
 @contextmanager
@@ -127,8 +127,8 @@ def test_a_full_disk_stops_the_chain_with_a_clear_error_and_room_puts_it_right(
     disk = tmp_path / "disk"
     disk.mkdir()
     with small_disk(disk, "1m"):
-        rig = ChainRig(tmp_path, sandbox, f"sqlite:///{disk}/warehouse.db")
-        result = rig.run()
+        harness = ChainHarness(tmp_path, sandbox, f"sqlite:///{disk}/warehouse.db")
+        result = harness.run()
         assert not result.success
         # Wherever it filled: a step that may keep its last good rows says so beside them.
         said = [*result.errors.values(), *(str(each.get("reason")) for each in result.metadata.values())]
@@ -136,50 +136,50 @@ def test_a_full_disk_stops_the_chain_with_a_clear_error_and_room_puts_it_right(
         with closing(sqlite3.connect(disk / "warehouse.db")) as file:
             assert file.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
-        again = rig.run()
+        again = harness.run()
         assert again.success, again.errors
-        assert differences(rig) == []
-        rig.close()
+        assert differences(harness) == []
+        harness.close()
 
 
 def test_a_sqlite_file_that_somebody_else_locks_for_a_moment_is_waited_for(
     sandbox: SandboxHandle, tmp_path: Path
 ) -> None:
-    rig = ChainRig(tmp_path, sandbox)
+    harness = ChainHarness(tmp_path, sandbox)
     other = sqlite3.connect(tmp_path / "warehouse.db", check_same_thread=False, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     release = threading.Timer(1.0, lambda: other.execute("ROLLBACK"))
     release.start()
-    result = rig.run()
+    result = harness.run()
     release.join()
     other.close()
     assert result.success, result.errors
-    assert differences(rig) == []
-    rig.close()
+    assert differences(harness) == []
+    harness.close()
 
 
 def test_a_sqlite_file_that_stays_locked_is_a_clear_error_and_the_old_state(
     sandbox: SandboxHandle, tmp_path: Path
 ) -> None:
-    rig = ChainRig(tmp_path, sandbox)
-    assert rig.run().success
-    before = rig.tables()
+    harness = ChainHarness(tmp_path, sandbox)
+    assert harness.run().success
+    before = harness.tables()
     with closing(sqlite3.connect(tmp_path / "warehouse.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        result = rig.run(assets=("courses",))
+        result = harness.run(assets=("courses",))
         other.execute("ROLLBACK")
     assert "locked by another process" in result.errors["courses"]
-    assert rig.tables() == before
-    rig.close()
+    assert harness.tables() == before
+    harness.close()
 
 
-def _elsewhere(rig: ChainRig, job: str) -> subprocess.Popen[str]:
+def _elsewhere(harness: ChainHarness, job: str) -> subprocess.Popen[str]:
     """The same job in a process of its own, on the same warehouse."""
     import json
 
     order = {
-        "job": job, "at": 10**9, "now": rig.now.isoformat(), "folder": str(rig.folder), "url": rig.url,
-        "northpass": rig.sandbox.northpass_url, "impartner": rig.sandbox.impartner_url,
+        "job": job, "at": 10**9, "now": harness.now.isoformat(), "folder": str(harness.folder), "url": harness.url,
+        "northpass": harness.sandbox.northpass_url, "impartner": harness.sandbox.impartner_url,
     }  # fmt: skip
     command = [sys.executable, "-W", "ignore", "-m", "lms_assets_tests.faults.killed_run", json.dumps(order)]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
@@ -192,20 +192,20 @@ def test_two_runs_at_once_that_nobody_kept_apart_still_end_in_the_right_state(
 ) -> None:
     """Schedules and commands keep them apart; two machines on one database know nothing of each other."""
     url = request.getfixturevalue("ready_mariadb_url") if kind == "mariadb" else f"sqlite:///{tmp_path}/warehouse.db"
-    rig = ChainRig(tmp_path, sandbox, url)
-    assert rig.run().success
-    rig.run("leads_full")
-    rig.advance(hours=1)
-    change_the_world(rig)
-    beside = _elsewhere(rig, other)
-    rig.run()
-    rig.run()
+    harness = ChainHarness(tmp_path, sandbox, url)
+    assert harness.run().success
+    harness.run("leads_full")
+    harness.advance(hours=1)
+    change_vendor_state(harness)
+    beside = _elsewhere(harness, other)
+    harness.run()
+    harness.run()
     _, said = beside.communicate(timeout=LONGEST_SECONDS)
     assert beside.returncode in (0, 1), said[-1500:]
-    settled = rig.run()
-    assert settled.success, settled.errors
-    assert differences(rig) == []
-    rig.close()
+    resolved = harness.run()
+    assert resolved.success, resolved.errors
+    assert differences(harness) == []
+    harness.close()
 
 
 def test_a_run_that_meets_a_full_disk_has_failed_and_says_what_to_free(sandbox: SandboxHandle, tmp_path: Path) -> None:

@@ -15,17 +15,17 @@ from lms_assets.sandbox.server.server import running_sandbox
 from lms_assets.warehouse.results.counts import last_counted, note_counted_without_all, write_counts
 from lms_assets.warehouse.schema.tables import partners
 from lms_assets_tests.faults.judge import Ending, Judge
-from lms_assets_tests.harness.chain import SMALL, ChainRig
+from lms_assets_tests.harness.chain import SMALL, ChainHarness
 
 
 @pytest.mark.slow
 def test_it_names_a_count_that_is_not_the_last_counted_impossible_withheld_or_older(quick_folder: Path) -> None:
     with running_sandbox(SMALL) as sandbox:
-        rig = ChainRig(quick_folder, sandbox)
-        judge = Judge(rig)
-        rig.run()
+        harness = ChainHarness(quick_folder, sandbox)
+        judge = Judge(harness)
+        harness.run()
         assert judge.put_right() == []
-        row = next(each for each in rig.rows("partners") if each["is_active"] and each["total_npcu"])
+        row = next(each for each in harness.rows("partners") if each["is_active"] and each["total_npcu"])
         number, right = row["impartner_id"], row["total_npcu"]
         failed = Ending("failed")
 
@@ -36,28 +36,28 @@ def test_it_names_a_count_that_is_not_the_last_counted_impossible_withheld_or_ol
         (found,) = [each for each in judge.found("daily_full", failed) if "last" in each]
         assert found.startswith(f"account {number} shows ")
 
-        with rig.warehouse.transaction() as connection:
+        with harness.warehouse.transaction() as connection:
             connection.execute(update(partners).where(partners.c.id == row["id"]).values(total_npcu=right + 1))
         assert judge.found("daily_full", failed) == [
             f"account {number}: total_npcu is {right + 1}, not {right} to {right}"
         ]
 
-        with rig.warehouse.transaction() as connection:
-            note_counted_without_all(connection, [row["id"]], now=rig.now)
+        with harness.warehouse.transaction() as connection:
+            note_counted_without_all(connection, [row["id"]], now=harness.now)
         assert f"account {number} got counts though it is withheld" in judge.found("daily_full", failed)[0]
 
-        with rig.warehouse.transaction() as connection:
+        with harness.warehouse.transaction() as connection:
             counted = last_counted(connection)
             assert counted is not None
-            write_counts(connection, [], as_of=counted.as_of - timedelta(hours=1), now=rig.now)
+            write_counts(connection, [], as_of=counted.as_of - timedelta(hours=1), now=harness.now)
         assert judge.found("daily_full", failed)[0].startswith("counted as of ")
 
         sandbox.mutate("set_account", account=number, fields={"total_npcu": right})
-        rig.run()
-        with rig.warehouse.transaction() as connection:
+        harness.run()
+        with harness.warehouse.transaction() as connection:
             connection.execute(update(partners).where(partners.c.id == row["id"]).values(is_active=False))
         assert f"partners wrongly taken away: [{number}]" in judge.found("daily_full", failed)
-        rig.close()
+        harness.close()
 
 
 def test_a_run_of_minutes_by_a_clock_that_stands_still_is_as_of_the_right_instant(
@@ -65,7 +65,7 @@ def test_a_run_of_minutes_by_a_clock_that_stands_still_is_as_of_the_right_instan
 ) -> None:
     monkeypatch.setattr(run_order, "time", SimpleNamespace(time=lambda: time.time() + 120))
     with running_sandbox(SMALL) as sandbox:
-        rig = ChainRig(quick_folder, sandbox)
-        result = rig.run(assets=("partner_cert_counts",), alone=True)
+        harness = ChainHarness(quick_folder, sandbox)
+        result = harness.run(assets=("partner_cert_counts",), alone=True)
         assert not [error for error in result.errors.values() if "wrong instant" in error]
-        rig.close()
+        harness.close()

@@ -11,7 +11,7 @@ import pytest
 from lms_assets.sandbox import IMPARTNER_KEY, NORTHPASS_KEY
 from lms_assets.sandbox.server.server import SandboxHandle, running_sandbox
 from lms_assets_tests.harness.agreement import differences
-from lms_assets_tests.harness.chain import SMALL, ChainRig
+from lms_assets_tests.harness.chain import SMALL, ChainHarness
 
 pytestmark = pytest.mark.slow
 DIARIES = ("sync_logs", "sync_failures", "task_chain_logs", "task_run_history", "alert_incidents", "sync_state")
@@ -32,8 +32,11 @@ def sandbox() -> Iterator[SandboxHandle]:
 
 def personal_and_secret(sandbox: SandboxHandle) -> set[str]:
     """Every key, and every e-mail address and full name of a person in either vendor's data."""
-    world = sandbox.world
-    people = [(each.email, each.first_name, each.last_name) for each in (*world.people.values(), *world.users.values())]
+    vendor_state = sandbox.vendor_state
+    people = [
+        (each.email, each.first_name, each.last_name)
+        for each in (*vendor_state.people.values(), *vendor_state.users.values())
+    ]
     found = {NORTHPASS_KEY, IMPARTNER_KEY}
     for email, first, last in people:
         if email and "@" in email:
@@ -63,20 +66,20 @@ def test_nothing_secret_or_personal_is_in_what_a_chain_says(
 ) -> None:
     """Its log, its events and metadata, what it prints, and its diaries in the database."""
     caplog.set_level(logging.DEBUG)
-    rig = ChainRig(tmp_path, sandbox)
+    harness = ChainHarness(tmp_path, sandbox)
     runs = []
     for kind, endpoint, options in FAULTS if disturbed else [("", "", {})]:
         sandbox.faults.reset()
         if kind:
             sandbox.faults.add(kind, endpoint, options=options)
-        runs.append(rig.run())
+        runs.append(harness.run())
     if disturbed:
         for kind in ("server_error", "html_page", "unauthorized"):
             sandbox.faults.reset()
             sandbox.faults.add(kind, "*")
-            runs.append(rig.run())
+            runs.append(harness.run())
     printed = capfd.readouterr()
-    events = [repr(entry) for run in runs for entry in rig.instance.all_logs(run.run_id)]
+    events = [repr(entry) for run in runs for entry in harness.instance.all_logs(run.run_id)]
     assert len(events) > 50
     said = "\n".join(
         [
@@ -85,11 +88,11 @@ def test_nothing_secret_or_personal_is_in_what_a_chain_says(
             caplog.text,
             *events,
             *(repr(event) for run in runs for event in run.events),
-            *(repr(row) for table in DIARIES for row in rig.rows(table)),
+            *(repr(row) for table in DIARIES for row in harness.rows(table)),
         ]
     )
     assert sorted(each for each in personal_and_secret(sandbox) if each in said) == []
-    rig.close()
+    harness.close()
 
 
 def test_formulas_markup_and_sql_in_vendor_data_are_stored_as_they_are_and_do_nothing(
@@ -102,12 +105,12 @@ def test_formulas_markup_and_sql_in_vendor_data_are_stored_as_they_are_and_do_no
         person = sandbox.mutate("add_person", email=f"nasty{number}@example.com", first_name=nasty, last_name=nasty)
         sandbox.mutate("add_member", group=group, person=person)
         sandbox.mutate("add_contact", email=f"inert{number}@example.com", account=accounts[nasty], first=nasty)
-    rig = ChainRig(tmp_path, sandbox)
-    result = rig.run()
+    harness = ChainHarness(tmp_path, sandbox)
+    result = harness.run()
     assert result.success, result.errors
-    assert set(NASTY) <= {row["account_name"] for row in rig.rows("partners")}
-    assert set(NASTY) <= {row["name"] for row in rig.rows("lms_groups")}
-    assert set(NASTY) <= {row["first_name"] for row in rig.rows("lms_users")}
-    assert differences(rig) == []
-    assert {sandbox.world.accounts[number].lms_group_name for number in accounts.values()} <= {None, *NASTY}
-    rig.close()
+    assert set(NASTY) <= {row["account_name"] for row in harness.rows("partners")}
+    assert set(NASTY) <= {row["name"] for row in harness.rows("lms_groups")}
+    assert set(NASTY) <= {row["first_name"] for row in harness.rows("lms_users")}
+    assert differences(harness) == []
+    assert {sandbox.vendor_state.accounts[number].lms_group_name for number in accounts.values()} <= {None, *NASTY}
+    harness.close()

@@ -1,6 +1,6 @@
 """The whole chain in this process within seconds: real HTTP to a sandbox, a real warehouse, waits cut short.
 
-`ChainRig` holds an environment of its own; nothing of the process's environment stays changed after a run.
+`ChainHarness` holds an environment of its own; nothing of the process's environment stays changed after a run.
 """
 
 # No postponed annotations: Dagster reads a resource's fields from the class itself.
@@ -40,7 +40,7 @@ from lms_assets_tests.harness.quick_instance import BATCHES, quick_instance
 EVERYTHING = tuple(OVERRIDES)
 NOW = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 SMALL = SandboxConfig(scale=0.005, now=NOW, northpass_rps=0, impartner_rps=0)
-"""A world of 110 people and all awkward cases; its clock stands still."""
+"""A vendor state of 110 people and all edge cases; its clock stands still."""
 
 # What tells when a row was written, by which run, or how long it took: the only things that may differ.
 STAMPS = {
@@ -61,7 +61,7 @@ _clocks: list[Callable[[], datetime]] = []
 
 
 class QuickConnections(Connections):
-    """The product's connections with clients that give up soon, by the clock of the rig that runs."""
+    """The product's connections with clients that give up soon, by the clock of the harness that runs."""
 
     def now(self) -> datetime:
         return _clocks[-1]()
@@ -129,7 +129,7 @@ class ChainResult:
         return {name for name, passed in self.checks.items() if not passed}
 
 
-class ChainRig:
+class ChainHarness:
     """One warehouse and one Dagster instance in memory against one sandbox."""
 
     def __init__(

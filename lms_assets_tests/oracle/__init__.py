@@ -1,6 +1,6 @@
 """The oracle: what the portal should say, counted a second time, slowly and obviously.
 
-From the vendors' raw data (the sandbox's `World`, or the JSON of `GET /sandbox/state`) and the domain rules alone.
+From the vendors' raw data (the sandbox's `VendorState`, or the JSON of `GET /sandbox/state`) and the domain rules alone.
 It shares no code with the product, so that a mistake would have to be made twice to go unnoticed.
 """
 
@@ -16,7 +16,7 @@ from lms_assets_tests.oracle.counting import (
     reasons,
     unsure_links,
 )
-from lms_assets_tests.oracle.departures import Kept, Leaving, kept, leaving
+from lms_assets_tests.oracle.crm_deactivations import Kept, Leaving, kept, leaving
 
 __all__ = [
     "Expected",

@@ -25,7 +25,7 @@ Overrides = Mapping[str, int | None]
 
 
 class HasState(Protocol):
-    """The sandbox's World, of which only the raw data is used."""
+    """The sandbox's Vendor state, of which only the raw data is used."""
 
     def state(self) -> dict[str, Any]:
         """All collections as lists of flat rows."""

@@ -165,7 +165,7 @@ class ReportOracle:
         people = {self.contact_of[each] for each in self.partners[partner].contact_ids}
         return len((people & self.active) - inside)
 
-    def spans(self) -> dict[str, datetime]:
+    def periods(self) -> dict[str, datetime]:
         """Where week, month and year to date begin."""
         return {
             "week": self.at - WEEK,

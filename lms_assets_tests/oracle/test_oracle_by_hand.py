@@ -1,4 +1,4 @@
-"""The oracle is right: tiny worlds whose counts anybody can work out, one for each rule."""
+"""The oracle is right: tiny vendor states whose counts anybody can work out, one for each rule."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from lms_assets_tests import oracle
 from lms_assets_tests.oracle import holding, links, records
-from lms_assets_tests.oracle.tiny import account, contact, course, group, person, transcript, world
+from lms_assets_tests.oracle.tiny import account, contact, course, group, person, transcript, vendor_state
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
@@ -22,7 +22,7 @@ def one_partner(**more):
         "memberships": [("g", "ada")],
         "course_properties": [course("c")],
     }
-    return world(**(parts | more))
+    return vendor_state(**(parts | more))
 
 
 def total(state, at=NOW, **options):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from lms_assets_tests import oracle
-from lms_assets_tests.oracle import stored
-from lms_assets_tests.oracle.tiny import account, contact, course, group, person, transcript, world
+from lms_assets_tests.oracle import table_differences
+from lms_assets_tests.oracle.tiny import account, contact, course, group, person, transcript, vendor_state
 
-STATE = world(
+STATE = vendor_state(
     accounts=[account(1), account(2, "Moorland")],
     users=[contact(11, "ada@fern.example.com", account_id=1)],
     groups=[group("g")],
@@ -27,17 +27,17 @@ def row(number, k2=0, npcu=0, **values):
 
 
 def test_right_rows_differ_in_nothing():
-    assert stored.differences_in_partners([row(1, 1, 2), row(2), row(3, is_active=0)], EXPECTED) == []
+    assert table_differences.differences_in_partners([row(1, 1, 2), row(2), row(3, is_active=0)], EXPECTED) == []
 
 
 def test_each_wrong_missing_or_surplus_row_is_named():
-    found = stored.differences_in_partners([row(1, 1, 1), row(3)], EXPECTED)
+    found = table_differences.differences_in_partners([row(1, 1, 1), row(3)], EXPECTED)
     assert found == [
         "partner 2 is missing or inactive",
         "partner 3 is active and should not be",
         "partner 1: total_npcu is 1, not 2",
     ]
-    assert stored.differences_in_partners([row(1, 1, 2), row(2, total_npcu=None)], EXPECTED) != []
+    assert table_differences.differences_in_partners([row(1, 1, 2), row(2, total_npcu=None)], EXPECTED) != []
 
 
 def test_records_that_stay_or_went_wrongly_are_named():
@@ -47,10 +47,10 @@ def test_records_that_stay_or_went_wrongly_are_named():
         "lms_groups": [{"id": "g", "is_active": 1}],
         "lms_group_members": [{"group_id": "g", "user_id": "ada"}, {"group_id": "g", "user_id": "bo"}],
     }
-    assert stored.differences_in_records(tables, oracle.kept(STATE)) == []
+    assert table_differences.differences_in_records(tables, oracle.kept(STATE)) == []
     tables["lms_users"][1]["status"] = "deleted"
     tables["lms_group_members"].pop()
-    found = stored.differences_in_records(tables, oracle.kept(STATE))
+    found = table_differences.differences_in_records(tables, oracle.kept(STATE))
     assert [line.partition(":")[0] for line in found] == ["disabled users", "memberships"]
 
 
@@ -60,4 +60,6 @@ def test_the_crm_is_right_when_every_count_arrived():
         {"id": 1, "nintex_k2_certifications": 1, "total_npcu": 2} | zeros,
         {"id": 2, "nintex_k2_certifications": None, "total_npcu": 0} | zeros,
     ]
-    assert stored.differences_in_crm(accounts, EXPECTED) == ["account 2: nintex_k2_certifications is None, not 0"]
+    assert table_differences.differences_in_crm(accounts, EXPECTED) == [
+        "account 2: nintex_k2_certifications is None, not 0"
+    ]

@@ -1,4 +1,4 @@
-"""Rows of a tiny world, small enough to count by hand: what is not said has an ordinary value."""
+"""Rows of a tiny vendor state, small enough to count by hand: what is not said has an ordinary value."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def transcript(person_id: str, course_id: str, completed_at: str | None = "2026-
     )
 
 
-def world(**collections: list[Row]) -> dict[str, Any]:
+def vendor_state(**collections: list[Row]) -> dict[str, Any]:
     """A state with these collections; memberships as (group, person) pairs."""
     names = ("accounts", "users", "people", "groups", "courses", "course_properties", "transcripts")
     state: dict[str, Any] = {name: collections.get(name, []) for name in names}

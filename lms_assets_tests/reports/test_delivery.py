@@ -9,7 +9,7 @@ from email.policy import default
 import pytest
 
 from lms_assets.domain.counting.report_facts import Executive, Manager
-from lms_assets.reports.delivery.deliver import Post, deliver_executive_report, deliver_pam_reports
+from lms_assets.reports.delivery.deliver import MailOutput, deliver_executive_report, deliver_pam_reports
 from lms_assets.reports.delivery.recipients import (
     decide,
     executive_addressees,
@@ -19,7 +19,7 @@ from lms_assets.reports.delivery.recipients import (
     period_of,
 )
 from lms_assets.reports.rendering.render import Renderer
-from lms_assets_tests.reports.worlds import show_world
+from lms_assets_tests.reports.scenarios import show_scenario
 
 MONDAY = datetime(2026, 11, 23, 8, tzinfo=UTC)
 
@@ -94,13 +94,13 @@ def test_only_a_message_that_certainly_did_not_go_out_is_sent():
 
 
 def test_without_a_mail_server_reports_become_files_that_only_their_owner_can_read(tmp_path):
-    world = show_world(partners=6, owners=2)
-    post = Post(renderer=Renderer(world.config), folder=tmp_path / "out", clock=lambda: MONDAY)
+    scenario = show_scenario(partners=6, owners=2)
+    post = MailOutput(renderer=Renderer(scenario.config), folder=tmp_path / "out", clock=lambda: MONDAY)
     addressees, not_due = pam_addressees([manager(1), manager(2)], MONDAY)
 
-    pams = deliver_pam_reports(world, addressees, not_due, post)
+    pams = deliver_pam_reports(scenario, addressees, not_due, post)
     executives = deliver_executive_report(
-        world, executive_addressees([Executive(3, "x@example.com")], MONDAY), (), post
+        scenario, executive_addressees([Executive(3, "x@example.com")], MONDAY), (), post
     )
 
     assert [path.relative_to(tmp_path).as_posix() for path in (*pams.files, *executives.files)] == [
@@ -120,59 +120,59 @@ def test_without_a_mail_server_reports_become_files_that_only_their_owner_can_re
 
 
 def test_the_summary_holds_a_preview_and_figures_but_no_name_of_a_person(tmp_path):
-    world = show_world(partners=12, owners=2)
-    post = Post(renderer=Renderer(world.config), folder=tmp_path, clock=lambda: MONDAY)
+    scenario = show_scenario(partners=12, owners=2)
+    post = MailOutput(renderer=Renderer(scenario.config), folder=tmp_path, clock=lambda: MONDAY)
     addressees, _ = pam_addressees([manager(1)], MONDAY)
 
-    summary = deliver_pam_reports(world, addressees, (), post)
-    executives = deliver_executive_report(world, (), (), post)
+    summary = deliver_pam_reports(scenario, addressees, (), post)
+    executives = deliver_executive_report(scenario, (), (), post)
 
     for text in (summary.preview_html, summary.preview_text, executives.preview_html, executives.preview_text):
         assert text
-        assert not any(name in text for name in world.names.values())
+        assert not any(name in text for name in scenario.names.values())
         assert "Owner 1" not in text
     assert summary.figures["partners"] == executives.figures["partners"] == 12
-    assert executives.figures["npcu"] == sum(each.total_npcu for each in world.holdings.counts.values())
+    assert executives.figures["npcu"] == sum(each.total_npcu for each in scenario.holdings.counts.values())
 
 
 def test_without_managers_the_largest_owners_are_shown_as_files(tmp_path):
-    world = show_world(partners=9, owners=4)
+    scenario = show_scenario(partners=9, owners=4)
 
-    found = owners_for_preview(world.partners, MONDAY, most=2)
+    found = owners_for_preview(scenario.partners, MONDAY, most=2)
 
     assert [each.owners for each in found] == [("Owner 2",), ("Owner 1",)]
-    post = Post(renderer=Renderer(world.config), folder=tmp_path, clock=lambda: MONDAY)
-    summary = deliver_pam_reports(world, found, (), post)
+    post = MailOutput(renderer=Renderer(scenario.config), folder=tmp_path, clock=lambda: MONDAY)
+    summary = deliver_pam_reports(scenario, found, (), post)
     assert [path.name for path in summary.files] == ["owner-1.html", "owner-1.eml", "owner-2.html", "owner-2.eml"]
 
 
 def test_a_pam_without_partners_gets_no_empty_report(tmp_path):
-    world = show_world(partners=3)
-    post = Post(renderer=Renderer(world.config), folder=tmp_path, clock=lambda: MONDAY)
+    scenario = show_scenario(partners=3)
+    post = MailOutput(renderer=Renderer(scenario.config), folder=tmp_path, clock=lambda: MONDAY)
     addressees, _ = pam_addressees([manager(1), manager(2)], MONDAY)
 
-    summary = deliver_pam_reports(world, addressees, (), post)
+    summary = deliver_pam_reports(scenario, addressees, (), post)
 
     assert [(each.reference, each.reason) for each in summary.skipped] == [("pam 2", "owns no active partner")]
     assert len(summary.files) == 2
 
 
 def test_where_no_executive_is_named_the_report_becomes_a_file(tmp_path):
-    world = show_world(partners=3)
-    post = Post(renderer=Renderer(world.config), folder=tmp_path, clock=lambda: MONDAY)
+    scenario = show_scenario(partners=3)
+    post = MailOutput(renderer=Renderer(scenario.config), folder=tmp_path, clock=lambda: MONDAY)
 
-    summary = deliver_executive_report(world, [executive_for_preview(MONDAY)], (), post)
+    summary = deliver_executive_report(scenario, [executive_for_preview(MONDAY)], (), post)
 
     assert [path.name for path in summary.files] == ["executive.html", "executive.eml"]
 
 
 def test_a_sender_that_is_no_address_is_refused_before_anything_is_built(tmp_path):
-    world = show_world(partners=1)
+    scenario = show_scenario(partners=1)
     with pytest.raises(ValueError, match="LMS_MAIL_FROM"):
-        Post(renderer=Renderer(world.config), folder=tmp_path, clock=lambda: MONDAY, mail_from="Reports")
+        MailOutput(renderer=Renderer(scenario.config), folder=tmp_path, clock=lambda: MONDAY, mail_from="Reports")
 
 
 def test_a_mailer_without_a_log_is_refused(tmp_path):
-    world = show_world(partners=1)
+    scenario = show_scenario(partners=1)
     with pytest.raises(ValueError, match="log"):
-        Post(renderer=Renderer(world.config), folder=tmp_path, clock=lambda: MONDAY, mailer=object())
+        MailOutput(renderer=Renderer(scenario.config), folder=tmp_path, clock=lambda: MONDAY, mailer=object())

@@ -1,4 +1,4 @@
-"""Each figure of the executives' roll-up on a world small enough to be worked out on paper."""
+"""Each figure of the executives' roll-up on a vendor state small enough to be worked out on paper."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lms_assets.reports.config import ReportConfig
 from lms_assets.reports.figures.executive import build_executive_report
 from lms_assets.reports.figures.model import addressed
 from lms_assets.reports.rendering.render import Renderer
-from lms_assets_tests.reports.worlds import AT, course, done, material, member
+from lms_assets_tests.reports.scenarios import AT, course, done, inputs, member
 
 DAY = timedelta(days=1)
 PARTNERS = [
@@ -44,7 +44,7 @@ CONFIG = ReportConfig(tier_requirements={"Select": 4, "Registered": 0})
 
 @pytest.fixture(scope="module")
 def report():
-    return build_executive_report(material(CountingInputs(MEMBERS, ENROLLMENTS, COURSES), PARTNERS, config=CONFIG))
+    return build_executive_report(inputs(CountingInputs(MEMBERS, ENROLLMENTS, COURSES), PARTNERS, config=CONFIG))
 
 
 @pytest.fixture(scope="module")
@@ -61,19 +61,19 @@ def figures(report):
         ("certifications", 6),
         ("uncategorised", 1),
         ("totals.npcu.now", 10),
-        ("totals.npcu.spans.week.change.before", 6),
-        ("totals.npcu.spans.month.change.before", 4),
-        ("totals.npcu.spans.year to date.change.before", 4),
-        ("totals.npcu.spans.week.last_year.now", 4),
-        ("totals.npcu.spans.week.last_year.before", 2),
-        ("totals.npcu.spans.month.last_year.before", 2),
-        ("totals.npcu.spans.year to date.last_year.before", 1),
+        ("totals.npcu.periods.week.change.before", 6),
+        ("totals.npcu.periods.month.change.before", 4),
+        ("totals.npcu.periods.year to date.change.before", 4),
+        ("totals.npcu.periods.week.last_year.now", 4),
+        ("totals.npcu.periods.week.last_year.before", 2),
+        ("totals.npcu.periods.month.last_year.before", 2),
+        ("totals.npcu.periods.year to date.last_year.before", 1),
         ("totals.certifications.now", 6),
-        ("totals.certifications.spans.week.change.before", 4),
+        ("totals.certifications.periods.week.change.before", 4),
         ("categories.nintex_ce.now", 3),
-        ("categories.nintex_ce.spans.month.change.before", 1),
+        ("categories.nintex_ce.periods.month.change.before", 1),
         ("categories.nintex_k2.now", 3),
-        ("categories.nintex_k2.spans.week.last_year.now", 1),
+        ("categories.nintex_k2.periods.week.last_year.now", 1),
         ("earned.week.certifications", 2),
         ("earned.week.npcu", 4),
         ("earned.week.certifications_last_year", 1),
@@ -129,15 +129,15 @@ def test_quiet_partners_completed_nothing_in_ninety_days(report):
 
 def test_it_holds_no_name_of_a_person():
     names = {"ann": "Ann Example", "bob": "Bob Example", "bea": "Bea Example"}
-    world = CountingInputs(MEMBERS, ENROLLMENTS, COURSES)
-    rendered = Renderer(CONFIG).render(build_executive_report(material(world, PARTNERS, names=names, config=CONFIG)))
+    scenario = CountingInputs(MEMBERS, ENROLLMENTS, COURSES)
+    rendered = Renderer(CONFIG).render(build_executive_report(inputs(scenario, PARTNERS, names=names, config=CONFIG)))
 
     assert "Acorn" in rendered.html
     assert "Example" not in rendered.html + rendered.text
 
 
-def test_a_world_without_partners_makes_a_report_all_the_same():
-    report = build_executive_report(material(CountingInputs((), (), {}), []))
+def test_a_scenario_without_partners_makes_a_report_all_the_same():
+    report = build_executive_report(inputs(CountingInputs((), (), {}), []))
 
     assert report.partners == 0
     assert report.overall.compliance is None

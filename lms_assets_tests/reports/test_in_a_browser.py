@@ -13,7 +13,7 @@ from lms_assets.reports.config import contrast
 from lms_assets.reports.figures.executive import build_executive_report
 from lms_assets.reports.figures.pam import build_pam_report
 from lms_assets.reports.rendering.render import Renderer
-from lms_assets_tests.reports.worlds import show_world
+from lms_assets_tests.reports.scenarios import show_scenario
 
 pytestmark = pytest.mark.slow
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -36,12 +36,14 @@ COLOURS = """() => {
 
 @pytest.fixture(scope="module")
 def pages():
-    world = show_world(partners=24, seed=11)
-    world = replace(world, frame=replace(world.frame, banner="A part of last night's update did not come through."))
-    renderer = Renderer(world.config)
+    scenario = show_scenario(partners=24, seed=11)
+    scenario = replace(
+        scenario, frame=replace(scenario.frame, banner="A part of last night's update did not come through.")
+    )
+    renderer = Renderer(scenario.config)
     return {
-        "pam": renderer.render(build_pam_report(world, ["Owner 1"])).standalone_html,
-        "executive": renderer.render(build_executive_report(world)).standalone_html,
+        "pam": renderer.render(build_pam_report(scenario, ["Owner 1"])).standalone_html,
+        "executive": renderer.render(build_executive_report(scenario)).standalone_html,
     }
 
 

@@ -1,4 +1,4 @@
-"""Each figure of a PAM's report on a world small enough to be worked out on paper."""
+"""Each figure of a PAM's report on a vendor state small enough to be worked out on paper."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lms_assets.domain.counting.report_facts import PartnerFacts, Snapshot
 from lms_assets.reports.config import ReportConfig
 from lms_assets.reports.figures.model import Change, addressed
 from lms_assets.reports.figures.pam import build_pam_report
-from lms_assets_tests.reports.worlds import AT, course, done, material, member
+from lms_assets_tests.reports.scenarios import AT, course, done, inputs, member
 
 DAY = timedelta(days=1)
 LAST_WEEK = date(2026, 11, 16)
@@ -58,9 +58,9 @@ CONFIG = ReportConfig(tier_requirements={"Select": 3, "Registered": 0}, portal_u
 def report():
     # Cherry had 4 last week: 3 are ann's and cy's, 1 belonged to somebody who left.
     snapshots = [Snapshot(3, LAST_WEEK, 4, {"nintex_k2": 1}, AT - 7 * DAY, origin="chain")]
-    world = CountingInputs(MEMBERS, ENROLLMENTS, COURSES)
+    scenario = CountingInputs(MEMBERS, ENROLLMENTS, COURSES)
     names = {"ann": "Ann Example", "cy": "Cy Example"}
-    return build_pam_report(material(world, PARTNERS, names=names, snapshots=snapshots, config=CONFIG), ["Olga"])
+    return build_pam_report(inputs(scenario, PARTNERS, names=names, snapshots=snapshots, config=CONFIG), ["Olga"])
 
 
 @pytest.fixture
@@ -182,7 +182,7 @@ def test_the_trend_has_26_weeks_and_ends_with_the_total(report):
 
 
 def test_an_owner_without_partners_gets_an_empty_report_and_no_error():
-    report = build_pam_report(material(CountingInputs((), (), {}), []), ["Nobody"])
+    report = build_pam_report(inputs(CountingInputs((), (), {}), []), ["Nobody"])
 
     assert report.totals.partners == 0
     assert report.totals.npcu == Change(0, None)
@@ -191,8 +191,8 @@ def test_an_owner_without_partners_gets_an_empty_report_and_no_error():
 def test_a_partner_whose_people_left_has_fallen_below_though_nothing_expired():
     """No date says so; last week's snapshot does."""
     snapshots = [Snapshot(1, LAST_WEEK, 6, {}, AT - 7 * DAY)]
-    world = CountingInputs((), (), COURSES)
-    report = build_pam_report(material(world, PARTNERS[:1], snapshots=snapshots, config=CONFIG), ["Olga"])
+    scenario = CountingInputs((), (), COURSES)
+    report = build_pam_report(inputs(scenario, PARTNERS[:1], snapshots=snapshots, config=CONFIG), ["Olga"])
 
     assert [line.name for line in report.fell_below] == ["Acorn"]
     assert report.fell_below[0].standing.since is None

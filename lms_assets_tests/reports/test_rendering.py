@@ -17,7 +17,7 @@ from lms_assets.reports.rendering import formatting as words
 from lms_assets.reports.rendering.document import Cell, Column, Document, Row, Section, Table
 from lms_assets.reports.rendering.pam_document import pam_document
 from lms_assets.reports.rendering.render import MAX_HTML_BYTES, Renderer
-from lms_assets_tests.reports.worlds import FORMULA_NAME, SCRIPT_NAME, show_world
+from lms_assets_tests.reports.scenarios import FORMULA_NAME, SCRIPT_NAME, show_scenario
 
 
 class Page(HTMLParser):
@@ -50,16 +50,16 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def world():
-    return show_world(partners=24, seed=11)
+def scenario():
+    return show_scenario(partners=24, seed=11)
 
 
 @pytest.fixture(scope="module")
-def rendered(world):
-    renderer = Renderer(world.config)
+def rendered(scenario):
+    renderer = Renderer(scenario.config)
     return {
-        "pam": renderer.render(build_pam_report(world, ["Owner 1"])),
-        "executive": renderer.render(build_executive_report(world)),
+        "pam": renderer.render(build_pam_report(scenario, ["Owner 1"])),
+        "executive": renderer.render(build_executive_report(scenario)),
     }
 
 
@@ -92,10 +92,10 @@ def test_a_person_named_like_a_formula_appears_as_text(rendered):
         "$\\frac{1}{0}$",
     ],
 )
-def test_no_name_breaks_out_of_its_place(world, name):
+def test_no_name_breaks_out_of_its_place(scenario, name):
     """Names of partners and regions also get into charts, captions and alternative texts."""
-    partners = tuple(replace(each, name=name, region=name, tier=name, owner="Owner 1") for each in world.partners)
-    hostile = replace(world, partners=partners, names=dict.fromkeys(world.names, name))
+    partners = tuple(replace(each, name=name, region=name, tier=name, owner="Owner 1") for each in scenario.partners)
+    hostile = replace(scenario, partners=partners, names=dict.fromkeys(scenario.names, name))
     for built in (build_pam_report(hostile, ["Owner 1"]), build_executive_report(hostile)):
         rendered = Renderer(hostile.config).render(built)
         page = Page(rendered.html)
@@ -107,7 +107,7 @@ def test_no_name_breaks_out_of_its_place(world, name):
 
 
 def test_the_html_is_small_enough_for_gmail_whatever_the_number_of_partners():
-    many = show_world(partners=400, people_each=8)
+    many = show_scenario(partners=400, people_each=8)
     renderer = Renderer(many.config)
     for built in (build_pam_report(many, ["Owner 1"]), build_executive_report(many)):
         rendered = renderer.render(built)
@@ -143,7 +143,7 @@ def test_the_text_part_says_what_the_html_says(report):
 
 _ONLY_IN_HTML = {"Please note."}
 # In a line of text the first cell speaks for itself.
-_FIRST_COLUMNS = {"Partner", "On", "Expired", "Expires", "Held", "Span", "Tier", "Region", "PAM", "When", "Since"}
+_FIRST_COLUMNS = {"Partner", "On", "Expired", "Expires", "Held", "Period", "Tier", "Region", "PAM", "When", "Since"}
 
 
 def test_every_table_of_data_has_headings_with_a_scope_and_a_name(report):
@@ -212,8 +212,8 @@ def test_the_colours_of_the_style_sheet_are_the_ones_that_were_measured(report):
     }
 
 
-def test_a_partial_chain_is_told_at_the_top_of_both_parts(world):
-    told = replace(world, frame=replace(world.frame, banner="A part did not come through."))
+def test_a_partial_chain_is_told_at_the_top_of_both_parts(scenario):
+    told = replace(scenario, frame=replace(scenario.frame, banner="A part did not come through."))
     for built in (build_pam_report(told, ["Owner 1"]), build_executive_report(told)):
         rendered = Renderer(told.config).render(built)
         assert rendered.text.index("A part did not come through.") < rendered.text.index("NPCU:")
@@ -221,29 +221,31 @@ def test_a_partial_chain_is_told_at_the_top_of_both_parts(world):
         assert page.index("A part did not come through.") < page.index("What changed")
 
 
-def test_a_released_report_says_in_its_subject_that_its_figures_are_old(world):
-    for built in (build_pam_report, lambda material, _: build_executive_report(material)):
-        fresh = Renderer(world.config).render(built(world, ["Owner 1"])).subject
-        frame = replace(world.frame, released=True)
-        old = Renderer(world.config).render(built(replace(world, frame=frame), ["Owner 1"])).subject
-        assert old == f"Old figures, as of {words.day(world.frame.as_of)}: {fresh}"
+def test_a_released_report_says_in_its_subject_that_its_figures_are_old(scenario):
+    for built in (build_pam_report, lambda inputs, _: build_executive_report(inputs)):
+        fresh = Renderer(scenario.config).render(built(scenario, ["Owner 1"])).subject
+        frame = replace(scenario.frame, released=True)
+        old = Renderer(scenario.config).render(built(replace(scenario, frame=frame), ["Owner 1"])).subject
+        assert old == f"Old figures, as of {words.day(scenario.frame.as_of)}: {fresh}"
 
 
-def test_what_changed_comes_before_every_other_table(world):
-    titles = [section.title for section in pam_document(build_pam_report(world, ["Owner 1"])).sections if section.title]
+def test_what_changed_comes_before_every_other_table(scenario):
+    titles = [
+        section.title for section in pam_document(build_pam_report(scenario, ["Owner 1"])).sections if section.title
+    ]
 
     assert titles[0] == "What changed this week"
     assert titles.index("All your partners") > titles.index("Certifications that expire") > 1
 
 
-def test_brand_colours_and_templates_are_configuration(world, tmp_path):
+def test_brand_colours_and_templates_are_configuration(scenario, tmp_path):
     (tmp_path / "blocks.html.j2").write_text(
         '{% macro show(block) %}<p class="muted">own {{ block.kind }}</p>{% endmacro %}', encoding="utf-8"
     )
     config = report_config_from_toml(
         f'brand = "Söhne & Co"\naccent = "#5b1f8f"\ntemplates = "{tmp_path}"\n[tier_requirements]\nSelect = 1\n'
     )
-    rendered = Renderer(config).render(build_pam_report(replace(world, config=config), ["Owner 1"]))
+    rendered = Renderer(config).render(build_pam_report(replace(scenario, config=config), ["Owner 1"]))
 
     assert "Söhne &amp; Co" in rendered.html
     assert "#5b1f8f" in rendered.html

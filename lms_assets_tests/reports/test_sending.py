@@ -17,8 +17,8 @@ from lms_assets.warehouse.bookkeeping.email_log import EmailLogRows, unknown_out
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.schema import tables as t
 from lms_assets_tests.harness.waits import LONGEST_SECONDS
-from lms_assets_tests.reports.forty import NOW, send
 from lms_assets_tests.reports.mail_server import Mailbox, running_mail_server
+from lms_assets_tests.reports.send_reports import NOW, send
 
 ROOT = Path(__file__).resolve().parents[2]
 FORTY = [f"olga-{number}@example.com" for number in range(1, 41)]
@@ -254,7 +254,7 @@ def test_killed_in_the_middle_of_forty_each_arrives_once_or_is_named(request, tm
     arguments = ["before-dot", "17"] if moment == "handed over, dot not sent" else []
 
     with running_mail_server(mailbox) as address:
-        command = [sys.executable, "-m", "lms_assets_tests.reports.forty", url, f"smtp://{address}", *arguments]
+        command = [sys.executable, "-m", "lms_assets_tests.reports.send_reports", url, f"smtp://{address}", *arguments]
         victim.append(subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}))
         assert victim[0].wait(timeout=LONGEST_SECONDS) == -signal.SIGKILL
         before = sum(mailbox.received.values())

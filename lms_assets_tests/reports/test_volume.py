@@ -6,23 +6,23 @@ import pytest
 
 from lms_assets.reports.figures.executive import build_executive_report
 from lms_assets.reports.figures.pam import build_pam_report
-from lms_assets_tests.reports.worlds import show_world
+from lms_assets_tests.reports.scenarios import show_scenario
 
 PAMS = 60
 
 
 @pytest.fixture(scope="module")
-def world():
-    return show_world(partners=1500, owners=PAMS, people_each=2)
+def scenario():
+    return show_scenario(partners=1500, owners=PAMS, people_each=2)
 
 
-def test_the_pam_reports_add_up_to_the_executives(world):
+def test_the_pam_reports_add_up_to_the_executives(scenario):
     """Each partner is in exactly one PAM's report, and no points are lost or doubled between the two."""
-    executive = build_executive_report(world)
-    pams = [build_pam_report(world, [f"Owner {number}"]) for number in range(1, PAMS + 1)]
+    executive = build_executive_report(scenario)
+    pams = [build_pam_report(scenario, [f"Owner {number}"]) for number in range(1, PAMS + 1)]
 
     listed = [line.key for report in pams for line in report.partners]
-    assert sorted(listed) == [partner.id for partner in world.partners]
+    assert sorted(listed) == [partner.id for partner in scenario.partners]
     assert sum(report.totals.npcu.now for report in pams) == executive.totals[0].now
     assert sum(report.totals.certifications for report in pams) == executive.certifications
     assert sum(report.totals.below for report in pams) == executive.overall.below
@@ -38,8 +38,8 @@ def test_the_pam_reports_add_up_to_the_executives(world):
         assert sum(report.npcu_by_week[week].value for report in pams) == point.value
 
 
-def test_tiers_regions_and_pams_each_hold_every_partner_once(world):
-    executive = build_executive_report(world)
+def test_tiers_regions_and_pams_each_hold_every_partner_once(scenario):
+    executive = build_executive_report(scenario)
 
     for lines in (executive.tiers, executive.regions, executive.pams):
         assert sum(line.partners for line in lines) == 1500

@@ -22,7 +22,7 @@ class Caller:
 
     def __init__(self, handle: SandboxHandle) -> None:
         self.handle = handle
-        self.world = handle.world
+        self.vendor_state = handle.vendor_state
         self.session = requests.Session()
 
     def __enter__(self) -> Caller:
@@ -75,6 +75,6 @@ class Caller:
         return answer.json()
 
     def case(self, name: str) -> Any:
-        """The ids of an awkward case; the id itself when there is only one."""
-        found = self.world.cases[name]
+        """The ids of an edge-case case; the id itself when there is only one."""
+        found = self.vendor_state.cases[name]
         return found[0] if len(found) == 1 else found

@@ -69,7 +69,7 @@ def _(caller):
 
 @shows("not_found")
 def _(caller):
-    person = next(iter(caller.world.people))
+    person = next(iter(caller.vendor_state.people))
     caller.handle.faults.add("not_found", "GET /people/{id}")
     assert caller.northpass(f"/people/{person}").status_code == 404
 
@@ -97,7 +97,7 @@ def _(caller):
     caller.handle.faults.add("reset_before_status", "PATCH /Account")
     with pytest.raises(requests.ConnectionError):
         caller.impartner("/Account", "PATCH", json=[{"Id": 1001, "Total_NPCU__cf": 9}])
-    assert caller.world.accounts[1001].total_npcu is None
+    assert caller.vendor_state.accounts[1001].total_npcu is None
 
 
 @shows("reset_in_body")
@@ -149,7 +149,7 @@ def _(caller):
 def _(caller):
     caller.handle.faults.add("duplicate_page", "GET /people", first=1)
     first, second, third, *_ = caller.pages("/people")
-    everyone = list(caller.world.people)
+    everyone = list(caller.vendor_state.people)
     assert [row["id"] for row in second["data"]] == [row["id"] for row in first["data"]] == everyone[:100]
     assert [row["id"] for row in third["data"]] == everyone[200:300]
 
@@ -157,9 +157,9 @@ def _(caller):
 @shows("page_drift_removed")
 def _(caller):
     caller.handle.faults.add("page_drift_removed", "*")
-    everyone = list(caller.world.people)
+    everyone = list(caller.vendor_state.people)
     assert caller.ids("/people") == everyone[:100] + everyone[101:]
-    contacts = sorted(caller.world.users)
+    contacts = sorted(caller.vendor_state.users)
     data = caller.impartner("/User", fields="Id", orderby="Id", skip=100, take=100).json()["data"]
     assert (data["count"], data["results"][0]["id"]) == (len(contacts) - 1, contacts[101])
 
@@ -167,33 +167,33 @@ def _(caller):
 @shows("page_drift_added")
 def _(caller):
     caller.handle.faults.add("page_drift_added", "*")
-    found, everyone = caller.ids("/people"), list(caller.world.people)
+    found, everyone = caller.ids("/people"), list(caller.vendor_state.people)
     assert found == everyone[:100] + everyone[99:]
     data = caller.impartner("/User", fields="Id", orderby="Id", skip=100, take=100).json()["data"]
-    assert data["count"] == len(caller.world.users) + 1
+    assert data["count"] == len(caller.vendor_state.users) + 1
 
 
 @pytest.mark.parametrize("kind", ["page_drift_added", "page_drift_removed"])
 def test_drift_can_happen_under_an_unchanged_count(caller, kind):
     caller.handle.faults.add(kind, "GET /User", count="full")
     data = caller.impartner("/User", fields="Id", orderby="Id", skip=100, take=100).json()["data"]
-    assert data["count"] == len(caller.world.users)
-    assert data["results"][0]["id"] != sorted(caller.world.users)[100]
+    assert data["count"] == len(caller.vendor_state.users)
+    assert data["results"][0]["id"] != sorted(caller.vendor_state.users)[100]
 
 
 @shows("ignored_filter")
 def _(caller):
     caller.handle.faults.add("ignored_filter", "*")
-    assert len(caller.ids("/people?filter[updated_at][gteq]=2099-01-01T00:00:00Z")) == len(caller.world.people)
+    assert len(caller.ids("/people?filter[updated_at][gteq]=2099-01-01T00:00:00Z")) == len(caller.vendor_state.people)
     data = caller.impartner("/Lead", fields="Id", filter="PartnerAccountId != null").json()["data"]
-    assert data["count"] == len(caller.world.leads)
+    assert data["count"] == len(caller.vendor_state.leads)
 
 
 @shows("cut_short")
 def _(caller):
     caller.handle.faults.add("cut_short", "GET /people", keep=130)
-    assert caller.ids("/people") == list(caller.world.people)[:130]
-    for count, told in (("cut", 7), ("full", len(caller.world.accounts))):
+    assert caller.ids("/people") == list(caller.vendor_state.people)[:130]
+    for count, told in (("cut", 7), ("full", len(caller.vendor_state.accounts))):
         number = caller.handle.faults.add("cut_short", "GET /Account", keep=7, count=count)
         data = caller.impartner("/Account", fields="Id", orderby="Id", take=100).json()["data"]
         assert (len(data["results"]), data["count"]) == (7, told)
@@ -235,7 +235,7 @@ def _(caller):
     caller.handle.faults.add("answer_lost", "PATCH /Account")
     with pytest.raises(requests.ConnectionError):
         caller.impartner("/Account", "PATCH", json=[{"Id": 1001, "Total_NPCU__cf": 9}])
-    assert caller.world.accounts[1001].total_npcu == 9
+    assert caller.vendor_state.accounts[1001].total_npcu == 9
 
 
 @shows("patch_records_fail")
@@ -254,12 +254,12 @@ def _(caller):
     caller.handle.faults.add("patch_not_applied")
     answer = caller.impartner("/Account", "PATCH", json=[{"Id": 1001, "Total_NPCU__cf": 9}]).json()
     assert answer["success"] is True
-    assert caller.world.accounts[1001].total_npcu is None
+    assert caller.vendor_state.accounts[1001].total_npcu is None
 
 
 @shows("clock_skew")
 def _(caller):
-    person = next(iter(caller.world.people.values()))
+    person = next(iter(caller.vendor_state.people.values()))
     caller.handle.mutate("touch_person", person=person.id)
     caller.handle.faults.add("clock_skew", "*", seconds=-7200)
     answer = caller.northpass(f"/people/{person.id}")
@@ -307,8 +307,8 @@ def _(caller):
 
 @shows("mutate")
 def _(caller):
-    first = next(iter(caller.world.people))
+    first = next(iter(caller.vendor_state.people))
     arguments = {"person": first}
     caller.handle.faults.add("mutate", "GET /people", after=1, first=1, action="delete_person", arguments=arguments)
-    everyone = list(caller.world.people)
+    everyone = list(caller.vendor_state.people)
     assert caller.ids("/people") == everyone[:100] + everyone[101:]

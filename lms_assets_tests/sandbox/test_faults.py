@@ -51,7 +51,7 @@ def test_a_share_of_calls_is_hit_and_the_same_ones_again_after_a_reset(caller):
 
 
 def test_a_rule_can_name_one_record_and_leaves_the_others_alone(caller):
-    one, other, *_ = caller.world.people
+    one, other, *_ = caller.vendor_state.people
     caller.handle.faults.add("server_error", f"GET /transcripts/{one}")
     assert caller.northpass(f"/transcripts/{one}").status_code == 500
     assert caller.northpass(f"/transcripts/{other}").status_code == 200
@@ -59,7 +59,7 @@ def test_a_rule_can_name_one_record_and_leaves_the_others_alone(caller):
 
 def test_paging_faults_count_only_the_pages_they_can_hit(caller):
     caller.handle.faults.add("page_drift_removed", "GET /people", first=1)
-    everyone = list(caller.world.people)
+    everyone = list(caller.vendor_state.people)
     found = caller.ids("/people")
     assert found[:101] == [*everyone[:100], everyone[101]]
     assert set(everyone) - set(found) == {everyone[100]}

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lms_assets.sandbox.impartner.fields import OBJECTS
 from lms_assets.sandbox.impartner.filter_grammar import FilterError, compiled
-from lms_assets.sandbox.state.world import Account
+from lms_assets.sandbox.state.vendor_state import Account
 
 _ACCOUNT = OBJECTS["Account"]
 

@@ -49,12 +49,12 @@ def test_count_is_that_of_the_filter_and_paging_by_id_gives_every_record_once(re
     found, skip = [], 0
     while True:
         data = reader.impartner("/User", fields="Id", orderby="Id", skip=skip, take=100).json()["data"]
-        assert (data["count"], data["entity"]) == (len(reader.world.users), "User")
+        assert (data["count"], data["entity"]) == (len(reader.vendor_state.users), "User")
         if not data["results"]:
             break
         found += [row["id"] for row in data["results"]]
         skip += 100
-    assert found == sorted(reader.world.users)
+    assert found == sorted(reader.vendor_state.users)
 
 
 def test_take_is_at_most_100(reader):
@@ -100,7 +100,7 @@ def test_filters_work_over_http_with_quotes_doubled(reader):
 
 
 def test_leads_with_a_partner_are_filtered_on_the_server(reader):
-    wanted = sum(lead.partner_account_id is not None for lead in reader.world.leads.values())
+    wanted = sum(lead.partner_account_id is not None for lead in reader.vendor_state.leads.values())
     data = reader.impartner("/Lead", fields="Id", filter="PartnerAccountId != null").json()["data"]
     assert data["count"] == wanted > 100
 
@@ -134,7 +134,7 @@ def test_status_and_owner_are_the_crms_own(caller, field):
 
 
 def test_one_record_by_id_and_404_for_none(reader):
-    number = next(iter(reader.world.accounts))
+    number = next(iter(reader.vendor_state.accounts))
     assert reader.impartner(f"/Account/{number}").json()["data"]["id"] == number
     assert reader.impartner("/Account/999999").status_code == 404
     assert reader.impartner("/Nonsense").status_code == 404
@@ -186,8 +186,8 @@ def test_results_of_a_patch_come_in_order_and_failures_leave_their_records_alone
     assert document["success"] is False
     assert [result["success"] for result in document["results"]] == [True, *[False] * 6, True]
     assert all(result["errors"][0]["message"] for result in document["results"][1:7])
-    assert caller.world.accounts[other].total_npcu is None
-    assert caller.world.accounts[good].total_npcu == 7
+    assert caller.vendor_state.accounts[other].total_npcu is None
+    assert caller.vendor_state.accounts[good].total_npcu == 7
 
 
 def test_accounts_that_always_reject_can_be_set_from_the_start():

@@ -32,7 +32,7 @@ def test_without_the_right_key_every_endpoint_answers_401(reader):
 def test_a_listing_gives_every_row_once_and_ends_without_a_next_link(reader, path, kind, collection):
     pages = reader.pages(path)
     found = [row["id"] for page in pages for row in page["data"]]
-    assert found == list(getattr(reader.world, collection))
+    assert found == list(getattr(reader.vendor_state, collection))
     assert {row["type"] for page in pages for row in page["data"]} == {kind}
     assert [("next" in page["links"]) for page in pages] == [True] * (len(pages) - 1) + [False]
 
@@ -48,7 +48,7 @@ def test_next_links_are_absolute_on_the_host_that_was_asked_and_keep_filters(rea
 
 @pytest.mark.parametrize(("path", "most"), [("/people", 100), ("/webhooks", 50)])
 def test_a_page_has_at_most_the_vendors_number_of_rows(caller, path, most):
-    person, course = next(iter(caller.world.people)), caller.case("npcu_text")
+    person, course = next(iter(caller.vendor_state.people)), caller.case("npcu_text")
     for _ in range(60):
         caller.handle.mutate("complete_course", person=person, course=course)
     page = caller.northpass(f"{path}?limit=1000").json()
@@ -82,7 +82,7 @@ def test_pages_beyond_the_end_are_empty_and_nonsense_pages_refused(reader):
     ],
 )
 def test_filters_give_exactly_the_rows_that_pass(reader, query, passes):
-    wanted = [row.id for row in reader.world.people.values() if passes(row)]
+    wanted = [row.id for row in reader.vendor_state.people.values() if passes(row)]
     assert wanted, "a filter that passes nothing shows nothing"
     assert reader.ids(f"/people?{query}") == wanted
 
@@ -102,7 +102,7 @@ def test_filters_that_cannot_be_meant_are_422_with_the_parameter_named(reader, q
 
 
 def test_one_person_or_group_is_found_by_id_and_404_when_there_is_none(reader):
-    for path, rows in (("/people", reader.world.people), ("/groups", reader.world.groups)):
+    for path, rows in (("/people", reader.vendor_state.people), ("/groups", reader.vendor_state.groups)):
         for row_id in list(rows)[:3]:
             assert reader.northpass(f"{path}/{row_id}").json()["data"]["id"] == row_id
         assert reader.northpass(f"{path}/00000000-0000-4000-8000-000000000000").status_code == 404
@@ -118,7 +118,7 @@ def test_properties_by_id_are_forbidden_for_some_courses_and_known_for_archived_
 
 def test_memberships_come_up_to_500_on_a_page(caller):
     group = caller.case("group_empty_answers_404")
-    for person in list(caller.world.people)[:101]:
+    for person in list(caller.vendor_state.people)[:101]:
         caller.handle.mutate("add_member", group=group, person=person)
     assert len(caller.northpass(f"/groups/{group}/memberships?limit=500").json()["data"]) == 101
     assert "limit=500" in caller.northpass(f"/groups/{group}/memberships?limit=1000").json()["links"]["self"]
@@ -134,7 +134,7 @@ def test_memberships_name_the_member_in_their_relationships(reader):
     group, first, second = reader.case("members_gone")
     rows = reader.rows(f"/groups/{group}/memberships")
     members = {row["relationships"]["person"]["data"]["id"] for row in rows}
-    assert members == set(reader.world.memberships[group])
+    assert members == set(reader.vendor_state.memberships[group])
     assert {first, second} < members
     assert not members & {row["id"] for row in rows}
 
@@ -157,7 +157,7 @@ def test_empty_lists_can_be_set_to_answer_one_way(setting, status):
 def test_user_count_is_the_number_of_members_but_for_the_group_that_is_off_by_one(reader):
     odd = reader.case("group_count_off_by_one")
     for row in reader.rows("/groups"):
-        members = len(reader.world.memberships[row["id"]])
+        members = len(reader.vendor_state.memberships[row["id"]])
         assert row["attributes"]["user_count"] == members + (1 if row["id"] == odd else 0)
 
 
@@ -220,7 +220,7 @@ def test_a_removal_that_is_not_understood_removes_nobody(caller, body):
     group = caller.case("group_all_partners")
     answer = caller.northpass(f"/groups/{group}/relationships/people", "DELETE", json=body)
     assert answer.status_code == 422
-    assert len(caller.rows(f"/groups/{group}/memberships")) == len(caller.world.memberships[group])
+    assert len(caller.rows(f"/groups/{group}/memberships")) == len(caller.vendor_state.memberships[group])
 
 
 def test_a_deleted_group_is_gone_and_deleting_it_again_is_404(caller):

@@ -48,8 +48,8 @@ def test_two_sandboxes_side_by_side_do_not_share_anything():
 
 def test_without_a_time_of_its_own_the_clock_runs_and_the_data_refers_to_the_hour():
     with running_sandbox(SandboxConfig(scale=0.01)) as handle:
-        assert handle.world.now.endswith(":00:00Z")
-        assert handle.mutate("clock") >= handle.world.now
+        assert handle.vendor_state.now.endswith(":00:00Z")
+        assert handle.mutate("clock") >= handle.vendor_state.now
 
 
 def test_many_callers_at_once_are_all_counted_and_the_limit_holds_to_the_call():

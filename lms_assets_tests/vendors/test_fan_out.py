@@ -128,7 +128,7 @@ def test_closing_early_ends_the_threads() -> None:
     assert threading.active_count() <= before
 
 
-def test_a_listing_is_read_and_settled_by_the_worker(server: ScriptedServer) -> None:
+def test_a_listing_is_read_and_resolved_by_the_worker(server: ScriptedServer) -> None:
     def answer(seen: Seen) -> Reply:
         return gone() if seen.path.endswith("/p3") else Reply({"data": [resource(seen.path)]})
 

@@ -113,9 +113,9 @@ def test_an_answer_that_drips_is_given_up_although_it_never_pauses(server: Scrip
 
 def test_the_total_time_bounds_the_attempts(server: ScriptedServer) -> None:
     server.answer = lambda seen: Reply({}, 429, {"Retry-After": "30"})
-    patient = replace(QUICK.retry, retry_after_max=60, total_seconds=5)
+    bounded = replace(QUICK.retry, retry_after_max=60, total_seconds=5)
     with pytest.raises(Throttled):
-        northpass(server, replace(QUICK, retry=patient)).person("p1")
+        northpass(server, replace(QUICK, retry=bounded)).person("p1")
     assert len(server.seen) == 1
 
 

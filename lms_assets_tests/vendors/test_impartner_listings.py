@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lms_assets.vendors.impartner.filters import differs, equals
-from lms_assets.vendors.listing import Verdict
+from lms_assets.vendors.listing import Completeness
 from lms_assets.vendors.transport.errors import (
     AuthenticationFailed,
     RecordNotFound,
@@ -44,7 +44,7 @@ def test_a_listing_of_as_many_rows_as_the_vendor_counts_is_complete(server: Scri
     serve(server, accounts(1, 230))
     listing = impartner(server).list("Account", ["Name"], equals("IsActive", True))
     assert [record["Id"] for record in listing] == list(range(1, 231))
-    assert (listing.verdict, listing.reported_count, listing.pages) == (Verdict.COMPLETE, 230, 3)
+    assert (listing.completeness, listing.reported_count, listing.pages) == (Completeness.COMPLETE, 230, 3)
     assert server.seen[1].query == {
         "fields": "Id,Name",
         "filter": "IsActive = true",
@@ -78,7 +78,7 @@ def test_fewer_rows_than_the_vendor_counts_is_drift(server: ScriptedServer) -> N
     serve(server, accounts(1, 130), count=lambda seen: 140)
     listing = impartner(server).list("Account", ["Name"])
     assert len(list(listing)) == 130
-    assert listing.verdict is Verdict.DRIFTED
+    assert listing.completeness is Completeness.DRIFTED
     assert "130 rows came, and the vendor counts 140" in listing.reasons
 
 
@@ -86,7 +86,7 @@ def test_more_rows_than_the_vendor_counts_is_drift(server: ScriptedServer) -> No
     serve(server, accounts(1, 30), count=lambda seen: 20)
     listing = impartner(server).list("Account", ["Name"])
     list(listing)
-    assert listing.verdict is Verdict.DRIFTED
+    assert listing.completeness is Completeness.DRIFTED
 
 
 def test_a_count_that_changes_while_paging_is_drift(server: ScriptedServer) -> None:
@@ -100,7 +100,7 @@ def test_ids_that_do_not_ascend_are_drift(server: ScriptedServer) -> None:
     serve(server, [*accounts(5, 9), *accounts(1, 4)])
     listing = impartner(server).list("Account", ["Name"])
     assert len(list(listing)) == 9
-    assert listing.verdict is Verdict.DRIFTED
+    assert listing.completeness is Completeness.DRIFTED
 
 
 @pytest.mark.parametrize("count", [None, "many", [], 1.5])
@@ -108,7 +108,7 @@ def test_a_listing_that_the_vendor_did_not_count_is_not_proven(server: ScriptedS
     serve(server, accounts(1, 130), count=lambda seen: count)
     listing = impartner(server).list("Account", ["Name"])
     assert len(list(listing)) == 130
-    assert listing.verdict is Verdict.DRIFTED
+    assert listing.completeness is Completeness.DRIFTED
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lms_assets.vendors.listing import Listing, Verdict
+from lms_assets.vendors.listing import Completeness, Listing
 from lms_assets.vendors.transport.errors import RecordNotFound, UnexpectedAnswer, VendorUnavailable
 from lms_assets_tests.vendors.scripted import (
     Raw,
@@ -39,7 +39,7 @@ def test_a_listing_read_to_its_end_without_drift_is_complete(server: ScriptedSer
     northpass_pages(server, [rows(1, 100), rows(101, 200), rows(201, 230)])
     listing = northpass(server).people()
     assert ids(listing) == numbers(1, 230)
-    assert (listing.verdict, listing.reasons, listing.pages, listing.rows) == (Verdict.COMPLETE, [], 3, 230)
+    assert (listing.completeness, listing.reasons, listing.pages, listing.rows) == (Completeness.COMPLETE, [], 3, 230)
     assert server.seen[0].query == {"page": "1", "limit": "100"}
 
 
@@ -49,7 +49,7 @@ def test_pages_are_fetched_as_they_are_read(server: ScriptedServer) -> None:
     records = iter(listing)
     next(records)
     assert len(server.seen) == 1
-    assert listing.verdict is Verdict.PARTIAL
+    assert listing.completeness is Completeness.PARTIAL
 
 
 def test_a_listing_can_be_read_only_once(server: ScriptedServer) -> None:
@@ -63,7 +63,7 @@ def test_a_row_that_comes_twice_is_given_once_and_is_drift(server: ScriptedServe
     northpass_pages(server, [rows(1, 100), [resource(100, name="n100"), *rows(101, 150)]])
     listing = northpass(server).people()
     assert ids(listing) == numbers(1, 150)
-    assert (listing.verdict, listing.reasons) == (Verdict.DRIFTED, ["an id came twice (page 2)"])
+    assert (listing.completeness, listing.reasons) == (Completeness.DRIFTED, ["an id came twice (page 2)"])
 
 
 def test_a_row_that_comes_twice_and_differs_is_drift_and_says_so(server: ScriptedServer) -> None:
@@ -77,7 +77,7 @@ def test_a_page_that_comes_twice_is_drift(server: ScriptedServer) -> None:
     northpass_pages(server, [rows(1, 100), rows(1, 100), rows(101, 150)])
     listing = northpass(server).people()
     assert ids(listing) == numbers(1, 150)
-    assert listing.verdict is Verdict.DRIFTED
+    assert listing.completeness is Completeness.DRIFTED
 
 
 @pytest.mark.parametrize("sizes", [(100, 99, 50), (99, 100, 50)])
@@ -86,7 +86,7 @@ def test_a_short_page_before_the_last_is_drift(server: ScriptedServer, sizes: tu
     northpass_pages(server, [rows(bounds[place] + 1, bounds[place + 1]) for place in range(len(sizes))])
     listing = northpass(server).people()
     assert len(ids(listing)) == sum(sizes)
-    assert listing.verdict is Verdict.DRIFTED
+    assert listing.completeness is Completeness.DRIFTED
 
 
 def test_a_vendor_with_smaller_pages_than_asked_for_is_believed(server: ScriptedServer) -> None:
@@ -115,7 +115,7 @@ def test_a_list_cut_off_after_a_full_page_is_noticed_and_read_on(server: Scripte
     server.answer = cut
     listing = northpass(server).people()
     assert ids(listing) == numbers(1, 230)
-    assert (listing.verdict, listing.reasons) == (Verdict.DRIFTED, ["the list went on after its end"])
+    assert (listing.completeness, listing.reasons) == (Completeness.DRIFTED, ["the list went on after its end"])
 
 
 def test_a_404_on_a_later_page_is_not_a_clean_end(server: ScriptedServer) -> None:
@@ -125,7 +125,7 @@ def test_a_404_on_a_later_page_is_not_a_clean_end(server: ScriptedServer) -> Non
     server.answer = lambda seen: whole(seen) if seen.number == 1 else gone()
     listing = northpass(server).people()
     assert len(ids(listing)) == 100
-    assert listing.verdict is Verdict.DRIFTED
+    assert listing.completeness is Completeness.DRIFTED
 
 
 def test_an_error_in_the_middle_is_raised_and_the_listing_partial(server: ScriptedServer) -> None:
@@ -137,7 +137,7 @@ def test_an_error_in_the_middle_is_raised_and_the_listing_partial(server: Script
     with pytest.raises(VendorUnavailable):
         got.extend(listing)
     assert len(got) == 100
-    assert listing.verdict is Verdict.PARTIAL
+    assert listing.completeness is Completeness.PARTIAL
 
 
 def test_a_404_for_members_is_an_empty_list_that_says_so(server: ScriptedServer) -> None:
@@ -218,7 +218,7 @@ def test_records_without_an_id_are_given_and_prove_no_absence(server: ScriptedSe
     listing = northpass(server).people()
     assert len(list(listing)) == 5
     assert listing.without_id == 3
-    assert listing.verdict is Verdict.DRIFTED
+    assert listing.completeness is Completeness.DRIFTED
 
 
 def test_people_changed_since_a_moment_are_asked_for_in_utc(server: ScriptedServer) -> None:
@@ -248,7 +248,7 @@ def test_nobody_changed_may_be_a_404(server: ScriptedServer) -> None:
 def test_transcripts_are_asked_for_by_course_unless_all_are_wanted(server: ScriptedServer) -> None:
     client = northpass(server)
     list(client.transcript("p1"))
-    list(client.transcript("p1", otherwise=True))
+    list(client.transcript("p1", alternate_paging=True))
     assert server.seen[0].path == "/v2/transcripts/p1"
     assert server.seen[0].query["filter[resource_type][eq]"] == "course"
     assert set(server.seen[1].query) == {"page", "limit"}

@@ -15,7 +15,7 @@ from lms_assets.warehouse.schema.base import COLLATION, EXACT, is_exact
 from lms_assets.warehouse.upsert.upsert import upsert
 from lms_assets_tests.harness.mariadb import MariaDbServer
 from lms_assets_tests.harness.old_portal import LATIN1, NAMES, UTF8MB3, UTF8MB4, contents, make_old_portal
-from lms_assets_tests.warehouse.stored import stored
+from lms_assets_tests.warehouse.table_rows import stored
 
 ALIKE = [("jose@example.com", "josé@example.com"), ("strasse@example.com", "straße@example.com"),
          ("ab@example.com", "ａｂ@example.com")]  # fmt: skip
@@ -42,10 +42,10 @@ def test_addresses_that_a_collation_takes_for_one_are_two_people_on_every_databa
     rows = [{"id": None, "email": email, "first_name": str(at)} for at, email in enumerate(pair)]
     with warehouse.transaction() as connection:
         counts = upsert(connection, t.contacts, rows, key=("id",), now=now)
-    assert (counts.created, counts.misfits) == (2, ())
+    assert (counts.created, counts.rejected_rows) == (2, ())
     with warehouse.transaction() as connection:
         again = upsert(connection, t.contacts, [{"email": e, "title": e} for e in pair], key=("email",), now=now)
-    assert (again.updated, again.misfits) == (2, ())
+    assert (again.updated, again.rejected_rows) == (2, ())
     assert stored(warehouse, t.contacts, "email", "title") == sorted(zip(pair, pair, strict=True))
 
 
@@ -110,10 +110,10 @@ def test_an_adopted_portal_is_converted_as_the_plan_said_and_keeps_every_row(mar
         group = {"id": "g-2", "name": "ptr_株式会社 🚀", "partner_id": 1}
         people = [{"id": f"u-{at}", "email": email} for at, email in enumerate(("x@example.com", *ALIKE[1]))]
         with warehouse.transaction() as connection:
-            assert upsert(connection, t.lms_groups, [group], key=("id",), now=now).misfits == ()
-            assert upsert(connection, t.lms_users, people, key=("id",), now=now).misfits == ()
+            assert upsert(connection, t.lms_groups, [group], key=("id",), now=now).rejected_rows == ()
+            assert upsert(connection, t.lms_users, people, key=("id",), now=now).rejected_rows == ()
             rows = [{"id": None, "email": email} for email in ALIKE[0]]
-            assert upsert(connection, t.contacts, rows, key=("id",), now=now).misfits == ()
+            assert upsert(connection, t.contacts, rows, key=("id",), now=now).rejected_rows == ()
         assert warehouse.upgrade().changes == ()
         assert warehouse.plan_upgrade().changes == ()
 
@@ -234,7 +234,7 @@ def test_members_who_are_gone_are_stored_in_an_adopted_portal(warehouse_url, now
         row = {"group_id": "g-1", "user_id": "nobody", "added_at": now, "pending_source": "api"}
         with warehouse.transaction() as connection:
             counts = upsert(connection, t.lms_group_members, [row], key=("group_id", "user_id"), now=now)
-        assert counts.misfits == ()
+        assert counts.rejected_rows == ()
         assert any("took off the foreign key on lms_group_members.user_id" in line for line in report.changes)
 
 

@@ -10,7 +10,7 @@ from lms_assets.warehouse.migrations.backfill import fill_transcript_read_at
 from lms_assets.warehouse.results.counts import write_counts
 from lms_assets.warehouse.schema import tables as t
 from lms_assets.warehouse.upsert.upsert import upsert
-from lms_assets_tests.warehouse.stored import stored
+from lms_assets_tests.warehouse.table_rows import stored
 
 
 @pytest.mark.parametrize("ours", [True, False])

@@ -20,7 +20,7 @@ from lms_assets.warehouse.errors import LockedByOthers, ReadOnlyWarehouse, Wareh
 from lms_assets.warehouse.schema import tables as t
 from lms_assets.warehouse.upsert.upsert import upsert
 from lms_assets_tests.harness.waits import LONGEST_SECONDS
-from lms_assets_tests.warehouse.attempts import ROWS, on_retry, user_count
+from lms_assets_tests.warehouse.engine_helpers import ROWS, on_retry, user_count
 
 
 def address_of(warehouse: Warehouse) -> str:
@@ -122,27 +122,27 @@ def rename(connection: Connection) -> None:
 
 
 def test_a_lock_that_somebody_else_keeps_is_a_clear_error_after_a_bounded_wait(warehouse, now):
-    impatient = Warehouse(address_of(warehouse), lock_wait_seconds=1)
+    quick_to_give_up = Warehouse(address_of(warehouse), lock_wait_seconds=1)
     with warehouse.transaction() as connection:
         upsert(connection, t.lms_users, ROWS[:3], key=("id",), now=now)
     with (
         locked_by_somebody_else(warehouse),
         pytest.raises(LockedByOthers, match="run it again"),
-        impatient.transaction() as connection,
+        quick_to_give_up.transaction() as connection,
     ):
         rename(connection)
-    impatient.close()
+    quick_to_give_up.close()
 
 
 def test_a_lock_that_is_let_go_between_attempts_costs_nothing(warehouse, now):
-    impatient = Warehouse(address_of(warehouse), lock_wait_seconds=1)
+    quick_to_give_up = Warehouse(address_of(warehouse), lock_wait_seconds=1)
     with warehouse.transaction() as connection:
         upsert(connection, t.lms_users, ROWS[:3], key=("id",), now=now)
     with locked_by_somebody_else(warehouse) as release, on_retry(release):
-        impatient.in_transaction(rename)
+        quick_to_give_up.in_transaction(rename)
     with warehouse.read() as connection:
         assert set(connection.execute(select(t.lms_users.c.first_name)).scalars()) == {"ours"}
-    impatient.close()
+    quick_to_give_up.close()
 
 
 def test_of_two_deadlocked_transactions_one_is_done_again_and_both_are_kept(ready_mariadb_url, now):

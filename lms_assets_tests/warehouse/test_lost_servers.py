@@ -13,7 +13,7 @@ from lms_assets.warehouse.errors import ConnectionLost, WarehouseUnreachable
 from lms_assets.warehouse.schema import tables as t
 from lms_assets.warehouse.upsert.upsert import upsert
 from lms_assets_tests.harness.mariadb import MariaDbServer
-from lms_assets_tests.warehouse.attempts import ROWS, on_retry, user_count
+from lms_assets_tests.warehouse.engine_helpers import ROWS, on_retry, user_count
 
 
 def sync_while_the_server_dies(mariadb: MariaDbServer, now: datetime) -> Callable[[Connection], None]:

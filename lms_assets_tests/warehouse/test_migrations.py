@@ -133,7 +133,7 @@ def test_an_adopted_portal_takes_long_ids_and_people_with_one_address_or_none(wa
             upsert(connection, t.sync_logs, [log], key=("id",), now=now),
         ]
 
-    assert not [misfit for each in counts for misfit in each.misfits]
+    assert not [rejected_row for each in counts for rejected_row in each.rejected_rows]
     assert [each.created for each in counts] == [3, 1, 1, 1]
     with warehouse.read() as connection:
         notes = connection.execute(text("SELECT internal_notes FROM partners WHERE id = 1")).scalar_one()

@@ -10,7 +10,7 @@ from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.schema.tables import sync_deactivations, sync_override_uses, sync_overrides
 from lms_assets.warehouse.state.deactivations import deactivated_lately, note_deactivations
 from lms_assets.warehouse.state.overrides import claim, issue, note_uses
-from lms_assets_tests.warehouse.stored import stored
+from lms_assets_tests.warehouse.table_rows import stored
 
 USERS = "mass_deactivation:users"
 

@@ -16,7 +16,7 @@ from lms_assets.warehouse.schema import tables as t
 from lms_assets.warehouse.state import pushed_values as push_memory
 from lms_assets.warehouse.state import sync_state as state
 from lms_assets.warehouse.state import transcript_staging as staging
-from lms_assets.warehouse.upsert.upsert import Misfit, SyncCounts, upsert
+from lms_assets.warehouse.upsert.upsert import RejectedRow, SyncCounts, upsert
 from lms_assets_tests.harness.waits import LONGEST_SECONDS
 
 LATER = timedelta(minutes=5)
@@ -33,7 +33,7 @@ def test_a_sync_is_logged_as_running_then_completed_with_what_it_did(warehouse, 
     assert log_rows(warehouse) == [("running", None, None)]
 
     counts = SyncCounts(
-        created=3, updated=2, unchanged=5, deactivated=1, reactivated=1, misfits=(Misfit(("x",), "no"),)
+        created=3, updated=2, unchanged=5, deactivated=1, reactivated=1, rejected_rows=(RejectedRow(("x",), "no"),)
     )
     with warehouse.transaction() as connection:
         sync_log.complete(
@@ -82,14 +82,14 @@ def bad(entity_id: str, reason: str = "no such date") -> Rejected:
 
 
 def test_a_bad_record_is_kept_once_refreshed_and_resolved_when_it_comes_right(warehouse, now):
-    def settle(*rejected, **options):
+    def replace_failures(*rejected, **options):
         with warehouse.transaction() as connection:
-            return failures.settle(connection, "impartner_contacts", "contact", rejected, now=now, **options)
+            return failures.replace_failures(connection, "impartner_contacts", "contact", rejected, now=now, **options)
 
     with warehouse.transaction() as connection:
-        failures.settle(connection, "users", "person", [bad("1")], now=now)
-    assert settle(bad("1"), bad("2"), Misfit(("3",), "email is missing")).new == 3
-    again = settle(bad("1"), bad("2", "text where a number belongs"), complete=False, right={"3"})
+        failures.replace_failures(connection, "users", "person", [bad("1")], now=now)
+    assert replace_failures(bad("1"), bad("2"), RejectedRow(("3",), "email is missing")).new == 3
+    again = replace_failures(bad("1"), bad("2", "text where a number belongs"), complete=False, right={"3"})
     assert (again.new, again.known, again.resolved) == (0, 2, 1)
 
     with warehouse.read() as connection:
@@ -98,18 +98,18 @@ def test_a_bad_record_is_kept_once_refreshed_and_resolved_when_it_comes_right(wa
     assert [(f.entity_id, f.reason) for f in found] == [("1", "no such date"), ("2", "text where a number belongs")]
     assert len(others) == 1
 
-    assert settle(bad("1"), complete=False).resolved == 0
-    assert settle().resolved == 2
-    assert settle(bad("1")).new == 1
+    assert replace_failures(bad("1"), complete=False).resolved == 0
+    assert replace_failures().resolved == 2
+    assert replace_failures(bad("1")).new == 1
 
 
 def test_the_same_failures_again_write_nothing(warehouse, now):
     with warehouse.transaction() as connection:
-        failures.settle(connection, "users", "person", [bad("1"), bad("2")], now=now)
+        failures.replace_failures(connection, "users", "person", [bad("1"), bad("2")], now=now)
     statements = []
     event.listen(warehouse.engine, "before_cursor_execute", lambda *args: statements.append(args[2].split()[0]))
     with warehouse.transaction() as connection:
-        failures.settle(connection, "users", "person", [bad("1"), bad("2")], now=now + LATER)
+        failures.replace_failures(connection, "users", "person", [bad("1"), bad("2")], now=now + LATER)
     assert not {"INSERT", "UPDATE"} & set(statements)
 
 

@@ -21,7 +21,7 @@ from lms_assets.warehouse.errors import (
 from lms_assets.warehouse.schema import tables as t
 from lms_assets.warehouse.upsert.upsert import upsert
 from lms_assets_tests.harness.mariadb import PASSWORD
-from lms_assets_tests.warehouse.attempts import ROWS, user_count
+from lms_assets_tests.warehouse.engine_helpers import ROWS, user_count
 
 
 def test_a_read_only_sqlite_file_is_named_as_such_and_can_still_be_read(sqlite_url, now):

@@ -34,7 +34,7 @@ def put(warehouse, table, *rows):
 
 
 @pytest.fixture
-def world(warehouse):
+def scenario(warehouse):
     put(
         warehouse,
         t.partners,
@@ -92,16 +92,16 @@ def world(warehouse):
     return warehouse
 
 
-def test_partners_come_with_what_is_stored_and_with_the_gaps_of_their_people(world):
+def test_partners_come_with_what_is_stored_and_with_the_gaps_of_their_people(scenario):
     put(
-        world,
+        scenario,
         t.leads,
         {"impartner_id": 1, "partner_id": 1, "lead_created_at": AT - 29 * DAY},
         {"impartner_id": 2, "partner_id": 1, "lead_created_at": AT - 30 * DAY},
         {"impartner_id": 3, "partner_id": 1, "lead_created_at": AT + DAY},
         {"impartner_id": 4, "partner_id": None, "lead_created_at": AT - DAY},
     )
-    with world.read() as connection:
+    with scenario.read() as connection:
         acorn, beech = partner_facts(connection, at=AT)
 
     assert (acorn.name, acorn.tier, acorn.region, acorn.owner) == ("Acorn Söhne", "Select", "EMEA", "Olga")
@@ -112,8 +112,8 @@ def test_partners_come_with_what_is_stored_and_with_the_gaps_of_their_people(wor
     assert (beech.leads_last_30_days, beech.contacts_not_in_lms, beech.people_in_no_group) == (0, 0, 0)
 
 
-def test_counting_inputs_explain_a_partners_counts(world):
-    with world.read() as connection:
+def test_counting_inputs_explain_a_partners_counts(scenario):
+    with scenario.read() as connection:
         inputs = counting_inputs(connection)
 
     found = explain(inputs, 1, AT)
@@ -121,8 +121,8 @@ def test_counting_inputs_explain_a_partners_counts(world):
     assert {each.user_id for each in inputs.enrollments} == {"ann", "bob"}
 
 
-def test_names_are_read_for_those_asked_for_and_blanks_are_none(world):
-    with world.read() as connection:
+def test_names_are_read_for_those_asked_for_and_blanks_are_none(scenario):
+    with scenario.read() as connection:
         assert people_names(connection, ["ann", "bob", "far", "nobody"]) == {"ann": "Ann Example", "bob": "Bob"}
         assert people_names(connection) == {"ann": "Ann Example", "bob": "Bob"}
 
@@ -131,8 +131,8 @@ def test_names_are_read_for_those_asked_for_and_blanks_are_none(world):
     ("text", "ids"),
     [("1", [1]), ("acorn söhne", [1]), (" BEECH ", [2]), ("acorn", [1, 3]), ("oak", []), ("%", []), ("", [])],
 )
-def test_a_partner_is_found_by_number_by_name_or_by_a_part_of_it(world, text, ids):
-    with world.read() as connection:
+def test_a_partner_is_found_by_number_by_name_or_by_a_part_of_it(scenario, text, ids):
+    with scenario.read() as connection:
         assert [each.id for each in find_partners(connection, text)] == ids
 
 
@@ -163,11 +163,11 @@ def counts(number, npcu):
     return PartnerCounts(number, {"nintex_k2": npcu // 2}, npcu, False)
 
 
-def test_a_day_without_a_count_is_told_by_the_last_one_of_the_six_days_before(world):
-    with world.transaction() as connection:
+def test_a_day_without_a_count_is_told_by_the_last_one_of_the_six_days_before(scenario):
+    with scenario.transaction() as connection:
         for day, npcu in ((date(2026, 11, 2), 2), (date(2026, 11, 8), 4), (date(2026, 11, 20), 6)):
             write_history(connection, day, [counts(1, npcu), counts(2, 0)], as_of=AT, now=AT)
-    with world.read() as connection:
+    with scenario.read() as connection:
         found = snapshots(connection, [date(2026, 11, 9), date(2026, 11, 16), date(2026, 11, 20)])
 
     assert {(each.partner_id, each.day, each.total_npcu) for each in found} == {
@@ -179,16 +179,16 @@ def test_a_day_without_a_count_is_told_by_the_last_one_of_the_six_days_before(wo
     assert {each.by_category["nintex_k2"] for each in found if each.partner_id == 1} == {2, 3}
 
 
-def test_what_a_chain_counted_is_never_replaced_by_what_was_computed_later(world):
+def test_what_a_chain_counted_is_never_replaced_by_what_was_computed_later(scenario):
     day = date(2026, 11, 16)
-    with world.transaction() as connection:
+    with scenario.transaction() as connection:
         write_history(connection, day, [counts(1, 4)], as_of=AT, now=AT)
         computed = [
             Snapshot(number, day, 9, {"nintex_k2": 1}, AT - 7 * DAY, people=3, origin="backfill") for number in (1, 2)
         ]
         written = store_snapshots(connection, computed, now=AT)
         again = store_snapshots(connection, computed, now=AT)
-    with world.read() as connection:
+    with scenario.read() as connection:
         found = {each.partner_id: each for each in snapshots(connection, [day])}
 
     assert (written.created, again.created, again.updated) == (1, 0, 0)

@@ -12,7 +12,7 @@ from sqlalchemy import event
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.schema import tables as t
 from lms_assets.warehouse.upsert.upsert import SyncCounts, deactivate, delete_rows, update_existing, upsert
-from lms_assets_tests.warehouse.stored import partner_rows, stored, sync_partners
+from lms_assets_tests.warehouse.table_rows import partner_rows, stored, sync_partners
 
 LATER = timedelta(hours=6)
 
@@ -113,8 +113,8 @@ def test_an_enrollment_of_somebody_who_is_not_stored_is_refused_by_itself(wareho
         counts = upsert(connection, t.lms_enrollments, rows, key=("id",), now=now)
 
     assert counts.created == 1
-    assert [misfit.key for misfit in counts.misfits] == [("e2",)]
-    assert "does not exist" in counts.misfits[0].reason
+    assert [rejected_row.key for rejected_row in counts.rejected_rows] == [("e2",)]
+    assert "does not exist" in counts.rejected_rows[0].reason
 
 
 def test_one_row_in_thousands_that_is_refused_costs_only_itself(warehouse, now):
@@ -123,7 +123,7 @@ def test_one_row_in_thousands_that_is_refused_costs_only_itself(warehouse, now):
 
     counts = sync_partners(warehouse, partner_rows(*names[:1700], "Taken", *names[1700:]), now)
 
-    assert (counts.created, len(counts.misfits)) == (2500, 1)
+    assert (counts.created, len(counts.rejected_rows)) == (2500, 1)
 
 
 def test_text_that_is_too_long_is_cut_and_says_so_but_an_id_is_never_cut(warehouse, now):
@@ -131,7 +131,7 @@ def test_text_that_is_too_long_is_cut_and_says_so_but_an_id_is_never_cut(warehou
     counts = sync_users(warehouse, [user(1, first_name=long_name), user(2, id=long_id)], now)
 
     assert (counts.created, counts.shortened) == (1, 1)
-    assert counts.misfits[0].reason == "id is longer than 100 characters"
+    assert counts.rejected_rows[0].reason == "id is longer than 100 characters"
     assert sync_users(warehouse, [user(1, first_name=long_name)], now).unchanged == 1
 
 
@@ -149,7 +149,7 @@ def test_a_value_of_a_wrong_kind_never_stops_the_others(warehouse, now, column, 
     row = user(1) | {"last_active_at": None, "contact_id": None}
     counts = sync_users(warehouse, [row | {column: value}, row | {"id": "user-2"}], now)
 
-    assert counts.created + len(counts.misfits) == 2
+    assert counts.created + len(counts.rejected_rows) == 2
     assert "user-2" in [row_id for (row_id,) in stored(warehouse, t.lms_users, "id")]
 
 
@@ -157,7 +157,7 @@ def test_the_same_id_twice_counts_once_and_is_reported(warehouse, now):
     counts = sync_users(warehouse, [user(1), user(1, first_name="Other")], now)
 
     assert counts.created == 1
-    assert "twice" in counts.misfits[0].reason
+    assert "twice" in counts.rejected_rows[0].reason
     assert stored(warehouse, t.lms_users, "id", "first_name") == [("user-1", "Ada")]
 
 
@@ -189,7 +189,7 @@ def test_rows_are_deleted_by_key_also_when_the_key_has_two_columns(warehouse, no
     assert len(stored(warehouse, t.lms_group_members, "user_id")) == 200
 
 
-def test_a_mistake_in_the_program_is_an_error_and_not_a_misfit(warehouse, now):
+def test_a_mistake_in_the_program_is_an_error_and_not_a_rejected_row(warehouse, now):
     for rows in ([{"id": "a", "no_such_column": 1}], [user(1), {"id": "b"}], [{"email": "a@example.com"}]):
         with pytest.raises(ValueError), warehouse.transaction() as connection:
             upsert(connection, t.lms_users, rows, key=("id",), now=now)

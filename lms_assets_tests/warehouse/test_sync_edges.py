@@ -9,7 +9,7 @@ import pytest
 
 from lms_assets.warehouse.schema import tables as t
 from lms_assets.warehouse.upsert.upsert import SyncCounts, deactivate, update_existing, upsert
-from lms_assets_tests.warehouse.stored import partner_rows, stored, sync_partners
+from lms_assets_tests.warehouse.table_rows import partner_rows, stored, sync_partners
 
 LATER = timedelta(hours=6)
 USERS = [{"id": f"user-{number:04}", "first_name": "Ada"} for number in range(1_100)]
@@ -37,9 +37,9 @@ def test_an_update_of_many_that_the_database_refuses_names_each_row_and_writes_t
         counts = update_existing(connection, t.lms_users, rows, key=("id",), now=now)
 
     assert counts.updated == 6
-    assert [each.key for each in counts.misfits] == [(row["id"],) for row in USERS[6:12]]
-    assert all("does not exist" in each.reason for each in counts.misfits)
-    assert counts.misfits[0].values["contact_id"] == 999
+    assert [each.key for each in counts.rejected_rows] == [(row["id"],) for row in USERS[6:12]]
+    assert all("does not exist" in each.reason for each in counts.rejected_rows)
+    assert counts.rejected_rows[0].values["contact_id"] == 999
     assert [contact for _, contact in stored(warehouse, t.lms_users, "id", "contact_id")] == [1] * 6 + [None] * 6
 
 
@@ -47,7 +47,7 @@ def test_an_id_that_comes_again_much_later_in_a_long_list_is_still_reported(ware
     with warehouse.transaction() as connection:
         again = [*USERS, USERS[0] | {"first_name": "Other"}]
         counts = upsert(connection, t.lms_users, again, key=("id",), now=now)
-    assert (counts.created, [each.key for each in counts.misfits]) == (1_100, [("user-0000",)])
+    assert (counts.created, [each.key for each in counts.rejected_rows]) == (1_100, [("user-0000",)])
     assert stored(warehouse, t.lms_users, "id", "first_name")[0] == ("user-0000", "Ada")
 
 
@@ -55,7 +55,7 @@ def test_what_comes_after_a_row_that_cannot_be_stored_is_stored(warehouse, now):
     rows = [USERS[0], {"id": "x" * 101, "first_name": "Ada"}, USERS[1], USERS[0], USERS[2]]
     with warehouse.transaction() as connection:
         counts = upsert(connection, t.lms_users, rows, key=("id",), now=now)
-    assert (counts.created, len(counts.misfits)) == (3, 2)
+    assert (counts.created, len(counts.rejected_rows)) == (3, 2)
 
 
 def test_every_row_that_was_cut_is_counted(warehouse, now):
@@ -115,7 +115,7 @@ def test_a_long_name_that_is_put_back_is_marked_within_its_column(warehouse, now
     wanted = partner_rows("Gamma", LONG, "Gamma", ids=[ids[LONG], ids["Beta"], ids["Gamma"]])
     counts = sync_partners(warehouse, wanted, now)
 
-    assert (counts.updated, [each.key for each in counts.misfits]) == (1, [(ids[LONG],)])
+    assert (counts.updated, [each.key for each in counts.rejected_rows]) == (1, [(ids[LONG],)])
     mark = f" (#{ids[LONG]})"
     names = dict(stored(warehouse, t.partners, "id", "account_name"))
     assert names[ids[LONG]] == LONG[: -len(mark)] + mark
@@ -129,14 +129,14 @@ def test_a_row_that_stepped_aside_and_is_refused_gets_its_own_name_back_while_no
     wanted = partner_rows("Gamma", "Gamma", "Alpha", ids=[ids["Alpha"], ids["Beta"], None])
     counts = sync_partners(warehouse, wanted, now)
 
-    assert {each.key for each in counts.misfits} >= {(ids["Alpha"],), (ids["Beta"],)}
+    assert {each.key for each in counts.rejected_rows} >= {(ids["Alpha"],), (ids["Beta"],)}
     names = dict(stored(warehouse, t.partners, "id", "account_name"))
     assert (names[ids["Beta"]], names[ids["Gamma"]]) == ("Beta", "Gamma")
     assert names[ids["Alpha"]] == "Alpha"
     assert counts.written == counts.created == 0
 
 
-def test_a_second_name_that_is_refused_too_is_a_misfit_and_none_gives_up(warehouse, now):
+def test_a_second_name_that_is_refused_too_is_a_rejected_row_and_none_gives_up(warehouse, now):
     sync_partners(warehouse, partner_rows("Alpha", "Beta"), now)
     ids = {name: row_id for row_id, name in stored(warehouse, t.partners, "id", "account_name")}
     tried: list[str] = []
@@ -146,10 +146,10 @@ def test_a_second_name_that_is_refused_too_is_a_misfit_and_none_gives_up(warehou
         return None if row["account_name"] == "Beta" else {**row, "account_name": "Beta"}
 
     counts = sync_partners(warehouse, partner_rows("Alpha", "Beta", "Delta"), now, on_clash=other)
-    assert (counts.created, len(counts.misfits), tried) == (1, 2, ["Alpha", "Beta"])
+    assert (counts.created, len(counts.rejected_rows), tried) == (1, 2, ["Alpha", "Beta"])
     moved = partner_rows("Alpha", "New", ids=[ids["Beta"], None])
     counts = sync_partners(warehouse, moved, now, on_clash=lambda row: {**row, "account_name": "Beta (#2)"})
-    assert (counts.updated, counts.created, counts.misfits) == (1, 1, ())
+    assert (counts.updated, counts.created, counts.rejected_rows) == (1, 1, ())
     assert dict(stored(warehouse, t.partners, "id", "account_name"))[ids["Beta"]] == "Beta (#2)"
 
 
@@ -159,5 +159,5 @@ def test_where_no_row_is_ever_inactive_the_one_that_has_a_name_keeps_it(warehous
         connection.execute(t.scheduled_tasks.delete())
         upsert(connection, t.scheduled_tasks, [row], key=("id",), now=now)
         counts = upsert(connection, t.scheduled_tasks, [row | {"task_name": "Other"}], key=("id",), now=now)
-    assert (counts.created, len(counts.misfits)) == (0, 1)
+    assert (counts.created, len(counts.rejected_rows)) == (0, 1)
     assert stored(warehouse, t.scheduled_tasks, "task_type", "task_name") == [("sync_users", "Users")]

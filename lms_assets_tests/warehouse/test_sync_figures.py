@@ -11,11 +11,11 @@ from sqlalchemy import event
 from lms_assets.warehouse.bookkeeping import sync_log
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.schema import tables as t
-from lms_assets.warehouse.upsert.upsert import Misfit, SyncCounts, delete_rows, update_existing, upsert
-from lms_assets_tests.warehouse.stored import partner_rows, stored, sync_partners
+from lms_assets.warehouse.upsert.upsert import RejectedRow, SyncCounts, delete_rows, update_existing, upsert
+from lms_assets_tests.warehouse.table_rows import partner_rows, stored, sync_partners
 
 LATER = timedelta(hours=6)
-NO = (Misfit(("x",), "no"), Misfit(("y",), "no"))
+NO = (RejectedRow(("x",), "no"), RejectedRow(("y",), "no"))
 FULL = SyncCounts(1, 20, 300, 4_000, 50_000, 600_000, 7, NO)
 
 
@@ -54,9 +54,9 @@ def test_figures_of_two_syncs_add_up():
 
 
 def test_a_refused_row_is_named_by_its_key_or_where_it_has_none_by_the_crms_id():
-    assert Misfit(("g1", "u1"), "no").name == "g1/u1"
-    assert Misfit((None,), "no", {"impartner_id": 7}).name == "7"
-    assert Misfit((8,), "no", {"impartner_id": 7}).name == "8"
+    assert RejectedRow(("g1", "u1"), "no").name == "g1/u1"
+    assert RejectedRow((None,), "no", {"impartner_id": 7}).name == "7"
+    assert RejectedRow((8,), "no", {"impartner_id": 7}).name == "8"
 
 
 def test_the_log_of_a_sync_adds_up(warehouse, now):
@@ -190,4 +190,4 @@ def test_rows_that_come_back_leave_or_change_and_are_refused_are_told_apart(ware
 
     assert (counts.created, counts.updated, counts.unchanged) == (1, 1, 0)
     assert (counts.reactivated, counts.deactivated, counts.written, counts.processed) == (1, 1, 4, 6)
-    assert sorted(str(each.key) for each in counts.misfits) == [f"({ids[3]},)", "(None,)"]
+    assert sorted(str(each.key) for each in counts.rejected_rows) == [f"({ids[3]},)", "(None,)"]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lms_assets.warehouse.schema import tables as t
 from lms_assets.warehouse.upsert.upsert import SyncCounts, deactivate, upsert
-from lms_assets_tests.warehouse.stored import partner_rows, stored, sync_partners
+from lms_assets_tests.warehouse.table_rows import partner_rows, stored, sync_partners
 
 LATER = timedelta(hours=6)
 
@@ -63,9 +63,9 @@ def test_a_row_whose_unique_value_an_active_one_holds_is_refused_and_the_others_
     counts = sync_partners(warehouse, partner_rows("New 1", "Alpha", "New 2"), now)
 
     assert counts.created == 2
-    (misfit,) = counts.misfits
-    assert "account_name" in misfit.reason
-    assert "Alpha" not in misfit.reason
+    (rejected_row,) = counts.rejected_rows
+    assert "account_name" in rejected_row.reason
+    assert "Alpha" not in rejected_row.reason
     assert [name for (name,) in stored(warehouse, t.partners, "account_name")] == ["Alpha", "New 1", "New 2"]
 
 
@@ -97,7 +97,7 @@ def test_a_row_that_stepped_aside_for_another_and_is_then_refused_keeps_its_old_
     )
 
     assert counts.updated == 1
-    assert [misfit.key for misfit in counts.misfits] == [(ids["Alpha"],)]
+    assert [rejected_row.key for rejected_row in counts.rejected_rows] == [(ids["Alpha"],)]
     names = dict(stored(warehouse, t.partners, "id", "account_name"))
     assert names == {ids["Alpha"]: f"Alpha (#{ids['Alpha']})", ids["Beta"]: "Alpha", ids["Gamma"]: "Gamma"}
 
@@ -118,6 +118,6 @@ def test_any_reshuffling_of_unique_names_ends_as_the_source_says(warehouse, now,
         with warehouse.transaction() as connection:
             deactivate(connection, t.partners, ids[taken:], now=now)
             counts = upsert(connection, t.partners, rows, key=("id",), now=now)
-        assert not counts.misfits
+        assert not counts.rejected_rows
         found = dict(stored(warehouse, t.partners, "id", "account_name"))
         assert [found[row_id] for row_id in ids[:taken]] == list(names[:taken])

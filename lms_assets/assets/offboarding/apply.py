@@ -131,7 +131,7 @@ class OffboardingRun:
         now, gone = self._now, [item for item in changed if item.sent_at is not None and changed[item] == NO_MEMBER]
         dropped = {item: reason for item, reason in changed.items() if item not in gone}
         if changed:
-            answers = dict.fromkeys(gone, "absent")
+            answers = dict.fromkeys(gone, "missing")
             self._warehouse.in_transaction(lambda connection: note_answers(connection, answers, now=now))
             self._warehouse.in_transaction(lambda connection: note_dropped(connection, dropped, now=now))
         self.dropped |= dropped

@@ -85,8 +85,8 @@ def refuse_old_data(connection: Connection, now: datetime) -> None:
     completed = sync_log.last_completed(connection)
     for asset in SOURCES:
         entry = completed.get(SYNC_TYPES[asset])
-        verdict = recent(entry.completed_at if entry else None, now, TOO_OLD, asset.capitalize())
-        if not verdict.passed:
+        result = recent(entry.completed_at if entry else None, now, TOO_OLD, asset.capitalize())
+        if not result.passed:
             raise PlanRefused(
-                f"{verdict.description}. Run daily_full, then make a new plan: lms-assets run offboarding_plan."
+                f"{result.description}. Run daily_full, then make a new plan: lms-assets run offboarding_plan."
             )

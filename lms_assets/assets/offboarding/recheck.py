@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from lms_assets.assets.confirmation import ById
 from lms_assets.assets.crm_fields import ACCOUNT_FIELDS, CONTACT_FIELDS
-from lms_assets.assets.offboarding.departures import contacts_left_aside
+from lms_assets.assets.offboarding.crm_deactivations import contacts_left_aside
 from lms_assets.assets.offboarding.facts import Facts, PlanRefused
 from lms_assets.domain.linking.partner_users import ContactFacts
 from lms_assets.domain.records.contacts import Contact, contact_from_user
@@ -23,7 +23,7 @@ from lms_assets.domain.records.partners import Partner, partner_from_account
 from lms_assets.domain.records.rejections import Rejected
 from lms_assets.domain.rules import Rules
 from lms_assets.vendors.impartner.client import ImpartnerClient
-from lms_assets.vendors.listing import read_settled
+from lms_assets.vendors.listing import read_until_stable
 from lms_assets.vendors.northpass.client import NorthpassClient
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Connection
@@ -108,7 +108,7 @@ class Recheck:
         group = group_from_record(record, self.rules)
         if isinstance(group, Rejected) or group.name != self.known.group_names.get(group_id):
             return set()
-        found = read_settled(lambda: self.lms.memberships(group_id), convert=member_of).records
+        found = read_until_stable(lambda: self.lms.memberships(group_id), convert=member_of).records
         return {each for each in found if isinstance(each, str)}
 
     def _as_the_crm_has_it(self, facts: Facts) -> tuple[Facts, dict[str, str]]:
@@ -142,10 +142,10 @@ class Recheck:
             return replace(stored, is_active=_is_unreadable(answer))
         return replace(stored, is_active=True, partner_id=self._partner_of(answer, stored.partner_id))
 
-    def _partner_of(self, contact: Contact, otherwise: int | None) -> int | None:
+    def _partner_of(self, contact: Contact, alternate_paging: int | None) -> int | None:
         """The partner row of a contact's account; one that is not stored gets a number of its own and is asked for."""
         if contact.account_id is None:
-            return otherwise
+            return alternate_paging
         rows = {account: row for row, account in self.known.account_of.items()}
         return rows.get(contact.account_id, -contact.account_id)
 

@@ -11,7 +11,7 @@ from lms_assets.assets.confirmation import read_again
 from lms_assets.assets.crm_fields import CONTACT_FIELDS
 from lms_assets.assets.crm_records import CrmSource, take_in_all
 from lms_assets.assets.deactivation_limit import stop_if_too_many
-from lms_assets.assets.listing_sync import Intake, describe, refuse_too_many_bad
+from lms_assets.assets.listing_sync import ListingResult, describe, refuse_too_many_bad
 from lms_assets.assets.sync_run import Step, sync_step
 from lms_assets.assets.tier_1_foundation.partners import leaving, rows_by_crm_id
 from lms_assets.assets.tier_2_users_and_groups.users import link_contacts_to_users
@@ -79,7 +79,7 @@ class Employers:
         return partner_of_contact(contact, self.active_by_id, self.active_by_name)
 
     def successor(self, contact: Contact) -> Successor:
-        """The contact as somebody who may take over a row; an account that is not stored may be a partner made anew."""
+        """The contact as somebody who may take over a row; an account that is not stored may be a partner recreated."""
         partner_id = self.active_partner_of(contact)
         if contact.account_id is not None:
             known = contact.account_id in self.any_by_id
@@ -117,7 +117,7 @@ class Employers:
 
 
 class ContactSync:
-    """`read` first; then `intake` and `rows` say what came, and `write` does all the writing.
+    """`read` first; then `listing_result` and `rows` say what came, and `write` does all the writing.
 
     Raises (from `read`):
         VendorError: CRM users could not be read.
@@ -126,7 +126,7 @@ class ContactSync:
 
     def __init__(self, step: Step) -> None:
         self._step = step
-        self.intake: Intake[Contact]
+        self.listing_result: ListingResult[Contact]
 
     def read(self, client: ImpartnerClient) -> None:
         """Read every CRM user and work out what is to be written."""
@@ -143,21 +143,21 @@ class ContactSync:
             lambda record: contact_from_user(record, step.rules),
             lambda contact: contact.impartner_id,
         )
-        self.intake = take_in_all(step, source, "contacts", first_load=not stored)
-        by_id = source.by_id(source.ids(self.intake))
-        again = read_again(self.intake, by_id, employers.lost_links(self.intake.accepted))
-        self.intake.accepted = [again.get(each.impartner_id, each) for each in self.intake.accepted]
-        kept, doubles = choose_per_email(self.intake.accepted, employers.active_partner_of)
-        self.intake.rejected.extend(doubles)
-        refuse_too_many_bad(step, self.intake, step.rules)
+        self.listing_result = take_in_all(step, source, "contacts", first_load=not stored)
+        by_id = source.by_id(source.ids(self.listing_result))
+        again = read_again(self.listing_result, by_id, employers.lost_links(self.listing_result.accepted))
+        self.listing_result.accepted = [again.get(each.impartner_id, each) for each in self.listing_result.accepted]
+        kept, doubles = choose_per_email(self.listing_result.accepted, employers.active_partner_of)
+        self.listing_result.rejected.extend(doubles)
+        refuse_too_many_bad(step, self.listing_result, step.rules)
         second = {each.entity_id for each in doubles}
-        gone = leaving(self.intake, source, active) | {crm_id for crm_id in active if str(crm_id) in second}
+        gone = leaving(self.listing_result, source, active) | {crm_id for crm_id in active if str(crm_id) in second}
         ready = self._without_waiting(kept, stored, source)
         assignment = assign_contact_rows([(each.impartner_id, each.email) for each in ready], stored)
         self._displaced = assignment.displaced
         self._leaving = {row_id for crm_id in gone for row_id in active[crm_id]} - set(assignment.rows)
         self._leaving |= {row.id for row in stored if row.is_active and row.id in assignment.displaced}
-        self._read_or_gone = gone | {each.impartner_id for each in self.intake.accepted}
+        self._read_or_gone = gone | {each.impartner_id for each in self.listing_result.accepted}
         stop_if_too_many(step, "contacts", sum(row.is_active for row in stored), self._leaving)
         self.rows = [employers.contact_row(row_id, each) for row_id, each in zip(assignment.rows, ready, strict=True)]
 
@@ -165,11 +165,13 @@ class ContactSync:
         self, kept: Sequence[Contact], stored: Sequence[StoredContact], source: CrmSource[Contact]
     ) -> list[Contact]:
         """Contacts who need not wait for the address of somebody of whom nothing was learnt; the others are noted."""
-        undecided = {int(text) for text in self.intake.bad_ids if text.isdigit()}
-        if not self.intake.complete:
-            undecided |= {row.impartner_id for row in stored if row.impartner_id is not None} - source.ids(self.intake)
+        undecided = {int(text) for text in self.listing_result.bad_ids if text.isdigit()}
+        if not self.listing_result.complete:
+            undecided |= {row.impartner_id for row in stored if row.impartner_id is not None} - source.ids(
+                self.listing_result
+            )
         waiting = contacts_that_wait([(each.impartner_id, each.email) for each in kept], stored, undecided)
-        self.intake.rejected.extend(
+        self.listing_result.rejected.extend(
             Rejected(
                 "duplicate",
                 DUPLICATE_EMAIL,
@@ -191,7 +193,7 @@ class ContactSync:
         update_existing(connection, contacts_table, released, key=("id",), now=now)
         written = upsert(connection, contacts_table, rows, key=("id",), now=now, insert_only=("identity_changed_at",))
         found = further_affiliations(
-            self.intake.accepted, address_holders(connection), self._employers.active_partner_of
+            self.listing_result.accepted, address_holders(connection), self._employers.active_partner_of
         )
         written += write_affiliations(connection, found, over=self._read_or_gone, now=now)
         # At once: an address that moved must not go on counting for somebody if the chain ends before users are read.
@@ -207,8 +209,8 @@ def contacts(context: dg.AssetExecutionContext, lms: Connections) -> dg.Material
         with lms.impartner() as client:
             sync.read(client)
             step.used(client.http)
-        step.write(sync.write, **sync.intake.outcome())
-        describe(step, sync.intake)
+        step.write(sync.write, **sync.listing_result.outcome())
+        describe(step, sync.listing_result)
         without_partner = sum(row["partner_id"] is None for row in sync.rows)
-        duplicates = sum(each.kind == "duplicate" for each in sync.intake.rejected)
+        duplicates = sum(each.kind == "duplicate" for each in sync.listing_result.rejected)
         return step.result(len(sync.rows), without_partner=without_partner, duplicate_emails=duplicates)

@@ -7,8 +7,8 @@ from typing import Any
 import dagster as dg
 
 from lms_assets.assets.asset import asset_of
-from lms_assets.assets.confirmation import confirm_absent, lms_by_id
-from lms_assets.assets.listing_sync import Intake, describe, refuse_too_many_bad, take_in
+from lms_assets.assets.confirmation import confirm_missing, lms_by_id
+from lms_assets.assets.listing_sync import ListingResult, describe, refuse_too_many_bad, take_in
 from lms_assets.assets.sync_run import Step, sync_step
 from lms_assets.assets.tier_1_foundation.course_categories import write_categories
 from lms_assets.domain.records.courses import (
@@ -33,7 +33,7 @@ SHOWN = 20
 
 
 class CoursePoints:
-    """`read` first; then `intake` and `catalogue` say what came, and `write` does all the writing.
+    """`read` first; then `listing_result` and `catalogue` say what came, and `write` does all the writing.
 
     Raises (from `read`):
         VendorError: the properties could not be read.
@@ -42,7 +42,7 @@ class CoursePoints:
 
     def __init__(self, step: Step) -> None:
         self._step = step
-        self.intake: Intake[CourseProperties]
+        self.listing_result: ListingResult[CourseProperties]
         self.catalogue: list[CatalogueCourse] = []
         self._left: set[str] = set()
         self._without_category = 0
@@ -52,9 +52,9 @@ class CoursePoints:
         step = self._step
         with step.warehouse.read() as connection:
             stored = {row.id: row for row in reading.courses(connection)}
-        self.intake, self._left = _take_in(step, client, {row.id: row.npcu_value for row in stored.values()})
-        refuse_too_many_bad(step, self.intake, step.rules)
-        for properties in self.intake.accepted:
+        self.listing_result, self._left = _take_in(step, client, {row.id: row.npcu_value for row in stored.values()})
+        refuse_too_many_bad(step, self.listing_result, step.rules)
+        for properties in self.listing_result.accepted:
             known = stored.get(properties.course_id)
             course = Course(known.id, known.name, None, known.status) if known else None
             self.catalogue.append(merge_course(course, properties))
@@ -64,7 +64,7 @@ class CoursePoints:
         now = self._step.now
         kept = [
             {"course_id": each.course_id, "npcu_value": each.npcu.value, "property_data": each.property_data}
-            for each in self.intake.accepted
+            for each in self.listing_result.accepted
         ]
         rows = [asdict(course) for course in self.catalogue]
         # The courses first: a portal's properties may refer to them.
@@ -74,7 +74,7 @@ class CoursePoints:
         counts += update_existing(connection, lms_courses, left, key=("id",), now=now)
         self._without_category = write_categories(connection, self._step.rules, now)
         properties = upsert(connection, course_properties, kept, key=("course_id",), now=now)
-        return replace(counts, misfits=(*counts.misfits, *properties.misfits))
+        return replace(counts, rejected_rows=(*counts.rejected_rows, *properties.rejected_rows))
 
     def figures(self) -> dict[str, Any]:
         """How many courses are certifications, and what is odd about them."""
@@ -89,7 +89,7 @@ class CoursePoints:
 
 def _take_in(
     step: Step, client: NorthpassClient, points: Mapping[str, int]
-) -> tuple[Intake[CourseProperties], set[str]]:
+) -> tuple[ListingResult[CourseProperties], set[str]]:
     """Read every course's properties; where one has fewer points than are stored, read all of them once more.
 
     When the two readings differ about one of these, all of them are left out, so that their stored points stay, and
@@ -102,27 +102,33 @@ def _take_in(
         What was read, and the courses with stored points that the list surely no longer has.
     """
     first_load = not any(points.values())
-    intake = take_in(step, client.course_properties, course_properties_from_record, "courses", again=first_load)
-    poorer = {each.course_id: each.npcu for each in intake.accepted if each.npcu.value < points.get(each.course_id, 0)}
-    missing = _missing(intake, points)
+    listing_result = take_in(step, client.course_properties, course_properties_from_record, "courses", again=first_load)
+    poorer = {
+        each.course_id: each.npcu for each in listing_result.accepted if each.npcu.value < points.get(each.course_id, 0)
+    }
+    missing = _missing(listing_result, points)
     if not poorer and not missing:
-        return intake, set()
+        return listing_result, set()
     second = take_in(step, client.course_properties, course_properties_from_record, "courses")
     again = {each.course_id: each.npcu for each in second.accepted if each.course_id in poorer}
     doubt = why_readings_prove_nothing(poorer, again, second_is_complete=second.complete)
     if doubt is not None:
-        intake.accepted = [each for each in intake.accepted if each.course_id not in poorer]
-        intake.proven_incomplete(f"of {len(poorer)} courses with fewer points {doubt}; theirs stay as they were")
+        listing_result.accepted = [each for each in listing_result.accepted if each.course_id not in poorer]
+        listing_result.proven_incomplete(
+            f"of {len(poorer)} courses with fewer points {doubt}; theirs stay as they were"
+        )
     if missing - _missing(second, points):
-        intake.proven_incomplete("a course that the list lacked is there when it is read again; all points stay")
-    listed = {each.course_id for each in intake.accepted}
+        listing_result.proven_incomplete(
+            "a course that the list lacked is there when it is read again; all points stay"
+        )
+    listed = {each.course_id for each in listing_result.accepted}
     source = lms_by_id(step, client, client.one_course_properties, convert=course_properties_from_record, known=listed)
-    return intake, confirm_absent(intake, source, missing)
+    return listing_result, confirm_missing(listing_result, source, missing)
 
 
-def _missing(intake: Intake[CourseProperties], points: Mapping[str, int]) -> set[str]:
+def _missing(listing_result: ListingResult[CourseProperties], points: Mapping[str, int]) -> set[str]:
     """Courses with stored points that a reading of the list did not show."""
-    seen = {each.course_id for each in intake.accepted} | intake.bad_ids
+    seen = {each.course_id for each in listing_result.accepted} | listing_result.bad_ids
     return {course_id for course_id, value in points.items() if value and course_id not in seen}
 
 
@@ -134,6 +140,6 @@ def course_npcu(context: dg.AssetExecutionContext, lms: Connections) -> dg.Mater
         with lms.northpass() as client:
             points.read(client)
             step.used(client.http)
-        step.write(points.write, **points.intake.outcome())
-        describe(step, points.intake)
+        step.write(points.write, **points.listing_result.outcome())
+        describe(step, points.listing_result)
         return step.result(len(points.catalogue), **points.figures())

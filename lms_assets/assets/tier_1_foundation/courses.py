@@ -24,16 +24,16 @@ def courses(context: dg.AssetExecutionContext, lms: Connections) -> dg.Materiali
         with step.warehouse.read() as connection:
             known = reading.known_course_ids(connection)
         with lms.northpass() as client:
-            intake = take_in(step, client.courses, course_from_record, "courses", again=not known)
+            listing_result = take_in(step, client.courses, course_from_record, "courses", again=not known)
             step.used(client.http)
-        refuse_too_many_bad(step, intake, step.rules)
-        rows = [asdict(course) | {"name": course.name or course.id} for course in intake.accepted]
+        refuse_too_many_bad(step, listing_result, step.rules)
+        rows = [asdict(course) | {"name": course.name or course.id} for course in listing_result.accepted]
 
         def write(connection: Connection) -> SyncCounts:
             counts = upsert(connection, lms_courses, rows, key=("id",), now=step.now)
             write_categories(connection, step.rules, step.now)
             return counts
 
-        step.write(write, **intake.outcome())
-        describe(step, intake)
+        step.write(write, **listing_result.outcome())
+        describe(step, listing_result)
         return step.result(len(rows))

@@ -1,4 +1,4 @@
-"""One sync of the partners: accounts read and judged, what leaves confirmed, names settled, all written at once."""
+"""One sync of the partners: accounts read and judged, what leaves confirmed, names resolved, all written at once."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -7,11 +7,11 @@ from typing import Any, TypeVar
 import dagster as dg
 
 from lms_assets.assets.asset import asset_of
-from lms_assets.assets.confirmation import confirm_absent, confirm_changed
+from lms_assets.assets.confirmation import confirm_changed, confirm_missing
 from lms_assets.assets.crm_fields import ACCOUNT_FIELDS
 from lms_assets.assets.crm_records import CrmSource, Lookup, take_in_all
 from lms_assets.assets.deactivation_limit import stop_if_too_many
-from lms_assets.assets.listing_sync import Intake, describe, is_excluded, refuse_too_many_bad
+from lms_assets.assets.listing_sync import ListingResult, describe, is_excluded, refuse_too_many_bad
 from lms_assets.assets.sync_run import Step, sync_step
 from lms_assets.domain.records.contacts import StoredContact
 from lms_assets.domain.records.partner_rows import NAME_LIMIT, StoredPartner
@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 class PartnerSync:
-    """`read` first; then `intake` and `assignment` say what came, and `write` does all the writing.
+    """`read` first; then `listing_result` and `assignment` say what came, and `write` does all the writing.
 
     Raises (from `read`):
         VendorError: accounts could not be read.
@@ -37,7 +37,7 @@ class PartnerSync:
 
     def __init__(self, step: Step) -> None:
         self._step = step
-        self.intake: Intake[Partner]
+        self.listing_result: ListingResult[Partner]
 
     def read(self, client: ImpartnerClient) -> None:
         """Read every account and work out what is to be written."""
@@ -53,10 +53,12 @@ class PartnerSync:
             lambda record: partner_from_account(record, step.rules, regions),
             lambda partner: partner.impartner_id,
         )
-        self.intake = take_in_all(step, source, "accounts", first_load=not stored)
-        refuse_too_many_bad(step, self.intake, step.rules)
-        gone = leaving(self.intake, source, active)
-        self.assignment = assign_partner_rows(self.intake.accepted, stored, complete=self.intake.complete)
+        self.listing_result = take_in_all(step, source, "accounts", first_load=not stored)
+        refuse_too_many_bad(step, self.listing_result, step.rules)
+        gone = leaving(self.listing_result, source, active)
+        self.assignment = assign_partner_rows(
+            self.listing_result.accepted, stored, complete=self.listing_result.complete
+        )
         kept = {row_id for row_id, _ in self.assignment.rows}
         self._leaving = {row_id for crm_id in gone for row_id in active[crm_id]} - kept
         stop_if_too_many(step, "partners", sum(row.is_active for row in stored), self._leaving)
@@ -100,13 +102,13 @@ def rows_by_crm_id(stored: Iterable[StoredPartner | StoredContact]) -> dict[int,
     return found
 
 
-def leaving(intake: Intake[T], source: CrmSource[T], active: Mapping[int, set[int]]) -> set[int]:
+def leaving(listing_result: ListingResult[T], source: CrmSource[T], active: Mapping[int, set[int]]) -> set[int]:
     """CRM ids of active rows that are gone or that a rule leaves out now, each confirmed by asking for it."""
-    by_id = source.by_id(source.ids(intake))
-    gone = confirm_absent(intake, by_id, set(active) - source.ids(intake))
-    left_out = {crm_id for crm_id in active if str(crm_id) in intake.excluded_ids}
-    excluded = confirm_changed(intake, by_id, left_out, is_excluded)
-    return gone | excluded if intake.complete else set()
+    by_id = source.by_id(source.ids(listing_result))
+    gone = confirm_missing(listing_result, by_id, set(active) - source.ids(listing_result))
+    left_out = {crm_id for crm_id in active if str(crm_id) in listing_result.excluded_ids}
+    excluded = confirm_changed(listing_result, by_id, left_out, is_excluded)
+    return gone | excluded if listing_result.complete else set()
 
 
 @asset_of("partners", table="partners")
@@ -117,7 +119,7 @@ def partners(context: dg.AssetExecutionContext, lms: Connections) -> dg.Material
         with lms.impartner() as client:
             sync.read(client)
             step.used(client.http)
-        step.write(sync.write, **sync.intake.outcome())
-        describe(step, sync.intake)
+        step.write(sync.write, **sync.listing_result.outcome())
+        describe(step, sync.listing_result)
         findings = [f"{finding.entity_id}: {finding.problem}" for finding in sync.assignment.findings]
         return step.result(len(sync.assignment.rows), findings=findings[:20])

@@ -8,9 +8,9 @@ from typing import Any
 import dagster as dg
 
 from lms_assets.assets.asset import asset_of
-from lms_assets.assets.confirmation import confirm_absent, confirm_changed, lms_by_id
+from lms_assets.assets.confirmation import confirm_changed, confirm_missing, lms_by_id
 from lms_assets.assets.deactivation_limit import sample_beyond, stop_if_too_many
-from lms_assets.assets.listing_sync import Intake, describe, is_excluded, refuse_too_many_bad, take_in
+from lms_assets.assets.listing_sync import ListingResult, describe, is_excluded, refuse_too_many_bad, take_in
 from lms_assets.assets.sync_run import Step, sync_step
 from lms_assets.domain.linking.group_links import (
     GroupLink,
@@ -34,7 +34,7 @@ SHOWN = 50
 
 
 class GroupSync:
-    """`read` first; then `intake` and `links` say what came, and `write` does all the writing.
+    """`read` first; then `listing_result` and `links` say what came, and `write` does all the writing.
 
     Raises (from `read`):
         VendorError: groups could not be read, or not be asked for by id.
@@ -43,7 +43,7 @@ class GroupSync:
 
     def __init__(self, step: Step) -> None:
         self._step = step
-        self.intake: Intake[LmsGroup]
+        self.listing_result: ListingResult[LmsGroup]
         self.links: Mapping[str, GroupLink]
 
     def read(self, client: NorthpassClient) -> None:
@@ -58,15 +58,17 @@ class GroupSync:
         self._inactive = {row.id for row in stored_partners if not row.is_active}
         active = {row.id for row in self._stored.values() if row.is_active}
         convert = partial(group_from_record, rules=step.rules)
-        self.intake = take_in(step, client.groups, convert, "groups", again=not self._stored)
-        refuse_too_many_bad(step, self.intake, step.rules)
-        seen = {group.id for group in self.intake.accepted} | self.intake.excluded_ids
+        self.listing_result = take_in(step, client.groups, convert, "groups", again=not self._stored)
+        refuse_too_many_bad(step, self.listing_result, step.rules)
+        seen = {group.id for group in self.listing_result.accepted} | self.listing_result.excluded_ids
         limit = sample_beyond(step, "groups", len(active))
         source = lms_by_id(step, client, client.group, convert=convert, known=seen, sample_beyond=limit)
-        self._excluded = confirm_changed(self.intake, source, self.intake.excluded_ids & active, is_excluded)
-        self._gone = confirm_absent(self.intake, source, active - seen - self.intake.bad_ids)
+        self._excluded = confirm_changed(
+            self.listing_result, source, self.listing_result.excluded_ids & active, is_excluded
+        )
+        self._gone = confirm_missing(self.listing_result, source, active - seen - self.listing_result.bad_ids)
         stop_if_too_many(step, "groups", len(active), self._gone | self._excluded)
-        links = link_groups(self.intake.accepted, self._partners, self._overrides, step.rules)
+        links = link_groups(self.listing_result.accepted, self._partners, self._overrides, step.rules)
         self.links = {link.group_id: link for link in links}
         linked = {key: row.partner_id for key, row in self._stored.items() if row.is_active and row.partner_id}
         present = {partner.id for partner in self._partners if partner.is_active}
@@ -75,7 +77,7 @@ class GroupSync:
     def write(self, connection: Connection) -> SyncCounts:
         """Write who is listed, deactivate who is gone or left out."""
         now = self._step.now
-        rows = [self._row(group) | {"linked_at": now} for group in self.intake.accepted]
+        rows = [self._row(group) | {"linked_at": now} for group in self.listing_result.accepted]
         watched = ("partner_id", "is_active")
         stamp_changes(connection, lms_groups, rows, watched=watched, column="linked_at", now=now)
         counts = upsert(connection, lms_groups, rows, key=("id",), now=now, insert_only=("linked_at",))
@@ -103,7 +105,7 @@ class GroupSync:
 
     def figures(self) -> dict[str, Any]:
         """How the links came out, and which of them somebody should look at."""
-        dangling = dangling_overrides(self.intake.accepted, self._partners, self._overrides, self._step.rules)
+        dangling = dangling_overrides(self.listing_result.accepted, self._partners, self._overrides, self._step.rules)
         return {
             "linked": sum(link.partner_id is not None for link in self.links.values()),
             "links_lost": len(self._lost),
@@ -113,7 +115,7 @@ class GroupSync:
 
     def _links_table(self) -> dg.TableMetadataValue:
         """Links that somebody should look at, lowest score first: fuzzy ones, and those with several candidates."""
-        names = {group.id: group.name for group in self.intake.accepted}
+        names = {group.id: group.name for group in self.listing_result.accepted}
         unsure = [link for link in self.links.values() if link.method in {"fuzzy", "ambiguous"}]
         records = [
             dg.TableRecord(
@@ -139,6 +141,6 @@ def groups(context: dg.AssetExecutionContext, lms: Connections) -> dg.Materializ
         with lms.northpass() as client:
             sync.read(client)
             step.used(client.http)
-        step.write(sync.write, **sync.intake.outcome())
-        describe(step, sync.intake)
-        return step.result(len(sync.intake.accepted), **sync.figures())
+        step.write(sync.write, **sync.listing_result.outcome())
+        describe(step, sync.listing_result)
+        return step.result(len(sync.listing_result.accepted), **sync.figures())

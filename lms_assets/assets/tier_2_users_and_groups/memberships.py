@@ -16,11 +16,11 @@ from lms_assets.domain.records.users import LmsUser, user_from_person
 from lms_assets.domain.safety.deactivation_limit import Leaving, check_deactivation_limit
 from lms_assets.domain.safety.member_lists import count_gap, is_far_short, why_list_proves_nothing
 from lms_assets.resources import Connections
-from lms_assets.vendors.listing import Reading, Record, as_it_is, read_settled
+from lms_assets.vendors.listing import Reading, Record, as_it_is, read_until_stable
 from lms_assets.vendors.northpass.client import NorthpassClient
 from lms_assets.vendors.transport.errors import VendorError
 from lms_assets.warehouse import reading
-from lms_assets.warehouse.bookkeeping.failures import Failure
+from lms_assets.warehouse.bookkeeping.failures import RecordFailure
 from lms_assets.warehouse.engine import Connection
 from lms_assets.warehouse.reading import StoredGroup
 from lms_assets.warehouse.schema.tables import lms_users
@@ -50,13 +50,13 @@ class MemberLists:
 
     complete: dict[str, set[str]] = field(default_factory=dict)
     incomplete: dict[str, set[str]] = field(default_factory=dict)
-    failures: list[Failure] = field(default_factory=list)
+    failures: list[RecordFailure] = field(default_factory=list)
     gaps: dict[str, int] = field(default_factory=dict)
 
     def doubt(self, group_id: str, members: set[str], reason: str) -> None:
         """Take the members seen, conclude nothing from who is missing, and say why."""
         self.incomplete[group_id] = members
-        self.failures.append(Failure("group_members", group_id, reason))
+        self.failures.append(RecordFailure("group_members", group_id, reason))
 
     def details(self) -> dict[str, Any]:
         """What the sync's log keeps."""
@@ -129,7 +129,9 @@ class _Judge:
             record = self.client.group(group.id)
             if record is None:
                 return "the group is gone; its members go with it at the next sync of groups"
-            again = read_settled(lambda: self.client.memberships(group.id, otherwise=True), convert=as_it_is)
+            again = read_until_stable(
+                lambda: self.client.memberships(group.id, alternate_paging=True), convert=as_it_is
+            )
         except VendorError as error:
             if error.stops_everything:
                 raise
@@ -218,7 +220,7 @@ class MembershipSync:
         refused = SyncCounts()
         if self.unlisted:
             people = upsert(connection, lms_users, [asdict(user) for user in self.unlisted], key=("id",), now=now)
-            refused = SyncCounts(misfits=people.misfits)
+            refused = SyncCounts(rejected_rows=people.rejected_rows)
             link_contacts_to_users(connection, now)
         mark_members_read(connection, lists.complete, now=now)
         counts = sync_members(connection, lists.complete, now=now)

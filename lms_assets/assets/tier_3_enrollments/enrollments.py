@@ -15,18 +15,18 @@ from lms_assets.assets.sync_run import Step, sync_step
 from lms_assets.assets.tier_3_enrollments.people_to_read import people_to_read
 from lms_assets.assets.tier_3_enrollments.transcripts import (
     KnownEnrollments,
-    TranscriptTour,
+    TranscriptBatch,
     read_transcripts,
     refuse_if_nobody_is_found,
     staged_reads,
     too_many_unread,
 )
-from lms_assets.assets.upstream_checks import stop_at_red_gates
+from lms_assets.assets.upstream_checks import require_upstream_checks
 from lms_assets.domain.records.transcripts import TranscriptRead
 from lms_assets.resources import Connections
 from lms_assets.vendors.northpass.client import NorthpassClient
 from lms_assets.warehouse import reading
-from lms_assets.warehouse.bookkeeping.failures import Failure
+from lms_assets.warehouse.bookkeeping.failures import RecordFailure
 from lms_assets.warehouse.engine import Connection
 from lms_assets.warehouse.schema.tables import lms_enrollments, lms_users
 from lms_assets.warehouse.state.enrollment_weeks import write_weeks
@@ -41,14 +41,14 @@ class EnrollmentSync:
 
     Raises (from `read`):
         VendorError: the vendor is down, or too many transcripts could not be read; what was read stays staged.
-        MassDeactivationStopped: more enrollments would go than the fuse allows.
+        MassDeactivationStopped: more enrollments would go than the deactivation limit allows.
     """
 
     def __init__(self, step: Step, weeks: list[str]) -> None:
         self._step = step
         self._weeks = weeks
         self._staging_key = f"{step.chain_key}/{weeks[0]}/{weeks[-1]}"
-        self._tour = TranscriptTour()
+        self._batch = TranscriptBatch()
         self._people: list[str] = []
         self._read_at: dict[str, datetime] = {}
         self._learning: dict[date, tuple[int, int]] = {}
@@ -71,11 +71,11 @@ class EnrollmentSync:
             total = reading.row_count(connection, lms_enrollments)
             others = sorted(reading.active_ids(connection, lms_users) - set(people))
         self._people = people
-        self._tour = read_transcripts(step, client, people, known, self._staging_key)
-        refuse_if_nobody_is_found(client, self._tour, others)
-        problem = too_many_unread(len(self._tour.unread), len(people), step.rules.bad_record_share)
+        self._batch = read_transcripts(step, client, people, known, self._staging_key)
+        refuse_if_nobody_is_found(client, self._batch, others)
+        problem = too_many_unread(len(self._batch.unread), len(people), step.rules.bad_record_share)
         if problem:
-            unread, now = list(self._tour.unread), step.now
+            unread, now = list(self._batch.unread), step.now
             step.warehouse.in_transaction(lambda connection: mark_unread(connection, unread, now=now))
             raise problem
         self.reads = list(staged_reads(step, self._staging_key))
@@ -94,9 +94,9 @@ class EnrollmentSync:
         self._step.warehouse.in_transaction(work)
 
     @property
-    def failures(self) -> list[Failure]:
+    def failures(self) -> list[RecordFailure]:
         """People whose transcript could not be read, and records set aside."""
-        return [*self._tour.failures, *failures_of(each for read in self.reads for each in read.rejected)]
+        return [*self._batch.failures, *failures_of(each for read in self.reads for each in read.rejected)]
 
     @property
     def details(self) -> dict[str, Any]:
@@ -104,8 +104,8 @@ class EnrollmentSync:
         return {
             "people_due": len(self._people),
             "everybody": self.everybody,
-            "people_unread": len(self._tour.unread),
-            "people_resumed": self._tour.resumed,
+            "people_unread": len(self._batch.unread),
+            "people_resumed": self._batch.resumed,
         }
 
     def figures(self) -> dict[str, Any]:
@@ -113,11 +113,11 @@ class EnrollmentSync:
         kinds = [each.kind for read in self.reads for each in read.rejected]
         return {
             "rows_read": sum(len(read.enrollments) for read in self.reads),
-            "people_read": self._tour.read,
+            "people_read": self._batch.read,
             "everybody_was_read": self._everybody_read,
-            "people_resumed": self._tour.resumed,
-            "people_unread": len(self._tour.unread),
-            "people_gone": len(self._tour.gone),
+            "people_resumed": self._batch.resumed,
+            "people_unread": len(self._batch.unread),
+            "people_gone": len(self._batch.gone),
             "transcripts_not_sure": sum(read.outcome == "partial" for read in self.reads),
             "transcripts_of_unknown_courses": kinds.count("unknown_course"),
             "unreadable_records": kinds.count("bad"),
@@ -184,7 +184,7 @@ def enrollments(context: dg.AssetExecutionContext, lms: Connections) -> dg.Mater
     is nothing to read, and the run fails instead of passing in silence.
     """
     with sync_step(context, lms, "enrollments") as step:
-        stop_at_red_gates(step)
+        require_upstream_checks(step)
         sync = EnrollmentSync(step, weeks_of(context))
         with lms.northpass() as client:
             sync.read(client)

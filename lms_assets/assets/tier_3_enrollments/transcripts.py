@@ -9,10 +9,10 @@ from datetime import datetime
 from lms_assets.assets.sync_run import Step
 from lms_assets.domain.records.transcripts import Enrollment, TranscriptRead, from_json, read_transcript, to_json
 from lms_assets.domain.safety.confirmation import why_readings_prove_nothing
-from lms_assets.vendors.listing import as_it_is, read_settled
+from lms_assets.vendors.listing import as_it_is, read_until_stable
 from lms_assets.vendors.northpass.client import NorthpassClient
 from lms_assets.vendors.transport.errors import RecordNotFound, TransientVendorError, VendorError
-from lms_assets.warehouse.bookkeeping.failures import Failure
+from lms_assets.warehouse.bookkeeping.failures import RecordFailure
 from lms_assets.warehouse.state.transcript_staging import Staged, put_staged, staged_ids, staged_transcripts
 
 KEPT_AT_ONCE = 50
@@ -20,7 +20,7 @@ CONTROLS = 3
 
 
 @dataclass
-class TranscriptTour:
+class TranscriptBatch:
     """What reading came to. `unread` people keep their stored enrollments; each is named in `failures`.
 
     `with_rows`: transcripts that hold anything. `gone`: not found twice over, as transcript and as person; the sync of
@@ -32,7 +32,7 @@ class TranscriptTour:
     with_rows: int = 0
     gone: list[str] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
+    failures: list[RecordFailure] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class KnownEnrollments:
 
 def read_transcripts(
     step: Step, client: NorthpassClient, people: Collection[str], known: KnownEnrollments, staging_key: str
-) -> TranscriptTour:
+) -> TranscriptBatch:
     """Read the transcripts of these people into the staging table, leaving out those it already holds.
 
     Raises:
@@ -58,27 +58,27 @@ def read_transcripts(
     with step.warehouse.read() as connection:
         done = staged_ids(connection, staging_key)
     todo = [person_id for person_id in people if person_id not in done]
-    tour = TranscriptTour(resumed=len(people) - len(todo))
-    if tour.resumed:
-        step.context.log.info(f"Resumed: {tour.resumed:,} transcripts were read before, {len(todo):,} are left")
+    batch = TranscriptBatch(resumed=len(people) - len(todo))
+    if batch.resumed:
+        step.context.log.info(f"Resumed: {batch.resumed:,} transcripts were read before, {len(todo):,} are left")
     buffer: list[TranscriptRead] = []
     try:
         results = client.for_each(todo, _reader(client, known))
         for person_id, result in step.counted(results, "transcripts", len(todo)):
             if isinstance(result, VendorError):
-                _note_unread(tour, person_id, result)
+                _note_unread(batch, person_id, result)
                 continue
-            tour.read += 1
-            tour.with_rows += bool(result.enrollments)
+            batch.read += 1
+            batch.with_rows += bool(result.enrollments)
             if result.outcome == "gone":
-                tour.gone.append(person_id)
+                batch.gone.append(person_id)
                 continue
             buffer.append(result)
             if len(buffer) >= KEPT_AT_ONCE:
                 _keep(step, staging_key, buffer)
     finally:
         _keep(step, staging_key, buffer)
-    return tour
+    return batch
 
 
 def _reader(client: NorthpassClient, known: KnownEnrollments) -> Callable[[str], TranscriptRead]:
@@ -94,7 +94,7 @@ def _reader(client: NorthpassClient, known: KnownEnrollments) -> Callable[[str],
         if first is not None and (first.outcome != "complete" or not _loses_something(first, known)):
             return first
         # In another way this time, so that what went wrong does not say the same thing twice.
-        second = _read_once(client, person_id, known, otherwise=True)
+        second = _read_once(client, person_id, known, alternate_paging=True)
         if first is not None and second is None and client.person(person_id) is None:
             return TranscriptRead(person_id, "gone")
         if first is None and second is not None and not _loses_something(second, known):
@@ -111,11 +111,13 @@ def _reader(client: NorthpassClient, known: KnownEnrollments) -> Callable[[str],
 
 
 def _read_once(
-    client: NorthpassClient, person_id: str, known: KnownEnrollments, *, otherwise: bool = False
+    client: NorthpassClient, person_id: str, known: KnownEnrollments, *, alternate_paging: bool = False
 ) -> TranscriptRead | None:
     """The transcript as it is read now; None for a 404: the person has none, or is gone (Northpass API, endpoints)."""
     try:
-        reading = read_settled(lambda: client.transcript(person_id, otherwise=otherwise), convert=as_it_is)
+        reading = read_until_stable(
+            lambda: client.transcript(person_id, alternate_paging=alternate_paging), convert=as_it_is
+        )
     except RecordNotFound:
         return None
     return read_transcript(person_id, reading.records, known.course_ids, complete=reading.complete)
@@ -140,10 +142,10 @@ def _without_lost_completions(read: TranscriptRead, known: KnownEnrollments) -> 
     return tuple(each for each in read.enrollments if each.id not in known.completed or completions[each.id])
 
 
-def _note_unread(tour: TranscriptTour, person_id: str, error: VendorError) -> None:
-    tour.unread.append(person_id)
-    tour.failures.append(
-        Failure("transcript", person_id, f"{type(error).__name__}: {error.problem}", http_status=error.status)
+def _note_unread(batch: TranscriptBatch, person_id: str, error: VendorError) -> None:
+    batch.unread.append(person_id)
+    batch.failures.append(
+        RecordFailure("transcript", person_id, f"{type(error).__name__}: {error.problem}", http_status=error.status)
     )
 
 
@@ -156,13 +158,13 @@ def _keep(step: Step, staging_key: str, buffer: list[TranscriptRead]) -> None:
     buffer.clear()
 
 
-def refuse_if_nobody_is_found(client: NorthpassClient, tour: TranscriptTour, others: Sequence[str]) -> None:
+def refuse_if_nobody_is_found(client: NorthpassClient, batch: TranscriptBatch, others: Sequence[str]) -> None:
     """When people are gone and nobody has a transcript, ask for some others; if those are not found either, stop.
 
     Raises:
         TransientVendorError: the vendor finds nobody at all.
     """
-    if not tour.gone or tour.with_rows or not others:
+    if not batch.gone or batch.with_rows or not others:
         return
     if all(client.person(person_id) is None for person_id in others[:CONTROLS]):
         problem = "everybody asked for is not found"

@@ -10,7 +10,7 @@ import dagster as dg
 from lms_assets.assets.asset import asset_of
 from lms_assets.assets.clocks import compare_clocks
 from lms_assets.assets.sync_run import Step, sync_step
-from lms_assets.assets.upstream_checks import stop_at_red_gates
+from lms_assets.assets.upstream_checks import require_upstream_checks
 from lms_assets.domain.counting.certifications import (
     PartnerCounts,
     assess,
@@ -125,7 +125,7 @@ def partner_cert_counts(context: dg.AssetExecutionContext, lms: Connections) -> 
     The instant is the chain's start, or that of the newest counting where a resumed chain began before it.
     """
     with sync_step(context, lms, "partner_cert_counts") as step:
-        stop_at_red_gates(step)
+        require_upstream_checks(step)
         compare_clocks(step, lms)
         with step.warehouse.read() as connection:
             counted = last_counted(connection)

@@ -10,7 +10,7 @@ import dagster as dg
 from lms_assets.assets.asset import asset_of
 from lms_assets.assets.clocks import compare_clocks
 from lms_assets.assets.sync_run import Step, sync_step
-from lms_assets.assets.upstream_checks import stop_at_red_gates
+from lms_assets.assets.upstream_checks import require_upstream_checks
 from lms_assets.domain.counting.push_plan import (
     PushItem,
     compare_read_back,
@@ -29,7 +29,7 @@ from lms_assets.resources import Connections
 from lms_assets.vendors.impartner.client import ImpartnerClient
 from lms_assets.vendors.transport.errors import VendorError
 from lms_assets.warehouse import reading
-from lms_assets.warehouse.bookkeeping.failures import Failure
+from lms_assets.warehouse.bookkeeping.failures import RecordFailure
 from lms_assets.warehouse.engine import Connection, Warehouse
 from lms_assets.warehouse.reading.foundation import stored_partner_counts
 from lms_assets.warehouse.state.baselines import remember_pushed_total
@@ -98,7 +98,7 @@ class Push:
         self.planned = plan_of(step.warehouse, step.rules, portal_url=portal_url)
         self.sent = 0
         self.confirmed: set[int] = set()
-        self.failures: list[Failure] = []
+        self.failures: list[RecordFailure] = []
 
     def refuse_sudden_fall(self, client: ImpartnerClient, items: Sequence[PushItem]) -> None:
         """At the very first push, compare with what the CRM shows: somebody else kept these counts until now.
@@ -161,7 +161,7 @@ class Push:
 
         self._step.warehouse.in_transaction(work)
         self.confirmed |= set(confirmed)
-        self.failures += [Failure("partner", str(each), reason) for each, reason in sorted(refused.items())]
+        self.failures += [RecordFailure("partner", str(each), reason) for each, reason in sorted(refused.items())]
 
     def figures(self, items: Sequence[PushItem]) -> dict[str, Any]:
         """What became of the differences, and whom the CRM was not told of."""
@@ -212,7 +212,7 @@ def pushed_partner_cert_counts(context: dg.AssetExecutionContext, lms: Connectio
         if settings.push_dry_run:
             step.write(lambda _: SyncCounts(), details={"dry_run": True, "differing": len(items)})
             return step.result(partners, dry_run=True, differing=len(items), differences=push.as_table(items))
-        stop_at_red_gates(step)
+        require_upstream_checks(step)
         compare_clocks(step, lms)
         with lms.impartner() as client:
             push.refuse_sudden_fall(client, items)

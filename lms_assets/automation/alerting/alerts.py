@@ -22,8 +22,8 @@ from lms_assets.automation.alerting.collect import Look, look
 from lms_assets.checks.incidents import incident_evaluations
 from lms_assets.domain.operations.alert_messages import Message, begun, over
 from lms_assets.domain.operations.check_warnings import Level, Risen, Warned, digest_is_due, digest_of, follow, key_of
-from lms_assets.domain.operations.incident import Kind, Trouble, patient
-from lms_assets.domain.operations.incident_detection import find_troubles
+from lms_assets.domain.operations.incident import FoundIncident, Kind, past_grace_period
+from lms_assets.domain.operations.incident_detection import find_incidents
 from lms_assets.domain.operations.odd_rows import unreadable_rows
 from lms_assets.redaction import redact
 from lms_assets.resources import Connections
@@ -43,7 +43,7 @@ from lms_assets.warehouse.bookkeeping.redaction import scrub
 from lms_assets.warehouse.engine import Connection, Warehouse
 from lms_assets.warehouse.state.sync_state import get_state, put_state, set_aside_unreadable
 
-_FIRST_SEEN = "troubles_first_seen"
+_FIRST_SEEN = "incidents_first_seen"
 _LEVELS = "warnings_known"
 _DIGEST = "daily_digest_sent_on"
 _HEARTBEAT = "heartbeat_for_chain"
@@ -55,7 +55,7 @@ BODY_LENGTH = 4000
 
 
 @dataclass(frozen=True)
-class Watchman:
+class IncidentMonitor:
     """Looks at the state of things and tells people. `log` gets what concerns the channels themselves."""
 
     instance: dg.DagsterInstance
@@ -63,25 +63,25 @@ class Watchman:
     settings: Settings
     log: logging.Logger
 
-    def look_after(self, now: datetime) -> tuple[Incident, ...]:
+    def collect_and_report(self, now: datetime) -> tuple[Incident, ...]:
         """Compare what is wrong now with what was, tell people of the difference; gives the open incidents."""
         seen = look(self.instance, self.warehouse, now)
-        self.warehouse.in_transaction(lambda connection: self._settle(connection, seen, now))
+        self.warehouse.in_transaction(lambda connection: self._record(connection, seen, now))
         self._send(now)
         self._call_heartbeat(seen.chain, now)
         with self.warehouse.read() as connection:
             return open_incidents(connection)
 
-    def _settle(self, connection: Connection, seen: Look, now: datetime) -> None:
+    def _record(self, connection: Connection, seen: Look, now: datetime) -> None:
         """Open and close incidents, and write what people are to be told, in one transaction."""
         set_aside_unreadable(connection, _OWN_STATES, now=now)
         first_seen = _instants(get_state(connection, _FIRST_SEEN))
         risen, known = self._follow_warnings(connection, seen, now)
-        found = (*find_troubles(replace(seen.facts, risen=risen)), *unreadable_rows(seen.odd_rows, now))
-        troubles, first_seen = patient(found, first_seen, now)
+        found = (*find_incidents(replace(seen.facts, risen=risen)), *unreadable_rows(seen.odd_rows, now))
+        incidents, first_seen = past_grace_period(found, first_seen, now)
         seen_as_text = {key: at.isoformat() for key, at in first_seen.items()}
         put_state(connection, _FIRST_SEEN, seen_as_text, now=now)
-        update_incidents(connection, troubles, seen.undecided, now=now, untold=known)
+        update_incidents(connection, incidents, seen.undecided, now=now, untold=known)
         announced = incidents_to_announce(connection)
         messages = [self._message(incident) for incident in announced]
         if not self.settings.alert_urls:
@@ -192,31 +192,31 @@ def _levels(stored: Any) -> dict[str, Level]:
 
 def update_incidents(
     connection: Connection,
-    troubles: Iterable[Trouble],
+    incidents: Iterable[FoundIncident],
     undecided: frozenset[Kind],
     *,
     now: datetime,
     untold: frozenset[str] = frozenset(),
 ) -> None:
-    """Make the open incidents equal to the troubles; kinds that are undecided stay as they are.
+    """Make the open incidents equal to the incidents; kinds that are undecided stay as they are.
 
     Args:
         untold: keys whose end nobody is told of, as nobody resolved them.
     """
     known = {incident.key: incident for incident in open_incidents(connection)}
-    found = {trouble.key: trouble for trouble in troubles}
-    wanted = {key: trouble for key, trouble in found.items() if trouble.kind not in undecided}
+    found = {found_incident.key: found_incident for found_incident in incidents}
+    wanted = {key: found_incident for key, found_incident in found.items() if found_incident.kind not in undecided}
     for key, incident in known.items():
         if key not in found and incident.kind not in undecided:
             close_incident(connection, key, now=now)
             if key in untold:
                 mark_announced(connection, [replace(incident, closed_at=now)], now=now)
-    for key, trouble in wanted.items():
+    for key, found_incident in wanted.items():
         before = known.get(key)
-        if before is not None and before.details.get("grade", "") != trouble.grade:
-            # Better or worse than what people were told: told anew, without calling the one before well again.
+        if before is not None and before.details.get("grade", "") != found_incident.grade:
+            # Better or worse than what people were told: told again, without calling the one before resolved.
             close_incident(connection, key, now=now)
-        raise_incident(connection, key, trouble.kind, now=now, details=trouble.as_details())
+        raise_incident(connection, key, found_incident.kind, now=now, details=found_incident.as_details())
 
 
 def notify(url: str, message: Outgoing) -> bool:
@@ -234,10 +234,10 @@ def notify(url: str, message: Outgoing) -> bool:
 
 
 def look_after_quietly(instance: dg.DagsterInstance, warehouse: Warehouse, settings: Settings, now: datetime) -> None:
-    """One look after a run from a terminal, for machines without a daemon; trouble with it is logged, never raised."""
+    """One look after a run from a terminal, for machines without a daemon; incident with it is logged, never raised."""
     log = logging.getLogger(__name__)
     try:
-        Watchman(instance, warehouse, settings, log).look_after(now)
+        IncidentMonitor(instance, warehouse, settings, log).collect_and_report(now)
     except Exception as error:  # noqa: BLE001 - the run is over and has its own outcome
         log.warning("Incidents could not be looked after: %s", scrub(redact(str(error), settings.secrets), 500))
 
@@ -250,8 +250,8 @@ def look_after_quietly(instance: dg.DagsterInstance, warehouse: Warehouse, setti
 def open_incidents_sensor(context: dg.SensorEvaluationContext, lms: Connections) -> dg.SensorResult | dg.SkipReason:
     """Look after everything once, and bring the checks in the UI up to date."""
     with lms.warehouse() as warehouse:
-        watchman = Watchman(context.instance, warehouse, lms.settings(), logging.getLogger(__name__))
-        incidents = watchman.look_after(lms.now())
+        monitor = IncidentMonitor(context.instance, warehouse, lms.settings(), logging.getLogger(__name__))
+        incidents = monitor.collect_and_report(lms.now())
     shown: dict[str, Any] = json.loads(context.cursor or "{}")
     evaluations, now_shown = incident_evaluations(incidents, shown)
     if not evaluations:

@@ -14,14 +14,20 @@ import dagster as dg
 from lms_assets.automation.alerting.hand_runs import failed_materializations
 from lms_assets.automation.alerting.schedule_health import silent_instigators
 from lms_assets.automation.chain_log import CHAIN_NAME, state_of
-from lms_assets.automation.check_history import last_verdict
+from lms_assets.automation.check_history import last_result
 from lms_assets.automation.event_mapping import chain_events, failure_message
-from lms_assets.automation.jobs import ASSETS_OF_JOBS, JOBS, LANES, REPORTS_JOB
-from lms_assets.checks.specs import CHECKS, CheckLine, ancestors
+from lms_assets.automation.jobs import ASSETS_OF_JOBS, CONCURRENCY_GROUPS, JOBS, REPORTS_JOB
+from lms_assets.checks.specs import CHECKS, CheckSpec, ancestors
 from lms_assets.domain.operations.chain_state import fold
 from lms_assets.domain.operations.check_warnings import Warned
 from lms_assets.domain.operations.incident import Kind
-from lms_assets.domain.operations.incident_detection import Facts, FailedGate, FailedRun, RefusedRecords, Stopped
+from lms_assets.domain.operations.incident_detection import (
+    Facts,
+    FailedBlockingCheck,
+    FailedRun,
+    RefusedRecords,
+    Stopped,
+)
 from lms_assets.domain.operations.report_incidents import HeldReports, UnknownMails, held_back
 from lms_assets.domain.operations.schedule import find_overdue
 from lms_assets.domain.safety.deactivation_limit import tells_of_mass_deactivation
@@ -36,7 +42,7 @@ from lms_assets.warehouse.engine import Connection, Warehouse
 from lms_assets.warehouse.state.pushed_values import push_memory
 
 SAMPLE = 10
-_OF_LANES: dict[str, frozenset[Kind]] = {
+_OF_GROUPS: dict[str, frozenset[Kind]] = {
     "learning": frozenset({"chain", "check", "warning", "mass_deactivation", "push", "job", "overdue"}),
     "leads": frozenset({"job", "warning", "overdue", "mass_deactivation"}),
     "reports": frozenset({"mail"}),
@@ -66,7 +72,7 @@ def look(instance: dg.DagsterInstance, warehouse: Warehouse, now: datetime) -> L
     facts = Facts(
         failed_runs=[*(_never_begun(instance, chain) or _failed_chain(chain)), *_failed_jobs(instance)],
         failed_materializations=failed_materializations(instance),
-        failed_gates=_failed_checks(instance, [line for line in CHECKS if line.blocking]),
+        failed_blocking_checks=_failed_checks(instance, [line for line in CHECKS if line.blocking]),
         failed_checks=_failed_checks(instance, [line for line in CHECKS if not line.blocking and not line.warning]),
         stopped=_stopped(latest),
         refused=refused,
@@ -125,17 +131,17 @@ def _why(instance: dg.DagsterInstance, run_id: str) -> str | None:
     return None
 
 
-def _failed_checks(instance: dg.DagsterInstance, lines: Iterable[CheckLine]) -> list[FailedGate]:
-    verdicts = [last_verdict(instance, line) for line in lines]
+def _failed_checks(instance: dg.DagsterInstance, lines: Iterable[CheckSpec]) -> list[FailedBlockingCheck]:
+    results = [last_result(instance, line) for line in lines]
     return [
-        FailedGate(each.line.asset, each.line.name, each.description, each.run_id, each.at, each.remedy)
-        for each in verdicts
+        FailedBlockingCheck(each.line.asset, each.line.name, each.description, each.run_id, each.at, each.remedy)
+        for each in results
         if each is not None and not each.passed
     ]
 
 
 def _warnings(instance: dg.DagsterInstance) -> tuple[Warned, ...]:
-    verdicts = [last_verdict(instance, line) for line in CHECKS if line.warning and not line.read_again]
+    results = [last_result(instance, line) for line in CHECKS if line.warning and not line.read_again]
     return tuple(
         Warned(
             each.line.asset,
@@ -147,7 +153,7 @@ def _warnings(instance: dg.DagsterInstance) -> tuple[Warned, ...]:
             each.run_id,
             each.line.costs_counts,
         )
-        for each in verdicts
+        for each in results
         if each is not None
     )
 
@@ -187,8 +193,8 @@ def _unknown_mails(connection: Connection) -> UnknownMails | None:
 
 def _undecided(instance: dg.DagsterInstance, now: datetime) -> frozenset[Kind]:
     undecided: frozenset[Kind] = frozenset()
-    for lane, kinds in _OF_LANES.items():
-        jobs = tuple(job for job, its_lane in LANES.items() if its_lane == lane)
+    for concurrency_group, kinds in _OF_GROUPS.items():
+        jobs = tuple(job for job, its_group in CONCURRENCY_GROUPS.items() if its_group == concurrency_group)
         if run_under_way(instance, jobs) or any(retry_is_coming(instance, job, now) for job in jobs):
             undecided |= kinds
     return undecided

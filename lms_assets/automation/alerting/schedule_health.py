@@ -48,7 +48,7 @@ def _problem(error: Any) -> str:
     while error is not None and error.cause is not None:
         error = error.cause
     said = error.message.strip() if error is not None else ""
-    return scrub(said.splitlines()[0], ERROR_LENGTH) if said else "without a word"
+    return scrub(said.splitlines()[0], ERROR_LENGTH) if said else "without a result"
 
 
 def _missing_tick(name: str, started: float | None, latest: float | None, now: datetime) -> datetime | None:

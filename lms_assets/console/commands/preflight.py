@@ -24,7 +24,7 @@ from lms_assets.warehouse.errors import SchemaNotCurrent, UpgradeRefused, Wareho
 
 
 @dataclass(frozen=True)
-class Line:
+class Finding:
     """One thing that was looked at; `problem` is None when it is well. A warning does not stop anything."""
 
     name: str
@@ -33,7 +33,7 @@ class Line:
     warning: bool = False
 
 
-def checks(settings: Settings) -> Iterator[Line]:
+def checks(settings: Settings) -> Iterator[Finding]:
     """Look at each thing in turn; nothing is written anywhere."""
     yield _line("rules", lambda: _rules(settings))
     yield _line("warehouse", lambda: _warehouse(settings))
@@ -43,11 +43,11 @@ def checks(settings: Settings) -> Iterator[Line]:
     if impartner.problem is None:
         yield _line("Impartner fields", lambda: _target_fields(settings))
     else:
-        yield Line("Impartner fields", "", "not looked at, as Impartner could not be asked")
+        yield Finding("Impartner fields", "", "not looked at, as Impartner could not be asked")
     yield _line("alerts", lambda: _alerts(settings))
     for name in settings.weak_secrets:
         note = "its secret is so short or common a text that logs cannot be kept free of it; choose a longer one"
-        yield Line(name, note, warning=True)
+        yield Finding(name, note, warning=True)
     yield _line("DAGSTER_HOME", _dagster_home)
 
 
@@ -55,13 +55,13 @@ class NotAsNeeded(Exception):
     """Something outside is not as it has to be; the message says what to do."""
 
 
-def _line(name: str, look: Callable[[], str]) -> Line:
+def _line(name: str, look: Callable[[], str]) -> Finding:
     try:
-        return Line(name, look())
+        return Finding(name, look())
     except ConfigurationError as error:
-        return Line(name, "", "; ".join(error.problems))
+        return Finding(name, "", "; ".join(error.problems))
     except (DagsterStateLost, NotAsNeeded, ClockDiffers, VendorError, WarehouseError) as error:
-        return Line(name, "", str(error))
+        return Finding(name, "", str(error))
 
 
 def _rules(settings: Settings) -> str:
@@ -165,5 +165,5 @@ def preflight_command(console: Console) -> int:
         well = well and line.problem is None
         mark = "[red]✗[/]" if line.problem is not None else "[yellow]![/]" if line.warning else "[green]✓[/]"
         console.print(f"{mark} {line.name:<18}{quoted(line.problem or line.note)}", highlight=False, soft_wrap=True)
-    console.print("Ready." if well else "Not ready: mend the lines marked ✗ and run this again.", highlight=False)
+    console.print("Ready." if well else "Not ready: fix the lines marked ✗ and run this again.", highlight=False)
     return 0 if well else 2

@@ -20,16 +20,16 @@ from lms_assets.reports.delivery.files import write_files
 from lms_assets.reports.delivery.message import build_message
 from lms_assets.reports.delivery.recipients import EXECUTIVE, PAM, Addressee, period_of
 from lms_assets.reports.figures.executive import build_executive_report
-from lms_assets.reports.figures.from_warehouse import NothingCounted, material_from
-from lms_assets.reports.figures.inputs import Material
+from lms_assets.reports.figures.from_warehouse import NothingCounted, report_inputs_from
+from lms_assets.reports.figures.inputs import ReportInputs
 from lms_assets.reports.figures.model import ExecutiveReport, PamReport
 from lms_assets.reports.figures.pam import build_pam_report, partners_of
 from lms_assets.reports.rendering.render import Renderer
 from lms_assets.settings import ConfigurationError
 from lms_assets.warehouse.bookkeeping.email_log import (
     UnknownOutcome,
-    settle_as_sent,
-    settle_for_sending_again,
+    resolve_as_sent,
+    resolve_for_sending_again,
     unknown_outcomes,
 )
 from lms_assets.warehouse.engine import Connection, Warehouse
@@ -54,42 +54,42 @@ def preview_command(
     warehouse = Warehouse(settings.warehouse_url)
     try:
         warehouse.require_current_schema()
-        material = read_material(warehouse, rules=rules, config=config, now=now)
+        inputs = read_report_inputs(warehouse, rules=rules, config=config, now=now)
     finally:
         warehouse.close()
-    page = write_preview(material, options, settings.reports_dir, now=now)
+    page = write_preview(inputs, options, settings.reports_dir, now=now)
     console.print(Text.assemble(("✓ ", "green"), f"{page}"), soft_wrap=True)
     return 0
 
 
-def read_material(warehouse: Warehouse, *, rules: Rules, config: ReportConfig, now: datetime) -> Material:
+def read_report_inputs(warehouse: Warehouse, *, rules: Rules, config: ReportConfig, now: datetime) -> ReportInputs:
     """The material of the running week as of the last count; snapshots that are missing are computed, not stored.
 
     Raises:
         ConfigurationError: nothing has been counted yet.
     """
     try:
-        return material_from(warehouse, rules=rules, config=config, now=now, store_past=False)
+        return report_inputs_from(warehouse, rules=rules, config=config, now=now, store_past=False)
     except NothingCounted as error:
         raise ConfigurationError([str(error)]) from None
 
 
-def write_preview(material: Material, options: PreviewOptions, folder: Path, *, now: datetime) -> Path:
+def write_preview(inputs: ReportInputs, options: PreviewOptions, folder: Path, *, now: datetime) -> Path:
     """Build, render and write one report; gives the path of its HTML.
 
     Raises:
         ConfigurationError: no partner has that owner; the message names those who have one.
     """
     if options.owner is None:
-        report: PamReport | ExecutiveReport = build_executive_report(material)
+        report: PamReport | ExecutiveReport = build_executive_report(inputs)
         email_type, reference = EXECUTIVE, "executive"
     else:
-        if not partners_of(material.partners, [options.owner]):
-            owners = sorted({partner.owner for partner in material.partners if partner.owner})
+        if not partners_of(inputs.partners, [options.owner]):
+            owners = sorted({partner.owner for partner in inputs.partners if partner.owner})
             raise ConfigurationError([f"no partner has the owner {options.owner!r}; owners are: {', '.join(owners)}"])
-        report = build_pam_report(material, [options.owner])
+        report = build_pam_report(inputs, [options.owner])
         email_type, reference = PAM, f"pam {options.owner}"
-    rendered = Renderer(material.config).render(report)
+    rendered = Renderer(inputs.config).render(report)
     addressee = Addressee(email_type, reference, period_of("weekly", now), "", "")
     key = addressee.message_key
     message = build_message(rendered, to="", name="", mail_from=FILE_SENDER, message_key=key, now=now)
@@ -102,7 +102,7 @@ ON_ITS_WAY = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
-class SettleOptions:
+class ResolveOptions:
     """Numbers of messages (`email_log.id`) that arrived, and of those to be sent again; `by`: who looked."""
 
     sent: Sequence[int] = ()
@@ -110,51 +110,51 @@ class SettleOptions:
     by: str = ""
 
 
-def settle_command(options: SettleOptions, console: Console, *, now: datetime) -> int:
-    """List what is unsettled, or settle all that is named or nothing of it; returns 0. `now` is UTC.
+def resolve_command(options: ResolveOptions, console: Console, *, now: datetime) -> int:
+    """List what is unresolved, or resolve all that is named or nothing of it; returns 0. `now` is UTC.
 
     Raises:
-        ConfigurationError: a number names no unsettled message, or one that may still be on its way.
+        ConfigurationError: a number names no unresolved message, or one that may still be on its way.
     """
     warehouse = Warehouse(settings_from_environment().warehouse_url)
     try:
         warehouse.require_current_schema()
         if options.sent or options.resend:
             with warehouse.transaction() as connection:
-                lines = settle(connection, options, now=now)
+                lines = resolve(connection, options, now=now)
             console.print("\n".join(lines), highlight=False, soft_wrap=True)
             return 0
         with warehouse.read() as connection:
             found = unknown_outcomes(connection)
     finally:
         warehouse.close()
-    print_unsettled(console, found)
+    print_unresolved(console, found)
     return 0
 
 
-def settle(connection: Connection, options: SettleOptions, *, now: datetime) -> list[str]:
-    """Settle what is named; a line about each.
+def resolve(connection: Connection, options: ResolveOptions, *, now: datetime) -> list[str]:
+    """Resolve what is named; a line about each.
 
     Raises:
-        ConfigurationError: as `settle_command`; nothing was changed.
+        ConfigurationError: as `resolve_command`; nothing was changed.
     """
     known = {message.id: message for message in unknown_outcomes(connection)}
     if problems := _problems(options, known, now):
         raise ConfigurationError(problems)
     lines = []
     for number in dict.fromkeys(options.sent):
-        if settle_as_sent(connection, known[number], by=options.by, now=now):
+        if resolve_as_sent(connection, known[number], by=options.by, now=now):
             lines.append(f"{_named(known[number])} is noted as sent.")
     for number in dict.fromkeys(options.resend):
-        if settle_for_sending_again(connection, known[number], by=options.by, now=now):
+        if resolve_for_sending_again(connection, known[number], by=options.by, now=now):
             lines.append(f"{_named(known[number])} {_sent_again(known[number], now)}")
     return lines
 
 
-def print_unsettled(console: Console, found: Sequence[UnknownOutcome]) -> None:
+def print_unresolved(console: Console, found: Sequence[UnknownOutcome]) -> None:
     """A line for each message, and what to do."""
     if not found:
-        console.print("Every report mail is settled.", highlight=False)
+        console.print("Every report mail is resolved.", highlight=False)
         return
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for name in ("ID", "report", "period", "whose", "handed over (UTC)"):
@@ -164,21 +164,21 @@ def print_unsettled(console: Console, found: Sequence[UnknownOutcome]) -> None:
         table.add_row(str(each.id), each.report, each.period, each.reference, handed)
     console.print(table)
     console.print(
-        "Look for each in the mail server's log, then: lms-assets report settle --sent ID, or --resend ID",
+        "Look for each in the mail server's log, then: lms-assets report resolve --sent ID, or --resend ID",
         highlight=False,
         soft_wrap=True,
     )
 
 
-def _problems(options: SettleOptions, known: Mapping[int, UnknownOutcome], now: datetime) -> list[str]:
+def _problems(options: ResolveOptions, known: Mapping[int, UnknownOutcome], now: datetime) -> list[str]:
     both = sorted({*options.sent} & {*options.resend})
     problems = [f"message {number}: --sent and --resend exclude each other" for number in both]
     for number in dict.fromkeys((*options.sent, *options.resend)):
         if number not in known:
-            problems.append(f"message {number} is not among the unsettled; lms-assets report settle lists those")
+            problems.append(f"message {number} is not among the unresolved; lms-assets report resolve lists those")
         elif now - known[number].handed_over_at < ON_ITS_WAY:
             later = known[number].handed_over_at + ON_ITS_WAY
-            problems.append(f"message {number} may still be on its way; settle it after {later:%H:%M} UTC")
+            problems.append(f"message {number} may still be on its way; resolve it after {later:%H:%M} UTC")
     return problems
 
 

@@ -24,7 +24,7 @@ from lms_assets.lineage import DAILY_FULL
 from lms_assets.resources import load_rules
 from lms_assets.settings import ConfigurationError
 from lms_assets.warehouse.bookkeeping.chain_log import ChainRow, latest_chain
-from lms_assets.warehouse.bookkeeping.portal_tasks import TaskInTrouble, tasks_in_trouble
+from lms_assets.warehouse.bookkeeping.portal_tasks import FailingTask, failing_tasks
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.reading import withheld_partners
 from lms_assets.warehouse.state.overrides import OverrideUse, uses_since
@@ -37,7 +37,7 @@ class Status:
     """What the command shows: the last chain, what other runs left, who is withheld, which limits were passed."""
 
     row: ChainRow
-    tasks: Sequence[TaskInTrouble]
+    tasks: Sequence[FailingTask]
     withheld: Mapping[int, tuple[WithheldReason, ...]]
     uses: Sequence[OverrideUse]
 
@@ -52,7 +52,7 @@ def status_command(console: Console, output: Output) -> int:
         with warehouse.read() as connection:
             row = latest_chain(connection, CHAIN_NAME)
             if row is not None:
-                tasks = others_in_trouble(tasks_in_trouble(connection), row)
+                tasks = others_in_incident(failing_tasks(connection), row)
                 withheld = withheld_partners(connection, load_rules(settings))
                 found = Status(row, tasks, withheld, uses_since(connection, row.started_at))
     finally:
@@ -124,13 +124,13 @@ def reconcile_if_possible(warehouse: Warehouse) -> None:
             raise ConfigurationError([str(problem)]) from problem
 
 
-def others_in_trouble(troubled: Sequence[TaskInTrouble], row: ChainRow) -> list[TaskInTrouble]:
+def others_in_incident(failing: Sequence[FailingTask], row: ChainRow) -> list[FailingTask]:
     """The tasks that another run than the last chain left failed or held back."""
     told = {record.error for record in state_of(row).steps.values()}
-    return [task for task in troubled if task.error not in told and task.task_type != CHAIN_TASK]
+    return [task for task in failing if task.error not in told and task.task_type != CHAIN_TASK]
 
 
-def print_tasks(console: Console, others: Sequence[TaskInTrouble]) -> None:
+def print_tasks(console: Console, others: Sequence[FailingTask]) -> None:
     """Print the tasks that another run than the last chain left failed or held back, and why."""
     if not others:
         return
@@ -189,7 +189,7 @@ def print_chain(console: Console, row: ChainRow) -> None:
     if row.error_message:
         console.print(f"[red]{quoted(row.error_message)}[/]", highlight=False, soft_wrap=True)
     if row.status in {"failed", "partial"}:
-        console.print("What to do: mend the cause, then lms-assets run daily_full --resume", highlight=False)
+        console.print("What to do: fix the cause, then lms-assets run daily_full --resume", highlight=False)
 
 
 def _seconds(row: ChainRow) -> int:

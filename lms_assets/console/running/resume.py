@@ -56,5 +56,5 @@ def steps_left(row: ChainRow) -> list[str]:
     records = state_of(row).steps
     open_assets = {name for name in DAILY_FULL if name not in records or records[name].status != "completed"}
     left = [name for name in DAILY_FULL if name in open_assets or ancestors((name,)) & open_assets]
-    covered = [name for name in ("crm_departures",) if ancestors((name,)) & open_assets]
+    covered = [name for name in ("crm_deactivations",) if ancestors((name,)) & open_assets]
     return left + covered + [name + CHECKS_SUFFIX for name in DAILY_FULL] + [CHAIN_IS_WHOLE]

@@ -46,7 +46,7 @@ def print_summary(
     _print_errors(console, state)
     console.print(f"\n{job}: [bold {STATUS_STYLES[status]}]{status}[/]", highlight=False)
     if status != "completed" and job == "daily_full":
-        again = "A run from a terminal is not tried again by itself: mend the cause, then "
+        again = "A run from a terminal is not tried again by itself: fix the cause, then "
         console.print(f"{again}lms-assets run daily_full --resume", highlight=False, soft_wrap=True)
 
 

@@ -17,25 +17,25 @@ QUIET_DAYS = 90
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class Period:
     """A named stretch of time; what happened after `start` and up to `end`, the end included, lies in it."""
 
     name: str
     start: datetime
     end: datetime
 
-    def a_year_earlier(self) -> Span:
+    def a_year_earlier(self) -> Period:
         """The same span last year."""
-        return Span(self.name, months_after(self.start, -12), months_after(self.end, -12))
+        return Period(self.name, months_after(self.start, -12), months_after(self.end, -12))
 
 
-def spans(at: datetime) -> tuple[Span, Span, Span]:
+def periods(at: datetime) -> tuple[Period, Period, Period]:
     """Week, month and year to date, each ending at `at`."""
     new_year = datetime(at.year, 1, 1, tzinfo=UTC)
     return (
-        Span("week", at - WEEK, at),
-        Span("month", months_after(at, -1), at),
-        Span("year to date", new_year, at),
+        Period("week", at - WEEK, at),
+        Period("month", months_after(at, -1), at),
+        Period("year to date", new_year, at),
     )
 
 
@@ -58,7 +58,7 @@ def trend_instants(at: datetime, weeks: int = TREND_WEEKS) -> tuple[datetime, ..
 def days_of_history(at: datetime) -> tuple[date, ...]:
     """The days whose snapshots the reports compare with: every week of the trend, and each end of each span."""
     instants = [*trend_instants(at, TREND_WEEKS + 1)]
-    for span in spans(at):
-        earlier = span.a_year_earlier()
-        instants += [span.start, earlier.start, earlier.end]
+    for period in periods(at):
+        earlier = period.a_year_earlier()
+        instants += [period.start, earlier.start, earlier.end]
     return tuple(sorted({instant.date() for instant in instants} - {at.date()}))

@@ -17,7 +17,7 @@ TITLE_LENGTH = 120
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message to people. `good` for the news that it is well again."""
+    """One message to people. `good` for the news that it is resolved."""
 
     title: str
     body: str
@@ -25,7 +25,7 @@ class Message:
 
 
 def begun(details: Mapping[str, Any], ui_url: str) -> Message:
-    """The message about an incident that began; `details` as `Trouble.as_details` gives them."""
+    """The message about an incident that began; `details` as `FoundIncident.as_details` gives them."""
     what = as_text(details.get("what", "Something needs a person."))
     lines = [
         f"What: {what}",
@@ -46,7 +46,7 @@ def over(details: Mapping[str, Any], closed_at: datetime, ui_url: str) -> Messag
         f"It ended: {closed_at:%Y-%m-%d %H:%M} UTC",
         f"Look here: {ui_url}",
     ]
-    return Message(_title(f"well again: {what}"), "\n".join(lines), good=True)
+    return Message(_title(f"resolved: {what}"), "\n".join(lines), good=True)
 
 
 def _title(what: str) -> str:

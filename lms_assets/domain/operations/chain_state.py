@@ -219,7 +219,7 @@ def close(
             why = held_back_by(known.values(), upstream(name) if upstream else known, reason)
             steps[name] = StepRecord(name, "held_back", error=why)
         elif record.status in {"running", "retrying"}:
-            steps[name] = replace(record, status="failed", error=record.error or reason or "ended without a word")
+            steps[name] = replace(record, status="failed", error=record.error or reason or "ended without a result")
         elif record.status == "completed" and (why := _degraded_by(record, degrading_checks)):
             steps[name] = replace(record, status="degraded", error=why)
         else:

@@ -13,7 +13,7 @@ from typing import Any
 
 from lms_assets.domain.operations.alert_messages import Message
 from lms_assets.domain.operations.foreign_text import as_text
-from lms_assets.domain.operations.incident import Trouble
+from lms_assets.domain.operations.incident import FoundIncident
 
 # A number that has stood for so long is known; from then on it is in the digest.
 KNOWN_AFTER = timedelta(days=7)
@@ -100,13 +100,13 @@ def follow(
     return tuple(risen), after
 
 
-def trouble_of(risen: Risen) -> Trouble:
-    """How a person is told; told anew when the number rises further."""
+def incident_of(risen: Risen) -> FoundIncident:
+    """How a person is told; told again when the number rises further."""
     warned = risen.warned
     effect = f"Nothing is held back. The number has risen from {risen.known:,} to {warned.number:,}."
     if warned.costs_counts:
         effect = "Counts are too low because of this, or are not sent; the CRM keeps what it has for those not sent."
-    return Trouble(
+    return FoundIncident(
         key=key_of(warned.check, warned.asset),
         kind="warning",
         what=f"Check {warned.check} on {warned.asset}: {warned.description}",

@@ -1,4 +1,4 @@
-"""What a trouble is: something that needs a person, with the words in which that person is told."""
+"""What a incident is: something that needs a person, with the words in which that person is told."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def left_in_place(written: Sequence[str], *, push_began: bool) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
-    """Something that needs a person. `key` is the same for the same trouble; times are UTC.
+class FoundIncident:
+    """Something that needs a person. `key` is the same for the same incident; times are UTC.
 
     Attributes:
-        grade: how bad; when it changes, people are told anew.
+        grade: how bad; when it changes, people are told again.
         assets: where the UI shows it.
         run_id: the run to look at; None when there is none.
     """
@@ -68,7 +68,7 @@ class Trouble:
 
 
 # A machine that was off catches up by itself: what is late is told when it stays late.
-PATIENCE: Mapping[Kind, timedelta] = {
+GRACE_PERIODS: Mapping[Kind, timedelta] = {
     "overdue": timedelta(minutes=30),
     "schedule": timedelta(minutes=10),
     "sensor": timedelta(minutes=5),
@@ -77,10 +77,10 @@ PATIENCE: Mapping[Kind, timedelta] = {
 }
 
 
-def patient(
-    troubles: Iterable[Trouble], first_seen: Mapping[str, datetime], now: datetime
-) -> tuple[list[Trouble], dict[str, datetime]]:
-    """Troubles that are to be told now, and when each that was seen now was first seen, for the next time."""
-    seen = {trouble.key: first_seen.get(trouble.key, now) for trouble in troubles}
-    due = [each for each in troubles if now - seen[each.key] >= PATIENCE.get(each.kind, timedelta(0))]
+def past_grace_period(
+    incidents: Iterable[FoundIncident], first_seen: Mapping[str, datetime], now: datetime
+) -> tuple[list[FoundIncident], dict[str, datetime]]:
+    """Incidents that are to be told now, and when each that was seen now was first seen, for the next time."""
+    seen = {incident.key: first_seen.get(incident.key, now) for incident in incidents}
+    due = [each for each in incidents if now - seen[each.key] >= GRACE_PERIODS.get(each.kind, timedelta(0))]
     return due, seen

@@ -1,6 +1,6 @@
-"""What needs a person: troubles found in the state of things, one for each cause, and how a person is told.
+"""What needs a person: incidents found in the state of things, one for each cause, and how a person is told.
 
-Pure: facts in, troubles out. A failure is told once, by its most particular name: a chain that a check held back is the
+Pure: facts in, incidents out. A failure is told once, by its most particular name: a chain that a check held back is the
 check's incident, and an asset that is overdue because its chain failed is the chain's.
 """
 
@@ -12,8 +12,8 @@ from datetime import datetime
 from typing import Literal
 
 from lms_assets.domain.operations.chain_state import StepRecord
-from lms_assets.domain.operations.check_warnings import Risen, trouble_of
-from lms_assets.domain.operations.incident import STAYS, Trouble, left_in_place
+from lms_assets.domain.operations.check_warnings import Risen, incident_of
+from lms_assets.domain.operations.incident import STAYS, FoundIncident, left_in_place
 from lms_assets.domain.operations.report_incidents import (
     HeldReports,
     UnknownMails,
@@ -64,7 +64,7 @@ class FailedRun:
 
 
 @dataclass(frozen=True, slots=True)
-class FailedGate:
+class FailedBlockingCheck:
     """A check that did not pass the last time it was evaluated, and is no mere warning."""
 
     asset: str
@@ -118,8 +118,8 @@ class Facts:
 
     failed_runs: Sequence[FailedRun] = ()
     failed_materializations: Sequence[FailedRun] = ()
-    failed_gates: Sequence[FailedGate] = ()
-    failed_checks: Sequence[FailedGate] = ()
+    failed_blocking_checks: Sequence[FailedBlockingCheck] = ()
+    failed_checks: Sequence[FailedBlockingCheck] = ()
     risen: Sequence[Risen] = ()
     stopped: Sequence[Stopped] = ()
     refused: RefusedRecords | None = None
@@ -131,27 +131,27 @@ class Facts:
     waits_for: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 
-def find_troubles(facts: Facts) -> tuple[Trouble, ...]:
-    """Every trouble, each cause once."""
-    particular = [_gate(gate, facts) for gate in facts.failed_gates]
+def find_incidents(facts: Facts) -> tuple[FoundIncident, ...]:
+    """Every incident, each cause once."""
+    particular = [_failed_check(check, facts) for check in facts.failed_blocking_checks]
     particular += [_stopped(each) for each in facts.stopped]
     if facts.refused is not None and facts.refused.count:
         particular.append(_refused(facts.refused))
     if facts.held_reports is not None:
         particular.append(held_reports(facts.held_reports, _run_of(facts.held_reports.job, facts)))
-    told = {asset for trouble in particular for asset in trouble.assets}
+    told = {asset for incident in particular for asset in incident.assets}
     failed = [run for run in facts.failed_runs if not _made_good(run, facts.completed)]
     runs = [_run(run) for run in failed if set(run.culprits) - told or not run.culprits]
-    troubled = told | {asset for trouble in runs for asset in trouble.assets}
-    runs += [_failed_by_hand(run, asset) for run, asset in _by_hand(facts.failed_materializations, troubled)]
-    runs += [_degraded(check) for check in facts.failed_checks if check.asset not in troubled]
-    troubled |= {asset for trouble in runs for asset in trouble.assets}
-    late = [_overdue(each) for each in facts.overdue if not _explained(each, troubled, facts.waits_for)]
+    failing = told | {asset for incident in runs for asset in incident.assets}
+    runs += [_failed_by_hand(run, asset) for run, asset in _by_hand(facts.failed_materializations, failing)]
+    runs += [_degraded(check) for check in facts.failed_checks if check.asset not in failing]
+    failing |= {asset for incident in runs for asset in incident.assets}
+    late = [_overdue(each) for each in facts.overdue if not _explained(each, failing, facts.waits_for)]
     mails = [unknown_mails(facts.unknown_mails)] if facts.unknown_mails is not None else []
-    warnings = [trouble_of(each) for each in facts.risen]
+    warnings = [incident_of(each) for each in facts.risen]
     found = (*particular, *runs, *warnings, *late, *mails, *(_silent(each) for each in facts.silent))
     # Where one report was held back and the other failed, the run's error tells of both.
-    return tuple({trouble.key: trouble for trouble in found}.values())
+    return tuple({incident.key: incident for incident in found}.values())
 
 
 def _run_of(job: str, facts: Facts) -> str | None:
@@ -164,33 +164,33 @@ def _made_good(run: FailedRun, completed: Mapping[str, datetime]) -> bool:
     return bool(undone) and all(step in completed and completed[step] > run.ended_at for step in undone)
 
 
-def _explained(late: Overdue, troubled: set[str], waits_for: Mapping[str, Collection[str]]) -> bool:
-    """Whether every late asset is in trouble already, or waits for one that is."""
-    return all(asset in troubled or troubled & set(waits_for.get(asset, ())) for asset in late.assets)
+def _explained(late: Overdue, failing: set[str], waits_for: Mapping[str, Collection[str]]) -> bool:
+    """Whether every late asset is in incident already, or waits for one that is."""
+    return all(asset in failing or failing & set(waits_for.get(asset, ())) for asset in late.assets)
 
 
-def _gate(gate: FailedGate, facts: Facts) -> Trouble:
+def _failed_check(check: FailedBlockingCheck, facts: Facts) -> FoundIncident:
     held = sorted({step for run in facts.failed_runs for step in run.held_back})
-    effect = f"Everything that builds on {gate.asset} is held back" + (f": {', '.join(held)}. " if held else ". ")
-    return Trouble(
-        key=f"check/{gate.asset}/{gate.check}",
+    effect = f"Everything that builds on {check.asset} is held back" + (f": {', '.join(held)}. " if held else ". ")
+    return FoundIncident(
+        key=f"check/{check.asset}/{check.check}",
         kind="check",
-        what=f"Check {gate.check} on {gate.asset} did not pass: {gate.description}",
-        since=gate.at,
-        effect=f"{effect}{gate.asset} holds what was written, right or not; the CRM was told nothing new.",
-        remedy=f"{gate.remedy or CHECK_PAGE} Then lms-assets run daily_full --resume.",
-        assets=(gate.asset,),
-        run_id=gate.run_id,
+        what=f"Check {check.check} on {check.asset} did not pass: {check.description}",
+        since=check.at,
+        effect=f"{effect}{check.asset} holds what was written, right or not; the CRM was told nothing new.",
+        remedy=f"{check.remedy or CHECK_PAGE} Then lms-assets run daily_full --resume.",
+        assets=(check.asset,),
+        run_id=check.run_id,
     )
 
 
-def _by_hand(runs: Iterable[FailedRun], troubled: set[str]) -> list[tuple[FailedRun, str]]:
-    return [(run, asset) for run in runs for asset in run.culprits if asset not in troubled]
+def _by_hand(runs: Iterable[FailedRun], failing: set[str]) -> list[tuple[FailedRun, str]]:
+    return [(run, asset) for run in runs for asset in run.culprits if asset not in failing]
 
 
-def _failed_by_hand(run: FailedRun, asset: str) -> Trouble:
+def _failed_by_hand(run: FailedRun, asset: str) -> FoundIncident:
     why = next((step.error for step in run.steps if step.step == asset), None)
-    return Trouble(
+    return FoundIncident(
         key=f"asset/{asset}",
         kind="job",
         what=f"Materializing {asset} by hand failed: {why or 'it ended without a result'}",
@@ -202,8 +202,8 @@ def _failed_by_hand(run: FailedRun, asset: str) -> Trouble:
     )
 
 
-def _degraded(check: FailedGate) -> Trouble:
-    return Trouble(
+def _degraded(check: FailedBlockingCheck) -> FoundIncident:
+    return FoundIncident(
         key=f"check/{check.asset}/{check.check}",
         kind="check",
         what=f"Check {check.check} on {check.asset} did not pass: {check.description}",
@@ -215,8 +215,8 @@ def _degraded(check: FailedGate) -> Trouble:
     )
 
 
-def _stopped(stopped: Stopped) -> Trouble:
-    return Trouble(
+def _stopped(stopped: Stopped) -> FoundIncident:
+    return FoundIncident(
         key=f"mass_deactivation/{stopped.asset}",
         kind="mass_deactivation",
         what=f"The sync of {stopped.asset} stopped before a mass deactivation. {stopped.message}",
@@ -228,9 +228,9 @@ def _stopped(stopped: Stopped) -> Trouble:
     )
 
 
-def _refused(refused: RefusedRecords) -> Trouble:
+def _refused(refused: RefusedRecords) -> FoundIncident:
     sample = ", ".join(map(str, refused.sample))
-    return Trouble(
+    return FoundIncident(
         key="push/refused_records",
         kind="push",
         what=f"The CRM did not take the counts of {refused.count} accounts (Impartner ids: {sample}).",
@@ -241,7 +241,7 @@ def _refused(refused: RefusedRecords) -> Trouble:
     )
 
 
-def _run(run: FailedRun) -> Trouble:
+def _run(run: FailedRun) -> FoundIncident:
     is_chain = run.job == CHAIN
     why = run.error or "; ".join(f"{step.step}: {step.error}" for step in run.steps if step.status == "failed")
     stays = left_in_place(run.written, push_began=run.push_began)
@@ -253,7 +253,7 @@ def _run(run: FailedRun) -> Trouble:
         if is_chain
         else f"lms-assets run {run.job}."
     )
-    return Trouble(
+    return FoundIncident(
         key=f"chain/{run.job}" if is_chain else f"job/{run.job}",
         kind="chain" if is_chain else "job",
         what=f"{run.job} {'ended partial' if run.status == 'partial' else 'failed'}: {why or 'without a word'}",
@@ -266,8 +266,8 @@ def _run(run: FailedRun) -> Trouble:
     )
 
 
-def _overdue(late: Overdue) -> Trouble:
-    return Trouble(
+def _overdue(late: Overdue) -> FoundIncident:
+    return FoundIncident(
         key=f"overdue/{late.job}",
         kind="overdue",
         what=f"Overdue: {', '.join(late.assets)}. {late.job} should have brought them up to date.",
@@ -278,8 +278,8 @@ def _overdue(late: Overdue) -> Trouble:
     )
 
 
-def _silent(silent: Silent) -> Trouble:
-    return Trouble(
+def _silent(silent: Silent) -> FoundIncident:
+    return FoundIncident(
         key=f"{silent.kind}/{silent.name}",
         kind=silent.kind,
         what=f"The {silent.kind} {silent.name} {silent.problem}",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from lms_assets.domain.operations.schedule import Line, next_of
+from lms_assets.domain.operations.schedule import ScheduleEntry, next_of
 
 TaskStatus = Literal["success", "failed", "running", "skipped"]
 
@@ -23,7 +23,7 @@ class Task:
     task_type: str
     name: str
     asset: str | None
-    lines: tuple[Line, ...]
+    lines: tuple[ScheduleEntry, ...]
     chain_order: int | None = None
 
     @property

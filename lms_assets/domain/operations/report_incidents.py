@@ -1,6 +1,6 @@
-"""Troubles of the reports: held back because the data is not fit to be sent, and mails that may have arrived or not.
+"""Incidents of the reports: held back because the data is not fit to be sent, and mails that may have arrived or not.
 
-Pure: facts in, troubles out.
+Pure: facts in, incidents out.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from lms_assets.domain.operations.incident import Trouble
+from lms_assets.domain.operations.incident import FoundIncident
 from lms_assets.domain.operations.report_release import why_held_back
 
 REPORTS = frozenset({"pam_weekly_report", "executive_weekly_report"})
@@ -17,11 +17,11 @@ REPORTS = frozenset({"pam_weekly_report", "executive_weekly_report"})
 
 @dataclass(frozen=True, slots=True)
 class HeldReports:
-    """Reports that the gate holds back.
+    """Reports that the blocking check holds back.
 
     Attributes:
         reports: assets of the reports that have not gone out.
-        message: what the gate said the last time (`report_gate.GateVerdict.text`).
+        message: what the blocking check said the last time (`report_release.ReleaseDecision.text`).
         since: when the first of them was held back (UTC).
     """
 
@@ -47,7 +47,7 @@ class UnknownMails:
 
 
 def held_back(job: str, failures: Mapping[str, Sequence[tuple[datetime, str]]]) -> HeldReports | None:
-    """The reports of a job that the gate holds back; None when it holds none.
+    """The reports of a job that the blocking check holds back; None when it holds none.
 
     Args:
         failures: for each report how its attempts since it last went out ended, as (instant, error), oldest first.
@@ -65,14 +65,14 @@ def held_back(job: str, failures: Mapping[str, Sequence[tuple[datetime, str]]]) 
     return HeldReports(job, tuple(held), message, since)
 
 
-def held_reports(held: HeldReports, run_id: str | None) -> Trouble:
-    """The trouble of reports that are held back.
+def held_reports(held: HeldReports, run_id: str | None) -> FoundIncident:
+    """The incident of reports that are held back.
 
-    It has the key of its job's failure and another grade, so that one which is then tried and fails is told anew,
+    It has the key of its job's failure and another grade, so that one which is then tried and fails is told again,
     and neither is called well before the reports went out.
     """
     why, remedy = why_held_back(held.message) or (held.message, "")
-    return Trouble(
+    return FoundIncident(
         key=f"job/{held.job}",
         kind="reports_held_back",
         what=f"Reports are held back ({', '.join(held.reports)}): {why}",
@@ -92,20 +92,20 @@ def effect_of_check(asset: str) -> str:
     return f"Nothing is held back; whatever builds on {asset} uses its last good state."
 
 
-def unknown_mails(mails: UnknownMails) -> Trouble:
-    """The trouble of mails whose outcome is not known; told anew when another day's mails are among them."""
+def unknown_mails(mails: UnknownMails) -> FoundIncident:
+    """The incident of mails whose outcome is not known; told again when another day's mails are among them."""
     number = len(mails.references)
     noun, verb = ("message", "was") if number == 1 else ("messages", "were")
     shown = ", ".join(mails.references[:20]) + (", ..." if number > 20 else "")
-    return Trouble(
+    return FoundIncident(
         key="mail/outcome_unknown",
         kind="mail",
         what=f"{number} report {noun} {verb} handed to the mail server and its answer is not known: {shown}.",
         since=mails.since,
         effect="They may have arrived or not. They are not sent again by themselves, so that nobody gets two.",
         remedy=(
-            "lms-assets report settle lists them. Look for each in the mail server's log, then "
-            "lms-assets report settle --sent ID, or --resend ID and lms-assets run weekly_reports."
+            "lms-assets report resolve lists them. Look for each in the mail server's log, then "
+            "lms-assets report resolve --sent ID, or --resend ID and lms-assets run weekly_reports."
         ),
         grade=f"{mails.latest:%Y-%m-%d}",
         assets=mails.reports,

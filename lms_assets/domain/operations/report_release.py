@@ -17,7 +17,7 @@ Reason = Literal["good", "partial", "never counted", "failed", "running", "stale
 
 
 @dataclass(frozen=True, slots=True)
-class GateVerdict:
+class ReleaseDecision:
     """Whether the reports may be sent.
 
     Attributes:
@@ -40,26 +40,26 @@ def may_send(
     *,
     overrides: Overrides | None = None,
     max_age: timedelta = MAX_AGE,
-) -> GateVerdict:
-    """Judge the data that the reports would be made of (issue of the Monday reports, gate).
+) -> ReleaseDecision:
+    """Judge the data that the reports would be made of (issue of the Monday reports, blocking check).
 
     Args:
         last_chain_status: of the last chain that began (`task_chain_logs`); None when none ever did.
         counts_as_of: the instant at which the stored counts were counted; None when they never were.
         now: the present.
-        overrides: of this run; a person may let them go out all the same, but counts must exist even so.
+        overrides: of this run; a person may let them are sent anyway, but counts must exist even so.
         max_age: counts older than this are stale; exactly as old is not.
     """
     if counts_as_of is None:
         return _held("never counted", "no counts exist yet.", f"lms-assets run daily_full, then {SEND}.")
     reason, problem, banner = _problem(last_chain_status, counts_as_of, now, max_age)
     if reason == "good":
-        return GateVerdict(True, "good", f"Counts as of {_time(counts_as_of)}.")
+        return ReleaseDecision(True, "good", f"Counts as of {_time(counts_as_of)}.")
     if reason == "partial":
-        return GateVerdict(True, "partial", f"Reports go out with a notice: {problem}", banner)
+        return ReleaseDecision(True, "partial", f"Reports go out with a notice: {problem}", banner)
     overrides = overrides or Overrides()
     if overrides.allows(STALE_REPORTS):
-        return GateVerdict(True, "released", f"Released by hand although {problem}", banner)
+        return ReleaseDecision(True, "released", f"Released by hand although {problem}", banner)
     first = "Wait for the chain's end" if reason == "running" else "lms-assets status says more; once a chain went well"
     command = overrides.command(STALE_REPORTS)
     return _held(reason, problem, f"{first}, {SEND}. To let them out on this data: {command}.", banner)
@@ -73,8 +73,8 @@ def why_held_back(message: str) -> tuple[str, str] | None:
     return why, remedy
 
 
-def _held(reason: Reason, problem: str, remedy: str, banner: str | None = None) -> GateVerdict:
-    return GateVerdict(False, reason, f"{HELD_BACK}{problem}{WHAT_TO_DO}{remedy}", banner)
+def _held(reason: Reason, problem: str, remedy: str, banner: str | None = None) -> ReleaseDecision:
+    return ReleaseDecision(False, reason, f"{HELD_BACK}{problem}{WHAT_TO_DO}{remedy}", banner)
 
 
 def _problem(

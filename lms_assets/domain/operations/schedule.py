@@ -14,7 +14,7 @@ _CRON_DAYS = 7
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ScheduleEntry:
     """One line of the schedule table.
 
     Attributes:
@@ -58,8 +58,8 @@ class Line:
         ]
 
 
-DAILY_FULL = Line("daily_full_at_2", "daily_full", (2,), "The whole chain, over all weeks.", weeks="all")
-ENROLLMENTS = Line(
+DAILY_FULL = ScheduleEntry("daily_full_at_2", "daily_full", (2,), "The whole chain, over all weeks.", weeks="all")
+ENROLLMENTS = ScheduleEntry(
     "enrollments_every_4_hours",
     "enrollments_incremental",
     (6, 10, 14, 18, 22),
@@ -67,15 +67,19 @@ ENROLLMENTS = Line(
     weeks="trailing",
     left_out_during=("daily_full",),
 )
-LEADS = Line("leads_thrice_daily", "leads_incremental", (8, 14, 20), "Leads that changed.", None, None, ("leads_full",))
-LEADS_FULL = Line("leads_on_sundays", "leads_full", (3,), "All leads; removes those gone or converted.", SUNDAY)
-CLEANUP = Line("cleanup_on_sundays", "cleanup", (4,), "Removes logs that are older than 30 days.", SUNDAY)
-REPORTS = Line("reports_on_mondays", "weekly_reports", (8,), "The reports to PAMs and executives.", MONDAY)
+LEADS = ScheduleEntry(
+    "leads_thrice_daily", "leads_incremental", (8, 14, 20), "Leads that changed.", None, None, ("leads_full",)
+)
+LEADS_FULL = ScheduleEntry(
+    "leads_on_sundays", "leads_full", (3,), "All leads; removes those gone or converted.", SUNDAY
+)
+CLEANUP = ScheduleEntry("cleanup_on_sundays", "cleanup", (4,), "Removes logs that are older than 30 days.", SUNDAY)
+REPORTS = ScheduleEntry("reports_on_mondays", "weekly_reports", (8,), "The reports to PAMs and executives.", MONDAY)
 
 TIMETABLE = (DAILY_FULL, ENROLLMENTS, LEADS, LEADS_FULL, CLEANUP, REPORTS)
 
 
-def next_of(lines: tuple[Line, ...], instant: datetime) -> datetime | None:
+def next_of(lines: tuple[ScheduleEntry, ...], instant: datetime) -> datetime | None:
     """The first tick of any of these lines after an instant (UTC); None without lines."""
     return min((line.next_after(instant) for line in lines), default=None)
 
@@ -85,7 +89,7 @@ class Cadence:
     """How often an asset must come through: within `grace` of each tick of `line`, or at least once a `window`."""
 
     job: str
-    line: Line | None = None
+    line: ScheduleEntry | None = None
     grace: timedelta = timedelta(0)
     window: timedelta | None = None
 

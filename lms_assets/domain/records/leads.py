@@ -101,7 +101,7 @@ class LeadPlan:
 
     rows: tuple[Lead, ...]
     over: frozenset[int]
-    absent: frozenset[int]
+    missing: frozenset[int]
 
 
 def plan_leads(records: Iterable[LeadRecord], stored: Iterable[int], unread: Iterable[str], *, full: bool) -> LeadPlan:
@@ -110,8 +110,8 @@ def plan_leads(records: Iterable[LeadRecord], stored: Iterable[int], unread: Ite
     Args:
         records: the leads that could be read.
         stored: Impartner ids of the rows in `leads`.
-        unread: ids, as text, of listed leads that could not be read: they are there all the same.
-        full: the listing was of all leads with a partner. Then `absent` holds the stored leads that it does not show.
+        unread: ids, as text, of listed leads that could not be read: they are there anyway.
+        full: the listing was of all leads with a partner. Then `missing` holds the stored leads that it does not show.
 
     `over` holds stored leads that were read as over; neither they nor those that are not stored are written.
     """
@@ -120,5 +120,5 @@ def plan_leads(records: Iterable[LeadRecord], stored: Iterable[int], unread: Ite
     rows = tuple(each.lead for each in records if each.over is None)
     over = frozenset(each.lead.impartner_id for each in records if each.over is not None) & known
     listed = {str(each.lead.impartner_id) for each in records} | set(unread)
-    absent = frozenset(each for each in known if str(each) not in listed) if full else frozenset()
-    return LeadPlan(rows, over, absent)
+    missing = frozenset(each for each in known if str(each) not in listed) if full else frozenset()
+    return LeadPlan(rows, over, missing)

@@ -99,10 +99,10 @@ def assign_partner_rows(
 
     Rounds, each over what the rounds before left: the Impartner id; the Salesforce id; the name. Within a round
     an active row goes before an inactive one, then the lower id. A row that holds another Impartner id is taken
-    over by Salesforce id or name only when `incoming` is a complete listing (the account was made anew; with a
+    over by Salesforce id or name only when `incoming` is a complete listing (the account was recreated; with a
     part of the listing the other may still be there), and by name only if their Salesforce ids do not differ.
 
-    Names: see `_settle_names`. A second incoming record with an Impartner id already seen is left out and reported.
+    Names: see `_resolve_names`. A second incoming record with an Impartner id already seen is left out and reported.
     """
     partners, findings = _without_repeats(incoming)
     taken: dict[int, int] = {}
@@ -120,7 +120,7 @@ def assign_partner_rows(
                 taken[partner.impartner_id] = match.id
                 del free[match.id]
     matched = [(taken.get(partner.impartner_id), partner) for partner in partners]
-    rows, renamed, moves = _settle_names(matched, stored)
+    rows, renamed, moves = _resolve_names(matched, stored)
     return PartnerAssignment(tuple(rows), tuple(findings + renamed), tuple(moves))
 
 
@@ -134,8 +134,8 @@ def rows_of_successors(
     Args:
         leaving: ids of the rows whose account is gone.
     """
-    settled = {row.impartner_id for row in stored if row.is_active and row.id not in leaving}
-    successors = [partner for partner in current if partner.impartner_id not in settled]
+    resolved = {row.impartner_id for row in stored if row.is_active and row.id not in leaving}
+    successors = [partner for partner in current if partner.impartner_id not in resolved]
     left = [row for row in stored if row.id in leaving]
     return {row_id for row_id, _ in assign_partner_rows(successors, left).rows if row_id is not None}
 
@@ -170,7 +170,7 @@ def _without_repeats(incoming: Sequence[Partner]) -> tuple[list[Partner], list[F
     return list(partners.values()), findings
 
 
-def _settle_names(
+def _resolve_names(
     matched: list[tuple[int | None, Partner]], stored: Sequence[StoredPartner]
 ) -> tuple[list[tuple[int | None, Partner]], list[Finding], list[tuple[int, str]]]:
     """Names that are unique under `collation_key`, and the moves that make room for them.

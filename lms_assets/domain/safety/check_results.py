@@ -13,7 +13,7 @@ SAMPLE_SIZE = 20
 
 
 @dataclass(frozen=True)
-class Verdict:
+class CheckResult:
     """Whether something holds; `sample` holds at most 20 ids, never personal data."""
 
     passed: bool
@@ -24,41 +24,43 @@ class Verdict:
     figures: Mapping[str, float] = field(default_factory=dict)
 
 
-def at_least(count: int, minimum: int, what: str, remedy: str) -> Verdict:
+def at_least(count: int, minimum: int, what: str, remedy: str) -> CheckResult:
     """There are enough rows for the next tier to make sense."""
     passed = count >= minimum
     description = f"{count:,} {what}" + ("" if passed else f"; at least {minimum:,} are needed")
-    return Verdict(passed, description, count, remedy=None if passed else remedy)
+    return CheckResult(passed, description, count, remedy=None if passed else remedy)
 
 
-def none_of(offenders: Iterable[str], what: str, remedy: str) -> Verdict:
+def none_of(offenders: Iterable[str], what: str, remedy: str) -> CheckResult:
     """Nothing is wrong; otherwise how many and which. `what` is a plural: "certifications without a category"."""
     found = sorted(offenders)
     if not found:
-        return Verdict(True, f"no {what}", 0)
-    return Verdict(False, f"{what}: {len(found):,}", len(found), tuple(found[:SAMPLE_SIZE]), remedy)
+        return CheckResult(True, f"no {what}", 0)
+    return CheckResult(False, f"{what}: {len(found):,}", len(found), tuple(found[:SAMPLE_SIZE]), remedy)
 
 
-def recent(completed_at: datetime | None, now: datetime, max_age: timedelta, what: str) -> Verdict:
+def recent(completed_at: datetime | None, now: datetime, max_age: timedelta, what: str) -> CheckResult:
     """The last good sync of a table is not older than `max_age`; both times are UTC."""
     remedy = "Run daily_full and look at why the last one did not complete: lms-assets status."
     if completed_at is None:
-        return Verdict(False, f"{what} have never been synced completely", remedy=remedy)
+        return CheckResult(False, f"{what} have never been synced completely", remedy=remedy)
     hours = (now - completed_at) / timedelta(hours=1)
     passed = now - completed_at <= max_age
     description = f"{what} were last synced {hours:.1f} hours ago"
     if not passed:
         description += f"; more than {max_age / timedelta(hours=1):.0f} is too old to build on"
-    return Verdict(passed, description, remedy=None if passed else remedy, figures={"hours": round(hours, 2)})
+    return CheckResult(passed, description, remedy=None if passed else remedy, figures={"hours": round(hours, 2)})
 
 
-def no_sudden_fall(before: int | None, after: int, *, share: float, minimum: int, what: str, remedy: str) -> Verdict:
+def no_sudden_fall(
+    before: int | None, after: int, *, share: float, minimum: int, what: str, remedy: str
+) -> CheckResult:
     """A figure has not fallen by more than `share` (0 to 1) since the last run, falls of `minimum` or less aside."""
     if before is None:
-        return Verdict(True, f"{after:,} {what}; there is no earlier figure", after, figures={"after": after})
+        return CheckResult(True, f"{after:,} {what}; there is no earlier figure", after, figures={"after": after})
     fall = before - after
     passed = fall <= max(minimum, share * before)
     description = f"{after:,} {what}, {before:,} before"
-    return Verdict(
+    return CheckResult(
         passed, description, after, remedy=None if passed else remedy, figures={"before": before, "after": after}
     )

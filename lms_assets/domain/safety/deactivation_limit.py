@@ -75,7 +75,7 @@ class TooManyBadRecords(SyncStopped):
         )
 
 
-def fuse_limit(active: int, rules: Rules) -> int:
+def most_deactivations(active: int, rules: Rules) -> int:
     """How many of `active` rows may leave within 24 hours: the set share, or the minimum where that is more.
 
     "More than a set share (5 %, at least 10 rows)" (domain rules, deletions): of 1,000 rows 50 may leave and 51 not;
@@ -85,12 +85,12 @@ def fuse_limit(active: int, rules: Rules) -> int:
 
 
 def check_deactivation_limit(leaving: Leaving, rules: Rules, overrides: Overrides) -> bool:
-    """Raise `MassDeactivationStopped` when more rows would have left within 24 hours than `fuse_limit` allows.
+    """Raise `MassDeactivationStopped` when more rows would have left within 24 hours than `most_deactivations` allows.
 
     The share is one of the rows that were active before those of the last 24 hours left. Gives whether an override was
     used. Call it before the transaction; for memberships once a group and once for all together.
     """
-    limit = fuse_limit(leaving.active + leaving.lately, rules)
+    limit = most_deactivations(leaving.active + leaving.lately, rules)
     if not leaving.ids or len(leaving.ids) + leaving.lately <= limit:
         return False
     what = mass_deactivation(leaving.kind)

@@ -18,7 +18,7 @@ from lms_assets.reports.delivery.recipients import Addressee, EmailLog, NotDue, 
 from lms_assets.reports.delivery.smtp import MailServerUnavailable, SmtpMailer
 from lms_assets.reports.figures.assemble import owner_without_name, without_names
 from lms_assets.reports.figures.executive import build_executive_report
-from lms_assets.reports.figures.inputs import Material
+from lms_assets.reports.figures.inputs import ReportInputs
 from lms_assets.reports.figures.model import ExecutiveReport, PamReport
 from lms_assets.reports.figures.pam import build_pam_report, partners_of
 from lms_assets.reports.rendering.render import Rendered, Renderer
@@ -28,7 +28,7 @@ FILE_SENDER = "reports@example.com"
 
 
 @dataclass(frozen=True)
-class Post:
+class MailOutput:
     """How reports leave: by `mailer` with `log`, or, without a mailer, as files in `folder`."""
 
     renderer: Renderer
@@ -79,32 +79,32 @@ class DeliverySummary:
 
 
 def deliver_pam_reports(
-    material: Material, addressees: Sequence[Addressee], not_due: Iterable[NotDue], post: Post
+    inputs: ReportInputs, addressees: Sequence[Addressee], not_due: Iterable[NotDue], output: MailOutput
 ) -> DeliverySummary:
     """Build and deliver the PAM reports (see `delivery.pam_addressees` for who gets one).
 
     Raises:
         WarehouseError: what the log raises; run again, nobody gets a message twice.
     """
-    owning = [each for each in addressees if partners_of(material.partners, each.owners)]
+    owning = [each for each in addressees if partners_of(inputs.partners, each.owners)]
     idle = [NotDue(each.reference, "owns no active partner") for each in addressees if each not in owning]
     outcomes = _Outcomes([*not_due, *idle])
 
     def render(addressee: Addressee) -> Rendered:
-        return post.renderer.render(build_pam_report(material, addressee.owners))
+        return output.renderer.render(build_pam_report(inputs, addressee.owners))
 
-    _deliver(owning, render, post, outcomes)
+    _deliver(owning, render, output, outcomes)
     preview = None
     if owning:
-        nameless = without_names(material)
-        owners = [owner_without_name(material, owner) for owner in owning[0].owners]
-        preview = post.renderer.render(build_pam_report(nameless, owners))
-    everybody = sorted({partner.owner for partner in material.partners if partner.owner})
-    return outcomes.summary(preview, _pam_figures(build_pam_report(material, everybody)))
+        nameless = without_names(inputs)
+        owners = [owner_without_name(inputs, owner) for owner in owning[0].owners]
+        preview = output.renderer.render(build_pam_report(nameless, owners))
+    everybody = sorted({partner.owner for partner in inputs.partners if partner.owner})
+    return outcomes.summary(preview, _pam_figures(build_pam_report(inputs, everybody)))
 
 
 def deliver_executive_report(
-    material: Material, addressees: Sequence[Addressee], not_due: Iterable[NotDue], post: Post
+    inputs: ReportInputs, addressees: Sequence[Addressee], not_due: Iterable[NotDue], output: MailOutput
 ) -> DeliverySummary:
     """Build and deliver the executive report.
 
@@ -112,10 +112,10 @@ def deliver_executive_report(
         WarehouseError: what the log raises; run again, nobody gets a message twice.
     """
     outcomes = _Outcomes(not_due)
-    report = build_executive_report(material)
-    rendered = post.renderer.render(report)
-    _deliver(addressees, lambda _: rendered, post, outcomes)
-    preview = post.renderer.render(build_executive_report(without_names(material)))
+    report = build_executive_report(inputs)
+    rendered = output.renderer.render(report)
+    _deliver(addressees, lambda _: rendered, output, outcomes)
+    preview = output.renderer.render(build_executive_report(without_names(inputs)))
     return outcomes.summary(preview, _executive_figures(report))
 
 
@@ -150,19 +150,19 @@ class _Outcomes:
 
 
 def _deliver(
-    addressees: Sequence[Addressee], render: Callable[[Addressee], Rendered], post: Post, outcomes: _Outcomes
+    addressees: Sequence[Addressee], render: Callable[[Addressee], Rendered], output: MailOutput, outcomes: _Outcomes
 ) -> None:
     for place, addressee in enumerate(addressees):
-        if post.mailer is None or post.log is None:
+        if output.mailer is None or output.log is None:
             try:
                 rendered = render(addressee)
-                mail = _message(addressee, rendered, post, post.clock())
-                outcomes.files += write_files(post.folder, addressee, rendered, mail)
+                mail = _message(addressee, rendered, output, output.clock())
+                outcomes.files += write_files(output.folder, addressee, rendered, mail)
             except UnusableAddress as error:
                 outcomes.failed.append(NotDue(addressee.reference, f"the address {error}"))
             continue
         try:
-            _send(addressee, render, post, post.log, outcomes)
+            _send(addressee, render, output, output.log, outcomes)
         except MailServerUnavailable as error:
             rest = (each.reference for each in addressees[place + 1 :])
             outcomes.failed.append(NotDue(addressee.reference, str(error)))
@@ -170,12 +170,12 @@ def _deliver(
             return
 
 
-def _message(addressee: Addressee, rendered: Rendered, post: Post, now: datetime) -> EmailMessage:
+def _message(addressee: Addressee, rendered: Rendered, output: MailOutput, now: datetime) -> EmailMessage:
     return build_message(
         rendered,
         to=addressee.address,
         name=addressee.name,
-        mail_from=post.mail_from or FILE_SENDER,
+        mail_from=output.mail_from or FILE_SENDER,
         message_key=addressee.message_key,
         now=now,
     )
@@ -184,7 +184,7 @@ def _message(addressee: Addressee, rendered: Rendered, post: Post, now: datetime
 def _send(
     addressee: Addressee,
     render: Callable[[Addressee], Rendered],
-    post: Post,
+    output: MailOutput,
     log: EmailLog,
     outcomes: _Outcomes,
 ) -> None:
@@ -193,7 +193,7 @@ def _send(
     Raises:
         MailServerUnavailable: no message can be sent now; this one is marked as failed.
     """
-    key, now = addressee.message_key, post.clock()
+    key, now = addressee.message_key, output.clock()
     verdict = decide(log.state(key))
     if verdict == "already sent":
         outcomes.skipped.append(NotDue(addressee.reference, f"already sent for {addressee.period}"))
@@ -214,22 +214,24 @@ def _send(
     if not reserved:
         outcomes.skipped.append(NotDue(addressee.reference, "another process is sending it"))
         return
-    _hand_over(addressee, rendered, post, log, outcomes)
+    _hand_over(addressee, rendered, output, log, outcomes)
 
 
 _UNKNOWN = "was handed to the mail server and its answer is not known; look in the mail server's log before sending"
 
 
-def _hand_over(addressee: Addressee, rendered: Rendered, post: Post, log: EmailLog, outcomes: _Outcomes) -> None:
+def _hand_over(
+    addressee: Addressee, rendered: Rendered, output: MailOutput, log: EmailLog, outcomes: _Outcomes
+) -> None:
     key = addressee.message_key
-    assert post.mailer is not None
+    assert output.mailer is not None
     try:
-        message = _message(addressee, rendered, post, post.clock())
-        result = post.mailer.send(
+        message = _message(addressee, rendered, output, output.clock())
+        result = output.mailer.send(
             message,
-            sender=sender(post.mail_from or "").addr_spec,
+            sender=sender(output.mail_from or "").addr_spec,
             recipient=ascii_address(addressee.address),
-            hand_over=lambda: log.hand_over(key, post.clock()),
+            hand_over=lambda: log.hand_over(key, output.clock()),
             take_back=lambda: log.take_back(key),
         )
     except UnusableAddress as error:
@@ -240,7 +242,7 @@ def _hand_over(addressee: Addressee, rendered: Rendered, post: Post, log: EmailL
         log.failed(key, str(error))
         raise
     if result.outcome == "sent":
-        log.sent(key, pam_ids=addressee.manager_ids, now=post.clock())
+        log.sent(key, pam_ids=addressee.manager_ids, now=output.clock())
         outcomes.sent.append(addressee.reference)
     elif result.outcome == "unknown":
         outcomes.unknown.append(NotDue(addressee.reference, f"{result.reason}; {_UNKNOWN}"))
@@ -276,7 +278,7 @@ def _executive_figures(report: ExecutiveReport) -> dict[str, int | float]:
         "partners": report.partners,
         "people": report.people,
         "npcu": report.totals[0].now,
-        "npcu_change_week": report.totals[0].spans[0].change.difference or 0,
+        "npcu_change_week": report.totals[0].periods[0].change.difference or 0,
         "certifications": report.certifications,
         "compliance_percent": report.overall.compliance or 0.0,
         "partners_below": report.overall.below,

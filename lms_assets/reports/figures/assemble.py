@@ -14,7 +14,7 @@ from lms_assets.domain.counting.periods import WEEK, days_of_history, monday_of
 from lms_assets.domain.counting.report_facts import PartnerFacts, Snapshot
 from lms_assets.domain.counting.snapshots import Past, backfill
 from lms_assets.reports.config import ReportConfig
-from lms_assets.reports.figures.inputs import Material
+from lms_assets.reports.figures.inputs import ReportInputs
 from lms_assets.reports.figures.model import Frame
 
 
@@ -45,7 +45,7 @@ def assemble(
     config: ReportConfig,
     banner: str | None = None,
     released: bool = False,
-) -> Material:
+) -> ReportInputs:
     """The material of the week of `now`, with everything counted at `as_of` (both UTC).
 
     Days that the reports compare with and that have no snapshot are computed and kept, so trends exist from the
@@ -57,7 +57,7 @@ def assemble(
     computed = tuple(backfill(readings.inputs, missing, as_of.time()))
     if computed:
         readings.keep(computed)
-    return Material(
+    return ReportInputs(
         frame=Frame(week=monday_of(now.date()), as_of=as_of, since=as_of - WEEK, banner=banner, released=released),
         partners=readings.partners,
         holdings=Holdings(readings.inputs, as_of),
@@ -67,19 +67,19 @@ def assemble(
     )
 
 
-def without_names(material: Material) -> Material:
+def without_names(inputs: ReportInputs) -> ReportInputs:
     """The same with ids for people and numbers for PAMs, for places where no name of a person may stand."""
-    owners = sorted({partner.owner.strip().casefold() for partner in material.partners if partner.owner})
+    owners = sorted({partner.owner.strip().casefold() for partner in inputs.partners if partner.owner})
     number = {owner: place for place, owner in enumerate(owners, 1)}
     partners = tuple(
         replace(each, owner=f"PAM {number[each.owner.strip().casefold()]}" if each.owner else None)
-        for each in material.partners
+        for each in inputs.partners
     )
-    return replace(material, partners=partners, names={})
+    return replace(inputs, partners=partners, names={})
 
 
-def owner_without_name(material: Material, owner: str) -> str:
+def owner_without_name(inputs: ReportInputs, owner: str) -> str:
     """What `without_names` calls this owner."""
-    owners = sorted({partner.owner.strip().casefold() for partner in material.partners if partner.owner})
+    owners = sorted({partner.owner.strip().casefold() for partner in inputs.partners if partner.owner})
     folded = owner.strip().casefold()
     return f"PAM {owners.index(folded) + 1}" if folded in owners else "PAM"

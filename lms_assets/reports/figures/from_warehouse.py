@@ -12,7 +12,7 @@ from lms_assets.domain.counting.report_facts import Snapshot
 from lms_assets.domain.rules import Rules
 from lms_assets.reports.config import ReportConfig
 from lms_assets.reports.figures.assemble import Readings, assemble
-from lms_assets.reports.figures.inputs import Material
+from lms_assets.reports.figures.inputs import ReportInputs
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.reading.reports import (
     counting_inputs,
@@ -28,7 +28,7 @@ class NothingCounted(LookupError):
     """No counts exist yet, so there is nothing to report."""
 
 
-def material_from(
+def report_inputs_from(
     warehouse: Warehouse,
     *,
     rules: Rules,
@@ -37,11 +37,11 @@ def material_from(
     banner: str | None = None,
     released: bool = False,
     store_past: bool = True,
-) -> Material:
+) -> ReportInputs:
     """All that the reports of the week of `now` (UTC) are made from, counted as of the last count.
 
     Args:
-        banner: what is wrong with the data, see `report_gate`.
+        banner: what is wrong with the data, see `report_release`.
         released: a person lets the reports go out in spite of it.
         store_past: keep the snapshots of days on which nobody counted; a preview leaves the warehouse as it is.
 
@@ -65,8 +65,8 @@ def material_from(
             keep=remember,
             names=people_names(connection),
         )
-        material = assemble(readings, as_of=counted.as_of, now=now, config=config, banner=banner, released=released)
+        inputs = assemble(readings, as_of=counted.as_of, now=now, config=config, banner=banner, released=released)
     # Written once the reading is over: a SQLite file cannot be written while it is read from.
     if store_past and computed:
         warehouse.in_transaction(lambda connection: store_snapshots(connection, computed, now=now))
-    return material
+    return inputs

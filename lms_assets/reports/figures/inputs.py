@@ -23,14 +23,14 @@ WEEKS_AHEAD = 13
 
 
 @dataclass(frozen=True)
-class Material:
+class ReportInputs:
     """All that the reports of one week are made from.
 
     Attributes:
         frame: week, instant of counting and banner.
         partners: every active partner.
         holdings: what is held at `frame.as_of` and around it.
-        past: snapshots of the days of `spans.days_of_history`.
+        past: snapshots of the days of `periods.days_of_history`.
         names: names of LMS people by id, for those who may read them.
     """
 
@@ -76,19 +76,19 @@ class Material:
         return frozenset().union(*(self.holdings.people.get(each, frozenset()) for each in partner_ids))
 
 
-def expiring_within(material: Material, held: Sequence[Assessed], days: Iterable[int]) -> tuple[Expiring, ...]:
+def expiring_within(inputs: ReportInputs, held: Sequence[Assessed], days: Iterable[int]) -> tuple[Expiring, ...]:
     """What expires within so many days after the instant of counting; the windows contain each other."""
     lines = []
     for window in days:
-        end = material.frame.as_of + timedelta(days=window)
+        end = inputs.frame.as_of + timedelta(days=window)
         found = [item for item in held if item.expires_at is not None and item.expires_at <= end]
         lines.append(Expiring(window, len(found), sum(item.npcu for item in found)))
     return tuple(lines)
 
 
-def expiries_by_week(material: Material, held: Sequence[Assessed]) -> tuple[WeekPoint, ...]:
+def expiries_by_week(inputs: ReportInputs, held: Sequence[Assessed]) -> tuple[WeekPoint, ...]:
     """Certifications that expire in each of the next 13 weeks, each named by the day it begins."""
-    at = material.frame.as_of
+    at = inputs.frame.as_of
     numbers = [0] * WEEKS_AHEAD
     for item in held:
         if item.expires_at is not None and item.expires_at <= at + WEEK * WEEKS_AHEAD:
@@ -97,14 +97,14 @@ def expiries_by_week(material: Material, held: Sequence[Assessed]) -> tuple[Week
     return tuple(WeekPoint((at + WEEK * week).date(), number) for week, number in enumerate(numbers))
 
 
-def npcu_by_week(material: Material, partner_ids: Sequence[int]) -> tuple[WeekPoint, ...]:
+def npcu_by_week(inputs: ReportInputs, partner_ids: Sequence[int]) -> tuple[WeekPoint, ...]:
     """NPCU of these partners at the end of each of the last 26 weeks, now last."""
-    *earlier, now = trend_instants(material.frame.as_of)
+    *earlier, now = trend_instants(inputs.frame.as_of)
     points = [
-        WeekPoint(each.date(), sum_on(material.past, partner_ids, each.date(), lambda found: found.total_npcu) or 0)
+        WeekPoint(each.date(), sum_on(inputs.past, partner_ids, each.date(), lambda found: found.total_npcu) or 0)
         for each in earlier
     ]
-    return (*points, WeekPoint(now.date(), sum(material.counts_of(each).total_npcu for each in partner_ids)))
+    return (*points, WeekPoint(now.date(), sum(inputs.counts_of(each).total_npcu for each in partner_ids)))
 
 
 def sum_on(past: Past, partner_ids: Iterable[int], day: date, figure: Callable[[Snapshot], int]) -> int | None:

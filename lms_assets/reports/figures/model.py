@@ -151,7 +151,7 @@ class PamReport:
 
 
 @dataclass(frozen=True, slots=True)
-class SpanLine:
+class PeriodLine:
     """A stock over a span: how far it moved, against the same span last year. `key` is the span's name."""
 
     key: str
@@ -176,7 +176,7 @@ class StockLine:
 
     key: str
     now: int
-    spans: tuple[SpanLine, ...]
+    periods: tuple[PeriodLine, ...]
 
 
 @dataclass(frozen=True, slots=True)

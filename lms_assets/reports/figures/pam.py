@@ -9,29 +9,36 @@ from datetime import timedelta
 from lms_assets.domain.counting.certifications import Assessed
 from lms_assets.domain.counting.report_facts import PartnerFacts
 from lms_assets.domain.operations.report_recipients import same_owner
-from lms_assets.reports.figures.inputs import HORIZON, Material, expiries_by_week, expiring_within, npcu_by_week, sum_on
+from lms_assets.reports.figures.inputs import (
+    HORIZON,
+    ReportInputs,
+    expiries_by_week,
+    expiring_within,
+    npcu_by_week,
+    sum_on,
+)
 from lms_assets.reports.figures.model import CertificationLine, Change, PamReport, PamTotals, PartnerLine
 
 WINDOWS = (30, 60, 90)
 
 
-def build_pam_report(material: Material, owners: Sequence[str]) -> PamReport:
+def build_pam_report(inputs: ReportInputs, owners: Sequence[str]) -> PamReport:
     """The report about all partners of these owners (one person's names as `account_owner` says them)."""
-    mine = partners_of(material.partners, owners)
+    mine = partners_of(inputs.partners, owners)
     ids = [partner.id for partner in mine]
-    gained = _by_partner(material.holdings.gained(material.frame.since), ids)
-    lost = _by_partner(material.holdings.lost(material.frame.since), ids)
-    lines = tuple(_partner_line(material, each, gained.get(each.id, ()), lost.get(each.id, ())) for each in mine)
+    gained = _by_partner(inputs.holdings.gained(inputs.frame.since), ids)
+    lost = _by_partner(inputs.holdings.lost(inputs.frame.since), ids)
+    lines = tuple(_partner_line(inputs, each, gained.get(each.id, ()), lost.get(each.id, ())) for each in mine)
     below = [line for line in lines if line.standing.status == "below"]
-    fell = [line for line in below if material.fell_this_week(line.key, line.standing)]
-    held = material.held_by(ids)
-    end = material.frame.as_of + HORIZON
+    fell = [line for line in below if inputs.fell_this_week(line.key, line.standing)]
+    held = inputs.held_by(ids)
+    end = inputs.frame.as_of + HORIZON
     soon = [item for item in held if item.expires_at is not None and item.expires_at <= end]
     names = {partner.id: partner.name for partner in mine}
     return PamReport(
-        frame=material.frame,
+        frame=inputs.frame,
         owners=tuple(owners),
-        totals=_totals(material, lines),
+        totals=_totals(inputs, lines),
         partners=lines,
         fell_below=tuple(sorted(fell, key=lambda line: (-line.standing.missing, line.name))),
         about_to_fall=tuple(
@@ -47,12 +54,12 @@ def build_pam_report(material: Material, owners: Sequence[str]) -> PamReport:
                 key=lambda line: (-abs(line.npcu.difference or 0), line.name),
             )
         ),
-        new=_certifications(material, names, (item for each in ids for item in gained.get(each, ())), "completed_at"),
-        expired=_certifications(material, names, (item for each in ids for item in lost.get(each, ())), "expires_at"),
-        expiring=_certifications(material, names, soon, "expires_at"),
-        expiring_within=expiring_within(material, held, WINDOWS),
-        npcu_by_week=npcu_by_week(material, ids),
-        expiries_by_week=expiries_by_week(material, held),
+        new=_certifications(inputs, names, (item for each in ids for item in gained.get(each, ())), "completed_at"),
+        expired=_certifications(inputs, names, (item for each in ids for item in lost.get(each, ())), "expires_at"),
+        expiring=_certifications(inputs, names, soon, "expires_at"),
+        expiring_within=expiring_within(inputs, held, WINDOWS),
+        npcu_by_week=npcu_by_week(inputs, ids),
+        expiries_by_week=expiries_by_week(inputs, held),
     )
 
 
@@ -72,47 +79,47 @@ def _by_partner(items: Iterable[Assessed], ids: Iterable[int]) -> dict[int, list
 
 
 def _partner_line(
-    material: Material, partner: PartnerFacts, gained: Sequence[Assessed], lost: Sequence[Assessed]
+    inputs: ReportInputs, partner: PartnerFacts, gained: Sequence[Assessed], lost: Sequence[Assessed]
 ) -> PartnerLine:
-    counts = material.counts_of(partner.id)
-    end = material.frame.as_of + HORIZON
+    counts = inputs.counts_of(partner.id)
+    end = inputs.frame.as_of + HORIZON
     expiring = [
         item
-        for item in material.holdings.by_partner.get(partner.id, ())
+        for item in inputs.holdings.by_partner.get(partner.id, ())
         if item.expires_at is not None and item.expires_at <= end
     ]
     return PartnerLine(
         key=partner.id,
         name=partner.name,
         tier=partner.tier or "",
-        npcu=material.npcu_change(partner.id, material.frame.since.date()),
-        standing=material.standing_of(partner),
+        npcu=inputs.npcu_change(partner.id, inputs.frame.since.date()),
+        standing=inputs.standing_of(partner),
         certifications=sum(counts.by_category.values()),
         by_category=counts.by_category,
-        people=len(material.holdings.people.get(partner.id, ())),
+        people=len(inputs.holdings.people.get(partner.id, ())),
         people_in_no_group=partner.people_in_no_group,
         contacts_not_in_lms=partner.contacts_not_in_lms,
         leads_last_30_days=partner.leads_last_30_days,
         gained=sum(item.npcu for item in gained),
         lost=sum(item.npcu for item in lost),
         expiring_90=len(expiring),
-        url=material.config.partner_url(partner.id),
+        url=inputs.config.partner_url(partner.id),
     )
 
 
-def _totals(material: Material, lines: Sequence[PartnerLine]) -> PamTotals:
+def _totals(inputs: ReportInputs, lines: Sequence[PartnerLine]) -> PamTotals:
     ids = [line.key for line in lines]
     categories: Counter[str] = Counter()
     for line in lines:
         categories.update(line.by_category)
-    week_ago = sum_on(material.past, ids, material.frame.since.date(), lambda found: found.total_npcu)
+    week_ago = sum_on(inputs.past, ids, inputs.frame.since.date(), lambda found: found.total_npcu)
     return PamTotals(
         partners=len(lines),
         npcu=Change(sum(line.npcu.now for line in lines), week_ago),
         certifications=sum(line.certifications for line in lines),
         by_category=dict(sorted(categories.items())),
-        uncategorised=sum(material.counts_of(each).uncategorised for each in ids),
-        people=len(material.people_of(ids)),
+        uncategorised=sum(inputs.counts_of(each).uncategorised for each in ids),
+        people=len(inputs.people_of(ids)),
         gained=sum(line.gained for line in lines),
         lost=sum(line.lost for line in lines),
         below=sum(line.standing.status == "below" for line in lines),
@@ -124,10 +131,10 @@ def _totals(material: Material, lines: Sequence[PartnerLine]) -> PamTotals:
 
 
 def _certifications(
-    material: Material, names: dict[int, str], items: Iterable[Assessed], moment: str
+    inputs: ReportInputs, names: dict[int, str], items: Iterable[Assessed], moment: str
 ) -> tuple[CertificationLine, ...]:
     """Lines in order of their moment: expiries soonest first, what happened latest first."""
-    at = material.frame.as_of
+    at = inputs.frame.as_of
     lines = []
     for item in items:
         when = getattr(item, moment) or at
@@ -136,7 +143,7 @@ def _certifications(
                 key=f"{item.partner_id}/{item.user_id}/{item.course_id}",
                 partner_id=item.partner_id,
                 partner=names[item.partner_id],
-                person=material.names.get(item.user_id) or f"person {item.user_id}",
+                person=inputs.names.get(item.user_id) or f"person {item.user_id}",
                 course=item.course_name or item.course_id,
                 category=item.category,
                 npcu=item.npcu,

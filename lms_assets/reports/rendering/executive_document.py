@@ -9,13 +9,13 @@ from lms_assets.reports.rendering import formatting as chart_words
 from lms_assets.reports.rendering import formatting as words
 from lms_assets.reports.rendering.document import Cell, Column, Document, Paragraph, Row, Section, Table, Tile, Tiles
 
-SPAN_NAMES = {"week": "Week", "month": "Month", "year to date": "Year to date"}
+PERIOD_NAMES = {"week": "Week", "month": "Month", "year to date": "Year to date"}
 NPCU = Column("NPCU", numeric=True)
 
 
 def executive_subject(report: ExecutiveReport, brand: str) -> str:
     """The subject: the week and the total. Holds no name of a partner or person."""
-    week = report.totals[0].spans[0].change.difference
+    week = report.totals[0].periods[0].change.difference
     total = f"{words.number(report.totals[0].now)} NPCU ({words.signed(week, 'first')} in the week)"
     return f"{words.age(report.frame)}{brand}: executive report, week of {words.day(report.frame.week)} – {total}"
 
@@ -58,7 +58,7 @@ _TIER_NOTE = (
 
 
 def _summary(report: ExecutiveReport) -> str:
-    npcu, week = report.totals[0], report.totals[0].spans[0].change.difference
+    npcu, week = report.totals[0], report.totals[0].periods[0].change.difference
     soon, overall = report.expiring_within[0], report.overall
     versus = "" if week is None else f" ({words.signed(week)} in the week)"
     hold = "holds" if report.partners == 1 else "hold"
@@ -79,7 +79,7 @@ def _summary(report: ExecutiveReport) -> str:
 
 def _tiles(report: ExecutiveReport) -> Tiles:
     npcu, overall = report.totals[0], report.overall
-    week, month = npcu.spans[0].change.difference, report.earned[1]
+    week, month = npcu.periods[0].change.difference, report.earned[1]
     soon, later = report.expiring_within
     return Tiles(
         (
@@ -108,7 +108,7 @@ def _tiles(report: ExecutiveReport) -> Tiles:
 
 
 def _stock_table(stocks: Sequence[StockLine]) -> Table:
-    names = [SPAN_NAMES.get(span.key, span.key) for span in stocks[0].spans]
+    names = [PERIOD_NAMES.get(period.key, period.key) for period in stocks[0].periods]
     columns = (
         Column("Held"),
         Column("Now", numeric=True, width=12),
@@ -119,11 +119,11 @@ def _stock_table(stocks: Sequence[StockLine]) -> Table:
         label = {"npcu": "NPCU", "certifications": "Certifications"}.get(stock.key) or words.category(stock.key)
         cells = [
             Cell(
-                words.arrow(span.change.difference) if span.change.difference is not None else "–",
-                f"last year {words.signed(span.last_year.difference if span.last_year else None, '–')}",
-                tone=words.tone_of(span.change.difference),
+                words.arrow(period.change.difference) if period.change.difference is not None else "–",
+                f"last year {words.signed(period.last_year.difference if period.last_year else None, '–')}",
+                tone=words.tone_of(period.change.difference),
             )
-            for span in stock.spans
+            for period in stock.periods
         ]
         rows.append(Row((Cell(label), Cell(words.number(stock.now)), *cells)))
     return Table("NPCU and certifications held", columns, tuple(rows))
@@ -131,7 +131,7 @@ def _stock_table(stocks: Sequence[StockLine]) -> Table:
 
 def _earned_table(lines: Sequence[EarnedLine]) -> Table:
     columns = (
-        Column("Span"),
+        Column("Period"),
         Column("Earned", numeric=True, width=17),
         Column("Last year", numeric=True, width=17),
         Column("NPCU", numeric=True, width=15),
@@ -140,7 +140,7 @@ def _earned_table(lines: Sequence[EarnedLine]) -> Table:
     rows = [
         Row(
             (
-                Cell(SPAN_NAMES.get(line.key, line.key)),
+                Cell(PERIOD_NAMES.get(line.key, line.key)),
                 Cell(words.number(line.certifications)),
                 Cell(words.number(line.certifications_last_year), tone="muted"),
                 Cell(words.number(line.npcu)),

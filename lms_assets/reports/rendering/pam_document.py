@@ -206,8 +206,8 @@ def _expiring(report: PamReport) -> Section:
     for window in report.expiring_within:
         lines = [line for line in report.expiring if previous < max(1, line.days) <= window.key]
         if lines:
-            span = f"Within {window.key} days" if not previous else f"In {previous + 1} to {window.key} days"
-            heading = f"{span}: {words.plural(len(lines), 'certification')}"
+            period = f"Within {window.key} days" if not previous else f"In {previous + 1} to {window.key} days"
+            heading = f"{period}: {words.plural(len(lines), 'certification')}"
             rows += [Row((Cell(heading),)), *(_certification(line) for line in lines)]
         previous = window.key
     if rows:

@@ -1,4 +1,4 @@
-"""Awkward accounts: identifiers, tiers and statuses, and those that are no partners."""
+"""Edge-case accounts: identifiers, tiers and statuses, and those that are no partners."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _ODD_NAMES = {
 def add(stage: Stage) -> None:
     """Add the cases."""
     for case, (name, tier, values) in _EXCLUDED.items():
-        account = stage.maker.account(name, tier, **values)
+        account = stage.factory.account(name, tier, **values)
         found = [account.id]
         if name and name.strip():
             group = stage.unlinked_group(name)
@@ -67,28 +67,28 @@ def add(stage: Stage) -> None:
 
 
 def _identifiers(stage: Stage) -> None:
-    maker, rng = stage.maker, stage.maker.rng
+    factory, rng = stage.factory, stage.factory.rng
     short = ids.salesforce(rng, "001", long=False)
     swapped = short[:3] + short[3:].swapcase()
-    stage.case("account_status_null", maker.account("Quietbrook Labs", account_status=None))
-    stage.case("account_without_crm_id", maker.account("Paperless Fen", crm_id=None))
-    stage.case("crm_id_15_characters", maker.account("Fifteen Oaks", crm_id=ids.salesforce(rng, "001", long=False)))
-    stage.case("crm_id_18_characters", maker.account("Eighteen Elms", crm_id=ids.salesforce(rng, "001", long=True)))
+    stage.case("account_status_null", factory.account("Quietbrook Labs", account_status=None))
+    stage.case("account_without_crm_id", factory.account("Paperless Fen", crm_id=None))
+    stage.case("crm_id_15_characters", factory.account("Fifteen Oaks", crm_id=ids.salesforce(rng, "001", long=False)))
+    stage.case("crm_id_18_characters", factory.account("Eighteen Elms", crm_id=ids.salesforce(rng, "001", long=True)))
     stage.case(
         "crm_ids_differ_in_case",
-        maker.account("Upperhill Vetch", crm_id=short),
-        maker.account("Lowerdale Kelp", crm_id=swapped),
+        factory.account("Upperhill Vetch", crm_id=short),
+        factory.account("Lowerdale Kelp", crm_id=swapped),
     )
 
 
 def _relations(stage: Stage) -> None:
-    maker, parent = stage.maker, stage.world.cases["account_tier_pending"][0]
-    stage.case("account_parent_excluded", maker.account("Childbrook Data", parent_account_id=parent), parent)
-    stage.case("account_parent_gone", maker.account("Orphanmoor Data", parent_account_id=987_654))
+    factory, parent = stage.factory, stage.vendor_state.cases["account_tier_pending"][0]
+    stage.case("account_parent_excluded", factory.account("Childbrook Data", parent_account_id=parent), parent)
+    stage.case("account_parent_gone", factory.account("Orphanmoor Data", parent_account_id=987_654))
 
 
 def _equal_names(stage: Stage) -> None:
-    account = stage.maker.account
+    account = stage.factory.account
     stage.case("accounts_equal_names", account("Twingables Studio"), account("Twingables Studio"))
     stage.case("accounts_names_differ_in_case", account("Bluegorse Works"), account("BLUEGORSE WORKS"))
     stage.case("accounts_names_differ_in_accent", account("Cafe Nordlys"), account("Café Nordlys"))

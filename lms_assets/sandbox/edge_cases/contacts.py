@@ -1,4 +1,4 @@
-"""Awkward contacts: addresses in every spelling, those that are left out, and links to accounts by name only.
+"""Edge-case contacts: addresses in every spelling, those that are left out, and links to accounts by name only.
 
 Where a case has a person, that person's only tie to a partner is the contact.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from lms_assets.sandbox.edge_cases.stage import Stage
-from lms_assets.sandbox.state.world import Account, Person, User
+from lms_assets.sandbox.state.vendor_state import Account, Person, User
 
 # Case -> e-mail of a contact that is left out (domain rules, contacts left out).
 _LEFT_OUT_BY_ADDRESS = {
@@ -63,19 +63,19 @@ def add(stage: Stage) -> None:
         stage.case(case, *_pair(stage, email))
     for case, values in _LEFT_OUT_BY_STATE.items():
         stage.case(case, *_pair(stage, _address(case), **values))
-    maker = stage.maker
+    factory = stage.factory
     for case, email_or_none in (
         ("contact_without_email", None),
         ("contact_blank_email", "  "),
         ("contact_invalid_email", "not an address"),
     ):
-        stage.case(case, maker.contact(email_or_none, "No", "Address", account=stage.partner))
+        stage.case(case, factory.contact(email_or_none, "No", "Address", account=stage.partner))
     stage.case("contact_status_null", *_pair(stage, _address("contact_status_null"), contact_status=None))
     for case, spelled in (("contact_upper_case_email", str.upper), ("contact_email_with_blanks", "  {} ".format)):
         contact, person = _pair(stage, _address(case))
         contact.email = spelled(contact.email or "")
         stage.case(case, contact, person)
-    nameless = maker.contact(_address("contact_without_names"), None, None, account=stage.partner)
+    nameless = factory.contact(_address("contact_without_names"), None, None, account=stage.partner)
     stage.case("contact_without_names", nameless)
     _by_account(stage)
     _sharing(stage)
@@ -84,7 +84,7 @@ def add(stage: Stage) -> None:
 def _by_account(stage: Stage) -> None:
     partner = stage.partner
     name = partner.name or ""
-    excluded = stage.world.accounts[int(stage.world.cases["account_tier_pending"][0])]
+    excluded = stage.vendor_state.accounts[int(stage.vendor_state.cases["account_tier_pending"][0])]
     for case, values, found in (
         ("contact_by_account_name", {"account_name": name}, [partner]),
         ("contact_by_account_name_other_case", {"account_name": name.upper()}, [partner]),
@@ -96,12 +96,12 @@ def _by_account(stage: Stage) -> None:
 
 
 def _sharing(stage: Stage) -> None:
-    maker = stage.maker
-    excluded = stage.world.accounts[int(stage.world.cases["account_inactive"][0])]
+    factory = stage.factory
+    excluded = stage.vendor_state.accounts[int(stage.vendor_state.cases["account_inactive"][0])]
 
     def contact(case: str, account: Account, days: int) -> User:
-        updated = maker.ago(days=days)
-        return maker.contact(_address(case), "Shared", "Contact", account=account, updated=updated)
+        updated = factory.ago(days=days)
+        return factory.contact(_address(case), "Shared", "Contact", account=account, updated=updated)
 
     case = "contacts_share_email_one_excluded"
     stage.case(
@@ -123,5 +123,5 @@ def _address(case: str) -> str:
 
 def _pair(stage: Stage, email: str, **values: Any) -> tuple[User, Person]:
     """A contact (of the first partner unless told otherwise) and a certified person with the same e-mail."""
-    contact = stage.maker.contact(email, "Con", "Tact", **({"account": stage.partner} | values))
+    contact = stage.factory.contact(email, "Con", "Tact", **({"account": stage.partner} | values))
     return contact, stage.person("", email=email.lower(), first_name="Con", last_name="Tact")

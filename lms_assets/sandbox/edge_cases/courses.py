@@ -1,4 +1,4 @@
-"""Awkward courses: NPCU in every spelling, archived versions, odd names."""
+"""Edge-case courses: NPCU in every spelling, archived versions, odd names."""
 
 from __future__ import annotations
 
@@ -34,27 +34,27 @@ CASES = {
 
 def add(stage: Stage) -> None:
     """Add the cases, each course completed by a person of the first partner."""
-    maker = stage.maker
+    factory = stage.factory
     for case, (name, npcu) in _NPCU.items():
-        _held(stage, case, maker.course(name, npcu))
-    _held(stage, "certification_archived", maker.course("RPA Bridgework (2019)", 2, listed=False))
-    _held(stage, "certification_uncategorised", maker.course("Bridge Building", 1))
-    _held(stage, "certification_two_patterns", maker.course("GTM: K2 for Salesforce", 2))
+        _held(stage, case, factory.course(name, npcu))
+    _held(stage, "certification_archived", factory.course("RPA Bridgework (2019)", 2, listed=False))
+    _held(stage, "certification_uncategorised", factory.course("Bridge Building", 1))
+    _held(stage, "certification_two_patterns", factory.course("GTM: K2 for Salesforce", 2))
     _held(
         stage,
         "certification_versions",
-        maker.course("Apps Bridgework", 1, listed=False),
-        maker.course("Apps Bridgework", 1),
+        factory.course("Apps Bridgework", 1, listed=False),
+        factory.course("Apps Bridgework", 1),
     )
-    without = maker.course("eSign Bridgework")
+    without = factory.course("eSign Bridgework")
     _held(stage, "course_without_properties", without)
-    del stage.world.course_properties[without]
-    _held(stage, "course_forbidden", maker.course("Promapp Sealed", 1, forbidden=True))
-    _held(stage, "course_odd_name", maker.course("K2'); DROP TABLE lms_courses;-- <b>bold</b> & more", 1))
+    del stage.vendor_state.course_properties[without]
+    _held(stage, "course_forbidden", factory.course("Promapp Sealed", 1, forbidden=True))
+    _held(stage, "course_odd_name", factory.course("K2'); DROP TABLE lms_courses;-- <b>bold</b> & more", 1))
 
 
 def _held(stage: Stage, case: str, *courses: str) -> None:
     person = stage.person(case.replace("_", "."), stage.group, holds=False)
     for course in courses:
-        stage.maker.completion(person, course, days_ago=50)
+        stage.factory.completion(person, course, days_ago=50)
     stage.case(case, *courses)

@@ -1,4 +1,4 @@
-"""Awkward names of groups and partners: prefixes, scripts, legal forms, near-twins, typing errors, left-out groups."""
+"""Edge-case names of groups and partners: prefixes, scripts, legal forms, near-twins, typing errors, left-out groups."""
 
 from __future__ import annotations
 
@@ -78,16 +78,16 @@ def add(stage: Stage) -> None:
         one, other = stage.partner_with_group(first, first), stage.partner_with_group(second, second)
         stage.case(case, one[0], other[0], one[1], other[1])
     for case, (account_name, group_name) in _STRANGERS.items():
-        stage.case(case, stage.maker.account(account_name), stage.unlinked_group(group_name))
+        stage.case(case, stage.factory.account(account_name), stage.unlinked_group(group_name))
     for case, name in _LEFT_OUT.items():
         stage.case(case, stage.unlinked_group(name))
-    stage.maker.account(_LEFT_OUT["group_word_in_partners_name"])
+    stage.factory.account(_LEFT_OUT["group_word_in_partners_name"])
     _ambiguous(stage)
     _odd_groups(stage)
 
 
 def _ambiguous(stage: Stage) -> None:
-    account = stage.maker.account
+    account = stage.factory.account
     stage.case(
         "group_typo_two_candidates",
         account("Juniperus Valecrest Network"),
@@ -103,23 +103,23 @@ def _ambiguous(stage: Stage) -> None:
 
 
 def _odd_groups(stage: Stage) -> None:
-    maker, rng = stage.maker, stage.maker.rng
+    factory, rng = stage.factory, stage.factory.rng
     for case, name, is_404 in (
         ("group_empty_answers_404", "Hollowmere Data", True),
         ("group_empty_answers_list", "Vacantfield Data", False),
     ):
-        stage.case(case, maker.group(name, maker.account(name), empty_is_404=is_404))
+        stage.case(case, factory.group(name, factory.account(name), empty_is_404=is_404))
     _, miscounted = stage.partner_with_group("Plusone Orchard", "Plusone Orchard")
     miscounted.user_count_error = 1
     stage.case("group_count_off_by_one", miscounted)
-    long_named = maker.group("Longthread Mills", maker.account("Longthread Mills"), id=ids.compound(rng))
+    long_named = factory.group("Longthread Mills", factory.account("Longthread Mills"), id=ids.compound(rng))
     stage.person("long.thread", long_named)
     stage.case("group_compound_id", long_named)
-    knotted = maker.group("Knottedrope Yard", maker.account("Knottedrope Yard"))
+    knotted = factory.group("Knottedrope Yard", factory.account("Knottedrope Yard"))
     tied = stage.person("knotted.rope")
-    maker.join(knotted, tied, membership_id=ids.compound(rng))
+    factory.join(knotted, tied, membership_id=ids.compound(rng))
     stage.case("membership_compound_id", knotted, tied)
     account, first = stage.partner_with_group("Doubledoor Inn", "Doubledoor Inn")
-    second = maker.group("ptr_Doubledoor Inn Ltd", account)
+    second = factory.group("ptr_Doubledoor Inn Ltd", account)
     stage.person("double.door", second)
     stage.case("partner_with_two_groups", account, first, second)

@@ -1,10 +1,10 @@
-"""Awkward people: in several places, disabled, gone, without or with somebody else's e-mail, with odd names."""
+"""Edge-case people: in several places, disabled, gone, without or with somebody else's e-mail, with odd names."""
 
 from __future__ import annotations
 
 from lms_assets.sandbox.edge_cases.stage import Stage
 from lms_assets.sandbox.state import ids
-from lms_assets.sandbox.state.world import Person
+from lms_assets.sandbox.state.vendor_state import Person
 
 # Case -> (given name, family name).
 _NAMES = {
@@ -53,8 +53,8 @@ def add(stage: Stage) -> None:
 
 
 def _in_several_places(stage: Stage) -> None:
-    maker, contact = stage.maker, stage.maker.contact
-    annex = maker.group("PTR_Gableworks Collective LLC", stage.partner)
+    factory, contact = stage.factory, stage.factory.contact
+    annex = factory.group("PTR_Gableworks Collective LLC", stage.partner)
     stage.case(
         "person_two_groups_of_one_partner",
         stage.person("two.groups", stage.group, annex),
@@ -81,7 +81,7 @@ def _in_several_places(stage: Stage) -> None:
 
 
 def _disabled(stage: Stage) -> None:
-    past = stage.maker.ago(days=20)
+    past = stage.factory.ago(days=20)
     person, group = stage.person, stage.group
     stage.case("person_disabled_dated", person("disabled.dated", group, disabled=True, deactivated_at=past))
     stage.case("person_disabled_undated", person("disabled.undated", group, disabled=True))
@@ -89,37 +89,37 @@ def _disabled(stage: Stage) -> None:
 
 
 def _shared_addresses(stage: Stage) -> None:
-    maker, shared = stage.maker, "shared.one@gableworks.example.com"
-    active = stage.person("", email=shared, last_active_at=maker.ago(days=90))
-    disabled = stage.person("", email=shared, disabled=True, last_active_at=maker.ago(days=2))
-    contact = maker.contact(shared, "Shared", "One", account=stage.partner)
+    factory, shared = stage.factory, "shared.one@gableworks.example.com"
+    active = stage.person("", email=shared, last_active_at=factory.ago(days=90))
+    disabled = stage.person("", email=shared, disabled=True, last_active_at=factory.ago(days=2))
+    contact = factory.contact(shared, "Shared", "One", account=stage.partner)
     stage.case("email_shared_one_disabled", active, disabled, contact)
     shared = "shared.both@gableworks.example.com"
-    recent = stage.person("", email=shared, last_active_at=maker.ago(days=7))
-    long_ago = stage.person("", email=shared.upper(), last_active_at=maker.ago(days=365))
-    contact = maker.contact(shared, "Shared", "Both", account=stage.partner)
+    recent = stage.person("", email=shared, last_active_at=factory.ago(days=7))
+    long_ago = stage.person("", email=shared.upper(), last_active_at=factory.ago(days=365))
+    contact = factory.contact(shared, "Shared", "Both", account=stage.partner)
     stage.case("email_shared_both_active", recent, long_ago, contact)
 
 
 def _addresses(stage: Stage) -> None:
-    maker = stage.maker
+    factory = stage.factory
     stage.case("person_without_email", stage.person("", stage.group, email=None))
     stage.case("person_blank_email", stage.person("", stage.group, email=""))
     loud = stage.person("", email="Loud.Person@GABLEWORKS.example.com")
-    quiet = maker.contact("loud.person@gableworks.example.com", "Loud", "Person", account=stage.partner)
+    quiet = factory.contact("loud.person@gableworks.example.com", "Loud", "Person", account=stage.partner)
     stage.case("person_upper_case_email", loud, quiet)
 
 
 def _others(stage: Stage) -> None:
-    maker = stage.maker
-    gone = [ids.uuid(maker.rng), ids.uuid(maker.rng)]
-    maker.join(stage.second_group, *gone)
+    factory = stage.factory
+    gone = [ids.uuid(factory.rng), ids.uuid(factory.rng)]
+    factory.join(stage.second_group, *gone)
     stage.case("members_gone", stage.second_group, *gone)
-    stage.case("person_compound_id", stage.person("compound.id", stage.group, id=ids.compound(maker.rng)))
+    stage.case("person_compound_id", stage.person("compound.id", stage.group, id=ids.compound(factory.rng)))
     stage.case("person_never_active", _never_active(stage))
     stage.case("person_unsubscribed", stage.person("unsubscribed", stage.group, unsubscribed=True))
-    outside = maker.person("outside@elsewhere.example.net", "Out", "Side")
-    maker.completion(outside, stage.certification, days_ago=30)
+    outside = factory.person("outside@elsewhere.example.net", "Out", "Side")
+    factory.completion(outside, stage.certification, days_ago=30)
     stage.case("person_outside", outside)
 
 

@@ -1,6 +1,6 @@
-"""Awkward transcripts: renewals, expiries at and around now, other things than courses, contradictions.
+"""Edge-case transcripts: renewals, expiries at and around now, other things than courses, contradictions.
 
-Each case is one person of the first partner's group; `now` is the world's reference time.
+Each case is one person of the first partner's group; `now` is the vendor state's reference time.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 from lms_assets.sandbox.edge_cases.stage import Stage
 from lms_assets.sandbox.state import ids
 from lms_assets.sandbox.state.timestamps import to_text
-from lms_assets.sandbox.state.world import Person
+from lms_assets.sandbox.state.vendor_state import Person
 
 _MANY = 130
 
@@ -58,73 +58,75 @@ def add(stage: Stage) -> None:
 def _one(stage: Stage, case: str, *, days_ago: float = 100, **values: Any) -> Person:
     """A person whose only row is a completion with these values."""
     person = stage.person(case.replace("_", "-"), stage.group, holds=False)
-    stage.maker.completion(person, stage.certification, days_ago=days_ago, **values)
+    stage.factory.completion(person, stage.certification, days_ago=days_ago, **values)
     stage.case(case, person)
     return person
 
 
 def _renewals(stage: Stage) -> None:
-    maker = stage.maker
+    factory = stage.factory
     expired = _one(stage, "renewal_after_expiry", days_ago=800)
-    maker.completion(expired, stage.certification, days_ago=40, attempt_number=2, version_number=2)
+    factory.completion(expired, stage.certification, days_ago=40, attempt_number=2, version_number=2)
     early = _one(stage, "renewal_before_expiry", days_ago=300)
-    maker.completion(early, stage.certification, days_ago=10, attempt_number=2, version_number=3)
+    factory.completion(early, stage.certification, days_ago=10, attempt_number=2, version_number=3)
     twice = _one(stage, "same_attempt_twice", days_ago=300)
-    maker.completion(twice, stage.certification, days_ago=300)
+    factory.completion(twice, stage.certification, days_ago=300)
 
 
 def _expiries(stage: Stage) -> None:
-    maker = stage.maker
+    factory = stage.factory
     _one(stage, "expiry_missing", days_ago=365, expires_at=None)
-    edge = _months_before(maker.now, 24)
+    edge = _months_before(factory.now, 24)
     for case, seconds in (("expiry_missing_at_24_months", 0), ("expiry_missing_a_second_less", 1)):
         moment = to_text(edge.fromtimestamp(edge.timestamp() + seconds, edge.tzinfo))
         _one(stage, case, days_ago=731, completed_at=moment, expires_at=None)
     _one(stage, "expiry_at_now", days_ago=730)
-    _one(stage, "expiry_a_second_ago", days_ago=730, expires_at=maker.ago(seconds=1))
-    _one(stage, "expiry_in_a_second", days_ago=730, expires_at=maker.ago(seconds=-1))
+    _one(stage, "expiry_a_second_ago", days_ago=730, expires_at=factory.ago(seconds=1))
+    _one(stage, "expiry_in_a_second", days_ago=730, expires_at=factory.ago(seconds=-1))
     _one(stage, "expiry_other_name", expiry_attribute="expiry_date")
-    _one(stage, "expiry_other_name_past", days_ago=400, expires_at=maker.ago(days=35), expiry_attribute="expiry_date")
+    _one(stage, "expiry_other_name_past", days_ago=400, expires_at=factory.ago(days=35), expiry_attribute="expiry_date")
     _one(stage, "expired_long_ago", days_ago=1500)
 
 
 def _contradictions(stage: Stage) -> None:
-    maker = stage.maker
+    factory = stage.factory
     _one(stage, "completed_at_now", days_ago=0)
     _one(stage, "completed_in_the_future", days_ago=-1 / 24)
     _one(stage, "completed_without_date", completed_at=None, expires_at=None)
-    _one(stage, "expires_before_completion", expires_at=maker.ago(days=150))
+    _one(stage, "expires_before_completion", expires_at=factory.ago(days=150))
     _one(stage, "in_progress_at_100", progress_status="in_progress", completed_at=None, expires_at=None)
     _one(stage, "completed_at_progress_90", progress=90)
     _one(stage, "score_missing", score=None)
     blank = stage.person("dates-missing", stage.group, holds=False)
-    maker.transcript(blank, stage.certification, days_ago=0, enrolled_at=None, started_at=None)
+    factory.transcript(blank, stage.certification, days_ago=0, enrolled_at=None, started_at=None)
     stage.case("dates_missing", blank)
 
 
 def _other_things(stage: Stage) -> None:
-    maker, rng = stage.maker, stage.maker.rng
+    factory, rng = stage.factory, stage.factory.rng
     path = _one(stage, "learning_path")
-    maker.completion(path, ids.uuid(rng), days_ago=90, resource_type="learning_path", name="Grand Tour")
+    factory.completion(path, ids.uuid(rng), days_ago=90, resource_type="learning_path", name="Grand Tour")
     disguised = stage.person("learning-path-disguised", stage.group, holds=False)
-    maker.completion(disguised, stage.certification, days_ago=90, resource_type="learning_path", name="Grand Tour")
+    factory.completion(disguised, stage.certification, days_ago=90, resource_type="learning_path", name="Grand Tour")
     stage.case("learning_path_with_course_id", disguised)
     visitor = stage.person("event", stage.group, holds=False)
-    maker.completion(visitor, ids.uuid(rng), days_ago=90, resource_type="event", name="Summer Meeting", expires_at=None)
+    factory.completion(
+        visitor, ids.uuid(rng), days_ago=90, resource_type="event", name="Summer Meeting", expires_at=None
+    )
     stage.case("event", visitor)
     unknown = ids.uuid(rng)
     person = _one(stage, "unknown_course")
-    maker.completion(person, unknown, days_ago=60)
+    factory.completion(person, unknown, days_ago=60)
     stage.case("unknown_course", person, unknown)
 
 
 def _sizes(stage: Stage) -> None:
-    maker = stage.maker
-    long_id = ids.compound(maker.rng)
+    factory = stage.factory
+    long_id = ids.compound(factory.rng)
     stage.case("transcript_compound_id", _one(stage, "transcript_compound_id", id=long_id), long_id)
     busy = _one(stage, "many_transcripts")
     for number in range(_MANY - 1):
-        maker.transcript(busy, stage.second_certification, days_ago=200 + number, attempt_number=number + 1)
+        factory.transcript(busy, stage.second_certification, days_ago=200 + number, attempt_number=number + 1)
     stage.case("transcript_empty", stage.person("transcript-empty", stage.group, holds=False))
 
 

@@ -92,7 +92,7 @@ KINDS: dict[str, Kind] = {
     "page_drift_added": Kind("a row came in at the front: one row is seen twice", _COUNT, _later_page),
     "ignored_filter": Kind("the filter is not applied", {}, _filtered),
     "cut_short": Kind(
-        "the listing ends early without a word",
+        "the listing ends early without a result",
         {"keep": "rows kept, default half of them", **_COUNT},
         _listing,
     ),
@@ -113,5 +113,5 @@ KINDS: dict[str, Kind] = {
         {"field": "attribute or `id`", "row": "place on the page, default 0", "value": "default a nested object"},
     ),
     "missing_field": Kind("a field is missing", {"field": "attribute or `id`", "row": "place on the page, default 0"}),
-    "mutate": Kind("the world changes just before the answer", {"action": "name", "arguments": "its arguments"}),
+    "mutate": Kind("the vendor state changes just before the answer", {"action": "name", "arguments": "its arguments"}),
 }

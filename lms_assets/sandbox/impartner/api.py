@@ -1,4 +1,4 @@
-"""The Impartner API's endpoints (Impartner API) over the sandbox's world."""
+"""The Impartner API's endpoints (Impartner API) over the sandbox's vendor state."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def one(sandbox: Sandbox, call: Call) -> Reply:
     """`GET /{Object}/{id}`, with all fields."""
     entry = _object(call)
     number = call.params["id"]
-    row = entry.rows(sandbox.world).get(int(number) if number.isdigit() else -1)
+    row = entry.rows(sandbox.vendor_state).get(int(number) if number.isdigit() else -1)
     if row is None:
         raise Refused(404, "Not Found", f"{entry.name} {number} does not exist")
     return json_reply({"success": True, "data": shower(list(entry.fields.values()))(row)})
@@ -38,7 +38,7 @@ async def deleted(sandbox: Sandbox, call: Call) -> Reply:
         start, end = (to_text(from_text(call.value(name) or "")) for name in ("fromUtc", "toUtc"))
     except ValueError as error:
         raise Refused(400, "Invalid parameter", "fromUtc and toUtc must be datetimes") from error
-    found = [row.id for row in sandbox.world.deletions if row.object == entry.name and start <= row.at <= end]
+    found = [row.id for row in sandbox.vendor_state.deletions if row.object == entry.name and start <= row.at <= end]
     return json_reply({"success": True, "data": found})
 
 
@@ -61,7 +61,7 @@ async def patch(sandbox: Sandbox, call: Call) -> Reply:
     if len(records) > _MOST_RECORDS:
         raise Refused(400, "Too many", f"at most {_MOST_RECORDS} records a call")
     results = [_patched(sandbox, call, entry, record) for record in records]
-    sandbox.world.touched(entry.collection)
+    sandbox.vendor_state.touched(entry.collection)
     errors = [error for result in results for error in result.get("errors", ())]
     answer: dict[str, Any] = {"success": not errors, "results": results}
     if errors:
@@ -73,7 +73,7 @@ def _patched(sandbox: Sandbox, call: Call, entry: CrmObject, record: dict[str, A
     values = {name: value for name, value in record.items() if name.lower() != "id"}
     identity = next((value for name, value in record.items() if name.lower() == "id"), None)
     sandbox.stats.patched(list(values))
-    row = entry.rows(sandbox.world).get(identity) if isinstance(identity, int) else None
+    row = entry.rows(sandbox.vendor_state).get(identity) if isinstance(identity, int) else None
     if row is None:
         return _failed("NotFound", f"{entry.name} {identity} does not exist")
     if row.id in sandbox.rejecting_accounts or _hit(sandbox, call, row.id):

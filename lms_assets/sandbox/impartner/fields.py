@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from lms_assets.sandbox.state.world import World
+from lms_assets.sandbox.state.vendor_state import VendorState
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field: its name in requests, the world's attribute behind it, and its type as `_describe` names it."""
+    """One field: its name in requests, the vendor state's attribute behind it, and its type as `_describe` names it."""
 
     name: str
     attribute: str
@@ -26,15 +26,15 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class CrmObject:
-    """One object: its fields by lower-case name, the world's collection it is in, and how to get its rows."""
+    """One object: its fields by lower-case name, the vendor state's collection it is in, and how to get its rows."""
 
     name: str
     collection: str
     fields: dict[str, Field]
 
-    def rows(self, world: World) -> dict[int, Any]:
+    def rows(self, vendor_state: VendorState) -> dict[int, Any]:
         """The object's records by id."""
-        return getattr(world, self.collection)  # type: ignore[no-any-return]
+        return getattr(vendor_state, self.collection)  # type: ignore[no-any-return]
 
 
 def _object(name: str, collection: str, *fields: Field) -> CrmObject:

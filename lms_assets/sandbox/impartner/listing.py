@@ -44,7 +44,7 @@ async def _ordered(sandbox: Sandbox, call: Call, entry: CrmObject) -> list[Any]:
     rows: list[Any] | None = sandbox.recall(key, (entry.collection,))
     if rows is None:
         revisions = sandbox.revisions((entry.collection,))
-        rows = await _passing(list(entry.rows(sandbox.world).values()), text, entry)
+        rows = await _passing(list(entry.rows(sandbox.vendor_state).values()), text, entry)
         for field, descending in reversed(orders):
             rows.sort(key=partial(_sortable, field.attribute), reverse=descending)
         sandbox.keep(key, revisions, rows)

@@ -1,4 +1,4 @@
-"""The Northpass API's endpoints (Northpass API, endpoints) over the sandbox's world."""
+"""The Northpass API's endpoints (Northpass API, endpoints) over the sandbox's vendor state."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def courses(sandbox: Sandbox, call: Call) -> Reply:
     listing = Listing(
         ("courses",),
         ("courses", "transcripts"),
-        lambda: list(sandbox.world.courses.values()),
+        lambda: list(sandbox.vendor_state.courses.values()),
         attributes,
         lambda row: show.course(row, attributes),
     )
@@ -44,7 +44,7 @@ async def _course_attributes(sandbox: Sandbox) -> show.Attributes:
     revisions = sandbox.revisions(("transcripts",))
     enrolled: Counter[str] = Counter()
     completed: Counter[str] = Counter()
-    for number, rows in enumerate(list(sandbox.world.transcripts.values())):
+    for number, rows in enumerate(list(sandbox.vendor_state.transcripts.values())):
         of_courses = [row for row in rows if row.resource_type == "course"]
         enrolled.update(row.resource_id for row in of_courses)
         completed.update(row.resource_id for row in of_courses if row.progress_status == "completed")
@@ -58,7 +58,7 @@ async def course_properties(sandbox: Sandbox, call: Call) -> Reply:
     listing = Listing(
         ("course_properties",),
         ("course_properties",),
-        lambda: list(sandbox.world.course_properties.values()),
+        lambda: list(sandbox.vendor_state.course_properties.values()),
         show.PROPERTIES,
         show.course_properties,
     )
@@ -67,7 +67,7 @@ async def course_properties(sandbox: Sandbox, call: Call) -> Reply:
 
 async def one_course_properties(sandbox: Sandbox, call: Call) -> Reply:
     """`GET /properties/courses/{id}`: 403 for some."""
-    row = _found(sandbox.world.course_properties, call)
+    row = _found(sandbox.vendor_state.course_properties, call)
     if row.forbidden:
         raise Refused(403, "Forbidden", "this course's properties may not be read with this key")
     return json_reply({"data": show.course_properties(row)})
@@ -75,12 +75,12 @@ async def one_course_properties(sandbox: Sandbox, call: Call) -> Reply:
 
 async def course_enrollments(sandbox: Sandbox, call: Call) -> Reply:
     """`GET /courses/{id}/enrollments`: one row a person, without completion and expiry."""
-    course = _found(sandbox.world.courses, call)
+    course = _found(sandbox.vendor_state.courses, call)
 
     def rows() -> list[Any]:
         of_course = {
             row.person_id: row
-            for row in sandbox.world.every_transcript()
+            for row in sandbox.vendor_state.every_transcript()
             if row.resource_type == "course" and row.resource_id == course.id
         }
         return list(of_course.values())
@@ -92,22 +92,24 @@ async def course_enrollments(sandbox: Sandbox, call: Call) -> Reply:
 
 async def people(sandbox: Sandbox, call: Call) -> Reply:
     """`GET /people`."""
-    listing = Listing(("people",), ("people",), lambda: list(sandbox.world.people.values()), show.PERSON, show.person)
+    listing = Listing(
+        ("people",), ("people",), lambda: list(sandbox.vendor_state.people.values()), show.PERSON, show.person
+    )
     return await page_of(sandbox, call, listing)
 
 
 async def one_person(sandbox: Sandbox, call: Call) -> Reply:
     """`GET /people/{id}`."""
-    return json_reply({"data": show.person(_found(sandbox.world.people, call))})
+    return json_reply({"data": show.person(_found(sandbox.vendor_state.people, call))})
 
 
 async def groups(sandbox: Sandbox, call: Call) -> Reply:
     """`GET /groups`."""
-    attributes = show.group_attributes(sandbox.world)
+    attributes = show.group_attributes(sandbox.vendor_state)
     listing = Listing(
         ("groups",),
         ("groups", "memberships"),
-        lambda: list(sandbox.world.groups.values()),
+        lambda: list(sandbox.vendor_state.groups.values()),
         attributes,
         lambda row: show.group(row, attributes),
     )
@@ -116,18 +118,18 @@ async def groups(sandbox: Sandbox, call: Call) -> Reply:
 
 async def one_group(sandbox: Sandbox, call: Call) -> Reply:
     """`GET /groups/{id}`."""
-    row = _found(sandbox.world.groups, call)
-    return json_reply({"data": show.group(row, show.group_attributes(sandbox.world))})
+    row = _found(sandbox.vendor_state.groups, call)
+    return json_reply({"data": show.group(row, show.group_attributes(sandbox.vendor_state))})
 
 
 async def memberships(sandbox: Sandbox, call: Call) -> Reply:
     """`GET /groups/{id}/memberships`: for an empty group 404 or an empty list, as the group or the setting has it."""
-    group = _found(sandbox.world.groups, call)
+    group = _found(sandbox.vendor_state.groups, call)
     setting = sandbox.config.empty_memberships
     listing = Listing(
         ("memberships", group.id),
         ("memberships",),
-        lambda: list(sandbox.world.memberships[group.id].values()),
+        lambda: list(sandbox.vendor_state.memberships[group.id].values()),
         show.MEMBERSHIP,
         show.membership,
         most_rows=_MOST_MEMBERSHIPS,
@@ -138,11 +140,11 @@ async def memberships(sandbox: Sandbox, call: Call) -> Reply:
 
 async def transcripts(sandbox: Sandbox, call: Call) -> Reply:
     """`GET /transcripts/{id}`: 404 when the person is gone, and when there is none, unless the setting says a list."""
-    person = _found(sandbox.world.people, call)
+    person = _found(sandbox.vendor_state.people, call)
     listing = Listing(
         ("transcripts", person.id),
         ("transcripts", "people"),
-        lambda: sandbox.world.transcripts.get(person.id, []),
+        lambda: sandbox.vendor_state.transcripts.get(person.id, []),
         show.TRANSCRIPT,
         show.transcript,
         empty_is_404=sandbox.config.empty_transcripts == "404",
@@ -156,7 +158,7 @@ async def webhooks(sandbox: Sandbox, call: Call) -> Reply:
     listing = Listing(
         ("webhooks", since),
         ("webhooks",),
-        lambda: [row for row in sandbox.world.webhooks if row.created_at >= since],
+        lambda: [row for row in sandbox.vendor_state.webhooks if row.created_at >= since],
         show.WEBHOOK,
         show.webhook,
         most_rows=_MOST_WEBHOOKS,
@@ -166,13 +168,13 @@ async def webhooks(sandbox: Sandbox, call: Call) -> Reply:
 
 async def delete_group(sandbox: Sandbox, call: Call) -> Reply:
     """`DELETE /groups/{id}`."""
-    remove_group(sandbox, _found(sandbox.world.groups, call).id)
+    remove_group(sandbox, _found(sandbox.vendor_state.groups, call).id)
     return Reply(204)
 
 
 async def remove_members(sandbox: Sandbox, call: Call) -> Reply:
     """`DELETE /groups/{id}/relationships/people`: who is no member is passed over."""
-    group = _found(sandbox.world.groups, call)
+    group = _found(sandbox.vendor_state.groups, call)
     try:
         entries = call.json()["data"]
         person_ids = [str(entry["id"]) for entry in entries if entry["type"] == "people"]

@@ -24,7 +24,7 @@ _ROWS_A_TURN = 1000
 class Listing:
     """A list to page through.
 
-    * `key`: what it is a list of; with `collections` (of the world) it identifies what may be kept.
+    * `key`: what it is a list of; with `collections` (of the vendor state) it identifies what may be kept.
     * `rows`, `attributes`, `resource`: the rows, what they can be filtered by, and how one of them is shown.
     """
 

@@ -1,4 +1,4 @@
-"""Northpass resources (JSON:API) made from the world's rows, attribute by attribute, so that filters see the same."""
+"""Northpass resources (JSON:API) made from the vendor state's rows, attribute by attribute, so that filters see the same."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping
 from operator import attrgetter
 from typing import Any
 
-from lms_assets.sandbox.state.world import (
+from lms_assets.sandbox.state.vendor_state import (
     Course,
     CourseProperties,
     Group,
     Membership,
     Person,
     Transcript,
+    VendorState,
     Webhook,
-    World,
 )
 
 Attributes = Mapping[str, Callable[[Any], Any]]
@@ -69,11 +69,11 @@ ENROLLMENT: Attributes = {
 }
 
 
-def group_attributes(world: World) -> Attributes:
+def group_attributes(vendor_state: VendorState) -> Attributes:
     """Attributes of a group; the member count comes from the memberships."""
     return {
         **_plain("name", "description"),
-        "user_count": world.user_count,
+        "user_count": vendor_state.user_count,
         **_plain("created_at", "updated_at"),
     }
 

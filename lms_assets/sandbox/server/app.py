@@ -11,15 +11,15 @@ from lms_assets.sandbox.northpass import api as northpass_api
 from lms_assets.sandbox.sandbox import Sandbox
 from lms_assets.sandbox.server import control
 from lms_assets.sandbox.server.exchange import Vendor
-from lms_assets.sandbox.server.middleware import BASES, Gate
-from lms_assets.sandbox.state.build import build_world
+from lms_assets.sandbox.server.middleware import BASES, ApiEndpoint
+from lms_assets.sandbox.state.build import build_vendor_state
 
 _ALL_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
 def create_app(config: SandboxConfig) -> Starlette:
-    """The application over a newly built world; `app.state.sandbox` is the sandbox behind it."""
-    return app_of(Sandbox(config, build_world(config)))
+    """The application over a newly built vendor state; `app.state.sandbox` is the sandbox behind it."""
+    return app_of(Sandbox(config, build_vendor_state(config)))
 
 
 def app_of(sandbox: Sandbox) -> Starlette:
@@ -39,6 +39,6 @@ def _vendor_routes(sandbox: Sandbox, vendor: Vendor, templates: list[str]) -> li
     routes: list[BaseRoute] = []
     for template in templates:
         method, path = template.split(" ")
-        routes.append(Route(BASES[vendor] + path, Gate(sandbox, vendor, template), methods=[method]))
-    routes.append(Route(BASES[vendor] + "/{path:path}", Gate(sandbox, vendor, None), methods=_ALL_METHODS))
+        routes.append(Route(BASES[vendor] + path, ApiEndpoint(sandbox, vendor, template), methods=[method]))
+    routes.append(Route(BASES[vendor] + "/{path:path}", ApiEndpoint(sandbox, vendor, None), methods=_ALL_METHODS))
     return routes

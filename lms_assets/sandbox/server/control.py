@@ -1,4 +1,4 @@
-"""The control API under /sandbox/: counters, state, mutations, faults."""
+"""The control API under /sandbox/: counters, state, changes, faults."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class _Control:
         return JSONResponse({"calls": list(self._sandbox.stats.latest)})
 
     async def state(self, _: Request) -> Response:
-        state = self._sandbox.world.state() | {"clock": self._sandbox.clock.text()}
+        state = self._sandbox.vendor_state.state() | {"clock": self._sandbox.clock.text()}
         return Response(encoded(state), media_type="application/json")
 
     async def mutate(self, request: Request) -> Response:

@@ -36,19 +36,19 @@ curl -X POST {base}/sandbox/faults/reset</pre>
 
 def index_html(sandbox: Sandbox, base: str) -> str:
     """The page; `base` is the sandbox's own URL without a trailing slash."""
-    world = sandbox.world
+    vendor_state = sandbox.vendor_state
     sizes = {
-        "people": len(world.people),
-        "groups": len(world.groups),
-        "courses": len(world.courses),
-        "accounts": len(world.accounts),
-        "contacts": len(world.users),
-        "leads": len(world.leads),
+        "people": len(vendor_state.people),
+        "groups": len(vendor_state.groups),
+        "courses": len(vendor_state.courses),
+        "accounts": len(vendor_state.accounts),
+        "contacts": len(vendor_state.users),
+        "leads": len(vendor_state.leads),
     }
     return _PAGE.format(
-        seed=world.seed,
-        scale=world.scale,
-        now=world.now,
+        seed=vendor_state.seed,
+        scale=vendor_state.scale,
+        now=vendor_state.now,
         clock=sandbox.clock.text(),
         base=escape(base),
         sizes=_rows({name: f"{count:,}" for name, count in sizes.items()}),

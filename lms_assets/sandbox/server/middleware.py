@@ -29,7 +29,7 @@ _HANDLERS: dict[str, Any] = {**northpass_api.ENDPOINTS, **impartner_api.ENDPOINT
 _LINGER_ZERO = struct.pack("ii", 1, 0)
 
 
-class Gate:
+class ApiEndpoint:
     """The ASGI endpoint of one vendor endpoint; `template` is None for paths that the vendor does not have."""
 
     def __init__(self, sandbox: Sandbox, vendor: Vendor, template: str | None) -> None:

@@ -20,9 +20,9 @@ from lms_assets.sandbox.faults.switchboard import FaultBoard
 from lms_assets.sandbox.sandbox import Sandbox
 from lms_assets.sandbox.server.app import app_of
 from lms_assets.sandbox.server.middleware import BASES
-from lms_assets.sandbox.state.build import build_world
+from lms_assets.sandbox.state.build import build_vendor_state
 from lms_assets.sandbox.state.changes import mutate
-from lms_assets.sandbox.state.world import World
+from lms_assets.sandbox.state.vendor_state import VendorState
 
 _START_SECONDS = 120.0
 _ACTION_SECONDS = 120.0
@@ -62,9 +62,9 @@ class SandboxHandle:
         return self.url + "/sandbox"
 
     @property
-    def world(self) -> World:
+    def vendor_state(self) -> VendorState:
         """The data; change it through `mutate`."""
-        return self.sandbox.world
+        return self.sandbox.vendor_state
 
     @property
     def faults(self) -> FaultBoard:
@@ -72,7 +72,7 @@ class SandboxHandle:
         return self.sandbox.faults
 
     def mutate(self, action: str, **arguments: Any) -> str | int:
-        """Do an action of `mutations.ACTIONS` between two calls; returns the id of what was made or changed."""
+        """Do an action of `changes.ACTIONS` between two calls; returns the id of what was made or changed."""
 
         async def between_calls() -> str | int:
             return mutate(self.sandbox, action, **arguments)
@@ -88,7 +88,7 @@ class SandboxHandle:
         return list(self.sandbox.stats.latest)
 
     def reset_stats(self) -> None:
-        """Start counting anew."""
+        """Start counting again."""
         self.sandbox.reset_stats()
 
 
@@ -151,9 +151,9 @@ def _config(sandbox: Sandbox) -> uvicorn.Config:
 
 @contextmanager
 def running_sandbox(config: SandboxConfig | None = None, *, port: int = 0) -> Iterator[SandboxHandle]:
-    """Serve a newly built world on loopback in a thread of this process, on a free port unless one is given."""
+    """Serve a newly built vendor state on loopback in a thread of this process, on a free port unless one is given."""
     settings = config or SandboxConfig()
-    sandbox = Sandbox(settings, build_world(settings))
+    sandbox = Sandbox(settings, build_vendor_state(settings))
     listener = socket.create_server(("127.0.0.1", port), backlog=2048)
     server = _InThread(_config(sandbox))
     runner = asyncio.Runner(loop_factory=server.config.get_loop_factory())
@@ -192,8 +192,8 @@ def serve(
     `ready` is called once with the base URL as soon as calls are answered.
     """
     listener = socket.create_server((host, port), backlog=2048)
-    sandbox = Sandbox(config, build_world(config))
-    # A collection over a whole world takes tens of milliseconds, in which requests would be stamped too late.
+    sandbox = Sandbox(config, build_vendor_state(config))
+    # A collection over a whole vendor state takes tens of milliseconds, in which requests would be stamped too late.
     gc.collect()
     gc.freeze()
     url = f"http://{host}:{listener.getsockname()[1]}"

@@ -1,10 +1,10 @@
-"""Courses and their properties: the ordinary ones. The awkward ones are in `awkward_courses`."""
+"""Courses and their properties: the ordinary ones. The edge-case ones are in `edge_case_courses`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lms_assets.sandbox.state.factory import Maker
+from lms_assets.sandbox.state.factory import Factory
 from lms_assets.sandbox.state.volumes import Volumes
 
 # Topics whose names contain a default category pattern (domain rules, NPCU and certifications).
@@ -34,23 +34,23 @@ _NPCU_OF_CERTIFICATION = (1, 1, 2, 2, "1", "2")
 _NPCU_OF_OTHERS = (0, 0, "0", "", None, ...)
 
 
-def add_catalogue(maker: Maker, volumes: Volumes) -> list[str]:
+def add_catalogue(factory: Factory, volumes: Volumes) -> list[str]:
     """Fill up to the volumes; returns the ids of all ordinary certifications, listed and archived."""
-    rng = maker.rng
+    rng = factory.rng
     certifications = []
     names = _certification_names()
-    while len(maker.world.courses) < volumes.courses:
+    while len(factory.vendor_state.courses) < volumes.courses:
         if rng.random() < 0.45:
-            certifications.append(maker.course(next(names), rng.choice(_NPCU_OF_CERTIFICATION)))
+            certifications.append(factory.course(next(names), rng.choice(_NPCU_OF_CERTIFICATION)))
         else:
-            number = len(maker.world.courses)
+            number = len(factory.vendor_state.courses)
             status = rng.choices(("live", "draft", "archived"), (80, 12, 8))[0]
             name = f"{rng.choice(_PLAIN_TOPICS)}, lesson {number}"
-            maker.course(name, rng.choice(_NPCU_OF_OTHERS), status=status, forbidden=rng.random() < 0.02)
-    while len(maker.world.course_properties) < volumes.course_properties:
+            factory.course(name, rng.choice(_NPCU_OF_OTHERS), status=status, forbidden=rng.random() < 0.02)
+    while len(factory.vendor_state.course_properties) < volumes.course_properties:
         year = rng.randint(2018, 2023)
         name = f"{rng.choice(_CERTIFICATION_TOPICS)} {rng.choice(_LEVELS)} ({year})"
-        certifications.append(maker.course(name, rng.choice(_NPCU_OF_CERTIFICATION), listed=False))
+        certifications.append(factory.course(name, rng.choice(_NPCU_OF_CERTIFICATION), listed=False))
     return certifications
 
 

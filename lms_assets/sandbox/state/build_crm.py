@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 
 from lms_assets.sandbox.state import ids, names
-from lms_assets.sandbox.state.factory import Maker
+from lms_assets.sandbox.state.factory import Factory
+from lms_assets.sandbox.state.vendor_state import Account, Lookup, Person, User
 from lms_assets.sandbox.state.volumes import Volumes
-from lms_assets.sandbox.state.world import Account, Lookup, Person, User
 
 REGIONS = ("EMEA", "Americas", "APAC", "Japan", "LATAM")
 LEAD_STATUSES = ("New", "Accepted", "Working", "Qualified", "Disqualified", "Converted")
@@ -18,21 +18,21 @@ _TITLES = ("Consultant", "Developer", "Account Manager", "Architect", "Director"
 _SOURCES = ("Web", "Event", "Referral", "Partner", "Webinar")
 
 
-def add_lookups(maker: Maker) -> None:
+def add_lookups(factory: Factory) -> None:
     """`Region` and `LeadStatus`."""
-    maker.world.regions = {number: Lookup(number, name) for number, name in enumerate(REGIONS, 1)}
-    maker.world.lead_statuses = {number: Lookup(number, name) for number, name in enumerate(LEAD_STATUSES, 1)}
+    factory.vendor_state.regions = {number: Lookup(number, name) for number, name in enumerate(REGIONS, 1)}
+    factory.vendor_state.lead_statuses = {number: Lookup(number, name) for number, name in enumerate(LEAD_STATUSES, 1)}
 
 
-def add_accounts(maker: Maker, volumes: Volumes, words: list[str]) -> tuple[list[Account], list[Account]]:
+def add_accounts(factory: Factory, volumes: Volumes, words: list[str]) -> tuple[list[Account], list[Account]]:
     """Ordinary accounts around `words`: those that count as partners, and those that are left out."""
-    rng = maker.rng
-    awkward = sum(1 for account in maker.world.accounts.values() if _counts(account))
-    kept_wanted = max(volumes.kept_partners // 2, volumes.kept_partners - awkward)
-    kept = [_account(maker, names.company_name(rng, words.pop())) for _ in range(kept_wanted)]
+    rng = factory.rng
+    edge_case = sum(1 for account in factory.vendor_state.accounts.values() if _counts(account))
+    kept_wanted = max(volumes.kept_partners // 2, volumes.kept_partners - edge_case)
+    kept = [_account(factory, names.company_name(rng, words.pop())) for _ in range(kept_wanted)]
     excluded = []
-    while len(maker.world.accounts) < volumes.accounts:
-        excluded.append(_excluded_account(maker, words.pop()))
+    while len(factory.vendor_state.accounts) < volumes.accounts:
+        excluded.append(_excluded_account(factory, words.pop()))
     for account in rng.sample(kept, len(kept) // 20):
         account.parent_account_id = rng.choice(kept).id
     return kept, excluded
@@ -45,11 +45,11 @@ def _counts(account: Account) -> bool:
     return named and account.partner_tier in KEPT_TIERS and account.account_status != "Inactive"
 
 
-def _account(maker: Maker, name: str) -> Account:
-    rng = maker.rng
+def _account(factory: Factory, name: str) -> Account:
+    rng = factory.rng
     owner, owner_email = rng.choice(names.OWNERS)
     city, country = rng.choice(names.CITIES)
-    account = maker.account(
+    account = factory.account(
         name,
         rng.choices(KEPT_TIERS, _TIER_WEIGHTS)[0],
         account_owner=owner,
@@ -63,9 +63,9 @@ def _account(maker: Maker, name: str) -> Account:
     return account
 
 
-def _excluded_account(maker: Maker, word: str) -> Account:
-    account = _account(maker, names.company_name(maker.rng, word))
-    draw = maker.rng.random()
+def _excluded_account(factory: Factory, word: str) -> Account:
+    account = _account(factory, names.company_name(factory.rng, word))
+    draw = factory.rng.random()
     if draw < 0.4:
         account.partner_tier = "Pending"
     elif draw < 0.7:
@@ -81,27 +81,27 @@ def domain_of(account: Account) -> str:
 
 
 def add_contacts(
-    maker: Maker, volumes: Volumes, employers: list[tuple[Person, Account]], accounts: list[Account]
+    factory: Factory, volumes: Volumes, employers: list[tuple[Person, Account]], accounts: list[Account]
 ) -> None:
     """Contacts of `employers` (person, account), then others without LMS access, up to the volume."""
-    number = max(maker.world.users, default=50_000)
+    number = max(factory.vendor_state.users, default=50_000)
     for person, account in employers:
         number += 1
-        shouting = maker.rng.random() < 0.1
+        shouting = factory.rng.random() < 0.1
         email = f" {person.email.upper()} " if shouting and person.email else person.email
-        _contact(maker, number, (email, person.first_name, person.last_name), account)
-    while len(maker.world.users) < volumes.contacts:
+        _contact(factory, number, (email, person.first_name, person.last_name), account)
+    while len(factory.vendor_state.users) < volumes.contacts:
         number += 1
-        given, family, local = names.person_name(maker.rng)
-        account_or_none = maker.rng.choice(accounts) if maker.rng.random() < 0.95 else None
+        given, family, local = names.person_name(factory.rng)
+        account_or_none = factory.rng.choice(accounts) if factory.rng.random() < 0.95 else None
         domain = domain_of(account_or_none) if account_or_none else "nowhere.example.net"
-        contact = _contact(maker, number, (f"{local}.c{number}@{domain}", given, family), account_or_none)
-        _leave_some_out(maker.rng, contact, number)
-    _fill_in_accounts(maker)
+        contact = _contact(factory, number, (f"{local}.c{number}@{domain}", given, family), account_or_none)
+        _leave_some_out(factory.rng, contact, number)
+    _fill_in_accounts(factory)
 
 
-def _contact(maker: Maker, number: int, who: tuple[str | None, str, str], account: Account | None) -> User:
-    return maker.contact(
+def _contact(factory: Factory, number: int, who: tuple[str | None, str, str], account: Account | None) -> User:
+    return factory.contact(
         *who,
         id=number,
         account=account,
@@ -128,10 +128,10 @@ def _leave_some_out(rng: random.Random, contact: User, number: int) -> None:
         contact.contact_status = None
 
 
-def _fill_in_accounts(maker: Maker) -> None:
+def _fill_in_accounts(factory: Factory) -> None:
     """Member counts and primary users, as the CRM derives them from its contacts."""
-    for contact in maker.world.users.values():
-        account = maker.world.accounts.get(contact.account_id or 0)
+    for contact in factory.vendor_state.users.values():
+        account = factory.vendor_state.accounts.get(contact.account_id or 0)
         if account is None:
             continue
         account.member_count += 1
@@ -139,13 +139,13 @@ def _fill_in_accounts(maker: Maker) -> None:
             account.primary_user_id = contact.id
 
 
-def add_leads(maker: Maker, volumes: Volumes, accounts: list[Account]) -> None:
+def add_leads(factory: Factory, volumes: Volumes, accounts: list[Account]) -> None:
     """Leads up to the volume, the wanted number of them with a partner."""
-    rng = maker.rng
-    number = max(maker.world.leads, default=200_000)
-    have_partner = sum(1 for lead in maker.world.leads.values() if lead.partner_account_id is not None)
+    rng = factory.rng
+    number = max(factory.vendor_state.leads, default=200_000)
+    have_partner = sum(1 for lead in factory.vendor_state.leads.values() if lead.partner_account_id is not None)
     without_wanted = volumes.leads - volumes.leads_with_partner
-    have_none = len(maker.world.leads) - have_partner
+    have_none = len(factory.vendor_state.leads) - have_partner
     plan = [True] * (volumes.leads_with_partner - have_partner) + [False] * (without_wanted - have_none)
     rng.shuffle(plan)
     for has_partner in plan:
@@ -154,18 +154,18 @@ def add_leads(maker: Maker, volumes: Volumes, accounts: list[Account]) -> None:
         given, family, local = names.person_name(rng)
         age = draw % 900
         converted = draw % 11 == 0
-        maker.lead(
+        factory.lead(
             f"{local}.l{number}@customer-{draw % 997}.example.net",
             given,
             family,
             id=number,
-            created=maker.ago(days=age, seconds=draw % 86_400),
-            updated=maker.ago(days=age * (draw % 89) // 100, seconds=draw % 3600),
+            created=factory.ago(days=age, seconds=draw % 86_400),
+            updated=factory.ago(days=age * (draw % 89) // 100, seconds=draw % 3600),
             status_id=6 if converted else 1 + draw % 5,
             source=_SOURCES[draw % len(_SOURCES)],
             description="Asked for a demonstration." if draw % 4 == 0 else None,
             crm_id=ids.salesforce(rng, "00Q") if draw % 3 == 0 else None,
             partner_account_id=rng.choice(accounts).id if has_partner else None,
             is_converted=converted,
-            converted_date=maker.ago(days=age * (draw % 89) / 100) if converted else None,
+            converted_date=factory.ago(days=age * (draw % 89) / 100) if converted else None,
         )

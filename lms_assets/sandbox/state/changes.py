@@ -1,4 +1,4 @@
-"""The actions by which the world is changed, by name: what `POST /sandbox/mutate` and `SandboxHandle.mutate` take."""
+"""The actions by which the vendor state is changed, by name: what `POST /sandbox/mutate` and `SandboxHandle.mutate` take."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lms_assets.sandbox.sandbox import Sandbox
-from lms_assets.sandbox.state import changes_courses as mutations_courses
-from lms_assets.sandbox.state import changes_crm as mutations_crm
-from lms_assets.sandbox.state import changes_lms as mutations_lms
+from lms_assets.sandbox.state import changes_courses, changes_crm, changes_lms
 from lms_assets.sandbox.state.timestamps import from_text
 
 
@@ -33,45 +31,45 @@ def shift_date(sandbox: Sandbox, seconds: float = 0) -> str:
 _FUNCTIONS: tuple[Callable[..., str | int], ...] = (
     clock,
     shift_date,
-    mutations_lms.complete_course,
-    mutations_lms.enroll,
-    mutations_lms.remove_transcript,
-    mutations_lms.set_transcript,
-    mutations_lms.add_person,
-    mutations_lms.delete_person,
-    mutations_lms.disable_person,
-    mutations_lms.enable_person,
-    mutations_lms.rename_person,
-    mutations_lms.change_person_email,
-    mutations_lms.touch_person,
-    mutations_lms.set_person,
-    mutations_lms.add_group,
-    mutations_lms.rename_group,
-    mutations_lms.set_group,
-    mutations_lms.add_member,
-    mutations_courses.add_course,
-    mutations_courses.set_course,
-    mutations_courses.archive_course,
-    mutations_courses.delete_course,
-    mutations_courses.set_npcu,
-    mutations_crm.add_account,
-    mutations_crm.set_account,
-    mutations_crm.rename_account,
-    mutations_crm.delete_account,
-    mutations_crm.add_contact,
-    mutations_crm.set_contact,
-    mutations_crm.delete_contact,
-    mutations_crm.add_lead,
-    mutations_crm.set_lead,
-    mutations_crm.convert_lead,
-    mutations_crm.rename_lead_status,
-    mutations_crm.delete_lead,
-    mutations_crm.reject_account,
+    changes_lms.complete_course,
+    changes_lms.enroll,
+    changes_lms.remove_transcript,
+    changes_lms.set_transcript,
+    changes_lms.add_person,
+    changes_lms.delete_person,
+    changes_lms.disable_person,
+    changes_lms.enable_person,
+    changes_lms.rename_person,
+    changes_lms.change_person_email,
+    changes_lms.touch_person,
+    changes_lms.set_person,
+    changes_lms.add_group,
+    changes_lms.rename_group,
+    changes_lms.set_group,
+    changes_lms.add_member,
+    changes_courses.add_course,
+    changes_courses.set_course,
+    changes_courses.archive_course,
+    changes_courses.delete_course,
+    changes_courses.set_npcu,
+    changes_crm.add_account,
+    changes_crm.set_account,
+    changes_crm.rename_account,
+    changes_crm.delete_account,
+    changes_crm.add_contact,
+    changes_crm.set_contact,
+    changes_crm.delete_contact,
+    changes_crm.add_lead,
+    changes_crm.set_lead,
+    changes_crm.convert_lead,
+    changes_crm.rename_lead_status,
+    changes_crm.delete_lead,
+    changes_crm.reject_account,
 )
 ACTIONS: dict[str, Callable[..., str | int]] = {
     **{function.__name__: function for function in _FUNCTIONS},
-    "delete_group": mutations_lms.remove_group,
-    "remove_member": mutations_lms.leave_group,
+    "delete_group": changes_lms.remove_group,
+    "remove_member": changes_lms.leave_group,
 }
 
 

@@ -12,7 +12,7 @@ from lms_assets.sandbox.northpass.resources import WEBHOOK_SHAPES
 from lms_assets.sandbox.sandbox import Sandbox
 from lms_assets.sandbox.state import build_lms
 from lms_assets.sandbox.state.timestamps import from_text, shifted, to_text
-from lms_assets.sandbox.state.world import Person, Transcript
+from lms_assets.sandbox.state.vendor_state import Person, Transcript
 
 _VALID_DAYS = 730
 
@@ -34,7 +34,7 @@ def complete_course(
     """
     if message_shape not in WEBHOOK_SHAPES:
         raise ValueError(f"message_shape {message_shape}; there are: {', '.join(WEBHOOK_SHAPES)}")
-    who = sandbox.world.people[person]
+    who = sandbox.vendor_state.people[person]
     done_at = to_text(from_text(when)) if when else sandbox.clock.text()
     row = _open_attempt(sandbox, who, course) or _new_attempt(sandbox, who, course, done_at)
     row.progress_status, row.progress, row.score = "completed", 100, score
@@ -48,7 +48,7 @@ def complete_course(
 
 def enroll(sandbox: Sandbox, person: str, course: str, when: str | None = None) -> str:
     """Enroll in a course. Returns the transcript row's id."""
-    who = sandbox.world.people[person]
+    who = sandbox.vendor_state.people[person]
     at = to_text(from_text(when)) if when else sandbox.clock.text()
     row = _new_attempt(sandbox, who, course, at)
     row.started_at = None
@@ -58,13 +58,13 @@ def enroll(sandbox: Sandbox, person: str, course: str, when: str | None = None) 
 
 
 def _open_attempt(sandbox: Sandbox, person: Person, course: str) -> Transcript | None:
-    rows = sandbox.world.transcripts.get(person.id, ())
+    rows = sandbox.vendor_state.transcripts.get(person.id, ())
     return next((row for row in rows if row.resource_id == course and row.progress_status != "completed"), None)
 
 
 def _new_attempt(sandbox: Sandbox, person: Person, course: str, at: str) -> Transcript:
-    earlier = [row for row in sandbox.world.transcripts.get(person.id, ()) if row.resource_id == course]
-    return sandbox.maker.transcript(
+    earlier = [row for row in sandbox.vendor_state.transcripts.get(person.id, ()) if row.resource_id == course]
+    return sandbox.factory.transcript(
         person,
         course,
         days_ago=0,
@@ -78,33 +78,33 @@ def _active(sandbox: Sandbox, person: Person, at: str) -> None:
     person.last_active_at = max(person.last_active_at or "", min(at, sandbox.clock.text()))
     if sandbox.config.activity_moves_updated_at:
         person.updated_at = sandbox.clock.text()
-    sandbox.world.touched("people", "transcripts")
+    sandbox.vendor_state.touched("people", "transcripts")
 
 
 def _log(sandbox: Sandbox, kind: str, row: Transcript, at: str, shape: str = WEBHOOK_SHAPES[0]) -> None:
-    for message in build_lms.log_event(sandbox.maker, kind, row, at):
+    for message in build_lms.log_event(sandbox.factory, kind, row, at):
         message.shape = shape
-    sandbox.world.webhooks.sort(key=lambda message: (message.created_at, message.id), reverse=True)
-    sandbox.world.touched("webhooks")
+    sandbox.vendor_state.webhooks.sort(key=lambda message: (message.created_at, message.id), reverse=True)
+    sandbox.vendor_state.touched("webhooks")
 
 
 def remove_transcript(sandbox: Sandbox, transcript: str) -> str:
     """Remove a row from its person's record; nothing else shows it."""
     row = _transcript(sandbox, transcript)
-    sandbox.world.transcripts[row.person_id].remove(row)
-    sandbox.world.touched("transcripts")
+    sandbox.vendor_state.transcripts[row.person_id].remove(row)
+    sandbox.vendor_state.touched("transcripts")
     return transcript
 
 
 def set_transcript(sandbox: Sandbox, transcript: str, fields: dict[str, Any]) -> str:
     """Set any fields of a transcript row, silently."""
     set_attributes(_transcript(sandbox, transcript), fields)
-    sandbox.world.touched("transcripts")
+    sandbox.vendor_state.touched("transcripts")
     return transcript
 
 
 def _transcript(sandbox: Sandbox, transcript: str) -> Transcript:
-    for row in sandbox.world.every_transcript():
+    for row in sandbox.vendor_state.every_transcript():
         if row.id == transcript:
             return row
     raise KeyError(transcript)
@@ -114,20 +114,20 @@ def add_person(sandbox: Sandbox, email: str | None, first_name: str = "New", las
     """Register a person, active from now."""
     now = sandbox.clock.text()
     times = dict.fromkeys(("created_at", "updated_at", "activated_at", "last_active_at"), now)
-    row = sandbox.maker.person(email, first_name, last_name, **times)
-    sandbox.world.touched("people")
+    row = sandbox.factory.person(email, first_name, last_name, **times)
+    sandbox.vendor_state.touched("people")
     return row.id
 
 
 def delete_person(sandbox: Sandbox, person: str, keep_memberships: bool = False) -> str:
     """Delete a person with the record; memberships go too unless they are to be left dangling."""
-    del sandbox.world.people[person]
-    sandbox.world.transcripts.pop(person, None)
+    del sandbox.vendor_state.people[person]
+    sandbox.vendor_state.transcripts.pop(person, None)
     if not keep_memberships:
-        for group_id, members in sandbox.world.memberships.items():
+        for group_id, members in sandbox.vendor_state.memberships.items():
             if person in members:
                 leave_group(sandbox, group_id, person)
-    sandbox.world.touched("people", "transcripts")
+    sandbox.vendor_state.touched("people", "transcripts")
     return person
 
 
@@ -154,33 +154,33 @@ def change_person_email(sandbox: Sandbox, person: str, email: str | None) -> str
 
 def touch_person(sandbox: Sandbox, person: str) -> str:
     """A person logs in: `last_active_at` moves, and `updated_at` where activity moves it."""
-    _active(sandbox, sandbox.world.people[person], sandbox.clock.text())
+    _active(sandbox, sandbox.vendor_state.people[person], sandbox.clock.text())
     return person
 
 
 def set_person(sandbox: Sandbox, person: str, fields: dict[str, Any]) -> str:
     """Set any fields of a person; `updated_at` moves unless it is among them."""
-    row = sandbox.world.people[person]
+    row = sandbox.vendor_state.people[person]
     set_attributes(row, {"updated_at": sandbox.clock.text()} | fields)
-    sandbox.world.touched("people")
+    sandbox.vendor_state.touched("people")
     return person
 
 
 def add_group(sandbox: Sandbox, name: str, account: int | None = None) -> str:
     """Make a group; `account`: the one it is meant for."""
     now = sandbox.clock.text()
-    owner = sandbox.world.accounts[account] if account is not None else None
-    row = sandbox.maker.group(name, owner, created_at=now, updated_at=now)
-    sandbox.world.touched("groups", "memberships")
+    owner = sandbox.vendor_state.accounts[account] if account is not None else None
+    row = sandbox.factory.group(name, owner, created_at=now, updated_at=now)
+    sandbox.vendor_state.touched("groups", "memberships")
     return row.id
 
 
 def remove_group(sandbox: Sandbox, group: str) -> str:
     """Delete a group and its memberships."""
-    del sandbox.world.groups[group]
-    sandbox.world.memberships.pop(group, None)
-    sandbox.world.intended_links.pop(group, None)
-    sandbox.world.touched("groups", "memberships")
+    del sandbox.vendor_state.groups[group]
+    sandbox.vendor_state.memberships.pop(group, None)
+    sandbox.vendor_state.intended_links.pop(group, None)
+    sandbox.vendor_state.touched("groups", "memberships")
     return group
 
 
@@ -191,25 +191,25 @@ def rename_group(sandbox: Sandbox, group: str, name: str) -> str:
 
 def set_group(sandbox: Sandbox, group: str, fields: dict[str, Any]) -> str:
     """Set any fields of a group."""
-    set_attributes(sandbox.world.groups[group], {"updated_at": sandbox.clock.text()} | fields)
-    sandbox.world.touched("groups", "memberships")
+    set_attributes(sandbox.vendor_state.groups[group], {"updated_at": sandbox.clock.text()} | fields)
+    sandbox.vendor_state.touched("groups", "memberships")
     return group
 
 
 def add_member(sandbox: Sandbox, group: str, person: str) -> str:
     """Put a person (who may be gone) into a group; the group's `updated_at` moves, the person's does not."""
-    row = sandbox.world.groups[group]
-    sandbox.maker.join(row, person)
-    sandbox.world.memberships[group][person].created_at = row.updated_at = sandbox.clock.text()
-    sandbox.world.touched("groups", "memberships")
+    row = sandbox.vendor_state.groups[group]
+    sandbox.factory.join(row, person)
+    sandbox.vendor_state.memberships[group][person].created_at = row.updated_at = sandbox.clock.text()
+    sandbox.vendor_state.touched("groups", "memberships")
     return group
 
 
 def leave_group(sandbox: Sandbox, group: str, person: str) -> str:
     """Take a person out of a group; nothing happens when the person is not in."""
-    if sandbox.world.memberships[group].pop(person, None) is not None:
-        sandbox.world.groups[group].updated_at = sandbox.clock.text()
-        sandbox.world.touched("groups", "memberships")
+    if sandbox.vendor_state.memberships[group].pop(person, None) is not None:
+        sandbox.vendor_state.groups[group].updated_at = sandbox.clock.text()
+        sandbox.vendor_state.touched("groups", "memberships")
     return group
 
 

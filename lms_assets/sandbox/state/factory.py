@@ -1,4 +1,4 @@
-"""Adds single records to a world with sensible defaults and fresh ids. Used by the builders and the mutations."""
+"""Adds single records to a vendor state with sensible defaults and fresh ids. Used by the builders and the changes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from lms_assets.sandbox.state import ids
 from lms_assets.sandbox.state.timestamps import to_text
-from lms_assets.sandbox.state.world import (
+from lms_assets.sandbox.state.vendor_state import (
     Account,
     Course,
     CourseProperties,
@@ -18,15 +18,15 @@ from lms_assets.sandbox.state.world import (
     Person,
     Transcript,
     User,
-    World,
+    VendorState,
 )
 
 
-class Maker:
+class Factory:
     """One seeded source of ids and times, relative to `now` (aware UTC)."""
 
-    def __init__(self, world: World, rng: random.Random, now: datetime) -> None:
-        self.world = world
+    def __init__(self, vendor_state: VendorState, rng: random.Random, now: datetime) -> None:
+        self.vendor_state = vendor_state
         self.rng = rng
         self.now = now
 
@@ -45,7 +45,7 @@ class Maker:
             "last_active_at": self.ago(days=self.rng.randint(1, 29)),
         }
         row = Person(email=email, first_name=first_name, last_name=last_name, **(defaults | values))
-        self.world.people[row.id] = row
+        self.vendor_state.people[row.id] = row
         return row
 
     def group(self, name: str, account: Account | None = None, **values: Any) -> Group:
@@ -56,14 +56,14 @@ class Maker:
             "updated_at": self.ago(days=self.rng.randint(1, 200)),
         }
         row = Group(name=name, **(defaults | values))
-        self.world.groups[row.id] = row
-        self.world.memberships[row.id] = {}
-        self.world.intended_links[row.id] = account.id if account else None
+        self.vendor_state.groups[row.id] = row
+        self.vendor_state.memberships[row.id] = {}
+        self.vendor_state.intended_links[row.id] = account.id if account else None
         return row
 
     def join(self, group: Group, *people: Person | str, membership_id: str | None = None) -> None:
         """Put people (or ids of people who are gone) into a group; who is in already stays."""
-        members = self.world.memberships[group.id]
+        members = self.vendor_state.memberships[group.id]
         for person in people:
             person_id = person if isinstance(person, str) else person.id
             if person_id not in members:
@@ -75,7 +75,7 @@ class Maker:
         course_id = values.pop("id", None) or ids.uuid(self.rng)
         forbidden = values.pop("forbidden", False)
         properties: dict[str, Any] = {"name": name} | ({} if npcu is ... else {"npcu": npcu})
-        self.world.course_properties[course_id] = CourseProperties(course_id, properties, forbidden)
+        self.vendor_state.course_properties[course_id] = CourseProperties(course_id, properties, forbidden)
         if listed:
             defaults: dict[str, Any] = {
                 "status": "live",
@@ -84,12 +84,12 @@ class Maker:
                 "created_at": self.ago(days=self.rng.randint(300, 2000)),
                 "updated_at": self.ago(days=self.rng.randint(1, 300)),
             }
-            self.world.courses[course_id] = Course(id=course_id, name=name, **(defaults | values))
+            self.vendor_state.courses[course_id] = Course(id=course_id, name=name, **(defaults | values))
         return course_id
 
     def course_name(self, course_id: str) -> str:
         """The name the vendor puts into transcripts of a course."""
-        known = self.world.course_properties.get(course_id)
+        known = self.vendor_state.course_properties.get(course_id)
         return str(known.properties["name"]) if known else "Retired course"
 
     def completion(self, person: Person, course_id: str, *, days_ago: float, **values: Any) -> Transcript:
@@ -118,12 +118,12 @@ class Maker:
             "started_at": self.ago(days=days_ago + 4),
         }
         row = Transcript(person_id=person.id, resource_id=course_id, **(defaults | values))
-        self.world.transcripts.setdefault(person.id, []).append(row)
+        self.vendor_state.transcripts.setdefault(person.id, []).append(row)
         return row
 
     def account(self, name: str | None, tier: str | None = "Select", **values: Any) -> Account:
         """An account that counts as a partner unless told otherwise."""
-        number = values.pop("id", None) or max(self.world.accounts, default=1000) + 1
+        number = values.pop("id", None) or max(self.vendor_state.accounts, default=1000) + 1
         defaults: dict[str, Any] = {
             "created": self.ago(days=self.rng.randint(400, 2000)),
             "updated": self.ago(days=self.rng.randint(1, 300)),
@@ -135,13 +135,13 @@ class Maker:
             "region_id": 1,
         }
         row = Account(id=number, name=name, partner_tier=tier, **(defaults | values))
-        self.world.accounts[number] = row
+        self.vendor_state.accounts[number] = row
         return row
 
     def contact(self, email: str | None, first: str | None, last: str | None, **values: Any) -> User:
         """A contact; `account=` sets account id and name together."""
         account: Account | None = values.pop("account", None)
-        number = values.pop("id", None) or max(self.world.users, default=50_000) + 1
+        number = values.pop("id", None) or max(self.vendor_state.users, default=50_000) + 1
         defaults: dict[str, Any] = {
             "created": self.ago(days=self.rng.randint(400, 2000)),
             "updated": self.ago(days=self.rng.randint(1, 300)),
@@ -150,12 +150,12 @@ class Maker:
             "account_name": account.name if account else None,
         }
         row = User(id=number, email=email, first_name=first, last_name=last, **(defaults | values))
-        self.world.users[number] = row
+        self.vendor_state.users[number] = row
         return row
 
     def lead(self, email: str | None, first: str | None, last: str | None, **values: Any) -> Lead:
         """A lead, without partner unless `partner_account_id` is given."""
-        number = values.pop("id", None) or max(self.world.leads, default=200_000) + 1
+        number = values.pop("id", None) or max(self.vendor_state.leads, default=200_000) + 1
         defaults: dict[str, Any] = {
             "created": self.ago(days=self.rng.randint(40, 900)),
             "updated": self.ago(days=self.rng.randint(1, 39)),
@@ -163,5 +163,5 @@ class Maker:
             "source": "Web",
         }
         row = Lead(id=number, email=email, first_name=first, last_name=last, **(defaults | values))
-        self.world.leads[number] = row
+        self.vendor_state.leads[number] = row
         return row

@@ -1,7 +1,7 @@
 """Made-up names of companies and people, in several scripts. Plainly fictional: no real company, nobody's name.
 
 Company words are built from syllables so that any two differ in at least four letters: near-twins exist only where
-`awkward` makes them on purpose.
+`edge_case` makes them on purpose.
 """
 
 from __future__ import annotations

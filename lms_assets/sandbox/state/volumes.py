@@ -1,4 +1,4 @@
-"""How many records of each kind a world has at a scale (Northpass API and Impartner API, volumes)."""
+"""How many records of each kind a vendor state has at a scale (Northpass API and Impartner API, volumes)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Volumes:
-    """Target numbers of records, those of the awkward cases included."""
+    """Target numbers of records, those of the edge cases included."""
 
     people: int
     partner_people: int

@@ -40,7 +40,7 @@ class PatchResult:
     error: str | None = None
 
 
-class _Unsettled(Exception):
+class _Unconfirmed(Exception):
     """Some records have neither been confirmed nor refused."""
 
 
@@ -59,7 +59,7 @@ def patch(
     results: dict[int, PatchResult] = {}
     try:
         for attempt in stamina.retry_context(
-            on=_Unsettled,
+            on=_Unconfirmed,
             attempts=SENDINGS,
             timeout=None,
             wait_initial=retry.wait_initial,
@@ -69,11 +69,11 @@ def patch(
             with attempt:
                 problem = _send_once(http, endpoint, pending, results, first=attempt.num == 1)
                 if pending:
-                    _settle(pending, results, read_back, same)
+                    _confirm_writes(pending, results, read_back, same)
                 if pending:
-                    raise _Unsettled(problem)
-    except _Unsettled as unsettled:
-        error = f"{UNKNOWN} ({unsettled})"
+                    raise _Unconfirmed(problem)
+    except _Unconfirmed as unresolved:
+        error = f"{UNKNOWN} ({unresolved})"
         results.update({number: PatchResult(number, False, error) for number in pending})
     return [results[number] for number in order]
 
@@ -98,7 +98,7 @@ def _send_once(
     *,
     first: bool,
 ) -> str:
-    """Send what is pending and move what the answer settles into the results; says why the rest is not settled."""
+    """Send what is pending and move what the answer resolves into the results; says why the rest is not resolved."""
     if not pending:
         return ""
     url = http.origin.address(endpoint.path)
@@ -131,14 +131,14 @@ def _outcomes(body: Any, sent: Sequence[int]) -> list[PatchResult]:
         name in (None, number) for name, number in zip(named, sent, strict=True)
     )
     numbers = list(sent) if in_order else named
-    settled: dict[int, PatchResult] = {}
+    resolved: dict[int, PatchResult] = {}
     for number, result in zip(numbers, results, strict=True):
         success = result.get("success")
-        if number is None or number not in sent or number in settled or not isinstance(success, bool):
+        if number is None or number not in sent or number in resolved or not isinstance(success, bool):
             continue
         error = None if success else error_summary(result) or "refused without a reason"
-        settled[number] = PatchResult(number, success, error)
-    return list(settled.values())
+        resolved[number] = PatchResult(number, success, error)
+    return list(resolved.values())
 
 
 def _named_id(result: Record) -> int | None:
@@ -147,7 +147,7 @@ def _named_id(result: Record) -> int | None:
     return integer(lower.get("id"))
 
 
-def _settle(pending: dict[int, Row], results: dict[int, PatchResult], read_back: ReadBack, same: Same) -> None:
+def _confirm_writes(pending: dict[int, Row], results: dict[int, PatchResult], read_back: ReadBack, same: Same) -> None:
     """Take out of pending what the vendor already holds."""
     fields = sorted({name for row in pending.values() for name in row if name != "Id"})
     try:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, overload
 
 from lms_assets.vendors.endpoints import Endpoint
 from lms_assets.vendors.endpoints import Northpass as Endpoints
-from lms_assets.vendors.listing import Listing, Reading, Record, as_it_is, read_settled
+from lms_assets.vendors.listing import Listing, Reading, Record, as_it_is, read_until_stable
 from lms_assets.vendors.northpass.pages import (
     RemovalResult,
     changed_since,
@@ -126,20 +126,22 @@ class NorthpassClient:
         """Every group."""
         return self._listing(Endpoints.GROUPS)
 
-    def memberships(self, group_id: str, *, otherwise: bool = False) -> Listing:
+    def memberships(self, group_id: str, *, alternate_paging: bool = False) -> Listing:
         """Memberships of a group. A 404 gives an empty listing with `not_found`: no members, or no such group.
 
-        `otherwise`: with other page boundaries, so that a row that paging loses is not the same one again.
+        `alternate_paging`: with other page boundaries, so that a row that paging loses is not the same one again.
         """
-        return self._listing(_otherwise(Endpoints.MEMBERSHIPS) if otherwise else Endpoints.MEMBERSHIPS, id=group_id)
+        return self._listing(
+            _otherwise(Endpoints.MEMBERSHIPS) if alternate_paging else Endpoints.MEMBERSHIPS, id=group_id
+        )
 
-    def transcript(self, person_id: str, *, otherwise: bool = False) -> Listing:
+    def transcript(self, person_id: str, *, alternate_paging: bool = False) -> Listing:
         """A person's transcripts of courses. Reading it raises RecordNotFound when the person has none or is gone.
 
-        `otherwise`: everything that the person learned, without a filter and with other page boundaries, so that
+        `alternate_paging`: everything that the person learned, without a filter and with other page boundaries, so that
         neither a filter gone wrong nor a row lost in paging can say the same thing twice.
         """
-        if otherwise:
+        if alternate_paging:
             return self._listing(_otherwise(Endpoints.TRANSCRIPT), id=person_id)
         return self._listing(Endpoints.TRANSCRIPT, {"filter[resource_type][eq]": "course"}, id=person_id)
 
@@ -182,7 +184,7 @@ class NorthpassClient:
     def for_each(self, ids: Iterable[K], fetch: Callable[[K], Any]) -> Generator[tuple[K, Any], None, None]:
         """(id, result or VendorError) as they come, at most `workers` under way: see `fan_out.for_each`.
 
-        A `fetch` that gives a Listing (`client.transcript`, `client.memberships`) is read and settled in the
+        A `fetch` that gives a Listing (`client.transcript`, `client.memberships`) is read and resolved in the
         worker, and its result is a Reading.
         """
 
@@ -191,7 +193,7 @@ class NorthpassClient:
             if not isinstance(result, Listing):
                 return result
             fetched = iter([result])
-            return read_settled(lambda: next(fetched, None) or fetch(item), convert=as_it_is)
+            return read_until_stable(lambda: next(fetched, None) or fetch(item), convert=as_it_is)
 
         return for_each(ids, fetch_and_read, workers=self.workers, give_up_after=3 * self.workers)
 

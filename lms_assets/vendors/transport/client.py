@@ -18,7 +18,7 @@ from urllib3.exceptions import HTTPError
 
 from lms_assets.vendors.endpoints import Endpoint
 from lms_assets.vendors.transport.clock import ClockComparison
-from lms_assets.vendors.transport.connection import Exchange, Gate, PacedAdapter
+from lms_assets.vendors.transport.connection import Exchange, PacedAdapter, PacedSender
 from lms_assets.vendors.transport.errors import (
     AuthenticationFailed,
     PermanentVendorError,
@@ -88,7 +88,7 @@ class VendorHttp:
         self.throttled = 0
         self.clock = ClockComparison()
         self._limits = limits
-        self._gate = Gate(limiter, limits.slot_seconds)
+        self._sender = PacedSender(limiter, limits.slot_seconds)
         self._reader = Reader(vendor, (secret,), limits.answer_bytes, limits.answer_values)
         self._count_lock = threading.Lock()
         self._answered = False
@@ -99,7 +99,7 @@ class VendorHttp:
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._session.headers.update({"Accept": "application/json", "User-Agent": "lms-assets", **headers})
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, PacedAdapter(self._gate, workers))
+            self._session.mount(scheme, PacedAdapter(self._sender, workers))
 
     def __repr__(self) -> str:
         return f"VendorHttp({self.vendor}, {self.origin.base})"
@@ -107,7 +107,7 @@ class VendorHttp:
     @property
     def calls(self) -> int:
         """Requests sent so far, every attempt counted: what the vendor's rate limit counts."""
-        return self._gate.calls
+        return self._sender.calls
 
     def close(self) -> None:
         """Close the pooled connections."""
@@ -134,7 +134,7 @@ class VendorHttp:
                 with attempt:
                     self._count(retries=int(attempt.num > 1))
                     seconds = max(0.001, min(self._limits.answer_seconds, attempts.remaining()))
-                    with self._gate.exchange(seconds) as exchange:
+                    with self._sender.exchange(seconds) as exchange:
                         return self._attempt(endpoint, prepared, exchange, parse)
         except VendorError as error:
             if not endpoint.repeatable and _maybe_applied(exchange, error):
@@ -178,7 +178,7 @@ class VendorHttp:
             raise self._no_slot(endpoint) from None
         except Throttled:
             self._count(throttled=1)
-            self._gate.refused()
+            self._sender.refused()
             raise
         except VendorError as error:
             # A cut connection can look like a short answer.

@@ -49,7 +49,7 @@ class Exchange:
             socket.socket.shutdown(connected, socket.SHUT_RDWR)
 
 
-class Gate:
+class PacedSender:
     """Lets the requests of one client out, paced; counts those that left."""
 
     def __init__(self, limiter: RateLimiter, longest_wait: float) -> None:
@@ -89,10 +89,10 @@ class Gate:
 
 
 class PacedAdapter(HTTPAdapter):
-    """requests' adapter over connections that pass the gate. It never retries and never follows."""
+    """requests' adapter over connections that pass the blocking check. It never retries and never follows."""
 
-    def __init__(self, gate: Gate, connections: int) -> None:
-        self._pools = _paced_pools(gate)
+    def __init__(self, sender: PacedSender, connections: int) -> None:
+        self._pools = _paced_pools(sender)
         super().__init__(pool_connections=1, pool_maxsize=connections, max_retries=0)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
@@ -107,20 +107,20 @@ class PacedAdapter(HTTPAdapter):
         return manager
 
 
-def _paced_pools(gate: Gate) -> dict[str, type[HTTPConnectionPool]]:
+def _paced_pools(sender: PacedSender) -> dict[str, type[HTTPConnectionPool]]:
     class PacedHttp(HTTPConnection):
         def request(self, *args: Any, **kwargs: Any) -> None:
             if self.sock is None:
                 self.connect()
             send = super().request
-            gate.pass_through(self.sock, lambda: send(*args, **kwargs))
+            sender.pass_through(self.sock, lambda: send(*args, **kwargs))
 
     class PacedHttps(HTTPSConnection):
         def request(self, *args: Any, **kwargs: Any) -> None:
             if self.sock is None:
                 self.connect()
             send = super().request
-            gate.pass_through(self.sock, lambda: send(*args, **kwargs))
+            sender.pass_through(self.sock, lambda: send(*args, **kwargs))
 
     class PlainPool(HTTPConnectionPool):
         ConnectionCls = PacedHttp

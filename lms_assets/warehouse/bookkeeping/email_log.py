@@ -21,7 +21,7 @@ from lms_assets.warehouse.bookkeeping.redaction import scrub
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.schema.tables import email_log, executive_report_recipients, partner_managers
 
-__all__ = ["EmailLogRows", "UnknownOutcome", "settle_as_sent", "settle_for_sending_again", "unknown_outcomes"]
+__all__ = ["EmailLogRows", "UnknownOutcome", "resolve_as_sent", "resolve_for_sending_again", "unknown_outcomes"]
 
 HANDED_OVER = "handed to the mail server at {now:%Y-%m-%d %H:%M:%S} UTC; its answer is not known"
 PAM_REPORT = "pam_weekly_report"
@@ -159,14 +159,14 @@ def unknown_outcomes(connection: Connection) -> tuple[UnknownOutcome, ...]:
     return tuple(found)
 
 
-def settle_as_sent(connection: Connection, message: UnknownOutcome, *, by: str, now: datetime) -> bool:
+def resolve_as_sent(connection: Connection, message: UnknownOutcome, *, by: str, now: datetime) -> bool:
     """Note that a person found it delivered; `last_report_sent` of the PAMs it was for moves as if it had been known.
 
     False when its outcome is known by now.
     """
     at = message.handed_over_at
-    values = {"status": "sent", "sent_at": at, "error_message": _settled("it had arrived", by, now)}
-    if not _settle(connection, message.id, values):
+    values = {"status": "sent", "sent_at": at, "error_message": _resolved("it had arrived", by, now)}
+    if not _resolve(connection, message.id, values):
         return False
     c = partner_managers.c
     address = connection.execute(select(email_log.c.recipient_email).where(email_log.c.id == message.id)).scalar_one()
@@ -182,19 +182,19 @@ def settle_as_sent(connection: Connection, message: UnknownOutcome, *, by: str, 
     return True
 
 
-def settle_for_sending_again(connection: Connection, message: UnknownOutcome, *, by: str, now: datetime) -> bool:
-    """Note that a person found it not delivered: the next run of its period sends it. False as in `settle_as_sent`."""
-    values = {"status": "failed", "error_message": _settled("it had not arrived; to be sent again", by, now)}
-    return _settle(connection, message.id, values)
+def resolve_for_sending_again(connection: Connection, message: UnknownOutcome, *, by: str, now: datetime) -> bool:
+    """Note that a person found it not delivered: the next run of its period sends it. False as in `resolve_as_sent`."""
+    values = {"status": "failed", "error_message": _resolved("it had not arrived; to be sent again", by, now)}
+    return _resolve(connection, message.id, values)
 
 
-def _settle(connection: Connection, message_id: int, values: dict[str, Any]) -> bool:
+def _resolve(connection: Connection, message_id: int, values: dict[str, Any]) -> bool:
     statement = update(email_log).where(email_log.c.id == message_id, *_UNKNOWN).values(values)
     return connection.execute(statement).rowcount == 1
 
 
-def _settled(what: str, by: str, now: datetime) -> str:
-    return scrub(f"settled by {by[:100]} at {now:%Y-%m-%d %H:%M:%S} UTC: {what}", 1000)
+def _resolved(what: str, by: str, now: datetime) -> str:
+    return scrub(f"resolved by {by[:100]} at {now:%Y-%m-%d %H:%M:%S} UTC: {what}", 1000)
 
 
 def _handed_over_at(message: str) -> datetime | None:

@@ -1,4 +1,4 @@
-"""The rows of `sync_failures`: each record that cannot be used, once, until it comes right."""
+"""The rows of `sync_failures`: each record that cannot be used, once, until it is corrected."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from lms_assets.domain.records.rejections import Rejected
 from lms_assets.warehouse.bookkeeping.redaction import scrub
 from lms_assets.warehouse.schema.tables import sync_failures
 from lms_assets.warehouse.upsert.compare import chunks
-from lms_assets.warehouse.upsert.counts import Misfit
+from lms_assets.warehouse.upsert.counts import RejectedRow
 
-__all__ = ["Failure", "FailureCounts", "open_failures", "open_failures_before", "settle"]
+__all__ = ["FailureCounts", "RecordFailure", "open_failures", "open_failures_before", "replace_failures"]
 
 _RESOLVED = "came right, or is gone at the source"
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class RecordFailure:
     """A record that cannot be used. `reason` and `details` hold no personal data."""
 
     entity_type: str
@@ -40,11 +40,11 @@ class FailureCounts:
     resolved: int = 0
 
 
-def settle(
+def replace_failures(
     connection: Connection,
     sync_type: str,
     entity_type: str,
-    bad: Iterable[Rejected | Misfit | Failure],
+    bad: Iterable[Rejected | RejectedRow | RecordFailure],
     *,
     now: datetime,
     complete: bool = True,
@@ -55,7 +55,7 @@ def settle(
     A record that fails as before keeps its row untouched, `occurred_at` included; another reason refreshes the row.
 
     Args:
-        bad: everything that failed this time: what a rule could not read, and the misfits of a sync.
+        bad: everything that failed this time: what a rule could not read, and the rejected rows of a sync.
         complete: all records of this kind were read, so that whatever did not fail has come right or is gone.
         right: otherwise, ids of the records that came through this time.
     """
@@ -87,11 +87,12 @@ def settle(
 
 def open_failures(
     connection: Connection, sync_type: str, entity_type: str | None = None, limit: int | None = None
-) -> tuple[Failure, ...]:
+) -> tuple[RecordFailure, ...]:
     """Failures of one sync that are not resolved, oldest first."""
     rows = connection.execute(_open(sync_type, entity_type).limit(limit))
     return tuple(
-        Failure(r.entity_type, r.entity_id or "", r.failure_reason or "", r.error_details, r.http_status) for r in rows
+        RecordFailure(r.entity_type, r.entity_id or "", r.failure_reason or "", r.error_details, r.http_status)
+        for r in rows
     )
 
 
@@ -101,13 +102,13 @@ def open_failures_before(connection: Connection, sync_type: str, before: datetim
     return frozenset(row.entity_id or "" for row in connection.execute(query))
 
 
-def _failure(entity_type: str, bad: Rejected | Misfit | Failure) -> Failure:
+def _failure(entity_type: str, bad: Rejected | RejectedRow | RecordFailure) -> RecordFailure:
     """In the form in which it is stored, so that it can be compared."""
-    if isinstance(bad, Misfit):
-        return Failure(entity_type, bad.name[:255], scrub(bad.reason, 500))
-    details = scrub(bad.details) if isinstance(bad, Failure) and bad.details else None
-    http_status = bad.http_status if isinstance(bad, Failure) else None
-    return Failure(entity_type, bad.entity_id[:255], scrub(bad.reason, 500), details, http_status)
+    if isinstance(bad, RejectedRow):
+        return RecordFailure(entity_type, bad.name[:255], scrub(bad.reason, 500))
+    details = scrub(bad.details) if isinstance(bad, RecordFailure) and bad.details else None
+    http_status = bad.http_status if isinstance(bad, RecordFailure) else None
+    return RecordFailure(entity_type, bad.entity_id[:255], scrub(bad.reason, 500), details, http_status)
 
 
 def _open(sync_type: str, entity_type: str | None) -> Select[Any]:
@@ -116,7 +117,7 @@ def _open(sync_type: str, entity_type: str | None) -> Select[Any]:
     return query if entity_type is None else query.where(c.entity_type == entity_type)
 
 
-def _values(failure: Failure) -> dict[str, object]:
+def _values(failure: RecordFailure) -> dict[str, object]:
     return {
         "entity_type": failure.entity_type,
         "entity_id": failure.entity_id,

@@ -28,9 +28,9 @@ class Incident:
     """Something that needs a person.
 
     Attributes:
-        key: the same for the same trouble.
+        key: the same for the same incident.
         opened_at, last_seen_at: first and latest time it was seen.
-        closed_at: when it was well again; None while it is not.
+        closed_at: when it was resolved; None while it is not.
         notified_at, closed_notified_at: when a person was told of it, and of its end.
     """
 
@@ -54,7 +54,7 @@ class Incident:
 def raise_incident(
     connection: Connection, key: str, kind: str, *, now: datetime, details: Mapping[str, Any] | None = None
 ) -> Incident:
-    """Open an incident, or note that it was seen again; one that was closed opens anew and is announced anew."""
+    """Open an incident, or note that it was seen again; one that was closed opens again and is announced again."""
     c = alert_incidents.c
     row = connection.execute(_by_key(key, c.id, c.closed_at, c.occurrences).with_for_update()).one_or_none()
     seen: dict[str, Any] = {"kind": kind, "last_seen_at": now, "details": dict(details or {})}
@@ -68,7 +68,7 @@ def raise_incident(
 
 
 def close_incident(connection: Connection, key: str, *, now: datetime) -> bool:
-    """Note that it is well again; False when nothing was open under this key."""
+    """Note that it is resolved; False when nothing was open under this key."""
     c = alert_incidents.c
     statement = update(alert_incidents).where(c.incident_key == key, c.closed_at.is_(None))
     return connection.execute(statement.values(closed_at=now)).rowcount > 0

@@ -21,10 +21,10 @@ __all__ = [
     "begin_run",
     "end_run",
     "ensure_tasks",
+    "failing_tasks",
     "forget_runs_before",
     "open_runs",
     "skip_run",
-    "tasks_in_trouble",
 ]
 
 KEPT = ("task_name", "enabled", "config")
@@ -47,7 +47,7 @@ class OpenRun:
 
 
 @dataclass(frozen=True, slots=True)
-class TaskInTrouble:
+class FailingTask:
     """A task whose last run failed, or that was held back since. `last_run_at` is when it last began."""
 
     task_type: str
@@ -99,7 +99,7 @@ def begin_run(connection: Connection, task_type: str, run_id: str, *, job: str, 
 
 
 def end_run(connection: Connection, task_type: str, run_id: str, end: TaskEnd) -> bool:
-    """Close the row of a run; one that was closed well is put right when it turns out to have failed after all.
+    """Close the row of a run; one that was closed well is corrected when it turns out to have failed after all.
 
     Gives False when this run has no row.
     """
@@ -158,14 +158,14 @@ def _run_id(summary: Any) -> str | None:
     return summary.get("run_id") if isinstance(summary, dict) else None
 
 
-def tasks_in_trouble(connection: Connection) -> tuple[TaskInTrouble, ...]:
+def failing_tasks(connection: Connection) -> tuple[FailingTask, ...]:
     """Tasks that did not come through the last time, in the order of the chain, then the others."""
     c = scheduled_tasks.c
     query = select(c.task_type, c.last_status, c.last_run_at, c.last_error).where(
         c.last_status.in_(("failed", "skipped"))
     )
     rows = connection.execute(query.order_by(c.chain_order.is_(None), c.chain_order, c.task_type))
-    return tuple(TaskInTrouble(*row) for row in rows)
+    return tuple(FailingTask(*row) for row in rows)
 
 
 def forget_runs_before(connection: Connection, before: datetime) -> int:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, select
 
 from lms_assets.warehouse.schema.tables import contacts, lms_groups
 from lms_assets.warehouse.state.sync_state import get_state, put_state
-from lms_assets.warehouse.upsert.counts import Misfit
+from lms_assets.warehouse.upsert.counts import RejectedRow
 
 __all__ = ["REFUSED", "RefusedRow", "note_refused", "refused_rows"]
 
@@ -51,7 +51,7 @@ def refused_rows(connection: Connection) -> tuple[RefusedRow, ...]:
 def note_refused(
     connection: Connection,
     asset: str,
-    misfits: Iterable[Misfit],
+    rejected_rows: Iterable[RejectedRow],
     *,
     complete: bool,
     right: Container[str],
@@ -60,13 +60,13 @@ def note_refused(
     """Bring the refused rows of one asset up to date; gives the ids of those that are over.
 
     Args:
-        misfits: what was refused this time.
+        rejected rows: what was refused this time.
         complete: every row of the asset was written, so that whatever was not refused is over.
         right: otherwise, ids of the records, or of the people, that came through this time.
     """
     stored: dict[str, dict[str, Ids]] = get_state(connection, _STATE) or {}
     before = stored.get(asset, {})
-    rows = {misfit.name: _rests_on(connection, asset, misfit) for misfit in misfits}
+    rows = {rejected_row.name: _rests_on(connection, asset, rejected_row) for rejected_row in rejected_rows}
 
     def is_over(entity_id: str, ids: Ids) -> bool:
         return complete or entity_id in right or any(person in right for person in ids.get("people", ()))
@@ -78,38 +78,38 @@ def note_refused(
     return over
 
 
-def _rests_on(connection: Connection, asset: str, misfit: Misfit) -> Ids:
+def _rests_on(connection: Connection, asset: str, rejected_row: RejectedRow) -> Ids:
     finder = _FINDERS.get(asset)
-    found = finder(connection, misfit) if finder else {}
+    found = finder(connection, rejected_row) if finder else {}
     return {kind: sorted({each for each in ids if each is not None}) for kind, ids in found.items()}
 
 
-def _partner(_: Connection, misfit: Misfit) -> Ids:
-    return {"partners": [misfit.key[0]]}
+def _partner(_: Connection, rejected_row: RejectedRow) -> Ids:
+    return {"partners": [rejected_row.key[0]]}
 
 
-def _contact(connection: Connection, misfit: Misfit) -> Ids:
-    query = select(contacts.c.partner_id).where(contacts.c.id == misfit.key[0])
-    return {"partners": [misfit.values.get("partner_id"), connection.execute(query).scalar_one_or_none()]}
+def _contact(connection: Connection, rejected_row: RejectedRow) -> Ids:
+    query = select(contacts.c.partner_id).where(contacts.c.id == rejected_row.key[0])
+    return {"partners": [rejected_row.values.get("partner_id"), connection.execute(query).scalar_one_or_none()]}
 
 
-def _user(connection: Connection, misfit: Misfit) -> Ids:
+def _user(connection: Connection, rejected_row: RejectedRow) -> Ids:
     """The person, and the partners of contacts with the address that could not be stored."""
-    email = misfit.values.get("email")
+    email = rejected_row.values.get("email")
     query = select(contacts.c.partner_id).where(contacts.c.email == email)
     partners = connection.execute(query).scalars() if email else ()
-    return {"people": [misfit.key[0]], "partners": list(partners)}
+    return {"people": [rejected_row.key[0]], "partners": list(partners)}
 
 
-def _group(connection: Connection, misfit: Misfit) -> Ids:
-    return {"partners": [misfit.values.get("partner_id"), _partner_of_group(connection, misfit.key[0])]}
+def _group(connection: Connection, rejected_row: RejectedRow) -> Ids:
+    return {"partners": [rejected_row.values.get("partner_id"), _partner_of_group(connection, rejected_row.key[0])]}
 
 
-def _membership(connection: Connection, misfit: Misfit) -> Ids:
+def _membership(connection: Connection, rejected_row: RejectedRow) -> Ids:
     """A membership, or a person whom only the members' lists name."""
-    if len(misfit.key) == 1:
-        return _user(connection, misfit)
-    return {"partners": [_partner_of_group(connection, misfit.key[0])]}
+    if len(rejected_row.key) == 1:
+        return _user(connection, rejected_row)
+    return {"partners": [_partner_of_group(connection, rejected_row.key[0])]}
 
 
 def _partner_of_group(connection: Connection, group_id: str) -> int | None:
@@ -117,15 +117,15 @@ def _partner_of_group(connection: Connection, group_id: str) -> int | None:
     return connection.execute(query).scalar_one_or_none()
 
 
-def _enrollment(_: Connection, misfit: Misfit) -> Ids:
-    return {"people": [misfit.values.get("user_id")]}
+def _enrollment(_: Connection, rejected_row: RejectedRow) -> Ids:
+    return {"people": [rejected_row.values.get("user_id")]}
 
 
-def _course(_: Connection, misfit: Misfit) -> Ids:
-    return {"courses": [misfit.key[0]]}
+def _course(_: Connection, rejected_row: RejectedRow) -> Ids:
+    return {"courses": [rejected_row.key[0]]}
 
 
-_FINDERS: Mapping[str, Callable[[Connection, Misfit], Ids]] = {
+_FINDERS: Mapping[str, Callable[[Connection, RejectedRow], Ids]] = {
     "partners": _partner,
     "contacts": _contact,
     "users": _user,

@@ -58,7 +58,7 @@ def start(warehouse: Warehouse, sync_type: str, *, now: datetime) -> int:
     """Write a `running` row and give its id; rows of this type still running are closed as failed.
 
     Whoever starts a sync must be sure that no other of its type is under way: the row of one that is would be closed
-    too, and be put right when it completes.
+    too, and be corrected when it completes.
     """
 
     def work(connection: Connection) -> int:
@@ -87,7 +87,7 @@ def complete(
 
     Args:
         skipped: records left out by a rule.
-        failed: records that could not be read; the misfits of `counts` are added.
+        failed: records that could not be read; the rejected rows of `counts` are added.
     """
     document = Fitter(sync_logs, ("details",), ()).fit({"details": dict(details) if details else None})
     values = {
@@ -98,7 +98,7 @@ def complete(
         "records_updated": counts.updated + counts.reactivated,
         "records_deleted": counts.deactivated + counts.deleted,
         "records_skipped": skipped,
-        "records_failed": failed + len(counts.misfits),
+        "records_failed": failed + len(counts.rejected_rows),
         "api_calls_made": api_calls,
         "error_message": None,
         **document.values,

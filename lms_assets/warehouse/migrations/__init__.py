@@ -150,7 +150,7 @@ def upgrade(engine: Engine, where: str) -> UpgradeReport:
         before = current_version(connection)
         done = Reconciled()
         command.upgrade(_config(connection, done), "head")
-        # Also mends what was dropped or altered by hand since.
+        # Also fixes what was dropped or altered by hand since.
         reconcile(connection, metadata, done)
         other_schedulers(connection, done)
         after = current_version(connection) or ""

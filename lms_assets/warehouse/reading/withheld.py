@@ -215,7 +215,7 @@ def _people_who_took(connection: Connection, courses: frozenset[str]) -> set[str
 
 
 def _counted_before(basis: _Basis) -> Found:
-    """Counts made while something was withheld, or before the partner was there, stay withheld until counted anew."""
+    """Counts made while something was withheld, or before the partner was there, stay withheld until counted again."""
     reason = WithheldReason("not_counted_since", "it was not counted since everything was read; count again")
     counted = last_counted(basis.connection)
     doubtful = counted_without_all(basis.connection)

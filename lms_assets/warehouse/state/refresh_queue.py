@@ -13,7 +13,7 @@ from sqlalchemy import Connection, delete, insert, select
 
 from lms_assets.domain.records.completions import WEBHOOK_MESSAGE
 from lms_assets.domain.records.rejections import Rejected
-from lms_assets.warehouse.bookkeeping.failures import open_failures_before, settle
+from lms_assets.warehouse.bookkeeping.failures import open_failures_before, replace_failures
 from lms_assets.warehouse.schema.tables import lms_users, sync_state, webhook_events_seen
 from lms_assets.warehouse.state.sync_state import get_state, put_state
 from lms_assets.warehouse.upsert.compare import chunks
@@ -52,9 +52,9 @@ def note_events(
         read_until: up to when the vendor's log has been read with this.
         unreadable: messages of which nobody knows whose they are; shown by a check for a week.
     """
-    settle(connection, WEBHOOKS, WEBHOOK_MESSAGE, unreadable, now=now, complete=False)
+    replace_failures(connection, WEBHOOKS, WEBHOOK_MESSAGE, unreadable, now=now, complete=False)
     old = open_failures_before(connection, WEBHOOKS, now - UNREADABLE_SHOWN_FOR)
-    settle(connection, WEBHOOKS, WEBHOOK_MESSAGE, (), now=now, complete=False, right=old)
+    replace_failures(connection, WEBHOOKS, WEBHOOK_MESSAGE, (), now=now, complete=False, right=old)
     c = webhook_events_seen.c
     new: dict[str, str] = {}
     for part in chunks(person_of_event):

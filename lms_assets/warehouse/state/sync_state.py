@@ -56,8 +56,8 @@ def put_state(connection: Connection, name: str, value: Any, *, now: datetime) -
         ValueError: it is not JSON, or the name is longer than 100 characters.
     """
     counts = upsert(connection, sync_state, [{"name": name, "value": value}], key=("name",), now=now)
-    if counts.misfits or counts.shortened:
-        raise ValueError(f"state {name} cannot be stored: {counts.misfits or 'not JSON, or too large'}")
+    if counts.rejected_rows or counts.shortened:
+        raise ValueError(f"state {name} cannot be stored: {counts.rejected_rows or 'not JSON, or too large'}")
 
 
 def advance_state(connection: Connection, name: str, instant: datetime, *, now: datetime) -> None:

@@ -182,7 +182,7 @@ class _NamedLock:
         taken = False
         try:
             with translated(self._warehouse.name):
-                # A machine that is gone without a word is found out by its silence.
+                # A machine that is gone without a result is found out by its silence.
                 connection.execute(text("SET SESSION wait_timeout = :seconds"), {"seconds": SILENT_SECONDS})
                 taken = connection.execute(_TAKE, self._parameters).scalar() == 1
                 self.connection_id = connection.execute(text("SELECT CONNECTION_ID()")).scalar()

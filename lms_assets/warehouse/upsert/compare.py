@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Column, Connection, Table, select
 
 from lms_assets.warehouse.upsert.convert import Fitter
-from lms_assets.warehouse.upsert.counts import Misfit
+from lms_assets.warehouse.upsert.counts import RejectedRow
 
 __all__ = ["CHUNK", "Change", "SyncPlan", "chunks", "compare", "stored_rows"]
 
@@ -51,7 +51,7 @@ class SyncPlan:
     changes: list[Change] = field(default_factory=list)
     unchanged: int = 0
     shortened: int = 0
-    misfits: list[Misfit] = field(default_factory=list)
+    rejected_rows: list[RejectedRow] = field(default_factory=list)
     seen: set[Key] = field(default_factory=set)
 
     @property
@@ -70,7 +70,7 @@ def compare(
 ) -> SyncPlan:
     """Compare rows with the stored ones that have the same key.
 
-    A row whose key holds None is an insert. Of several rows with one key the first counts, the others are misfits.
+    A row whose key holds None is an insert. Of several rows with one key the first counts, the others are rejected rows.
 
     Raises:
         ValueError: a column that the table lacks, rows with different columns, or a key column that is not given.
@@ -95,12 +95,12 @@ def _fit_part(plan: SyncPlan, fitter: Fitter, part: list[Mapping[str, Any]]) -> 
         fitted = fitter.fit(row)
         of_row = tuple(fitted.values[name] for name in plan.key)
         if fitted.problem is not None:
-            plan.misfits.append(Misfit(of_row, fitted.problem, fitted.values))
+            plan.rejected_rows.append(RejectedRow(of_row, fitted.problem, fitted.values))
             continue
         if None in of_row:
             new.append((of_row, fitted.values))
         elif of_row in plan.seen:
-            plan.misfits.append(Misfit(of_row, "was given twice; the first counts", fitted.values))
+            plan.rejected_rows.append(RejectedRow(of_row, "was given twice; the first counts", fitted.values))
             continue
         else:
             by_key[of_row] = fitted.values

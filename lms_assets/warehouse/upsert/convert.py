@@ -79,9 +79,9 @@ class Fitter:
             if value is not None:
                 try:
                     value = self._converters[name](value)
-                except DoesNotFit as misfit:
+                except DoesNotFit as rejected_row:
                     if name in self._strict or name in self._required:
-                        return Fitted(dict(row), problem=f"{name} {misfit}")
+                        return Fitted(dict(row), problem=f"{name} {rejected_row}")
                     value = None
                     shortened.append(name)
                 limit = self._limits[name]

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-__all__ = ["Misfit", "SyncCounts"]
+__all__ = ["RejectedRow", "SyncCounts"]
 
 
 @dataclass(frozen=True, slots=True)
-class Misfit:
+class RejectedRow:
     """A row that was not written, because the database could not hold it; the other rows were.
 
     Attributes:
@@ -32,7 +32,7 @@ class Misfit:
 
 @dataclass(frozen=True, slots=True)
 class SyncCounts:
-    """Rows by what became of them; every row given is in exactly one of the figures, or in `misfits`.
+    """Rows by what became of them; every row given is in exactly one of the figures, or in `rejected_rows`.
 
     Attributes:
         created, updated, unchanged: unchanged rows were not written.
@@ -48,7 +48,7 @@ class SyncCounts:
     reactivated: int = 0
     deleted: int = 0
     shortened: int = 0
-    misfits: tuple[Misfit, ...] = ()
+    rejected_rows: tuple[RejectedRow, ...] = ()
 
     def __add__(self, other: SyncCounts) -> SyncCounts:
         return SyncCounts(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
@@ -61,7 +61,7 @@ class SyncCounts:
     @property
     def processed(self) -> int:
         """Rows that were given, and those removed."""
-        return self.written + self.unchanged + len(self.misfits)
+        return self.written + self.unchanged + len(self.rejected_rows)
 
     def figures(self) -> dict[str, int]:
         """By the names under which an asset's materialisation shows them."""
@@ -72,5 +72,5 @@ class SyncCounts:
             "deactivated": self.deactivated,
             "reactivated": self.reactivated,
             "removed": self.deleted,
-            "refused_by_database": len(self.misfits),
+            "refused_by_database": len(self.rejected_rows),
         }

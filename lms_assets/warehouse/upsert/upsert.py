@@ -13,10 +13,10 @@ from sqlalchemy import Connection, Table, and_, delete, or_, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from lms_assets.warehouse.upsert.compare import CHUNK, SyncPlan, chunks, compare
-from lms_assets.warehouse.upsert.counts import Misfit, SyncCounts
+from lms_assets.warehouse.upsert.counts import RejectedRow, SyncCounts
 from lms_assets.warehouse.upsert.write import STAMPS, OnClash, write_plan
 
-__all__ = ["Misfit", "SyncCounts", "deactivate", "delete_rows", "update_existing", "upsert"]
+__all__ = ["RejectedRow", "SyncCounts", "deactivate", "delete_rows", "update_existing", "upsert"]
 
 
 def upsert(
@@ -33,11 +33,11 @@ def upsert(
 
     `synced_at`, `updated_at`, `fetched_at` (and `created_at` of inserted rows) become `now` on written rows only.
     Values of unique columns may move between rows, also in a circle. A row that the database refuses is named in
-    `misfits`; the others are written.
+    `rejected_rows`; the others are written.
 
     Args:
         rows: all with the same columns. A key column that is None means a new row whose id the database gives. Of
-            several rows with one key the first counts and the others are misfits.
+            several rows with one key the first counts and the others are rejected rows.
         key: columns that identify a row.
         insert_only: columns written for new rows and neither compared nor changed on stored ones.
         on_clash: gets a refused row's values and may give others to try once, e.g. another name.
@@ -69,8 +69,8 @@ def _write(
     return _counts(plan, write_plan(connection, table, plan, now=now, on_clash=on_clash))
 
 
-def _counts(plan: SyncPlan, misfits: list[Misfit]) -> SyncCounts:
-    refused = {misfit.key for misfit in misfits}
+def _counts(plan: SyncPlan, rejected_rows: list[RejectedRow]) -> SyncCounts:
+    refused = {rejected_row.key for rejected_row in rejected_rows}
     updated = deactivated = reactivated = 0
     for change in plan.changes:
         if change.key in refused:
@@ -83,7 +83,7 @@ def _counts(plan: SyncPlan, misfits: list[Misfit]) -> SyncCounts:
         else:
             deactivated += 1
     changed = {change.key for change in plan.changes}
-    refused_inserts = sum(misfit.key not in changed for misfit in misfits)
+    refused_inserts = sum(rejected_row.key not in changed for rejected_row in rejected_rows)
     return SyncCounts(
         created=len(plan.inserts) - refused_inserts,
         updated=updated,
@@ -91,7 +91,7 @@ def _counts(plan: SyncPlan, misfits: list[Misfit]) -> SyncCounts:
         deactivated=deactivated,
         reactivated=reactivated,
         shortened=plan.shortened,
-        misfits=(*plan.misfits, *misfits),
+        rejected_rows=(*plan.rejected_rows, *rejected_rows),
     )
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.sql.dml import Insert, Update
 
 from lms_assets.warehouse.errors import clash_of, refused_row
 from lms_assets.warehouse.upsert.compare import Change, SyncPlan, chunks
-from lms_assets.warehouse.upsert.counts import Misfit
+from lms_assets.warehouse.upsert.counts import RejectedRow
 from lms_assets.warehouse.upsert.unique_values import make_way, marked, unique_columns
 
 __all__ = ["STAMPS", "OnClash", "savepoint", "write_plan"]
@@ -133,24 +133,24 @@ class PlanWriter:
 
 def write_plan(
     connection: Connection, table: Table, plan: SyncPlan, *, now: datetime, on_clash: OnClash | None
-) -> list[Misfit]:
+) -> list[RejectedRow]:
     """Write what the plan says and give the rows that the database refused."""
     writer = PlanWriter(connection, table, plan.key, now)
     parked = make_way(connection, table, plan)
-    misfits: list[Misfit] = []
+    rejected_rows: list[RejectedRow] = []
 
     refused = writer.update([c.values for c in plan.changes], plan.compared)
     refused = _second_try(refused, on_clash, lambda rows: writer.update(rows, plan.compared))
     for row, reason in refused:
         of_row = tuple(row[name] for name in plan.key)
-        misfits.append(Misfit(of_row, reason, row))
+        rejected_rows.append(RejectedRow(of_row, reason, row))
         if of_row in parked:
             _put_back(writer, table, parked[of_row], plan)
 
     refused = writer.insert(plan.inserts, plan.columns)
     refused = _second_try(refused, on_clash, lambda rows: writer.insert(rows, plan.columns))
-    misfits += [Misfit(tuple(row.get(name) for name in plan.key), reason, row) for row, reason in refused]
-    return misfits
+    rejected_rows += [RejectedRow(tuple(row.get(name) for name in plan.key), reason, row) for row, reason in refused]
+    return rejected_rows
 
 
 def _second_try(

@@ -1,4 +1,4 @@
-"""Tiny worlds in which everything collides: few names, few addresses, few courses, dates around one instant.
+"""Tiny vendor states in which everything collides: few names, few addresses, few courses, dates around one instant.
 
 Made by hypothesis, so that a difference shrinks to the two or three rows that matter.
 """
@@ -143,10 +143,10 @@ def _numbered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [tiny.transcript(**row) | {"id": f"t{place}"} for place, row in enumerate(rows)]
 
 
-def crowded_worlds() -> st.SearchStrategy[dict[str, Any]]:
+def crowded_states() -> st.SearchStrategy[dict[str, Any]]:
     """A raw state, as the sandbox's `state()` gives it, of a handful of rows each."""
     return st.builds(
-        tiny.world,
+        tiny.vendor_state,
         accounts=_ACCOUNTS,
         users=_CONTACTS,
         people=_PEOPLE,

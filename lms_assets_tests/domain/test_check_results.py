@@ -6,22 +6,22 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lms_assets.domain.safety.check_results import Verdict, at_least, no_sudden_fall, none_of, recent
+from lms_assets.domain.safety.check_results import CheckResult, at_least, no_sudden_fall, none_of, recent
 
 NOW = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 TWO_DAYS = timedelta(hours=48)
 
 
 def test_exactly_enough_is_enough():
-    assert at_least(1_000, 1_000, "courses", "look") == Verdict(True, "1,000 courses", 1_000)
+    assert at_least(1_000, 1_000, "courses", "look") == CheckResult(True, "1,000 courses", 1_000)
     too_few = at_least(999, 1_000, "courses", "look")
-    assert too_few == Verdict(False, "999 courses; at least 1,000 are needed", 999, remedy="look")
+    assert too_few == CheckResult(False, "999 courses; at least 1,000 are needed", 999, remedy="look")
 
 
 def test_nothing_wrong_is_green_and_anything_wrong_is_counted_sorted_and_sampled():
-    assert none_of([], "odd rows", "look") == Verdict(True, "no odd rows", 0)
+    assert none_of([], "odd rows", "look") == CheckResult(True, "no odd rows", 0)
     many = [str(number) for number in range(1_025, 1_000, -1)]
-    assert none_of(many, "odd rows", "look") == Verdict(
+    assert none_of(many, "odd rows", "look") == CheckResult(
         False, "odd rows: 25", 25, tuple(str(number) for number in range(1_001, 1_021)), "look"
     )
 

@@ -6,63 +6,63 @@ from collections.abc import Callable
 
 import pytest
 
-from lms_assets_tests.assets.looking import the_state
+from lms_assets_tests.assets.queries import the_state
 from lms_assets_tests.harness.agreement import differences
-from lms_assets_tests.harness.chain import ChainRig
+from lms_assets_tests.harness.chain import ChainHarness
 
 pytestmark = pytest.mark.slow
 
 
-def _empty_the_crm_view(rig: ChainRig) -> None:
-    for row in [row for row in rig.rows("partners") if row["is_active"]][:20]:
-        rig.sandbox.mutate("set_account", account=row["impartner_id"], fields={"partner_tier": "Pending"})
+def _empty_the_crm_view(harness: ChainHarness) -> None:
+    for row in [row for row in harness.rows("partners") if row["is_active"]][:20]:
+        harness.sandbox.mutate("set_account", account=row["impartner_id"], fields={"partner_tier": "Pending"})
 
 
-def _delete_accounts(rig: ChainRig) -> None:
-    for row in [row for row in rig.rows("partners") if row["is_active"]][:20]:
-        rig.sandbox.mutate("delete_account", account=row["impartner_id"])
+def _delete_accounts(harness: ChainHarness) -> None:
+    for row in [row for row in harness.rows("partners") if row["is_active"]][:20]:
+        harness.sandbox.mutate("delete_account", account=row["impartner_id"])
 
 
-def _delete_contacts(rig: ChainRig) -> None:
-    for row in [row for row in rig.rows("contacts") if row["is_active"]][:20]:
-        rig.sandbox.mutate("delete_contact", contact=row["impartner_id"])
+def _delete_contacts(harness: ChainHarness) -> None:
+    for row in [row for row in harness.rows("contacts") if row["is_active"]][:20]:
+        harness.sandbox.mutate("delete_contact", contact=row["impartner_id"])
 
 
-def _delete_people(rig: ChainRig) -> None:
-    for row in [row for row in rig.rows("lms_users") if row["is_active"]][:20]:
-        rig.sandbox.mutate("delete_person", person=row["id"], keep_memberships=True)
+def _delete_people(harness: ChainHarness) -> None:
+    for row in [row for row in harness.rows("lms_users") if row["is_active"]][:20]:
+        harness.sandbox.mutate("delete_person", person=row["id"], keep_memberships=True)
 
 
-def _disable_people(rig: ChainRig) -> None:
-    for row in [row for row in rig.rows("lms_users") if row["is_active"]][:20]:
-        rig.sandbox.mutate("disable_person", person=row["id"])
+def _disable_people(harness: ChainHarness) -> None:
+    for row in [row for row in harness.rows("lms_users") if row["is_active"]][:20]:
+        harness.sandbox.mutate("disable_person", person=row["id"])
 
 
-def _delete_groups(rig: ChainRig) -> None:
-    for row in [row for row in rig.rows("lms_groups") if row["is_active"]][:20]:
-        rig.sandbox.mutate("delete_group", group=row["id"])
+def _delete_groups(harness: ChainHarness) -> None:
+    for row in [row for row in harness.rows("lms_groups") if row["is_active"]][:20]:
+        harness.sandbox.mutate("delete_group", group=row["id"])
 
 
-def _empty_one_group(rig: ChainRig) -> None:
-    everybody = next(row["id"] for row in rig.rows("lms_groups") if row["name"] == "All Partners")
-    for row in [row for row in rig.rows("lms_group_members") if row["group_id"] == everybody][:20]:
-        rig.sandbox.mutate("remove_member", group=everybody, person=row["user_id"])
+def _empty_one_group(harness: ChainHarness) -> None:
+    everybody = next(row["id"] for row in harness.rows("lms_groups") if row["name"] == "All Partners")
+    for row in [row for row in harness.rows("lms_group_members") if row["group_id"] == everybody][:20]:
+        harness.sandbox.mutate("remove_member", group=everybody, person=row["user_id"])
 
 
-def _a_few_of_every_group(rig: ChainRig) -> None:
+def _a_few_of_every_group(harness: ChainHarness) -> None:
     left: dict[str, int] = {}
-    for row in rig.rows("lms_group_members"):
+    for row in harness.rows("lms_group_members"):
         if left.get(row["group_id"], 0) < 2:
-            rig.sandbox.mutate("remove_member", group=row["group_id"], person=row["user_id"])
+            harness.sandbox.mutate("remove_member", group=row["group_id"], person=row["user_id"])
             left[row["group_id"]] = left.get(row["group_id"], 0) + 1
 
 
-def _remove_transcripts(rig: ChainRig) -> None:
-    for row in rig.rows("lms_enrollments")[:40]:
-        rig.sandbox.mutate("remove_transcript", transcript=row["id"])
+def _remove_transcripts(harness: ChainHarness) -> None:
+    for row in harness.rows("lms_enrollments")[:40]:
+        harness.sandbox.mutate("remove_transcript", transcript=row["id"])
 
 
-CASES: list[tuple[str, Callable[[ChainRig], None]]] = [
+CASES: list[tuple[str, Callable[[ChainHarness], None]]] = [
     ("partners", _empty_the_crm_view),
     ("partners", _delete_accounts),
     ("contacts", _delete_contacts),
@@ -76,8 +76,8 @@ CASES: list[tuple[str, Callable[[ChainRig], None]]] = [
 
 
 @pytest.mark.parametrize(("asset", "change"), CASES, ids=[f"{asset}{change.__name__}" for asset, change in CASES])
-def test_more_than_the_fuse_allows_writes_nothing_says_how_much_and_passes_when_allowed(
-    synced: ChainRig, asset: str, change: Callable[[ChainRig], None]
+def test_more_than_the_deactivation_limit_allows_writes_nothing_says_how_much_and_passes_when_allowed(
+    synced: ChainHarness, asset: str, change: Callable[[ChainHarness], None]
 ) -> None:
     before = the_state(synced)
     change(synced)
@@ -97,7 +97,7 @@ def test_more_than_the_fuse_allows_writes_nothing_says_how_much_and_passes_when_
     assert differences(synced) == []
 
 
-def test_a_chain_stopped_by_the_fuse_is_not_tried_again_by_itself(synced: ChainRig) -> None:
+def test_a_chain_stopped_by_the_deactivation_limit_is_not_tried_again_by_itself(synced: ChainHarness) -> None:
     """Running again does not help before somebody has looked."""
     _delete_contacts(synced)
     stopped = synced.run()
@@ -106,7 +106,7 @@ def test_a_chain_stopped_by_the_fuse_is_not_tried_again_by_itself(synced: ChainR
     assert not any(event.is_step_up_for_retry for event in stopped.events)
 
 
-def test_the_limit_holds_over_24_hours_and_all_runs(synced: ChainRig) -> None:
+def test_the_limit_holds_over_24_hours_and_all_runs(synced: ChainHarness) -> None:
     """Eight now and eight four hours later, found by two different syncs: together more than ten may leave in a day."""
     rows = [row for row in synced.rows("contacts") if row["is_active"]]
 
@@ -116,8 +116,8 @@ def test_the_limit_holds_over_24_hours_and_all_runs(synced: ChainRig) -> None:
 
     delete(rows[:8])
     synced.advance(minutes=10)
-    first = synced.run("enrollments_incremental", assets=("crm_departures",), alone=True)
-    assert first.metadata["crm_departures"]["deactivated"] == 8
+    first = synced.run("enrollments_incremental", assets=("crm_deactivations",), alone=True)
+    assert first.metadata["crm_deactivations"]["deactivated"] == 8
     delete(rows[8:16])
     synced.advance(hours=4)
     stopped = synced.run(assets=("contacts",), alone=True)
@@ -135,14 +135,14 @@ def test_the_limit_holds_over_24_hours_and_all_runs(synced: ChainRig) -> None:
     assert synced.run(assets=("contacts",), alone=True).metadata["contacts"]["deactivated"] == 8
 
 
-def test_an_override_of_one_kind_does_not_pass_the_limit_of_another(synced: ChainRig) -> None:
+def test_an_override_of_one_kind_does_not_pass_the_limit_of_another(synced: ChainHarness) -> None:
     _delete_contacts(synced)
     stopped = synced.run(assets=("contacts",), alone=True, allow=("mass_deactivation:partners", "fall:npcu"))
     assert "would be deactivated" in stopped.errors["contacts"]
     assert not synced.rows("sync_override_uses")
 
 
-def test_a_run_whose_override_has_no_token_writes_nothing(synced: ChainRig) -> None:
+def test_a_run_whose_override_has_no_token_writes_nothing(synced: ChainHarness) -> None:
     """A page that an operator opens can start a run with any tag; it cannot make a token."""
     _delete_contacts(synced)
     before = the_state(synced)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lms_assets_tests.oracle.counting import Expected
-from lms_assets_tests.oracle.departures import Kept
+from lms_assets_tests.oracle.crm_deactivations import Kept
 
 Row = Mapping[str, Any]
 

@@ -1,4 +1,4 @@
-"""`crm_departures`: partners and contacts that left the CRM since the last look, hours before the nightly full sync."""
+"""`crm_deactivations`: partners and contacts that left the CRM since the last look, hours before the nightly full sync."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -13,7 +13,7 @@ from lms_assets.assets.confirmation import confirm_changed, confirm_deleted
 from lms_assets.assets.crm_fields import ACCOUNT_FIELDS, CONTACT_FIELDS
 from lms_assets.assets.crm_records import CrmSource, take_in_all
 from lms_assets.assets.deactivation_limit import stop_if_too_many
-from lms_assets.assets.listing_sync import Intake, is_excluded, refuse_too_many_bad
+from lms_assets.assets.listing_sync import ListingResult, is_excluded, refuse_too_many_bad
 from lms_assets.assets.sync_run import ENTITY_TYPES, Step, sync_step
 from lms_assets.assets.tier_1_foundation.contacts import Employers
 from lms_assets.assets.tier_1_foundation.partners import rows_by_crm_id
@@ -37,7 +37,7 @@ from lms_assets.warehouse.schema.tables import contacts, partners
 from lms_assets.warehouse.state.sync_state import get_state, put_state
 from lms_assets.warehouse.upsert.upsert import SyncCounts, deactivate
 
-LOOKED_UNTIL = "crm_departures_looked_until"
+LOOKED_UNTIL = "crm_deactivations_looked_until"
 # A change may show in the list a little after its own time, and clocks differ.
 OVERLAP = timedelta(minutes=10)
 SHOWN = 20
@@ -60,7 +60,7 @@ class _Look:
     complete: bool = True
 
 
-class DepartureSync:
+class CrmDeactivationSync:
     """`read` first; then `complete` and `figures` say what was found, and `write` does all the writing.
 
     Raises (from `read`):
@@ -127,34 +127,38 @@ class DepartureSync:
         step, stored = self._step, list(stored)
         assert self._since is not None
         active = rows_by_crm_id(stored)
-        intake: Intake[T] = take_in_all(step, source, f"changed {entity}s", first_load=False)
-        refuse_too_many_bad(step, intake, step.rules)
+        listing_result: ListingResult[T] = take_in_all(step, source, f"changed {entity}s", first_load=False)
+        refuse_too_many_bad(step, listing_result, step.rules)
         known = set(active) | further
-        excluded = {crm_id for crm_id in known if str(crm_id) in intake.excluded_ids}
+        excluded = {crm_id for crm_id in known if str(crm_id) in listing_result.excluded_ids}
         told = source.client.deleted_ids(source.object_name, self._since, step.now)
         by_id = source.by_id(known - told - excluded)
-        left = confirm_changed(intake, by_id, excluded, is_excluded)
-        left |= confirm_deleted(intake, by_id, told & known)
+        left = confirm_changed(listing_result, by_id, excluded, is_excluded)
+        left |= confirm_deleted(listing_result, by_id, told & known)
         # An answer that proves damaged makes the ones before it doubtful too.
-        leaving = {row_id for crm_id in left for row_id in active.get(crm_id, ())} if intake.complete else set()
+        leaving = {row_id for crm_id in left for row_id in active.get(crm_id, ())} if listing_result.complete else set()
         if leaving:
-            # Made anew under another id, or there twice: the row is still somebody's, and the full sync hands it over.
-            leaving -= kept([*self._unknown(intake, source, entity), *_read_now(source, doubles)], stored, leaving)
-            leaving = leaving if intake.complete else set()
+            # Recreated under another id, or there twice: the row is still somebody's, and the full sync hands it over.
+            leaving -= kept(
+                [*self._unknown(listing_result, source, entity), *_read_now(source, doubles)], stored, leaving
+            )
+            leaving = leaving if listing_result.complete else set()
         stop_if_too_many(step, f"{entity}s", sum(row.is_active for row in stored), leaving)
-        over = left & further if intake.complete else set()
-        return _Look(entity, leaving, over, intake.rows, len(told), intake.reasons, intake.complete)
+        over = left & further if listing_result.complete else set()
+        return _Look(
+            entity, leaving, over, listing_result.rows, len(told), listing_result.reasons, listing_result.complete
+        )
 
-    def _unknown(self, intake: Intake[T], source: CrmSource[T], entity: str) -> list[T]:
+    def _unknown(self, listing_result: ListingResult[T], source: CrmSource[T], entity: str) -> list[T]:
         """Records as they are now of which the stored rows may not know yet: all that changed since the full sync."""
         earlier, since = self._unknown_since, self._since
         if earlier is None or since is None or earlier >= since:
-            return intake.accepted
+            return listing_result.accepted
         condition, fits = _changed(earlier)
         wider = replace(source, condition=condition, fits=fits)
         found = take_in_all(self._step, wider, f"{entity}s changed since the full sync", first_load=False)
         if not found.complete:
-            intake.proven_incomplete("; ".join(found.reasons))
+            listing_result.proven_incomplete("; ".join(found.reasons))
         return found.accepted
 
     def write(self, connection: Connection) -> SyncCounts:
@@ -244,14 +248,14 @@ def _kept_contacts(
     return rows_with_successor(left, partner_of_row, map(employers.successor, current))
 
 
-@asset_of("crm_departures", table="partners")
-def crm_departures(context: dg.AssetExecutionContext, lms: Connections) -> dg.MaterializeResult[Any]:
+@asset_of("crm_deactivations", table="partners")
+def crm_deactivations(context: dg.AssetExecutionContext, lms: Connections) -> dg.MaterializeResult[Any]:
     """Deactivate partners and contacts that were deleted, became inactive or fell under a rule since the last look.
 
     It adds nobody and changes no other field: who comes back is linked to groups and accounts by the nightly chain.
     """
-    with sync_step(context, lms, "crm_departures") as step:
-        sync = DepartureSync(step)
+    with sync_step(context, lms, "crm_deactivations") as step:
+        sync = CrmDeactivationSync(step)
         with lms.impartner() as client:
             sync.read(client)
             step.used(client.http)

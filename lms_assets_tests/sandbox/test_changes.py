@@ -1,4 +1,4 @@
-"""Changes to the world, and what the vendors' answers show of them afterwards."""
+"""Changes to the vendor state, and what the vendors' answers show of them afterwards."""
 
 from __future__ import annotations
 
@@ -222,12 +222,12 @@ def test_an_action_that_cannot_be_meant_is_refused_with_its_reason(caller, body,
     assert problem in answer.json()["error"]
 
 
-def test_the_state_is_the_whole_world_for_an_independent_oracle(caller):
+def test_the_state_is_the_whole_vendor_state_for_an_independent_oracle(caller):
     state = caller.control("/state")
     for name in ("people", "groups", "courses", "course_properties", "accounts", "users", "leads"):
-        assert len(state[name]) == len(getattr(caller.world, name))
-    assert len(state["transcripts"]) == sum(1 for _ in caller.world.every_transcript())
-    assert state["cases"] == caller.world.cases
+        assert len(state[name]) == len(getattr(caller.vendor_state, name))
+    assert len(state["transcripts"]) == sum(1 for _ in caller.vendor_state.every_transcript())
+    assert state["cases"] == caller.vendor_state.cases
     assert {"user_count", "name"} <= set(state["groups"][0])
 
 

@@ -1,4 +1,4 @@
-"""A rig with everything that a daemon would have: an instance that writes the chain log, sensors that can be ticked."""
+"""A harness with everything that a daemon would have: an instance that writes the chain log, sensors that can be ticked."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import dagster as dg
 
 from lms_assets.sandbox import SandboxConfig, running_sandbox
 from lms_assets.sandbox.server.server import SandboxHandle
-from lms_assets_tests.harness.chain import SMALL, ChainResult, ChainRig, QuickConnections
+from lms_assets_tests.harness.chain import SMALL, ChainHarness, ChainResult, QuickConnections
 from lms_assets_tests.harness.quick_instance import QUICK_EVENTS
 
 
-class WatchedRig(ChainRig):
-    """A ChainRig whose runs are written to the chain log and the task page, and whose sensors can be ticked."""
+class DaemonHarness(ChainHarness):
+    """A ChainHarness whose runs are written to the chain log and the task page, and whose sensors can be ticked."""
 
     def __init__(self, folder: Path, sandbox: SandboxHandle, instance: dg.DagsterInstance, **more: str) -> None:
         super().__init__(folder, sandbox, instance=instance, **more)
@@ -46,15 +46,15 @@ class WatchedRig(ChainRig):
 
 
 @contextmanager
-def watched_rig(
+def watched_harness(
     folder: Path,
     config: SandboxConfig = SMALL,
     *,
     dagster_yaml: Mapping[str, Any] | None = None,
     events_on_disk: bool = False,
     **environment: str,
-) -> Iterator[WatchedRig]:
-    """A rig in an empty folder with a sandbox of its own.
+) -> Iterator[DaemonHarness]:
+    """A harness in an empty folder with a sandbox of its own.
 
     `events_on_disk`: Dagster's own log of events, for what looks at its files or at the pools' limits.
     """
@@ -65,15 +65,15 @@ def watched_rig(
         running_sandbox(config) as sandbox,
         dg.instance_for_test(temp_dir=str(home), overrides=overrides) as instance,
     ):
-        rig = WatchedRig(folder, sandbox, instance, **environment)
+        harness = DaemonHarness(folder, sandbox, instance, **environment)
         try:
-            yield rig
+            yield harness
         finally:
-            rig.warehouse.close()
+            harness.warehouse.close()
 
 
-def one_row(rig: ChainRig, table: str, **wanted: Any) -> Mapping[str, Any]:
+def one_row(harness: ChainHarness, table: str, **wanted: Any) -> Mapping[str, Any]:
     """The newest row of a table that has these values."""
-    rows = [row for row in rig.rows(table) if all(row[name] == value for name, value in wanted.items())]
+    rows = [row for row in harness.rows(table) if all(row[name] == value for name, value in wanted.items())]
     assert rows, f"no row of {table} has {wanted}"
     return rows[-1]

@@ -1,4 +1,4 @@
-"""Data that fails a gate: nothing further down runs or is written, in the full chain, in the partial jobs, by sensor.
+"""Data that fails a blocking check: nothing further down runs or is written, in the full chain, in the partial jobs, by sensor.
 
 Every gating check of the catalogue has its line here; a new one without is a failing test.
 """
@@ -19,11 +19,11 @@ from lms_assets.automation.jobs import ASSETS_OF_JOBS
 from lms_assets.automation.sensors import push_after_enrollments_sensor
 from lms_assets.checks.specs import CHECKS, ancestors
 from lms_assets.lineage import SYNC_TYPES
-from lms_assets_tests.automation.rig import WatchedRig, watched_rig
+from lms_assets_tests.automation.daemon_harness import DaemonHarness, watched_harness
 
 OLD = "2020-01-01 00:00:00.000000"
 AGES_AGO = "2020-01-01T00:00:00+00:00"
-GATES = {line.name: line.asset for line in CHECKS if line.blocking}
+BLOCKING_CHECKS = {line.name: line.asset for line in CHECKS if line.blocking}
 
 
 def state(name: str, value: str) -> str:
@@ -62,25 +62,25 @@ DAMAGES: dict[str, tuple[str, ...]] = {
 ONLY_BEFORE = {"enrollments_refer_to_known_rows"}
 
 
-def test_every_gate_of_the_catalogue_is_tried_here():
-    assert set(DAMAGES) == set(GATES)
+def test_every_blocking_check_of_the_catalogue_is_tried_here():
+    assert set(DAMAGES) == set(BLOCKING_CHECKS)
 
 
 @pytest.fixture(scope="module")
-def chain() -> Iterator[WatchedRig]:
+def chain() -> Iterator[DaemonHarness]:
     """A warehouse after a full chain, and a sync of enrollments hours later whose counts are not pushed yet."""
     shared = Path("/dev/shm")
-    folder = Path(tempfile.mkdtemp(prefix="lms-gates-", dir=shared if shared.is_dir() else None))
-    with watched_rig(folder) as rig:
-        assert rig.run().success
-        rig.advance(hours=7)
-        person = next(row["user_id"] for row in rig.rows("lms_enrollments") if row["status"] == "completed")
-        course = next(row["id"] for row in rig.rows("lms_courses") if row["npcu_value"] and row["status"] == "live")
-        rig.sandbox.mutate("complete_course", person=person, course=course)
-        assert rig.run("enrollments_incremental").success
-        rig.warehouse.close()
+    folder = Path(tempfile.mkdtemp(prefix="lms-blocking_checks-", dir=shared if shared.is_dir() else None))
+    with watched_harness(folder) as harness:
+        assert harness.run().success
+        harness.advance(hours=7)
+        person = next(row["user_id"] for row in harness.rows("lms_enrollments") if row["status"] == "completed")
+        course = next(row["id"] for row in harness.rows("lms_courses") if row["npcu_value"] and row["status"] == "live")
+        harness.sandbox.mutate("complete_course", person=person, course=course)
+        assert harness.run("enrollments_incremental").success
+        harness.warehouse.close()
         _copy(folder / "warehouse.db", folder / "good.db")
-        yield rig
+        yield harness
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -90,61 +90,63 @@ def _copy(source: Path, target: Path) -> None:
 
 
 @pytest.fixture
-def rig(chain: WatchedRig) -> WatchedRig:
+def harness(chain: DaemonHarness) -> DaemonHarness:
     chain.warehouse.close()
     _copy(chain.folder / "good.db", chain.folder / "warehouse.db")
     return chain
 
 
-def damage(rig: WatchedRig, gate: str) -> None:
-    """Make the data fail the gate now, and again at the end of every sync of its asset."""
-    statements = DAMAGES[gate]
-    with contextlib.closing(sqlite3.connect(rig.folder / "warehouse.db")) as connection:
+def damage(harness: DaemonHarness, blocking_check: str) -> None:
+    """Make the data fail the blocking check now, and again at the end of every sync of its asset."""
+    statements = DAMAGES[blocking_check]
+    with contextlib.closing(sqlite3.connect(harness.folder / "warehouse.db")) as connection:
         for statement in statements:
             connection.execute(statement)
-        if gate not in ONLY_BEFORE:
-            condition = f"NEW.status = 'completed' AND NEW.sync_type = '{SYNC_TYPES[GATES[gate]]}'"
+        if blocking_check not in ONLY_BEFORE:
+            condition = f"NEW.status = 'completed' AND NEW.sync_type = '{SYNC_TYPES[BLOCKING_CHECKS[blocking_check]]}'"
             body = "; ".join(statements)
             connection.execute(f"CREATE TRIGGER damage AFTER UPDATE ON sync_logs WHEN {condition} BEGIN {body}; END")
         connection.commit()
 
 
-def syncs_begun(rig: WatchedRig) -> dict[str, int]:
+def syncs_begun(harness: DaemonHarness) -> dict[str, int]:
     found: dict[str, int] = {}
-    for row in rig.rows("sync_logs"):
+    for row in harness.rows("sync_logs"):
         found[row["sync_type"]] = found.get(row["sync_type"], 0) + 1
     return found
 
 
-def test_the_push_sensor_fires_as_long_as_every_gate_holds(rig: WatchedRig):
-    assert isinstance(rig.tick(push_after_enrollments_sensor), dg.RunRequest)
+def test_the_push_sensor_fires_as_long_as_every_blocking_check_holds(harness: DaemonHarness):
+    assert isinstance(harness.tick(push_after_enrollments_sensor), dg.RunRequest)
 
 
-# The push stands furthest from the gates: one that it reaches through another asset, one before it, one of its own.
+# The push stands furthest from the blocking checks: one that it reaches through another asset, one before it, one of its own.
 IN_THE_PUSH = ("courses_are_present", "enrollments_are_present", "counts_are_plausible")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("gate", "job"),
+    ("blocking_check", "job"),
     [
-        *((gate, job) for gate in DAMAGES for job in ("daily_full", "enrollments_incremental")),
-        *((gate, "push_to_impartner") for gate in IN_THE_PUSH),
+        *((blocking_check, job) for blocking_check in DAMAGES for job in ("daily_full", "enrollments_incremental")),
+        *((blocking_check, "push_to_impartner") for blocking_check in IN_THE_PUSH),
     ],
 )
-def test_nothing_that_builds_on_a_closed_gate_runs_or_is_written(rig: WatchedRig, gate: str, job: str):
-    below = [asset for asset in ASSETS_OF_JOBS[job] if GATES[gate] in ancestors((asset,))]
-    damage(rig, gate)
-    before, pushed = syncs_begun(rig), rig.sandbox.stats()["patch_records"]
-    result = rig.run(job)
+def test_nothing_that_builds_on_a_closed_blocking_check_runs_or_is_written(
+    harness: DaemonHarness, blocking_check: str, job: str
+):
+    below = [asset for asset in ASSETS_OF_JOBS[job] if BLOCKING_CHECKS[blocking_check] in ancestors((asset,))]
+    damage(harness, blocking_check)
+    before, pushed = syncs_begun(harness), harness.sandbox.stats()["patch_records"]
+    result = harness.run(job)
     assert not result.success
-    assert result.checks[gate] is False
+    assert result.checks[blocking_check] is False
     began = {event.step_key for event in result.events if event.event_type_value == "STEP_START"}
-    assert not began & set(below), "these steps began behind a closed gate"
-    after = syncs_begun(rig)
+    assert not began & set(below), "these steps began behind a failed blocking check"
+    after = syncs_begun(harness)
     assert [asset for asset in below if after.get(SYNC_TYPES[asset]) != before.get(SYNC_TYPES[asset])] == []
-    assert rig.sandbox.stats()["patch_records"] == pushed, "the CRM was told something"
+    assert harness.sandbox.stats()["patch_records"] == pushed, "the CRM was told something"
     if job == "enrollments_incremental":
-        answer = rig.tick(push_after_enrollments_sensor)
+        answer = harness.tick(push_after_enrollments_sensor)
         assert isinstance(answer, dg.SkipReason)
-        assert gate in (answer.skip_message or "") or gate == "enrollments_are_recent"
+        assert blocking_check in (answer.skip_message or "") or blocking_check == "enrollments_are_recent"

@@ -1,4 +1,4 @@
-"""The sandbox's world: what both vendors know, as plain data. No generation, no HTTP, no rules of the product.
+"""The sandbox's vendor state: what both vendors know, as plain data. No generation, no HTTP, no rules of the product.
 
 Texts and numbers are the vendors' own: instants are text such as `2026-01-31T02:00:00Z`, Northpass ids are text,
 Impartner ids are integers. None means the vendor has no value. Dictionaries keep the vendors' listing order.
@@ -215,12 +215,12 @@ class Deletion:
 
 
 @dataclass
-class World:
-    """Everything, by id. Change it through `mutations`, or call `touched` afterwards: pages are cached by revision.
+class VendorState:
+    """Everything, by id. Change it through `changes`, or call `touched` afterwards: pages are cached by revision.
 
     * `memberships`: group id -> person id -> Membership.
     * `transcripts`: person id -> rows, oldest first. A person without any has no key.
-    * `cases`: name of an awkward case -> the ids it consists of, in the order told in `awkward`.
+    * `cases`: name of an edge-case case -> the ids it consists of, in the order told in `edge_case`.
     * `intended_links`: group id -> id of the account it is meant for, None for a group that must stay unlinked.
     """
 
@@ -245,7 +245,7 @@ class World:
     revisions: Counter[str] = field(default_factory=Counter, repr=False)
 
     def touched(self, *collections: str) -> None:
-        """Say that these collections (attribute names) changed, so that answers made before are made anew."""
+        """Say that these collections (attribute names) changed, so that answers made before are recreated."""
         self.revisions.update(collections)
 
     def user_count(self, group: Group) -> int:
@@ -258,7 +258,7 @@ class World:
             yield from rows
 
     def state(self) -> dict[str, Any]:
-        """The whole world as JSON-ready data: each collection a list of flat objects (field names as above)."""
+        """The whole vendor state as JSON-ready data: each collection a list of flat objects (field names as above)."""
         everything: dict[str, Any] = {"seed": self.seed, "scale": self.scale, "now": self.now}
         everything |= {name: [as_dict(row) for row in rows] for name, rows in self._collections().items()}
         for group in everything["groups"]:
@@ -266,7 +266,7 @@ class World:
         return everything | {"cases": self.cases, "intended_links": self.intended_links}
 
     def digest(self) -> str:
-        """SHA-256 over the state: equal digests mean equal worlds."""
+        """SHA-256 over the state: equal digests mean equal vendor states."""
         text = json.dumps(self.state(), sort_keys=True, ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()
 

@@ -69,5 +69,5 @@ def test_without_any_counts_there_is_nothing_to_release():
     assert "--allow" not in held.text
 
 
-def test_another_error_is_not_taken_for_the_gates():
+def test_another_error_is_not_taken_for_the_blocking_checks():
     assert why_held_back("MailServerUnavailable: it refused user or password") is None

@@ -1,4 +1,4 @@
-"""Worlds that reports are made of: a small one worked by hand, and one of any size that is only for show."""
+"""Vendor states that reports are made of: a small one worked by hand, and one of any size that is only for show."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lms_assets.domain.counting.snapshots import Past, backfill
 from lms_assets.domain.linking.partner_users import Affiliation, Via
 from lms_assets.domain.records.transcripts import Enrollment
 from lms_assets.reports.config import ReportConfig
-from lms_assets.reports.figures.inputs import Material
+from lms_assets.reports.figures.inputs import ReportInputs
 from lms_assets.reports.figures.model import Frame
 
 AT = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
@@ -48,7 +48,7 @@ def done(
     )
 
 
-def material(
+def inputs(
     inputs: CountingInputs,
     partners: list[PartnerFacts],
     *,
@@ -57,14 +57,14 @@ def material(
     snapshots: list[Snapshot] | None = None,
     config: ReportConfig | None = None,
     banner: str | None = None,
-) -> Material:
-    """The material of the world, its past backfilled where no snapshot is given."""
+) -> ReportInputs:
+    """The material of the vendor state, its past backfilled where no snapshot is given."""
     known = list(snapshots or [])
     missing = Past(known).missing([each.id for each in partners], days_of_history(at))
     known += backfill(inputs, missing, at.time())
     frame = Frame(week=WEEK_OF, as_of=at, since=at - WEEK, banner=banner)
     holdings = Holdings(inputs, at)
-    return Material(frame, tuple(partners), holdings, Past(known), names or {}, config or ReportConfig())
+    return ReportInputs(frame, tuple(partners), holdings, Past(known), names or {}, config or ReportConfig())
 
 
 _WORDS = ["Alder", "Birch", "Cedar", "Delta", "Elm", "Fjord", "Grove", "Harbour", "Iris", "Juniper", "Keel", "Linden"]
@@ -84,10 +84,10 @@ _TIERS = ["Premier Plus", "Premier", "Select", "Select", "Certified", "Certified
 _REGIONS = ["EMEA", "Americas", "APAC", "DACH", "Nordics", None]
 
 
-def show_world(
+def show_scenario(
     *, partners: int = 24, owners: int = 1, people_each: int = 6, attempts_each: int = 0, seed: int = 3
-) -> Material:
-    """Made-up partners with plausible learning; the same seed gives the same world.
+) -> ReportInputs:
+    """Made-up partners with plausible learning; the same seed gives the same vendor state.
 
     `attempts_each` adds so many old and unfinished enrollments a person, which count nowhere.
     """
@@ -121,4 +121,4 @@ def show_world(
                 old = AT - timedelta(days=1000 + attempt)
                 enrollments.append(done(user, _COURSES[attempt % 7].id, old, attempt=100 + attempt))
     inputs = CountingInputs(tuple(affiliations), tuple(enrollments), {each.id: each for each in _COURSES})
-    return material(inputs, facts, names=names, config=ReportConfig(portal_url="https://portal.example.com"))
+    return inputs(inputs, facts, names=names, config=ReportConfig(portal_url="https://portal.example.com"))
