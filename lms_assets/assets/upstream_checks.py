@@ -1,4 +1,4 @@
-"""The blocking checks once more, inside the step: whoever starts one asset by itself in the UI passes by the checks before it."""
+"""Re-evaluates upstream blocking checks inside the step; a run of one asset started by hand bypasses them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Do the blocking checks hold? What the last evaluation of each blocking check said, for whoever starts a run by itself."""
+"""The last evaluation of each blocking check, for what starts a run by itself (sensors, alerts)."""
 
 from __future__ import annotations
 
@@ -72,6 +72,6 @@ def blocking_checks_before(assets: Iterable[str]) -> tuple[CheckSpec, ...]:
 
 
 def blocking_checks_not_passed(instance: dg.DagsterInstance, assets: Iterable[str]) -> list[str]:
-    """Names of the blocking checks up to and of these assets that did not pass the last time, or were never looked at."""
+    """Names of the blocking checks of these assets and all before them that did not pass last, or never ran."""
     results = [(line, last_result(instance, line)) for line in blocking_checks_before(assets)]
     return [line.name for line, result in results if result is None or not result.passed]

@@ -32,7 +32,7 @@ ASSETS_OF_JOBS: dict[str, tuple[str, ...]] = {
     REPORTS_JOB: ("pam_weekly_report", "executive_weekly_report"),
 }
 
-# The reports judge the data themselves (domain/report_release): a person can release them, which no blocking check could be told.
+# The reports judge the data themselves (domain/operations/report_release), since a person can release them.
 WITHOUT_UPSTREAM_CHECKS = frozenset({REPORTS_JOB})
 
 # Jobs of one concurrency group write the same rows: they take turns.

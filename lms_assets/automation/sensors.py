@@ -43,7 +43,7 @@ LEARNING_JOBS = tuple(job for job, concurrency_group in CONCURRENCY_GROUPS.items
     job_name="push_to_impartner",
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.STOPPED,
-    description="Pushes after a sync of enrollments, at most every 6 hours, when counts changed and every blocking check holds.",
+    description="Pushes after a sync of enrollments, at most every 6 hours: if counts changed and all checks pass.",
 )
 def push_after_enrollments_sensor(
     context: dg.SensorEvaluationContext, lms: Connections

@@ -67,7 +67,7 @@ _finders: dict[str, Finder] = {}
 def failed_blocking_checks(look: Look, assets: Collection[str]) -> dict[str, str]:
     """Blocking checks of these assets that do not hold now, by name, with what they say and the override they take.
 
-    For a step that must not rely on having been started behind its blocking checks: a person can select any asset by itself.
+    For a step that a person may have selected by itself, so that no blocking check ran before it.
     """
     results = {line.name: _finders[line.name](look) for line in CHECKS if line.blocking and line.asset in assets}
     return {name: _said(result) for name, result in results.items() if not result.passed}

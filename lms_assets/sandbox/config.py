@@ -22,7 +22,7 @@ def start_of_current_hour() -> datetime:
 class SandboxConfig:
     """Everything that can be set.
 
-    The vendor state is the same for the same `seed`, `scale` and `now`; the other settings change only how it is served.
+    The vendor state is the same for the same `seed`, `scale` and `now`; other settings change how it is served.
 
     * `now`: aware UTC, whole seconds. Given: the sandbox's clock stands still there until the `clock` action moves
       it. None: data refers to the start of the current hour and the clock runs with the real one.

@@ -8,7 +8,7 @@ from lms_assets_tests.architecture import source
 
 MODULE_LINES = 400
 FOLDER_MODULES = 15
-FUNCTION_LINES = 40
+FUNCTION_LINES = 50
 ASSET_LINES = 25
 POSITIONAL_PARAMETERS = 5
 
@@ -33,7 +33,7 @@ def test_no_folder_has_more_than_15_modules_side_by_side():
     assert not full, "make rooms in these:\n" + "\n".join(full)
 
 
-def test_no_function_has_more_than_40_lines_beside_its_docstring():
+def test_no_function_has_more_than_50_lines_beside_its_docstring():
     """From `def` to the end without decorators and docstring: a contract may be as long as it needs to be."""
     too_long = [
         f"{module.name}.{name} (line {function.lineno}): {source.length_without_docstring(function)} lines"

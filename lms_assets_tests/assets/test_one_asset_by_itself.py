@@ -1,4 +1,4 @@
-"""One asset started by itself, as the UI's button does: no blocking check runs before it, so it looks at them itself."""
+"""One asset started by itself, as the UI's button does: it re-evaluates the blocking checks before it."""
 
 from __future__ import annotations
 

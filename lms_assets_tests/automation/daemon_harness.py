@@ -1,4 +1,4 @@
-"""A harness with everything that a daemon would have: an instance that writes the chain log, sensors that can be ticked."""
+"""A harness with what a daemon would have: an instance that writes the chain log, sensors that can be ticked."""
 
 from __future__ import annotations
 

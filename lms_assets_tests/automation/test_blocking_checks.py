@@ -1,4 +1,4 @@
-"""Data that fails a blocking check: nothing further down runs or is written, in the full chain, in the partial jobs, by sensor.
+"""Data that fails a blocking check: nothing downstream runs or is written, in full chain, partial jobs, by sensor.
 
 Every gating check of the catalogue has its line here; a new one without is a failing test.
 """
@@ -120,7 +120,7 @@ def test_the_push_sensor_fires_as_long_as_every_blocking_check_holds(harness: Da
     assert isinstance(harness.tick(push_after_enrollments_sensor), dg.RunRequest)
 
 
-# The push stands furthest from the blocking checks: one that it reaches through another asset, one before it, one of its own.
+# The push stands furthest down: one check through another asset, one right before it, one of its own.
 IN_THE_PUSH = ("courses_are_present", "enrollments_are_present", "counts_are_plausible")
 
 

@@ -1,7 +1,7 @@
-"""Production's dagster.yaml, a real daemon, a real MariaDB: runs wait in concurrency groups, and a machine that stops is made good.
+"""Production's dagster.yaml, a real daemon, a real MariaDB: runs wait in concurrency groups; a machine stops.
 
-One story in one test, since a daemon and a chain take many seconds: two runs of one concurrency group are queued, everything is
-killed in the first one's middle, and a new daemon has to find out by itself.
+One story in one test, since a daemon and a chain take many seconds: two runs of one concurrency group are queued,
+everything is killed in the first one's middle, and a new daemon has to find out by itself.
 """
 
 from __future__ import annotations

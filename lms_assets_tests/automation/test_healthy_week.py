@@ -1,4 +1,4 @@
-"""A week in which all goes well is silent: everything that the timetable runs, over a living vendor state, and no message."""
+"""A healthy week is silent: everything that the timetable runs, over a changing vendor state, and no message."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ FAILING = "chains_without_process_sensor"
 
 @pytest.fixture(scope="module")
 def place() -> Iterator[tuple[DaemonHarness, Scheduler, Receiver]]:
-    """A harness, and a daemon's scheduler over its instance, whose code server has no configuration: sensors err there."""
+    """A harness and a daemon's scheduler over its instance; its code server has no configuration: sensors err there."""
     shared = Path("/dev/shm")
     folder = Path(tempfile.mkdtemp(prefix="lms-ticks-", dir=shared if shared.is_dir() else None))
     with (

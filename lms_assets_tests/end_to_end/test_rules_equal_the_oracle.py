@@ -1,7 +1,7 @@
 """The rules, put together, say what the oracle says: for every partner, every count, every person.
 
-Over the sandbox's vendor states at instants around real expiries, and over crowded tiny vendor states in which every case meets
-every other. Without HTTP and database, so that a difference is a difference between two readings of the rules.
+Over the sandbox's vendor states at instants around real expiries, and over tiny vendor states in which every case
+meets every other. Without HTTP and database, so that a difference is a difference between two readings of the rules.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the vendors' clients hand to the rules, made from a raw state without HTTP.
 
-A state's flat rows (the sandbox's `VendorState.state()`, or a tiny vendor state) become JSON:API resources and dictionaries with
-the CRM's field names.
+A state's flat rows (the sandbox's `VendorState.state()`, or a tiny vendor state) become JSON:API resources and
+dictionaries with the CRM's field names.
 """
 
 from __future__ import annotations

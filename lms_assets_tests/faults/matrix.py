@@ -1,7 +1,7 @@
 """Every kind of fault against everything that it can hit: what becomes of the data. Says, judges nothing.
 
-A cell is one asset's sync over a vendor state that has changed since the last chain, with one fault on the calls it makes:
-on the first such call (`once`), or on all of them (`always`). Beside it stands the same sync undisturbed.
+A cell is one asset's sync over a vendor state that has changed since the last chain, with one fault on the calls it
+makes: on the first such call (`once`), or on all of them (`always`). Beside it stands the same sync undisturbed.
 """
 
 from __future__ import annotations
@@ -174,7 +174,8 @@ class Matrix:
         vendor_state = self.harness.sandbox.vendor_state
         if target.asset == "memberships":
             linked = {row["id"] for row in self.harness.rows("lms_groups") if row["partner_id"] and row["is_active"]}
-            return f"GET /groups/{max(each for each in linked if len(vendor_state.memberships.get(each, ())) > 1)}/memberships"
+            shared = max(each for each in linked if len(vendor_state.memberships.get(each, ())) > 1)
+            return f"GET /groups/{shared}/memberships"
         stored = {row["user_id"] for row in self.harness.rows("lms_enrollments")} & set(vendor_state.people)
         return f"GET /transcripts/{max(each for each in stored if not vendor_state.people[each].disabled)}"
 

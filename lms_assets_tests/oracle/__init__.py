@@ -1,7 +1,7 @@
 """The oracle: what the portal should say, counted a second time, slowly and obviously.
 
-From the vendors' raw data (the sandbox's `VendorState`, or the JSON of `GET /sandbox/state`) and the domain rules alone.
-It shares no code with the product, so that a mistake would have to be made twice to go unnoticed.
+From the vendors' raw data (the sandbox's `VendorState`, or the JSON of `GET /sandbox/state`) and the domain rules
+alone. It shares no code with the product, so that a mistake would have to be made twice to go unnoticed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Sends one small report to each PAM of a warehouse, in a process of its own that a test may kill.
 
-`python -m lms_assets_tests.reports.send_reports WAREHOUSE_URL SMTP_URL [before-dot N]`: with `before-dot N` the process kills
-itself after the N-th message was noted as handed over and before its closing dot is sent.
+`python -m lms_assets_tests.reports.send_reports WAREHOUSE_URL SMTP_URL [before-dot N]`: with `before-dot N` the process
+kills itself after the N-th message was noted as handed over and before its closing dot is sent.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`crm_deactivations`: partners and contacts that left the CRM since the last look, hours before the nightly full sync."""
+"""`crm_deactivations`: deactivates partners and contacts that left the CRM, hours before the nightly full sync."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace

@@ -73,7 +73,7 @@ class UserSync:
         listed = {user.id for user in self.listing_result.accepted}
         missing = {key for key, row in stored.items() if row.status != "deleted"} - listed - self.listing_result.bad_ids
         gone: set[str] = set()
-        # No deactivation limit judges rows that are inactive already, so each is asked for, and what is over its limit waits a night.
+        # No deactivation limit judges rows that are inactive already: each is asked for, up to the limit a night.
         inactive = sorted(missing - self._active)[: most_deactivations(len(self._active), self._step.rules)]
         for ids in (sorted(missing & self._active), inactive):
             gone |= confirm_missing(self.listing_result, source, ids)

@@ -1,4 +1,4 @@
-"""Runs one job in the foreground, in a Dagster instance, with everything that a scheduled run has: pools, blocking checks, log.
+"""Runs one job in the foreground, in a Dagster instance, with what a scheduled run has: pools, blocking checks, log.
 
 The caller watches it through the instance's event log; nothing is printed here.
 """

@@ -1,6 +1,6 @@
 """What needs a person: incidents found in the state of things, one for each cause, and how a person is told.
 
-Pure: facts in, incidents out. A failure is told once, by its most particular name: a chain that a check held back is the
+Pure: facts in, incidents out. A failure is told once, by its most particular name: a chain blocked by a check is the
 check's incident, and an asset that is overdue because its chain failed is the chain's.
 """
 

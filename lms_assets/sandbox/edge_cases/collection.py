@@ -1,7 +1,7 @@
 """The edge cases, present at every scale, each under a name in `vendor_state.cases`.
 
-`CASES` says for each name which ids stand in `vendor_state.cases[name]`, in order. Add a case in one of the `edge_case_*`
-modules and its line here: a test compares the two.
+`CASES` says for each name which ids stand in `vendor_state.cases[name]`, in order. Add a case in one of
+this room's modules and its line here: a test compares the two.
 """
 
 from __future__ import annotations

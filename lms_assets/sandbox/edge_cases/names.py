@@ -1,4 +1,4 @@
-"""Edge-case names of groups and partners: prefixes, scripts, legal forms, near-twins, typing errors, left-out groups."""
+"""Edge-case names of groups and partners: prefixes, scripts, legal forms, near-twins, typing errors."""
 
 from __future__ import annotations
 

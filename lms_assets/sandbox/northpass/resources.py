@@ -1,4 +1,4 @@
-"""Northpass resources (JSON:API) made from the vendor state's rows, attribute by attribute, so that filters see the same."""
+"""Northpass resources (JSON:API) made from the vendor state's rows by attribute, so that filters see the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One call and its reply, as the two APIs, the faults and the blocking check pass them on. No sockets and no data here."""
+"""One call and its reply, as the two APIs, the faults and the endpoint pass them on. No sockets and no data here."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from lms_assets.sandbox.state.volumes import Volumes
 
 
 def build_vendor_state(config: SandboxConfig) -> VendorState:
-    """The vendor state of `config.seed`, `config.scale` and `config.reference_time`: edge cases first, then the bulk."""
+    """The vendor state of `seed`, `scale` and `reference_time`: edge cases first, then the bulk."""
     now = config.reference_time
     vendor_state = VendorState(seed=config.seed, scale=config.scale, now=to_text(now))
     factory = Factory(vendor_state, random.Random(f"{config.seed}/{config.scale}"), now)

@@ -1,4 +1,4 @@
-"""The actions by which the vendor state is changed, by name: what `POST /sandbox/mutate` and `SandboxHandle.mutate` take."""
+"""The actions that change the vendor state, by name: what `POST /sandbox/mutate` and `SandboxHandle.mutate` take."""
 
 from __future__ import annotations
 

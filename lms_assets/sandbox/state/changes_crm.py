@@ -1,8 +1,8 @@
 """Changes of the CRM, each with `updated` and the deletions log as the vendor keeps them.
 
 Every function takes the sandbox first and returns the id of what it made or changed. `fields` may use the vendor's
-names (`Partner_Tier__cf`) or the vendor state's (`partner_tier`). An id that does not exist is a KeyError, a field that does
-not is a ValueError.
+names (`Partner_Tier__cf`) or the vendor state's (`partner_tier`). An id that does not exist is a KeyError, a
+field that does not is a ValueError.
 """
 
 from __future__ import annotations

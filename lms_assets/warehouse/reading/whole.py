@@ -1,4 +1,4 @@
-"""Questions about a whole table, for checks and deactivation limits: how many, which ids, keys twice, references to nothing."""
+"""Questions about a whole table, for checks and limits: how many, which ids, keys twice, references to nothing."""
 
 from __future__ import annotations
 

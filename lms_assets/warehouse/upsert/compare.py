@@ -70,7 +70,7 @@ def compare(
 ) -> SyncPlan:
     """Compare rows with the stored ones that have the same key.
 
-    A row whose key holds None is an insert. Of several rows with one key the first counts, the others are rejected rows.
+    A row whose key holds None is an insert. Of several rows with one key the first counts, the others are rejected.
 
     Raises:
         ValueError: a column that the table lacks, rows with different columns, or a key column that is not given.
