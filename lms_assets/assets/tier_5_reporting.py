@@ -45,7 +45,7 @@ PREVIEW_CHARACTERS = 8000
 Deliver = Callable[[ReportInputs, Step, MailOutput], DeliverySummary]
 
 
-class ReportsHeldBack(SyncStopped):
+class ReportsBlocked(SyncStopped):
     """The data is not fit to be sent to anybody; the text says why and what to do."""
 
 
@@ -97,7 +97,7 @@ class ReportDelivery:
         )
         step.note_uses()
         if not decision.may_send:
-            raise ReportsHeldBack(decision.text)
+            raise ReportsBlocked(decision.text)
         return decision
 
 

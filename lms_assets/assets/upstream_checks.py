@@ -8,7 +8,7 @@ from lms_assets.checks.specs import ancestors
 from lms_assets.domain.safety.deactivation_limit import SyncStopped
 
 
-class HeldBack(SyncStopped):
+class BlockedByChecks(SyncStopped):
     """What this step builds on does not hold."""
 
 
@@ -16,11 +16,11 @@ def require_upstream_checks(step: Step) -> None:
     """Refuse to go on while a blocking check of anything before this asset does not hold.
 
     Raises:
-        HeldBack: names the checks and what they say.
+        BlockedByChecks: names the checks and what they say.
     """
     with step.warehouse.read() as connection:
         look = Look(connection, step.rules, step.now, step.overrides)
         red = failed_blocking_checks(look, ancestors((step.key,)))
     if red:
         said = "; ".join(f"{name}: {text}" for name, text in red.items())
-        raise HeldBack(f"{step.key} was held back. {said}. Run daily_full, or see lms-assets status.")
+        raise BlockedByChecks(f"{step.key} was blocked. {said}. Run daily_full, or see lms-assets status.")

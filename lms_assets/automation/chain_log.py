@@ -184,7 +184,7 @@ def reconcile_chains(instance: dg.DagsterInstance, warehouse: Warehouse) -> list
     """
     fail_dead_runs(instance)
     store = ChainStore(warehouse, CHAIN_NAME)
-    mended = []
+    fixed = []
     for row in store.running():
         runs = _runs_of_chain(instance, row.run_id)
         # One that was made and never begun is nobody's work: it must not keep the chain running.
@@ -193,9 +193,9 @@ def reconcile_chains(instance: dg.DagsterInstance, warehouse: Warehouse) -> list
         state, ended_at = _told_by_events(instance, runs)
         reason = "the run is not in Dagster's storage any more" if not runs else _reason(runs[-1])
         _close(store, row, state, ended_at or row.started_at, reason)
-        mended.append(row.run_id or "")
+        fixed.append(row.run_id or "")
     refresh_tasks(instance, warehouse, datetime.now(UTC))
-    return mended
+    return fixed
 
 
 def _close(store: ChainStore, row: ChainRow, state: ChainState, ended_at: datetime, reason: str | None) -> None:

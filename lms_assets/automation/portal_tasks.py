@@ -13,7 +13,7 @@ import dagster as dg
 
 from lms_assets.automation.event_mapping import chain_event, chain_events
 from lms_assets.checks.specs import ancestors
-from lms_assets.domain.operations.chain_state import CHECKS_SUFFIX, ChainEvent, fold, held_back_by
+from lms_assets.domain.operations.chain_state import CHECKS_SUFFIX, ChainEvent, blocked_by, fold
 from lms_assets.domain.operations.portal_tasks import Task
 from lms_assets.domain.operations.schedule import CLEANUP, DAILY_FULL, ENROLLMENTS, LEADS, LEADS_FULL, REPORTS
 from lms_assets.lineage import DAILY_FULL as CHAIN_ASSETS
@@ -118,12 +118,12 @@ def _end_of_chain(status: str, at: datetime, error: str | None) -> TaskEnd:
 
 
 def refresh_tasks(instance: dg.DagsterInstance, warehouse: Warehouse, now: datetime) -> None:
-    """Make and fix the task page: rows of all tasks, next runs, runs that died, tasks that were held back."""
+    """Make and fix the task page: rows of all tasks, next runs, runs that died, tasks that were blocked."""
     on = schedules_on(instance)
     next_runs = {task.task_type: task.next_run(now, on) for task in TASKS}
     warehouse.in_transaction(lambda connection: ensure_tasks(connection, TASKS, CHAIN, next_runs, now))
     _close_dead_runs(instance, warehouse, now)
-    _note_held_back(instance, warehouse, now)
+    _note_blocked(instance, warehouse, now)
 
 
 def schedules_on(instance: dg.DagsterInstance) -> frozenset[str]:
@@ -166,19 +166,19 @@ def _told_by_events(instance: dg.DagsterInstance, _: Warehouse, run: dg.DagsterR
     return TaskEnd("failed", record.completed_at, records=record.rows, error=record.error)
 
 
-def _note_held_back(instance: dg.DagsterInstance, warehouse: Warehouse, now: datetime) -> None:
-    """Dagster says nothing of a step that was held back: it is one that was planned and never began."""
+def _note_blocked(instance: dg.DagsterInstance, warehouse: Warehouse, now: datetime) -> None:
+    """Dagster says nothing of a step that was blocked: it is one that was planned and never began."""
     with warehouse.read() as connection:
         known = get_state(connection, _RECORDED_UNTIL)
     since = datetime.fromisoformat(known) - _OVERLAP if known else now - _LOOK_BACK
     ended = instance.get_run_records(filters=dg.RunsFilter(statuses=FINISHED, updated_after=since), limit=200)
     for record in ended:
         if record.dagster_run.status != dg.DagsterRunStatus.SUCCESS:
-            _note_held_back_of(instance, warehouse, record)
+            _note_blocked_of(instance, warehouse, record)
     warehouse.in_transaction(lambda connection: put_state(connection, _RECORDED_UNTIL, now.isoformat(), now=now))
 
 
-def _note_held_back_of(instance: dg.DagsterInstance, warehouse: Warehouse, record: dg.RunRecord) -> None:
+def _note_blocked_of(instance: dg.DagsterInstance, warehouse: Warehouse, record: dg.RunRecord) -> None:
     run = record.dagster_run
     if run.execution_plan_snapshot_id is None:
         return
@@ -190,7 +190,7 @@ def _note_held_back_of(instance: dg.DagsterInstance, warehouse: Warehouse, recor
         task_type = TASK_OF_STEP.get(step)
         if task_type is None or (step in state.steps and state.steps[step].attempts):
             continue
-        why = held_back_by(state.steps.values(), ancestors((step,)), reason)
+        why = blocked_by(state.steps.values(), ancestors((step,)), reason)
 
         def work(connection: Connection, task_type: str = task_type, why: str = why) -> None:
             skip_run(connection, task_type, run.run_id, job=run.job_name, at=ended_at, reason=why)

@@ -148,8 +148,8 @@ def chains_without_process_sensor(context: dg.SensorEvaluationContext, lms: Conn
     # By this a terminal knows that a daemon serves this code location, and whether as it would run itself.
     context.update_cursor(fingerprint(lms.settings()))
     with lms.warehouse() as warehouse:
-        mended = reconcile_chains(context.instance, warehouse)
-    return dg.SkipReason(f"closed {len(mended)} chains" if mended else "nothing to correct")
+        fixed = reconcile_chains(context.instance, warehouse)
+    return dg.SkipReason(f"closed {len(fixed)} chains" if fixed else "nothing to correct")
 
 
 SENSORS = [push_after_enrollments_sensor, completed_courses_sensor, chains_without_process_sensor]

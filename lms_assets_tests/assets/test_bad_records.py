@@ -29,7 +29,7 @@ def open_failures(harness: ChainHarness, before: set[int]) -> list[dict[str, Any
 
 
 @pytest.mark.parametrize(("asset", "endpoint", "options"), ODD, ids=[each[0] for each in ODD])
-def test_it_is_named_once_and_resolved_when_it_comes_right(
+def test_it_is_named_once_and_resolved_when_it_is_corrected(
     synced: ChainHarness, asset: str, endpoint: str, options: dict[str, Any]
 ) -> None:
     before, known = the_state(synced), {row["id"] for row in synced.rows("sync_failures")}

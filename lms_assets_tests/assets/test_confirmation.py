@@ -49,7 +49,7 @@ def test_who_is_missing_and_does_not_answer_is_gone():
     assert listing_result.complete
 
 
-def test_one_that_answers_proves_the_listing_incomplete_and_then_nobody_goes():
+def test_one_that_answers_proves_the_listing_incomplete_and_nobody_is_deactivated():
     listing_result = listing()
     assert confirm_missing(listing_result, by_id(Vendor([*KNOWN, 20])), [20, 21]) == set()
     assert not listing_result.complete

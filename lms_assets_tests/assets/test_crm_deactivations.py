@@ -100,7 +100,7 @@ def test_a_quiet_day_costs_six_calls_and_writes_no_row_of_partners_or_contacts(s
     assert (synced.rows("partners"), synced.rows("contacts")) == before
 
 
-def test_an_account_recreated_under_another_id_keeps_its_row_until_the_night_hands_it_over(
+def test_an_account_recreated_under_another_id_keeps_its_row_until_the_full_sync_reassigns_it(
     synced: ChainHarness,
 ) -> None:
     partner = a_partner_with_points(synced)
@@ -122,7 +122,7 @@ def account_of(harness: ChainHarness, contact: dict[str, Any]) -> int:
     return int(row_of(harness, "partners", id=contact["partner_id"])["impartner_id"])
 
 
-def test_a_contact_whose_address_another_crm_user_has_too_stays_until_the_night_hands_it_over(
+def test_a_contact_whose_address_another_crm_user_has_too_stays_until_the_full_sync_reassigns_it(
     synced: ChainHarness,
 ) -> None:
     contact = a_contact(synced)
@@ -269,7 +269,7 @@ def test_a_run_for_people_of_a_webhook_does_not_wait_for_the_crm(synced: ChainHa
 def test_damaged_answers_about_deletions_make_the_answers_before_them_doubtful(
     synced: ChainHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The controls are missing when the deleted are asked for: then nobody goes, also who was confirmed as left out."""
+    """Control records are missing when the deleted are asked for: nobody is deactivated, confirmed or not."""
     first, second = [row for row in synced.rows("partners") if row["is_active"]][:2]
     synced.sandbox.mutate("set_account", account=first["impartner_id"], fields={"partner_tier": "Pending"})
     synced.sandbox.mutate("delete_account", account=second["impartner_id"])

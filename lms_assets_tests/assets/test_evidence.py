@@ -26,7 +26,7 @@ LISTS = {
 
 @pytest.mark.parametrize("asset", LISTS)
 @pytest.mark.parametrize("cut", ["half", "all", "all but one"])
-def test_a_list_that_ends_early_without_a_word_takes_nothing_away(synced: ChainHarness, asset: str, cut: str) -> None:
+def test_a_list_that_ends_early_unannounced_takes_nothing_away(synced: ChainHarness, asset: str, cut: str) -> None:
     """However little it lacks, and though the vendor's own count agrees with it."""
     before = the_state(synced)
     vendor_state = synced.sandbox.vendor_state
@@ -87,8 +87,8 @@ def test_a_group_that_seems_empty_at_the_first_load_is_doubted_and_its_partner_n
     (told,) = sample_of(result, "no_partner_is_withheld")
     assert told == f"partner {partner}: members of group {link} were never read completely"
     harness.sandbox.faults.remove(number)
-    mended = harness.run()
-    assert (mended.success, "no_partner_is_withheld" in mended.red) == (True, False)
+    fixed = harness.run()
+    assert (fixed.success, "no_partner_is_withheld" in fixed.red) == (True, False)
     assert differences(harness) == []
 
 
@@ -215,7 +215,7 @@ def test_a_completion_that_is_missing_once_is_not_taken_back(synced: ChainHarnes
         assert row_of(synced, "lms_enrollments", id=enrollment["id"])["status"] == "completed"
 
 
-def test_a_first_push_that_would_lower_the_crm_far_is_held_back_until_somebody_allows_it(harness: ChainHarness) -> None:
+def test_a_first_push_that_would_lower_the_crm_far_is_blocked_until_somebody_allows_it(harness: ChainHarness) -> None:
     """An older portal kept these counts; a first load that lacks half the people must not overwrite them."""
     for number in list(harness.sandbox.vendor_state.accounts):
         harness.sandbox.mutate("set_account", account=number, fields={"total_npcu": 40})

@@ -67,7 +67,7 @@ def test_a_group_that_lost_its_partner_by_a_rename_is_a_red_check_until_somebody
     again = synced.run(assets=("groups",))
     assert "group_links_were_kept" in again.red, "nobody has done anything about it"
     override(synced, group, partner["id"])
-    mended = synced.run(allow=EVERYTHING)
-    assert mended.success
-    assert "group_links_were_kept" not in mended.red
+    fixed = synced.run(allow=EVERYTHING)
+    assert fixed.success
+    assert "group_links_were_kept" not in fixed.red
     assert differences(synced, {group: partner["impartner_id"]}) == []

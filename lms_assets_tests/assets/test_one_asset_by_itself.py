@@ -34,7 +34,7 @@ def test_it_writes_and_sends_nothing_on_data_that_a_blocking_check_would_refuse(
     synced.sandbox.reset_stats()
     result = synced.run(job, assets=(asset,), alone=True)
     assert "users_are_present" in result.errors[asset]
-    assert "was held back" in result.errors[asset]
+    assert "was blocked" in result.errors[asset]
     assert synced.tables() == before
     assert _stamps(synced) == stamps
     asked = synced.sandbox.stats()

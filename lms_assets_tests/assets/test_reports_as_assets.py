@@ -9,7 +9,7 @@ from lms_assets.warehouse.schema import tables as t
 from lms_assets_tests.harness.chain import ChainHarness
 
 
-def test_reports_are_held_back_before_anything_was_counted(harness: ChainHarness) -> None:
+def test_reports_are_blocked_before_anything_was_counted(harness: ChainHarness) -> None:
     result = harness.run("weekly_reports")
     assert not result.success
     assert "no counts exist yet" in result.errors["pam_weekly_report"]
@@ -34,7 +34,7 @@ def test_a_preview_in_dagster_names_no_person(synced: ChainHarness) -> None:
         assert not [name for name in names if len(name) > 6 and name in shown]
 
 
-def test_old_counts_are_held_back_until_a_person_releases_them(synced: ChainHarness) -> None:
+def test_old_counts_are_blocked_until_a_person_releases_them(synced: ChainHarness) -> None:
     synced.advance(hours=40)
     held = synced.run("weekly_reports")
     assert not held.success

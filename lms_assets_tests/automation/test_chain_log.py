@@ -42,7 +42,7 @@ def test_the_next_runs_are_those_of_the_schedules_that_are_on():
     assert enrollments.next_run(night, frozenset()) is None
 
 
-def test_a_task_that_was_held_back_says_by_what(harness: DaemonHarness):
+def test_a_task_that_was_blocked_says_by_what(harness: DaemonHarness):
     harness.sandbox.faults.add("forbidden", "GET /people")
     assert not harness.run().success
     refresh_tasks(harness.instance, harness.warehouse, datetime.now(UTC))
@@ -50,7 +50,7 @@ def test_a_task_that_was_held_back_says_by_what(harness: DaemonHarness):
     failed = one_row(harness, "scheduled_tasks", task_type="users")
     assert (failed["last_status"], failed["fail_count"]) == ("failed", 1)
     held = one_row(harness, "scheduled_tasks", task_type="enrollments")
-    assert (held["last_status"], held["last_error"]) == ("skipped", "held back by users")
+    assert (held["last_status"], held["last_error"]) == ("skipped", "blocked by users")
     assert len([row for row in harness.rows("task_run_history") if row["task_type"] == "enrollments"]) == 1
     row = one_row(harness, "task_chain_logs")
     assert row["status"] == "failed"
@@ -84,7 +84,7 @@ def test_what_people_chose_in_an_adopted_portal_stays(harness: DaemonHarness):
     assert (task["enabled"], task["task_name"], task["chain_order"]) == (True, "Our people", 5)
 
 
-def test_a_step_is_held_back_by_what_it_waits_for_and_by_nothing_else():
+def test_a_step_is_blocked_by_what_it_waits_for_and_by_nothing_else():
     events = [
         ChainEvent("started", "memberships", AT),
         ChainEvent("succeeded", "memberships", AT),
@@ -97,7 +97,7 @@ def test_a_step_is_held_back_by_what_it_waits_for_and_by_nothing_else():
     planned = ("users", "groups", "memberships", "enrollments", "leads")
     waits = {"enrollments": ("users", "memberships"), "leads": ("partners",)}
     state = close(fold(events), planned, frozenset(), None, upstream=lambda step: waits.get(step, ()))
-    assert state.steps["enrollments"].error == "held back by users (users_are_present)"
+    assert state.steps["enrollments"].error == "blocked by users (users_are_present)"
     assert state.steps["leads"].error == "was not reached"
 
 
@@ -111,7 +111,7 @@ def test_a_check_that_passes_in_a_resumed_run_takes_its_failure_back():
     assert fold([good], ChainState()).steps["users"].failed_checks == ()
 
 
-def test_a_row_that_says_running_though_its_run_is_over_is_put_right(harness: DaemonHarness):
+def test_a_row_that_says_running_though_its_run_is_over_is_corrected(harness: DaemonHarness):
     assert harness.run().success
     with harness.warehouse.transaction() as connection:
         connection.exec_driver_sql(
@@ -169,7 +169,7 @@ def test_what_held_a_step_back_names_the_blocking_check_only():
     ]
     state = close(fold(events), ("users", "enrollments"), frozenset(), None, upstream=lambda _: ("users",))
     assert state.steps["users"].error == "users_are_present: none; users_are_recent: old"
-    assert state.steps["enrollments"].error == "held back by users (users_are_present, users_are_recent)"
+    assert state.steps["enrollments"].error == "blocked by users (users_are_present, users_are_recent)"
     stored = ChainState({name: StepRecord.from_json(each.as_json()) for name, each in state.steps.items()})
     again = ChainEvent("check", "users_checks", AT, "some", check="users_are_present", passed=True, blocking=True)
     assert fold([again], stored).steps["users"].error == "users_are_recent: old"

@@ -1,4 +1,4 @@
-"""Alerts about the reports: held back, and mails of which nobody knows whether they arrived."""
+"""Alerts about the reports: blocked, and mails of which nobody knows whether they arrived."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from lms_assets.automation.alerting.alerts import open_incidents_sensor, update_incidents
 from lms_assets.domain.operations.incident_detection import Facts, FailedRun, find_incidents
-from lms_assets.domain.operations.report_incidents import held_back
+from lms_assets.domain.operations.report_incidents import blocked
 from lms_assets.domain.operations.report_release import may_send
 from lms_assets.warehouse.bookkeeping.email_log import EmailLogRows, resolve_as_sent, unknown_outcomes
 from lms_assets.warehouse.bookkeeping.incidents import incidents_to_announce, mark_announced
@@ -41,14 +41,14 @@ def look(harness: DaemonHarness, times: int = 1) -> None:
 
 
 @pytest.mark.slow
-def test_held_back_reports_are_one_alert_of_their_own_until_they_went_out(told: DaemonHarness, receiver: Receiver):
+def test_blocked_reports_are_one_alert_of_their_own_until_they_went_out(told: DaemonHarness, receiver: Receiver):
     assert told.run().success
     held_at = told.advance(hours=40)
     for _ in range(2):
         assert not told.run("weekly_reports").success
         look(told, times=2)
     (alert,) = receiver.posts
-    assert "Reports are held back (pam_weekly_report, executive_weekly_report)" in alert["title"]
+    assert "Reports are blocked (pam_weekly_report, executive_weekly_report)" in alert["title"]
     for part in (
         "the counts are 40 hours old",
         f"Since: {held_at:%Y-%m-%d %H:%M} UTC",
@@ -59,32 +59,32 @@ def test_held_back_reports_are_one_alert_of_their_own_until_they_went_out(told: 
     assert told.run("weekly_reports", allow=("stale_reports",)).success
     look(told, times=2)
     (_, last) = receiver.titles
-    assert "resolved: Reports are held back" in last
+    assert "resolved: Reports are blocked" in last
 
 
-def test_reports_held_back_that_then_cannot_be_sent_are_told_again_and_not_called_well(
+def test_reports_blocked_that_then_cannot_be_sent_are_told_again_and_not_called_well(
     warehouse: Warehouse, now: datetime
 ):
-    held = held_back("weekly_reports", {"pam_weekly_report": [(now, may_send("failed", now, now).text)]})
+    held = blocked("weekly_reports", {"pam_weekly_report": [(now, may_send("failed", now, now).text)]})
     failed = FailedRun("weekly_reports", "failed", None, now, (), "the mail server refused user or password")
     told = []
-    for facts in (Facts(held_reports=held), Facts(held_reports=held), Facts(failed_runs=[failed]), Facts()):
+    for facts in (Facts(blocked_reports=held), Facts(blocked_reports=held), Facts(failed_runs=[failed]), Facts()):
         with warehouse.transaction() as connection:
             update_incidents(connection, find_incidents(facts), frozenset(), now=now)
             news = incidents_to_announce(connection)
             mark_announced(connection, news, now=now)
         told.append([(each.kind, each.is_open) for each in news])
-    assert told == [[("reports_held_back", True)], [], [("job", True)], [("job", False)]]
+    assert told == [[("reports_blocked", True)], [], [("job", True)], [("job", False)]]
 
 
 def test_a_incident_that_became_one_of_an_undecided_kind_is_not_called_well_meanwhile(
     warehouse: Warehouse, now: datetime
 ):
     """While a chain runs nothing is decided about failed jobs; the reports are still not out."""
-    held = held_back("weekly_reports", {"pam_weekly_report": [(now, may_send("failed", now, now).text)]})
+    held = blocked("weekly_reports", {"pam_weekly_report": [(now, may_send("failed", now, now).text)]})
     failed = FailedRun("weekly_reports", "failed", None, now, (), "no answer")
     with warehouse.transaction() as connection:
-        update_incidents(connection, find_incidents(Facts(held_reports=held)), frozenset(), now=now)
+        update_incidents(connection, find_incidents(Facts(blocked_reports=held)), frozenset(), now=now)
         mark_announced(connection, incidents_to_announce(connection), now=now)
         update_incidents(connection, find_incidents(Facts(failed_runs=[failed])), frozenset({"job"}), now=now)
         assert incidents_to_announce(connection) == ()

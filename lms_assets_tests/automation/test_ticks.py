@@ -142,7 +142,7 @@ def test_a_sensor_is_noticed_after_three_failed_ticks_in_a_row_by_what_went_wron
     assert FAILING not in silent(harness)
 
 
-def test_a_sensor_that_errs_is_one_alert_and_one_when_it_is_well_again(
+def test_a_sensor_that_errs_is_one_alert_and_one_when_it_works_again(
     harness: DaemonHarness, scheduler: Scheduler, receiver: Receiver
 ):
     def minutes_later(minutes: int, *, well: bool = False) -> None:

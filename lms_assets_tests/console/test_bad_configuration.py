@@ -147,8 +147,8 @@ def test_half_a_migration_names_the_command(commands: Commands, tmp_path: Path):
     result = commands.run("run", "daily_full", LMS_WAREHOUSE_URL=f"sqlite:///{path}")
     assert result.returncode == 2
     assert "lms-assets db upgrade" in result.stderr
-    mended = commands.run("db", "upgrade", LMS_WAREHOUSE_URL=f"sqlite:///{path}")
-    assert mended.returncode == 0, mended.stderr
+    fixed = commands.run("db", "upgrade", LMS_WAREHOUSE_URL=f"sqlite:///{path}")
+    assert fixed.returncode == 0, fixed.stderr
     assert commands.run("preflight", LMS_WAREHOUSE_URL=f"sqlite:///{path}").returncode == 0
 
 

@@ -92,14 +92,14 @@ def a_run_that_never_started(harness: DaemonHarness, root: str) -> None:
 @pytest.mark.parametrize("retries", [0, 1])
 @pytest.mark.parametrize("fails", WAYS)
 def test_it_goes_on_with_what_did_not_come_through(harness: DaemonHarness, fails: Callable[..., Any], retries: int):
-    put_right = fails(harness)
+    corrected = fails(harness)
     root = harness.run().run_id
     for _ in range(retries):
         tried_again_by_itself(harness, root)
         a_run_that_never_started(harness, root)
     before = one_row(harness, "task_chain_logs")
     assert before["status"] in {"failed", "partial"}
-    put_right()
+    corrected()
     order, success = resumed(harness)
     assert success
     row = one_row(harness, "task_chain_logs")

@@ -87,7 +87,7 @@ def test_json_contains_what_the_text_says(warehouse: Warehouse, runner: CliRunne
     assert steps["courses"]["rows"] == 1234
     assert "1,234" in text.stdout
     assert steps["courses"]["failed_checks"] == ["every_npcu_is_0_1_or_2"]
-    assert steps["users"]["status"] == "held_back"
+    assert steps["users"]["status"] == "blocked"
     assert steps["partners"]["error"] == found["error_message"] == "partners: the CRM answered 503"
     assert found["withheld"][0]["partner"] == 7
     assert "partner 7:" in text.stdout

@@ -13,10 +13,10 @@ from lms_assets.domain.operations.chain_state import (
     FailedCheck,
     StepRecord,
     apply_event,
+    blocked_by,
     close,
     final_status,
     fold,
-    held_back_by,
 )
 
 T0 = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
@@ -210,27 +210,27 @@ def test_what_never_began_names_the_failed_step_and_its_check():
     red = StepRecord("users", "failed", error="no", causes=(FailedCheck("users_are_present", "none", True),))
     state = ended(red, StepRecord("groups", "completed"))
     assert state.steps["memberships"] == StepRecord(
-        "memberships", "held_back", error="held back by users (users_are_present)"
+        "memberships", "blocked", error="blocked by users (users_are_present)"
     )
 
 
-def test_what_was_held_back_before_says_what_holds_it_back_now():
-    state = ended(StepRecord("users", "failed"), StepRecord("groups", "held_back", error="old"))
-    assert state.steps["groups"].error == "held back by users"
+def test_what_was_blocked_before_says_what_holds_it_back_now():
+    state = ended(StepRecord("users", "failed"), StepRecord("groups", "blocked", error="old"))
+    assert state.steps["groups"].error == "blocked by users"
 
 
 def test_only_what_a_step_waits_for_holds_it_back():
     failed = StepRecord("users", "failed")
     state = ended(failed, upstream={"groups": (), "memberships": ("users",)}.__getitem__, reason="cancelled")
     assert state.steps["groups"].error == "cancelled"
-    assert state.steps["memberships"].error == "held back by users"
+    assert state.steps["memberships"].error == "blocked by users"
 
 
 def test_several_culprits_are_all_named_and_without_any_the_reason_or_that_it_was_not_reached():
     bad = [StepRecord("a", "failed"), StepRecord("b", "completed"), StepRecord("c", "failed")]
-    assert held_back_by(bad, ("a", "b", "c"), None) == "held back by a, c"
-    assert held_back_by(bad, ("b",), "cancelled") == "cancelled"
-    assert held_back_by(bad, (), None) == "was not reached"
+    assert blocked_by(bad, ("a", "b", "c"), None) == "blocked by a, c"
+    assert blocked_by(bad, ("b",), "cancelled") == "cancelled"
+    assert blocked_by(bad, (), None) == "was not reached"
 
 
 def test_a_step_that_ended_well_is_degraded_by_a_degrading_check_alone():
@@ -251,9 +251,9 @@ def test_a_chain_completed_is_partial_or_failed_by_whether_what_is_missing_is_re
 
     assert status(users="completed", memberships="completed") == "completed"
     assert status(users="completed", memberships="degraded") == "partial"
-    assert status(memberships="failed", push="held_back") == "partial"
+    assert status(memberships="failed", push="blocked") == "partial"
     assert status(users="failed", memberships="failed") == "failed"
-    assert status(users="held_back") == "failed"
+    assert status(users="blocked") == "failed"
 
 
 def test_the_error_names_failures_first_and_then_what_kept_its_last_good_state():

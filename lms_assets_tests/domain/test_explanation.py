@@ -33,7 +33,7 @@ ENROLLMENTS = (
     replace(done("ben", "k2", NOW), status="in_progress", completed_at=None),
     done("far", "k2", NOW - 5 * DAY),
 )
-WORLD = CountingInputs(
+INPUTS = CountingInputs(
     (member(1, "ann"), member(1, "ben"), member(1, "dis", "person is disabled"), member(2, "far")),
     ENROLLMENTS,
     COURSES,
@@ -41,7 +41,7 @@ WORLD = CountingInputs(
 
 
 def test_what_is_counted_adds_up_to_the_counts():
-    found = explain(WORLD, 1, NOW)
+    found = explain(INPUTS, 1, NOW)
 
     assert {(item.user_id, item.course_id) for item in found.counted} == {("ann", "ce"), ("ann", "k2")}
     assert found.counts.total_npcu == 3
@@ -50,7 +50,7 @@ def test_what_is_counted_adds_up_to_the_counts():
 
 
 def test_what_is_not_counted_comes_with_its_reason():
-    found = explain(WORLD, 1, NOW)
+    found = explain(INPUTS, 1, NOW)
 
     reasons = {item.enrollment_id: (item.verdict, item.reason) for item in found.not_counted}
     assert reasons["ann-k2-1"] == (
@@ -65,14 +65,14 @@ def test_what_is_not_counted_comes_with_its_reason():
 
 
 def test_nearly_counts_what_one_thing_keeps_from_counting():
-    found = explain(WORLD, 1, NOW)
+    found = explain(INPUTS, 1, NOW)
 
     assert {item.enrollment_id for item in found.nearly} == {"ben-gtm-1", "ben-ce-1", "dis-ce-1"}
     assert {item.enrollment_id for item in found.others} == {"ann-k2-1", "ann-talk-1", "ben-k2-1"}
 
 
 def test_what_expired_long_ago_no_longer_nearly_counts():
-    found = explain(WORLD, 1, NOW + 400 * DAY)
+    found = explain(INPUTS, 1, NOW + 400 * DAY)
 
     assert "ben-gtm-1" not in {item.enrollment_id for item in found.nearly}
     assert "ben-gtm-1" in {item.enrollment_id for item in found.others}
@@ -95,14 +95,14 @@ def test_what_was_never_completed_does_not_nearly_count_whatever_else_is_missing
 
 
 def test_it_also_adds_up_in_the_past():
-    found = explain(WORLD, 1, NOW - 30 * DAY)
+    found = explain(INPUTS, 1, NOW - 30 * DAY)
 
     assert {(item.user_id, item.course_id) for item in found.counted} == {("ann", "ce"), ("ann", "k2")}
     assert {item.enrollment_id for item in found.counted} == {"ann-ce-1", "ann-k2-1"}
 
 
 def test_what_changed_names_what_began_and_what_ceased_to_count():
-    changes = what_changed(WORLD, 1, NOW - 120 * DAY, NOW)
+    changes = what_changed(INPUTS, 1, NOW - 120 * DAY, NOW)
 
     assert [(each.item.enrollment_id, each.npcu) for each in changes.gained] == [("ann-ce-1", 1)]
     assert [(each.item.enrollment_id, each.npcu) for each in changes.lost] == [("ben-gtm-1", 1)]
@@ -121,20 +121,20 @@ def test_what_ceased_to_count_is_told_with_its_own_reason_and_not_that_of_an_ear
 
 def test_the_earlier_instant_must_be_earlier():
     with pytest.raises(ValueError, match="before"):
-        what_changed(WORLD, 1, NOW, NOW)
+        what_changed(INPUTS, 1, NOW, NOW)
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.integers(-900, 100), st.integers(1, 400))
 def test_gained_less_lost_is_always_the_difference_of_the_totals(offset, period):
     at = NOW + offset * DAY
-    changes = what_changed(WORLD, 1, at - period * DAY, at)
+    changes = what_changed(INPUTS, 1, at - period * DAY, at)
 
     assert sum(each.npcu for each in changes.gained) - sum(each.npcu for each in changes.lost) == changes.npcu
 
 
 def test_a_difference_to_the_stored_counts_is_named_by_its_figure():
-    counts = explain(WORLD, 1, NOW).counts
+    counts = explain(INPUTS, 1, NOW).counts
 
     assert differences(counts, 3, {"nintex_ce": 1, "nintex_k2": 1, "go_to_market": 0}) == ()
     assert differences(counts, 4, {"nintex_ce": 2, "nintex_k2": 1}) == (

@@ -16,7 +16,7 @@ from lms_assets.domain.operations.incident_detection import (
     Stopped,
     find_incidents,
 )
-from lms_assets.domain.operations.report_incidents import UnknownMails, held_back
+from lms_assets.domain.operations.report_incidents import UnknownMails, blocked
 from lms_assets.domain.operations.report_release import may_send
 from lms_assets.domain.operations.schedule import FOUR_HOURLY, MONDAYS, NIGHTLY, Overdue, find_overdue
 
@@ -29,7 +29,7 @@ def chain(*steps: StepRecord, status: str = "failed") -> FailedRun:
 
 
 FAILED_USERS = StepRecord("users", "failed", error="users: no answer")
-HELD = StepRecord("enrollments", "held_back", error="held back by users")
+HELD = StepRecord("enrollments", "blocked", error="blocked by users")
 
 
 def test_what_failed_because_of_a_check_is_told_by_the_check():
@@ -94,7 +94,7 @@ def test_a_failed_run_is_over_when_everything_it_left_has_come_through_since():
     assert len(find_incidents(Facts(failed_runs=[chain(FAILED_USERS, HELD)], completed=some))) == 1
 
 
-HELD_BACK = may_send("failed", NOW, NOW).text
+BLOCKED = may_send("failed", NOW, NOW).text
 BOTH = ("pam_weekly_report", "executive_weekly_report")
 
 
@@ -102,44 +102,44 @@ def reports_run(*steps: StepRecord) -> FailedRun:
     return FailedRun("weekly_reports", "failed", "run-2", NOW, steps)
 
 
-def test_reports_that_are_held_back_are_no_failed_job_as_well():
+def test_reports_that_are_blocked_are_no_failed_job_as_well():
     earlier = NOW - timedelta(hours=4)
-    held = held_back(
+    held = blocked(
         "weekly_reports",
-        {BOTH[0]: [(earlier, HELD_BACK), (NOW, HELD_BACK)], BOTH[1]: [(NOW, HELD_BACK)]},
+        {BOTH[0]: [(earlier, BLOCKED), (NOW, BLOCKED)], BOTH[1]: [(NOW, BLOCKED)]},
     )
-    run = reports_run(*(StepRecord(each, "failed", error=HELD_BACK) for each in BOTH))
+    run = reports_run(*(StepRecord(each, "failed", error=BLOCKED) for each in BOTH))
     late = Overdue("weekly_reports", BOTH, NOW)
-    (incident,) = find_incidents(Facts(failed_runs=[run], held_reports=held, overdue=[late]))
-    assert incident.kind == "reports_held_back"
+    (incident,) = find_incidents(Facts(failed_runs=[run], blocked_reports=held, overdue=[late]))
+    assert incident.kind == "reports_blocked"
     assert "the last chain failed" in incident.what
     assert "lms-assets run weekly_reports --allow stale_reports" in incident.remedy
     assert (incident.since, incident.run_id, incident.assets) == (earlier, "run-2", BOTH)
 
 
-def test_of_several_reports_held_back_the_latest_attempt_says_why():
+def test_of_several_reports_blocked_the_latest_attempt_says_why():
     earlier = NOW - timedelta(hours=4)
     running = may_send("running", NOW, NOW).text
-    for old, new in ((HELD_BACK, running), (running, HELD_BACK)):
-        held = held_back("weekly_reports", {BOTH[0]: [(NOW, new)], BOTH[1]: [(earlier, old)]})
+    for old, new in ((BLOCKED, running), (running, BLOCKED)):
+        held = blocked("weekly_reports", {BOTH[0]: [(NOW, new)], BOTH[1]: [(earlier, old)]})
         assert held is not None
         assert (held.message, held.since) == (new, earlier)
 
 
-def test_reports_that_were_held_back_and_then_could_not_be_sent_are_a_failed_job_under_the_same_key():
+def test_reports_that_were_blocked_and_then_could_not_be_sent_are_a_failed_job_under_the_same_key():
     error = "the mail server refused user or password"
-    failures = {BOTH[0]: [(NOW, HELD_BACK), (NOW, error)], BOTH[1]: [(NOW, HELD_BACK), (NOW, error)]}
-    assert held_back("weekly_reports", failures) is None
-    (before,) = find_incidents(Facts(held_reports=held_back("weekly_reports", {BOTH[0]: [(NOW, HELD_BACK)]})))
+    failures = {BOTH[0]: [(NOW, BLOCKED), (NOW, error)], BOTH[1]: [(NOW, BLOCKED), (NOW, error)]}
+    assert blocked("weekly_reports", failures) is None
+    (before,) = find_incidents(Facts(blocked_reports=blocked("weekly_reports", {BOTH[0]: [(NOW, BLOCKED)]})))
     run = reports_run(*(StepRecord(each, "failed", error=error) for each in BOTH))
     (after,) = find_incidents(Facts(failed_runs=[run]))
     assert (before.key, before.grade != after.grade) == (after.key, True)
 
 
-def test_one_report_held_back_and_one_that_failed_are_told_together():
-    held = held_back("weekly_reports", {BOTH[0]: [], BOTH[1]: [(NOW, HELD_BACK)]})
-    steps = StepRecord(BOTH[0], "failed", error="no answer"), StepRecord(BOTH[1], "failed", error=HELD_BACK)
-    (incident,) = find_incidents(Facts(failed_runs=[reports_run(*steps)], held_reports=held))
+def test_one_report_blocked_and_one_that_failed_are_told_together():
+    held = blocked("weekly_reports", {BOTH[0]: [], BOTH[1]: [(NOW, BLOCKED)]})
+    steps = StepRecord(BOTH[0], "failed", error="no answer"), StepRecord(BOTH[1], "failed", error=BLOCKED)
+    (incident,) = find_incidents(Facts(failed_runs=[reports_run(*steps)], blocked_reports=held))
     assert "no answer" in incident.what
     assert "the last chain failed" in incident.what
 
@@ -167,7 +167,7 @@ def test_a_check_that_made_the_chain_partial_is_told_by_the_chain_and_alone_by_i
     assert incident.key == "chain/daily_full"
     (incident,) = find_incidents(Facts(failed_checks=[NOT_CURRENT]))
     assert (incident.key, incident.remedy) == ("check/memberships/memberships_are_current", "Check the key.")
-    assert "Nothing is held back" in incident.effect
+    assert "Nothing is blocked" in incident.effect
 
 
 def test_what_fails_by_hand_is_told_for_each_asset_unless_something_else_tells_it():
@@ -253,7 +253,7 @@ def test_a_message_says_what_since_when_effect_what_to_do_and_where():
     for part in (
         "What: daily_full failed",
         "Since: 2026-03-02 12:00 UTC",
-        "Effect: Held back: enrollments",
+        "Effect: Blocked: enrollments",
         "What to do:",
     ):
         assert part in first.body

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lms_assets.redaction import is_weak, redact, secrets_of_channel, secrets_of_url, without_credentials
 from lms_assets.settings import load_settings
 
-ADVICE = "Mend the cause, then lms-assets run daily_full --resume. The key is refused: ask for a new password."
+ADVICE = "Fix the cause, then lms-assets run daily_full --resume. The key is refused: ask for a new password."
 KEYS = {"NORTHPASS_API_KEY": "np-0123456789abcdef", "IMPARTNER_API_KEY": "imp-0123456789abcdef"}
 
 

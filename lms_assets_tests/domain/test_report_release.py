@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lms_assets.domain.operations.report_release import may_send, why_held_back
+from lms_assets.domain.operations.report_release import may_send, why_blocked
 from lms_assets.domain.safety.overrides import Overrides
 
 NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
@@ -37,13 +37,13 @@ def test_a_partial_chain_lets_them_out_with_a_notice_at_the_top():
         ("partial", NOW - timedelta(hours=40), "stale"),
     ],
 )
-def test_failed_running_and_stale_data_are_held_back_and_can_be_released_by_hand(status, as_of, reason):
+def test_failed_running_and_stale_data_are_blocked_and_can_be_released_by_hand(status, as_of, reason):
     held = may_send(status, as_of, NOW)
     released = may_send(status, as_of, NOW, overrides=RELEASED)
 
     assert (held.may_send, held.reason) == (False, reason)
     assert "--allow stale_reports" in held.text
-    why, remedy = why_held_back(held.text)
+    why, remedy = why_blocked(held.text)
     assert why
     assert "lms-assets run weekly_reports" in remedy
     assert "What to do" not in why + remedy
@@ -52,10 +52,10 @@ def test_failed_running_and_stale_data_are_held_back_and_can_be_released_by_hand
 
 
 def test_what_held_reports_back_and_what_to_do_are_told_apart():
-    why, remedy = why_held_back(may_send("completed", NOW - timedelta(hours=40), NOW).text) or ("", "")
+    why, remedy = why_blocked(may_send("completed", NOW - timedelta(hours=40), NOW).text) or ("", "")
     assert why == "the counts are 40 hours old, more than 36."
     assert remedy.startswith("lms-assets status says more")
-    _, remedy = why_held_back(may_send("running", FRESH, NOW).text) or ("", "")
+    _, remedy = why_blocked(may_send("running", FRESH, NOW).text) or ("", "")
     assert remedy.startswith("Wait for the chain's end, lms-assets run weekly_reports.")
 
 
@@ -70,4 +70,4 @@ def test_without_any_counts_there_is_nothing_to_release():
 
 
 def test_another_error_is_not_taken_for_the_blocking_checks():
-    assert why_held_back("MailServerUnavailable: it refused user or password") is None
+    assert why_blocked("MailServerUnavailable: it refused user or password") is None

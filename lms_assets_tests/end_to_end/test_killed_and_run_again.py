@@ -87,7 +87,7 @@ def test_killed_among_the_transcripts_it_says_so_and_resumed_reads_only_those_th
     assert told.returncode == 1
     assert "failed" in told.stdout
     assert "enrollments: the process ended without a result (killed, or the machine stopped)" in told.stdout
-    assert re.search(r"partner_cert_counts: held back by .*enrollments", told.stdout)
+    assert re.search(r"partner_cert_counts: blocked by .*enrollments", told.stdout)
     with dg.DagsterInstance.from_config(str(commands.home)) as instance:
         (run,) = instance.get_runs()
     assert run.tags["dagster/will_retry"] == "false", "no daemon can, so nobody is to wait for it with an alert"

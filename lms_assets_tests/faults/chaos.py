@@ -80,14 +80,14 @@ class Chaos:
         self.judge = Judge(self.harness)
         self.steps: list[Step] = []
 
-    def put_right(self) -> None:
+    def correct_and_compare(self) -> None:
         """One chain, undisturbed, after which everything is as the oracle says.
 
         Raises:
             Wrong: it is not.
         """
         result = self.harness.run(allow=EVERYTHING)
-        found = self.judge.put_right() if result.success else [f"failed: {result.errors}"]
+        found = self.judge.correct_and_compare() if result.success else [f"failed: {result.errors}"]
         self._refuse([f"undisturbed chain: {each}" for each in found])
 
     def step(self) -> Step:
@@ -108,7 +108,7 @@ class Chaos:
         step = self._in_terminal(changes, faults) if in_terminal else self._in_process(changes, faults)
         self.sandbox.faults.reset()
         if len(self.steps) % EVERY == 0:
-            self.put_right()
+            self.correct_and_compare()
         return step
 
     def _in_process(self, changes: tuple[str, ...], faults: tuple[str, ...]) -> Step:
@@ -204,7 +204,7 @@ def run_seed(
     with running_sandbox(vendor_state) as sandbox, ExitStack() as stack:
         chaos = Chaos(seed, folder, sandbox, mode)
         stack.callback(chaos.harness.close)
-        chaos.put_right()
+        chaos.correct_and_compare()
         if mode == "daemon" and chaos.terminal is not None:
             stack.enter_context(chaos.terminal.daemon())
         for number in range(1, runs + 1):
@@ -212,7 +212,7 @@ def run_seed(
             what = f"{' '.join(step.words)} ({step.where}) {step.ended}"
             tell(f"seed {seed} run {number}: {what}; {', '.join(step.faults) or 'no fault'}")
         if not chaos.judge.all_right:
-            chaos.put_right()
+            chaos.correct_and_compare()
         if mode == "daemon" and chaos.terminal is not None:
             asked = sum(step.where == mode for step in chaos.steps)
             assert chaos.terminal.by_daemon == asked, "the terminal ran what the daemon was to run"

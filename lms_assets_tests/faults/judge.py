@@ -70,7 +70,7 @@ class Judge:
         self._before: dict[str, set[Any]] = {}
         self._shown: dict[int, dict[str, Any]] = {}
 
-    def put_right(self) -> list[str]:
+    def correct_and_compare(self) -> list[str]:
         """After an undisturbed chain: everything that is not as the oracle says now."""
         found = differences(self._harness, at=self._counted())
         found += self._older()

@@ -24,7 +24,7 @@ def test_it_names_a_count_that_is_not_the_last_counted_impossible_withheld_or_ol
         harness = ChainHarness(quick_folder, sandbox)
         judge = Judge(harness)
         harness.run()
-        assert judge.put_right() == []
+        assert judge.correct_and_compare() == []
         row = next(each for each in harness.rows("partners") if each["is_active"] and each["total_npcu"])
         number, right = row["impartner_id"], row["total_npcu"]
         failed = Ending("failed")

@@ -136,7 +136,7 @@ def test_it_holds_no_name_of_a_person():
     assert "Example" not in rendered.html + rendered.text
 
 
-def test_a_scenario_without_partners_makes_a_report_all_the_same():
+def test_a_scenario_without_partners_still_makes_a_report():
     report = build_executive_report(inputs(CountingInputs((), (), {}), []))
 
     assert report.partners == 0

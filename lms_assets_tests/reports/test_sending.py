@@ -21,7 +21,7 @@ from lms_assets_tests.reports.mail_server import Mailbox, running_mail_server
 from lms_assets_tests.reports.send_reports import NOW, send
 
 ROOT = Path(__file__).resolve().parents[2]
-FORTY = [f"olga-{number}@example.com" for number in range(1, 41)]
+PAM_ADDRESSES = [f"olga-{number}@example.com" for number in range(1, 41)]
 
 
 def add_managers(warehouse, addresses, **values):
@@ -51,30 +51,30 @@ def smtp(mailbox):
 
 
 def test_each_person_gets_one_message_and_a_second_run_sends_none(warehouse, mailbox, smtp):
-    add_managers(warehouse, FORTY[:3])
+    add_managers(warehouse, PAM_ADDRESSES[:3])
 
     first = send(warehouse, smtp, EmailLogRows(warehouse))
     second = send(warehouse, smtp, EmailLogRows(warehouse))
 
     assert len(first.sent) == 3
     assert all(reference.startswith("pam ") for reference in first.sent)
-    assert mailbox.received == dict.fromkeys(FORTY[:3], 1)
+    assert mailbox.received == dict.fromkeys(PAM_ADDRESSES[:3], 1)
     assert second.sent == ()
     assert len(second.skipped) == 3
     assert set(log_of(warehouse).values()) == {("sent", None)}
 
 
 def test_lines_that_begin_with_a_dot_arrive_as_they_were(warehouse, mailbox, smtp):
-    add_managers(warehouse, FORTY[:1])
+    add_managers(warehouse, PAM_ADDRESSES[:1])
 
     send(warehouse, smtp, EmailLogRows(warehouse))
 
-    text = mailbox.message_to(FORTY[0]).get_body(("plain",)).get_content()
+    text = mailbox.message_to(PAM_ADDRESSES[0]).get_body(("plain",)).get_content()
     assert text.splitlines() == ["report", ".", "..two"]
 
 
 def test_last_report_sent_moves_and_counts_even_when_the_log_was_emptied(warehouse, mailbox, smtp):
-    add_managers(warehouse, FORTY[:1])
+    add_managers(warehouse, PAM_ADDRESSES[:1])
     send(warehouse, smtp, EmailLogRows(warehouse))
     with warehouse.transaction() as connection:
         connection.execute(t.email_log.delete())
@@ -82,16 +82,16 @@ def test_last_report_sent_moves_and_counts_even_when_the_log_was_emptied(warehou
     again = send(warehouse, smtp, EmailLogRows(warehouse))
 
     assert again.skipped[0].reason == "already got the report of 2026-W48"
-    assert mailbox.received == {FORTY[0]: 1}
+    assert mailbox.received == {PAM_ADDRESSES[0]: 1}
 
 
 def test_next_week_brings_the_next_report(warehouse, mailbox, smtp):
-    add_managers(warehouse, FORTY[:1])
+    add_managers(warehouse, PAM_ADDRESSES[:1])
     send(warehouse, smtp, EmailLogRows(warehouse))
 
     send(warehouse, smtp, EmailLogRows(warehouse), now=NOW + timedelta(days=7))
 
-    assert mailbox.received == {FORTY[0]: 2}
+    assert mailbox.received == {PAM_ADDRESSES[0]: 2}
 
 
 def test_one_person_in_two_rows_gets_one_message_about_both(warehouse, mailbox, smtp):
@@ -107,12 +107,12 @@ def test_one_person_in_two_rows_gets_one_message_about_both(warehouse, mailbox, 
 
 
 def test_who_wants_no_report_gets_none(warehouse, mailbox, smtp):
-    add_managers(warehouse, FORTY[:1], email_reports_enabled=False)
+    add_managers(warehouse, PAM_ADDRESSES[:1], email_reports_enabled=False)
     with warehouse.transaction() as connection:
         connection.execute(
             insert(t.partner_managers),
             [
-                {"owner_name": "gone", "email": FORTY[1], "is_active_pam": False},
+                {"owner_name": "gone", "email": PAM_ADDRESSES[1], "is_active_pam": False},
                 {"owner_name": "none", "email": " ", "is_active_pam": True},
             ],
         )
@@ -124,12 +124,12 @@ def test_who_wants_no_report_gets_none(warehouse, mailbox, smtp):
 
 
 def test_a_refused_address_fails_alone_and_is_tried_again_next_time(warehouse, mailbox, smtp):
-    add_managers(warehouse, [FORTY[0], "refused@example.com", "not an address", FORTY[3]])
+    add_managers(warehouse, [PAM_ADDRESSES[0], "refused@example.com", "not an address", PAM_ADDRESSES[3]])
     mailbox.on_rcpt = lambda address, _: f"550 no such user {address}" if "refused" in address else None
 
     summary = send(warehouse, smtp, EmailLogRows(warehouse))
 
-    assert mailbox.received == {FORTY[0]: 1, FORTY[3]: 1}
+    assert mailbox.received == {PAM_ADDRESSES[0]: 1, PAM_ADDRESSES[3]: 1}
     assert len(summary.failed) == 2
     assert not any("@" in each.reason for each in summary.failed)
     assert mailbox.tries["refused@example.com"] == 1
@@ -144,36 +144,36 @@ def test_a_refused_address_fails_alone_and_is_tried_again_next_time(warehouse, m
 
 @pytest.mark.parametrize("stage", ["on_rcpt", "on_data"])
 def test_a_server_that_is_busy_or_hangs_up_before_taking_is_asked_again(warehouse, mailbox, smtp, stage):
-    add_managers(warehouse, FORTY[:2])
+    add_managers(warehouse, PAM_ADDRESSES[:2])
     answers = {1: "451 try later", 2: "451 try later" if stage == "on_data" else Mailbox.HANG_UP}
     setattr(mailbox, stage, lambda _, tried: answers.get(tried))
 
     summary = send(warehouse, smtp, EmailLogRows(warehouse))
 
     assert len(summary.sent) == 2
-    assert mailbox.received == dict.fromkeys(FORTY[:2], 1)
-    assert mailbox.tries[FORTY[0]] == 3
+    assert mailbox.received == dict.fromkeys(PAM_ADDRESSES[:2], 1)
+    assert mailbox.tries[PAM_ADDRESSES[0]] == 3
 
 
 def test_content_that_is_refused_for_good_fails_that_message_only(warehouse, mailbox, smtp):
-    add_managers(warehouse, FORTY[:2])
-    mailbox.on_data = lambda address, _: "554 looks like spam" if address == FORTY[0] else None
+    add_managers(warehouse, PAM_ADDRESSES[:2])
+    mailbox.on_data = lambda address, _: "554 looks like spam" if address == PAM_ADDRESSES[0] else None
 
     summary = send(warehouse, smtp, EmailLogRows(warehouse))
 
     assert [each.reason for each in summary.failed] == ["the mail server said 554: looks like spam"]
-    assert mailbox.received == {FORTY[1]: 1}
-    assert mailbox.tries[FORTY[0]] == 1
+    assert mailbox.received == {PAM_ADDRESSES[1]: 1}
+    assert mailbox.tries[PAM_ADDRESSES[0]] == 1
 
 
 @pytest.mark.parametrize("taken", [True, False])
 def test_a_lost_answer_is_named_and_never_sent_again(warehouse, mailbox, smtp, taken):
     """Whether the server took it nobody here can know, so a person decides."""
-    add_managers(warehouse, FORTY[:2])
+    add_managers(warehouse, PAM_ADDRESSES[:2])
     if taken:
-        mailbox.after_data = lambda address: Mailbox.HANG_UP if address == FORTY[0] else None
+        mailbox.after_data = lambda address: Mailbox.HANG_UP if address == PAM_ADDRESSES[0] else None
     else:
-        mailbox.on_data = lambda address, _: Mailbox.HANG_UP if address == FORTY[0] else None
+        mailbox.on_data = lambda address, _: Mailbox.HANG_UP if address == PAM_ADDRESSES[0] else None
 
     summary = send(warehouse, smtp, EmailLogRows(warehouse))
     mailbox.after_data, mailbox.on_data = (lambda _: None), (lambda *_: None)
@@ -181,16 +181,16 @@ def test_a_lost_answer_is_named_and_never_sent_again(warehouse, mailbox, smtp, t
 
     assert len(summary.unknown) == len(again.unknown) == 1
     assert not again.complete
-    assert mailbox.received[FORTY[0]] == int(taken)
-    assert mailbox.received[FORTY[1]] == 1
-    status, message = log_of(warehouse)[FORTY[0]]
+    assert mailbox.received[PAM_ADDRESSES[0]] == int(taken)
+    assert mailbox.received[PAM_ADDRESSES[1]] == 1
+    status, message = log_of(warehouse)[PAM_ADDRESSES[0]]
     assert status == "pending"
     assert "its answer is not known" in message
 
 
 @pytest.mark.parametrize(("answer", "outcome"), [("299 fine", "sent"), ("354 what", "unknown"), ("hello", "unknown")])
 def test_an_odd_answer_never_leads_to_a_second_message(warehouse, mailbox, smtp, answer, outcome):
-    add_managers(warehouse, FORTY[:1])
+    add_managers(warehouse, PAM_ADDRESSES[:1])
     mailbox.after_data = lambda _: answer
 
     summary = send(warehouse, smtp, EmailLogRows(warehouse))
@@ -198,11 +198,11 @@ def test_an_odd_answer_never_leads_to_a_second_message(warehouse, mailbox, smtp,
 
     assert len(getattr(summary, outcome)) == 1
     assert again.sent == ()
-    assert mailbox.received == {FORTY[0]: 1}
+    assert mailbox.received == {PAM_ADDRESSES[0]: 1}
 
 
 def test_a_server_that_is_away_fails_all_and_a_later_run_sends_all(warehouse, mailbox):
-    add_managers(warehouse, FORTY[:3])
+    add_managers(warehouse, PAM_ADDRESSES[:3])
     with running_mail_server(mailbox) as address:
         pass
 
@@ -213,17 +213,17 @@ def test_a_server_that_is_away_fails_all_and_a_later_run_sends_all(warehouse, ma
     assert len(summary.failed) == 3
     assert "cannot be reached" in summary.failed[0].reason
     assert len(again.sent) == 3
-    assert mailbox.received == dict.fromkeys(FORTY[:3], 1)
+    assert mailbox.received == dict.fromkeys(PAM_ADDRESSES[:3], 1)
 
 
 def test_two_runs_at_once_send_each_message_once(warehouse, mailbox, smtp):
-    add_managers(warehouse, FORTY[:12])
+    add_managers(warehouse, PAM_ADDRESSES[:12])
 
     with ThreadPoolExecutor(2) as both:
         runs = [both.submit(send, warehouse, smtp, EmailLogRows(warehouse)) for _ in range(2)]
         summaries = [run.result() for run in runs]
 
-    assert mailbox.received == dict.fromkeys(FORTY[:12], 1)
+    assert mailbox.received == dict.fromkeys(PAM_ADDRESSES[:12], 1)
     assert sum(len(each.sent) for each in summaries) == 12
     assert not any(each.failed for each in summaries)
 
@@ -238,7 +238,7 @@ def test_killed_in_the_middle_of_forty_each_arrives_once_or_is_named(request, tm
     path.write_bytes(request.getfixturevalue("_sqlite_template"))
     url = f"sqlite:///{path}"
     warehouse = Warehouse(url)
-    add_managers(warehouse, FORTY)
+    add_managers(warehouse, PAM_ADDRESSES)
     victim: list[subprocess.Popen[bytes]] = []
 
     def kill(*_):
@@ -246,11 +246,11 @@ def test_killed_in_the_middle_of_forty_each_arrives_once_or_is_named(request, tm
         victim[0].wait()
 
     if moment == "before anything was taken":
-        mailbox.on_rcpt = lambda address, tried: kill() if (address, tried) == (FORTY[16], 1) else None
+        mailbox.on_rcpt = lambda address, tried: kill() if (address, tried) == (PAM_ADDRESSES[16], 1) else None
     elif moment == "taken, answer not read":
-        mailbox.after_data = lambda address: kill() if address == FORTY[16] else None
+        mailbox.after_data = lambda address: kill() if address == PAM_ADDRESSES[16] else None
     elif moment == "answer read":
-        mailbox.on_rcpt = lambda address, tried: kill() if (address, tried) == (FORTY[17], 1) else None
+        mailbox.on_rcpt = lambda address, tried: kill() if (address, tried) == (PAM_ADDRESSES[17], 1) else None
     arguments = ["before-dot", "17"] if moment == "handed over, dot not sent" else []
 
     with running_mail_server(mailbox) as address:
@@ -265,8 +265,8 @@ def test_killed_in_the_middle_of_forty_each_arrives_once_or_is_named(request, tm
         named = unknown_outcomes(connection)
     crossed = moment in {"taken, answer not read", "handed over, dot not sent"}
     assert len(named) == len(summary.unknown) == int(crossed)
-    expected = dict.fromkeys(FORTY, 1)
+    expected = dict.fromkeys(PAM_ADDRESSES, 1)
     if moment == "handed over, dot not sent":
-        del expected[FORTY[16]]
+        del expected[PAM_ADDRESSES[16]]
     assert mailbox.received == expected
     warehouse.close()

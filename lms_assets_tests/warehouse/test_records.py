@@ -81,7 +81,7 @@ def bad(entity_id: str, reason: str = "no such date") -> Rejected:
     return Rejected("bad", "contact", entity_id, reason)
 
 
-def test_a_bad_record_is_kept_once_refreshed_and_resolved_when_it_comes_right(warehouse, now):
+def test_a_bad_record_is_kept_once_refreshed_and_resolved_when_it_is_corrected(warehouse, now):
     def replace_failures(*rejected, **options):
         with warehouse.transaction() as connection:
             return failures.replace_failures(connection, "impartner_contacts", "contact", rejected, now=now, **options)

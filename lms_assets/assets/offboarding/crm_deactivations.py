@@ -138,7 +138,7 @@ class CrmDeactivationSync:
         # An answer that proves damaged makes the ones before it doubtful too.
         leaving = {row_id for crm_id in left for row_id in active.get(crm_id, ())} if listing_result.complete else set()
         if leaving:
-            # Recreated under another id, or there twice: the row is still somebody's, and the full sync hands it over.
+            # Recreated under another id, or there twice: the row is still somebody's, and the full sync reassigns it.
             leaving -= kept(
                 [*self._unknown(listing_result, source, entity), *_read_now(source, doubles)], stored, leaving
             )

@@ -28,7 +28,7 @@ from lms_assets.domain.operations.incident_detection import (
     RefusedRecords,
     Stopped,
 )
-from lms_assets.domain.operations.report_incidents import HeldReports, UnknownMails, held_back
+from lms_assets.domain.operations.report_incidents import BlockedReports, UnknownMails, blocked
 from lms_assets.domain.operations.schedule import find_overdue
 from lms_assets.domain.safety.deactivation_limit import tells_of_mass_deactivation
 from lms_assets.lineage import CADENCES, SPECS, SYNC_TYPES
@@ -76,7 +76,7 @@ def look(instance: dg.DagsterInstance, warehouse: Warehouse, now: datetime) -> L
         failed_checks=_failed_checks(instance, [line for line in CHECKS if not line.blocking and not line.warning]),
         stopped=_stopped(latest),
         refused=refused,
-        held_reports=held,
+        blocked_reports=held,
         unknown_mails=unknown,
         overdue=find_overdue(done, CADENCES, now),
         silent=silent_instigators(instance, now),
@@ -174,12 +174,12 @@ def _refused(connection: Connection, latest: dict[str, SyncLogEntry]) -> Refused
     return RefusedRecords(len(refused), tuple(refused[:SAMPLE]), pushed.started_at)
 
 
-def _held_reports(connection: Connection) -> HeldReports | None:
+def _held_reports(connection: Connection) -> BlockedReports | None:
     failures = {}
     for report in ASSETS_OF_JOBS[REPORTS_JOB]:
         failed = sync_log.failures_since_completed(connection, SYNC_TYPES[report])
         failures[report] = [(each.completed_at or each.started_at, each.error_message or "") for each in failed]
-    return held_back(REPORTS_JOB, failures)
+    return blocked(REPORTS_JOB, failures)
 
 
 def _unknown_mails(connection: Connection) -> UnknownMails | None:

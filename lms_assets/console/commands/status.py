@@ -125,18 +125,18 @@ def reconcile_if_possible(warehouse: Warehouse) -> None:
 
 
 def others_in_incident(failing: Sequence[FailingTask], row: ChainRow) -> list[FailingTask]:
-    """The tasks that another run than the last chain left failed or held back."""
+    """The tasks that another run than the last chain left failed or blocked."""
     told = {record.error for record in state_of(row).steps.values()}
     return [task for task in failing if task.error not in told and task.task_type != CHAIN_TASK]
 
 
 def print_tasks(console: Console, others: Sequence[FailingTask]) -> None:
-    """Print the tasks that another run than the last chain left failed or held back, and why."""
+    """Print the tasks that another run than the last chain left failed or blocked, and why."""
     if not others:
         return
     console.print("\nOther runs:", highlight=False)
     for task in others:
-        mark = MARKS["failed" if task.status == "failed" else "held_back"]
+        mark = MARKS["failed" if task.status == "failed" else "blocked"]
         what = "failed" if task.status == "failed" else "did not run"
         console.print(f"  {mark} {task.task_type} {what}: {quoted(task.error or '')}", highlight=False, soft_wrap=True)
 
@@ -203,12 +203,12 @@ def _records(row: ChainRow) -> list[StepRecord]:
     """Every step of the chain in its order, also those that have not begun."""
     steps = state_of(row).steps
     names = [*DAILY_FULL, *(name for name in steps if name not in DAILY_FULL)]
-    return [steps.get(name, StepRecord(name, "held_back")) for name in names]
+    return [steps.get(name, StepRecord(name, "blocked")) for name in names]
 
 
 def _said(record: StepRecord, row: ChainRow) -> str:
     """A step's status; in a running chain a step that has not begun waits."""
-    return "waiting" if row.status == "running" and record.status == "held_back" else record.status
+    return "waiting" if row.status == "running" and record.status == "blocked" else record.status
 
 
 def _add_step(table: RichTable, record: StepRecord, said: str) -> None:
@@ -225,7 +225,7 @@ def _add_step(table: RichTable, record: StepRecord, said: str) -> None:
 
 
 def _print_notes(console: Console, records: list[StepRecord]) -> None:
-    """What was held back and why, and the checks to look at."""
+    """What was blocked and why, and the checks to look at."""
     for record in records:
         if record.error:
             console.print(

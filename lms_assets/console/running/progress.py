@@ -22,7 +22,7 @@ MARKS = {
     "completed": "[green]✓[/]",
     "failed": "[red]✗[/]",
     "degraded": "[yellow]![/]",
-    "held_back": "[yellow]–[/]",
+    "blocked": "[yellow]–[/]",
 }
 
 

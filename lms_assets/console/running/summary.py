@@ -156,6 +156,6 @@ def _print_failed_checks(console: Console, instance: dg.DagsterInstance, run_id:
 
 def _print_errors(console: Console, state: ChainState) -> None:
     for record in state.steps.values():
-        if record.status in {"failed", "degraded", "held_back"} and record.error:
+        if record.status in {"failed", "degraded", "blocked"} and record.error:
             lines = quoted(record.error.strip()).splitlines() or [""]
             console.print(f"  {MARKS[record.status]} {record.step}: {lines[0]}", highlight=False, soft_wrap=True)

@@ -41,7 +41,7 @@ def over(details: Mapping[str, Any], closed_at: datetime, ui_url: str) -> Messag
     """The message that an incident is over."""
     what = as_text(details.get("what", "What needed a person."))
     lines = [
-        f"Well again: {what}",
+        f"Resolved: {what}",
         f"It began: {_moment(details.get('since'))}",
         f"It ended: {closed_at:%Y-%m-%d %H:%M} UTC",
         f"Look here: {ui_url}",

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
-StepStatus = Literal["running", "retrying", "completed", "failed", "held_back", "degraded"]
+StepStatus = Literal["running", "retrying", "completed", "failed", "blocked", "degraded"]
 ChainStatus = Literal["running", "completed", "failed", "partial"]
 EventKind = Literal["started", "succeeded", "failed", "retrying", "materialized", "check"]
 CHECKS_SUFFIX = "_checks"
@@ -201,23 +201,23 @@ def close(
     *,
     upstream: Callable[[str], Collection[str]] | None = None,
 ) -> ChainState:
-    """The state once the run is over: what still ran has failed, what never began was held back.
+    """The state once the run is over: what still ran has failed, what never began was blocked.
 
     Args:
         state: what the events said.
         planned: every step of the chain, in order.
         degrading_checks: checks whose failure makes a step that ended well `degraded`.
         reason: why the run ended, for steps that never said so (killed, cancelled); None when it ended by itself.
-        upstream: what a step waits for, directly or not; a step is held back by those of them that failed.
+        upstream: what a step waits for, directly or not; a step is blocked by those of them that failed.
     """
     steps: dict[str, StepRecord] = {}
     for name in planned:
         record = state.steps.get(name)
-        if record is None or record.status == "held_back":
-            # One held back by an earlier run of this chain may wait for something else by now.
+        if record is None or record.status == "blocked":
+            # One blocked by an earlier run of this chain may wait for something else by now.
             known = {**state.steps, **steps}
-            why = held_back_by(known.values(), upstream(name) if upstream else known, reason)
-            steps[name] = StepRecord(name, "held_back", error=why)
+            why = blocked_by(known.values(), upstream(name) if upstream else known, reason)
+            steps[name] = StepRecord(name, "blocked", error=why)
         elif record.status in {"running", "retrying"}:
             steps[name] = replace(record, status="failed", error=record.error or reason or "ended without a result")
         elif record.status == "completed" and (why := _degraded_by(record, degrading_checks)):
@@ -231,12 +231,12 @@ def _degraded_by(record: StepRecord, degrading_checks: frozenset[str]) -> str:
     return "; ".join(each.text for each in record.causes if each.name in degrading_checks)
 
 
-def held_back_by(records: Iterable[StepRecord], waits_for: Collection[str], reason: str | None) -> str:
+def blocked_by(records: Iterable[StepRecord], waits_for: Collection[str], reason: str | None) -> str:
     """Why a step never began: the failed steps among those it waits for, with the check that failed where one did."""
     culprits = [record for record in _failed(records) if record.step in waits_for]
     if not culprits:
         return reason or "was not reached"
-    return "held back by " + ", ".join(_culprit(record) for record in culprits)
+    return "blocked by " + ", ".join(_culprit(record) for record in culprits)
 
 
 def _failed(records: Iterable[StepRecord]) -> list[StepRecord]:
@@ -250,7 +250,7 @@ def _culprit(record: StepRecord) -> str:
 
 def final_status(state: ChainState, not_required: frozenset[str]) -> ChainStatus:
     """How a closed chain ended: `failed` when a required step did not come through, `partial` when another did not."""
-    bad = [record.step for record in state.steps.values() if record.status in {"failed", "held_back", "degraded"}]
+    bad = [record.step for record in state.steps.values() if record.status in {"failed", "blocked", "degraded"}]
     if not bad:
         return "completed"
     return "partial" if set(bad) <= not_required else "failed"

@@ -103,7 +103,7 @@ def follow(
 def incident_of(risen: Risen) -> FoundIncident:
     """How a person is told; told again when the number rises further."""
     warned = risen.warned
-    effect = f"Nothing is held back. The number has risen from {risen.known:,} to {warned.number:,}."
+    effect = f"Nothing is blocked. The number has risen from {risen.known:,} to {warned.number:,}."
     if warned.costs_counts:
         effect = "Counts are too low because of this, or are not sent; the CRM keeps what it has for those not sent."
     return FoundIncident(
@@ -137,5 +137,5 @@ def digest_of(warnings: Sequence[Warned], risen: Iterable[Risen], ui_url: str) -
         return None
     lines = [as_text(f"{each.asset}, {each.check}: {each.description}. {each.remedy}") for each in red]
     checks = "1 check warns" if len(red) == 1 else f"{len(red)} checks warn"
-    intro = "Nothing is held back, and none of these is new. LMS_DAILY_DIGEST=0 switches this message off."
+    intro = "Nothing is blocked, and none of these is new. LMS_DAILY_DIGEST=0 switches this message off."
     return Message(f"lms-assets: daily digest, {checks}", "\n\n".join([intro, *lines, f"Look here: {ui_url}"]), True)

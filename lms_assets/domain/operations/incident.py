@@ -14,7 +14,7 @@ Kind = Literal[
     "mass_deactivation",
     "push",
     "job",
-    "reports_held_back",
+    "reports_blocked",
     "mail",
     "overdue",
     "row",

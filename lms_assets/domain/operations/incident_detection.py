@@ -15,10 +15,10 @@ from lms_assets.domain.operations.chain_state import StepRecord
 from lms_assets.domain.operations.check_warnings import Risen, incident_of
 from lms_assets.domain.operations.incident import STAYS, FoundIncident, left_in_place
 from lms_assets.domain.operations.report_incidents import (
-    HeldReports,
+    BlockedReports,
     UnknownMails,
+    blocked_reports,
     effect_of_check,
-    held_reports,
     unknown_mails,
 )
 from lms_assets.domain.operations.schedule import Overdue
@@ -26,6 +26,7 @@ from lms_assets.domain.safety.overrides import command_in
 
 PUSH_STEP = "pushed_partner_cert_counts"
 CHAIN = "daily_full"
+NO_RESULT = "ended without a result (killed, or the machine stopped)"
 CHECK_PAGE = "The check on the asset's page shows every example."
 
 
@@ -42,7 +43,7 @@ class FailedRun:
 
     @property
     def culprits(self) -> tuple[str, ...]:
-        """Steps that failed by themselves; those held back only suffered."""
+        """Steps that failed by themselves; those blocked only suffered."""
         return tuple(step.step for step in self.steps if step.status in {"failed", "degraded"})
 
     @property
@@ -58,9 +59,9 @@ class FailedRun:
         return any(step.step == PUSH_STEP and step.attempts for step in self.steps)
 
     @property
-    def held_back(self) -> tuple[str, ...]:
+    def blocked(self) -> tuple[str, ...]:
         """Steps that never began."""
-        return tuple(step.step for step in self.steps if step.status == "held_back")
+        return tuple(step.step for step in self.steps if step.status == "blocked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ class Facts:
     """The state of things, as the warehouse and Dagster's storage hold it.
 
     Attributes:
-        failed_materializations: runs in which somebody materialised assets by hand, and which nothing made good since.
+        failed_materializations: runs in which somebody materialised assets by hand, and which no later run repeated.
         failed_checks: checks that failed and hold nothing back, mere warnings aside.
         risen: warnings that cost counts, or whose number has risen.
         completed: when each asset last came through (UTC).
@@ -123,7 +124,7 @@ class Facts:
     risen: Sequence[Risen] = ()
     stopped: Sequence[Stopped] = ()
     refused: RefusedRecords | None = None
-    held_reports: HeldReports | None = None
+    blocked_reports: BlockedReports | None = None
     unknown_mails: UnknownMails | None = None
     overdue: Sequence[Overdue] = ()
     silent: Sequence[Silent] = ()
@@ -137,8 +138,8 @@ def find_incidents(facts: Facts) -> tuple[FoundIncident, ...]:
     particular += [_stopped(each) for each in facts.stopped]
     if facts.refused is not None and facts.refused.count:
         particular.append(_refused(facts.refused))
-    if facts.held_reports is not None:
-        particular.append(held_reports(facts.held_reports, _run_of(facts.held_reports.job, facts)))
+    if facts.blocked_reports is not None:
+        particular.append(blocked_reports(facts.blocked_reports, _run_of(facts.blocked_reports.job, facts)))
     told = {asset for incident in particular for asset in incident.assets}
     failed = [run for run in facts.failed_runs if not _made_good(run, facts.completed)]
     runs = [_run(run) for run in failed if set(run.culprits) - told or not run.culprits]
@@ -150,7 +151,7 @@ def find_incidents(facts: Facts) -> tuple[FoundIncident, ...]:
     mails = [unknown_mails(facts.unknown_mails)] if facts.unknown_mails is not None else []
     warnings = [incident_of(each) for each in facts.risen]
     found = (*particular, *runs, *warnings, *late, *mails, *(_silent(each) for each in facts.silent))
-    # Where one report was held back and the other failed, the run's error tells of both.
+    # Where one report was blocked and the other failed, the run's error tells of both.
     return tuple({incident.key: incident for incident in found}.values())
 
 
@@ -160,7 +161,7 @@ def _run_of(job: str, facts: Facts) -> str | None:
 
 def _made_good(run: FailedRun, completed: Mapping[str, datetime]) -> bool:
     """Whether everything that a run left undone has come through since, in other runs."""
-    undone = (*run.culprits, *run.held_back)
+    undone = (*run.culprits, *run.blocked)
     return bool(undone) and all(step in completed and completed[step] > run.ended_at for step in undone)
 
 
@@ -170,8 +171,8 @@ def _explained(late: Overdue, failing: set[str], waits_for: Mapping[str, Collect
 
 
 def _failed_check(check: FailedBlockingCheck, facts: Facts) -> FoundIncident:
-    held = sorted({step for run in facts.failed_runs for step in run.held_back})
-    effect = f"Everything that builds on {check.asset} is held back" + (f": {', '.join(held)}. " if held else ". ")
+    held = sorted({step for run in facts.failed_runs for step in run.blocked})
+    effect = f"Everything that builds on {check.asset} is blocked" + (f": {', '.join(held)}. " if held else ". ")
     return FoundIncident(
         key=f"check/{check.asset}/{check.check}",
         kind="check",
@@ -221,7 +222,7 @@ def _stopped(stopped: Stopped) -> FoundIncident:
         kind="mass_deactivation",
         what=f"The sync of {stopped.asset} stopped before a mass deactivation. {stopped.message}",
         since=stopped.at,
-        effect=f"{stopped.asset} is not brought up to date, and what builds on it is held back. {STAYS}",
+        effect=f"{stopped.asset} is not brought up to date, and what builds on it is blocked. {STAYS}",
         remedy="Look at the source. Only if they are really gone: "
         + (command_in(stopped.message) or "run again with the override that the message names"),
         assets=(stopped.asset,),
@@ -236,7 +237,7 @@ def _refused(refused: RefusedRecords) -> FoundIncident:
         what=f"The CRM did not take the counts of {refused.count} accounts (Impartner ids: {sample}).",
         since=refused.at,
         effect="These accounts show old counts in the CRM; all others are right. They are tried again at every push.",
-        remedy="The reasons are in sync_failures, sync_type sync_to_impartner. Mend the accounts in the CRM.",
+        remedy="The reasons are in sync_failures, sync_type sync_to_impartner. Fix the accounts in the CRM.",
         assets=(PUSH_STEP,),
     )
 
@@ -245,10 +246,10 @@ def _run(run: FailedRun) -> FoundIncident:
     is_chain = run.job == CHAIN
     why = run.error or "; ".join(f"{step.step}: {step.error}" for step in run.steps if step.status == "failed")
     stays = left_in_place(run.written, push_began=run.push_began)
-    effect = f"Held back: {', '.join(run.held_back)}. {stays}" if run.held_back else stays
+    effect = f"Blocked: {', '.join(run.blocked)}. {stays}" if run.blocked else stays
     if run.status == "partial":
         effect = f"The chain went on with the last good state of {', '.join(run.culprits)}; the rest is up to date."
-    remedy = "lms-assets status says more. Mend the cause, then " + (
+    remedy = "lms-assets status says more. Fix the cause, then " + (
         "lms-assets run daily_full --resume, or in the UI Re-execute, From asset failure."
         if is_chain
         else f"lms-assets run {run.job}."
@@ -256,7 +257,7 @@ def _run(run: FailedRun) -> FoundIncident:
     return FoundIncident(
         key=f"chain/{run.job}" if is_chain else f"job/{run.job}",
         kind="chain" if is_chain else "job",
-        what=f"{run.job} {'ended partial' if run.status == 'partial' else 'failed'}: {why or 'without a word'}",
+        what=f"{run.job} {'ended partial' if run.status == 'partial' else 'failed'}: {why or NO_RESULT}",
         since=run.ended_at,
         effect=effect,
         remedy=remedy,

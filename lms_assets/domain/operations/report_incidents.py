@@ -1,4 +1,4 @@
-"""Incidents of the reports: held back because the data is not fit to be sent, and mails that may have arrived or not.
+"""Incidents of the reports: blocked because the data is not fit to be sent, and mails that may have arrived or not.
 
 Pure: facts in, incidents out.
 """
@@ -10,19 +10,19 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from lms_assets.domain.operations.incident import FoundIncident
-from lms_assets.domain.operations.report_release import why_held_back
+from lms_assets.domain.operations.report_release import why_blocked
 
 REPORTS = frozenset({"pam_weekly_report", "executive_weekly_report"})
 
 
 @dataclass(frozen=True, slots=True)
-class HeldReports:
-    """Reports that the blocking check holds back.
+class BlockedReports:
+    """Reports that the blocking check blocks.
 
     Attributes:
         reports: assets of the reports that have not gone out.
         message: what the blocking check said the last time (`report_release.ReleaseDecision.text`).
-        since: when the first of them was held back (UTC).
+        since: when the first of them was blocked (UTC).
     """
 
     job: str
@@ -46,40 +46,40 @@ class UnknownMails:
     latest: datetime
 
 
-def held_back(job: str, failures: Mapping[str, Sequence[tuple[datetime, str]]]) -> HeldReports | None:
-    """The reports of a job that the blocking check holds back; None when it holds none.
+def blocked(job: str, failures: Mapping[str, Sequence[tuple[datetime, str]]]) -> BlockedReports | None:
+    """The reports of a job that the blocking check blocks; None when it holds none.
 
     Args:
         failures: for each report how its attempts since it last went out ended, as (instant, error), oldest first.
-            One whose last attempt failed for another reason is not held back: its failure is told as a failure.
+            One whose last attempt failed for another reason is not blocked: its failure is told as a failure.
     """
     held = {
-        report: [(at, error) for at, error in attempts if why_held_back(error)]
+        report: [(at, error) for at, error in attempts if why_blocked(error)]
         for report, attempts in failures.items()
-        if attempts and why_held_back(attempts[-1][1])
+        if attempts and why_blocked(attempts[-1][1])
     }
     if not held:
         return None
     since = min(attempts[0][0] for attempts in held.values())
     _, message = max((attempts[-1] for attempts in held.values()), key=lambda attempt: attempt[0])
-    return HeldReports(job, tuple(held), message, since)
+    return BlockedReports(job, tuple(held), message, since)
 
 
-def held_reports(held: HeldReports, run_id: str | None) -> FoundIncident:
-    """The incident of reports that are held back.
+def blocked_reports(held: BlockedReports, run_id: str | None) -> FoundIncident:
+    """The incident of reports that are blocked.
 
     It has the key of its job's failure and another grade, so that one which is then tried and fails is told again,
     and neither is called well before the reports went out.
     """
-    why, remedy = why_held_back(held.message) or (held.message, "")
+    why, remedy = why_blocked(held.message) or (held.message, "")
     return FoundIncident(
         key=f"job/{held.job}",
-        kind="reports_held_back",
-        what=f"Reports are held back ({', '.join(held.reports)}): {why}",
+        kind="reports_blocked",
+        what=f"Reports are blocked ({', '.join(held.reports)}): {why}",
         since=held.since,
         effect="Nobody was sent these reports. They go out when the job runs again on good data, or is released.",
         remedy=remedy,
-        grade="held back",
+        grade="blocked",
         assets=held.reports,
         run_id=run_id,
     )
@@ -89,7 +89,7 @@ def effect_of_check(asset: str) -> str:
     """What it means that a check failed which holds nothing back; of a report, that somebody does not get it."""
     if asset in REPORTS:
         return "These people get no report, and nobody tells them; everybody else got theirs."
-    return f"Nothing is held back; whatever builds on {asset} uses its last good state."
+    return f"Nothing is blocked; whatever builds on {asset} uses its last good state."
 
 
 def unknown_mails(mails: UnknownMails) -> FoundIncident:

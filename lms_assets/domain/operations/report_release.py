@@ -9,7 +9,7 @@ from typing import Literal
 from lms_assets.domain.safety.overrides import STALE_REPORTS, Overrides
 
 MAX_AGE = timedelta(hours=36)
-HELD_BACK = "Reports held back: "
+BLOCKED = "Reports blocked: "
 WHAT_TO_DO = " What to do: "
 SEND = "lms-assets run weekly_reports"
 
@@ -65,16 +65,16 @@ def may_send(
     return _held(reason, problem, f"{first}, {SEND}. To let them out on this data: {command}.", banner)
 
 
-def why_held_back(message: str) -> tuple[str, str] | None:
-    """What a stored message of `may_send` says: (why the reports are held back, what to do); None for any other."""
-    if not message.startswith(HELD_BACK):
+def why_blocked(message: str) -> tuple[str, str] | None:
+    """What a stored message of `may_send` says: (why the reports are blocked, what to do); None for any other."""
+    if not message.startswith(BLOCKED):
         return None
-    why, _, remedy = message.removeprefix(HELD_BACK).partition(WHAT_TO_DO)
+    why, _, remedy = message.removeprefix(BLOCKED).partition(WHAT_TO_DO)
     return why, remedy
 
 
 def _held(reason: Reason, problem: str, remedy: str, banner: str | None = None) -> ReleaseDecision:
-    return ReleaseDecision(False, reason, f"{HELD_BACK}{problem}{WHAT_TO_DO}{remedy}", banner)
+    return ReleaseDecision(False, reason, f"{BLOCKED}{problem}{WHAT_TO_DO}{remedy}", banner)
 
 
 def _problem(

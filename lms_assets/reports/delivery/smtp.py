@@ -36,7 +36,7 @@ class SendResult:
 
     Attributes:
         outcome: `sent`; `refused` for good by the server; `unknown`: it may have been taken; `not sent`: certainly
-            not, and trying later may help; `elsewhere`: another process hands it over.
+            not, and trying later may help; `elsewhere`: another process delivers it.
         reason: what the server said, without addresses the caller did not give; empty when sent.
     """
 
@@ -248,7 +248,7 @@ class _Transaction:
         self._server, self._hand_over, self._take_back = server, hand_over, take_back
 
     def run(self, content: bytes, sender: str, recipient: str) -> SendResult:
-        """Until the dot leaves, everything may be tried again; afterwards only what the server refused in words.
+        """Until the message is complete, everything may be tried again; afterwards only what the server refused.
 
         Raises:
             _TryAgain: nothing was taken.

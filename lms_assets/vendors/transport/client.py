@@ -45,7 +45,7 @@ class HttpLimits:
     read_seconds: float = 30.0
     """The longest silence within an answer."""
     answer_seconds: float = 120.0
-    """The longest time from sending to the last byte, however steadily it drips."""
+    """The total time limit for one answer: from sending to the last byte."""
     answer_bytes: int = 50_000_000
     answer_values: int = 500_000
     """Numbers, texts, lists and objects in one answer: a page of 100 rows has a few thousand."""

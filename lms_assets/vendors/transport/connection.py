@@ -30,7 +30,7 @@ class Exchange:
     _timer: threading.Timer | None = field(default=None, repr=False)
 
     def start_clock(self, connected: socket.socket | None) -> None:
-        """From now on the whole answer has `seconds` to arrive, however slowly it drips."""
+        """From now on the whole answer has `seconds` to arrive."""
         if connected is None:
             return
         self._timer = threading.Timer(self.seconds, self._cut, [connected])

@@ -88,7 +88,7 @@ class RateLimiter:
         Call it immediately before sending, then `sent` immediately after. Raises NoFreeSlot.
         """
         give_up_at = self._now() + int(longest_wait * SECOND)
-        # One thread waits for the next slot and the others for their turn: no herd wakes up for one slot.
+        # One thread waits for the next slot and the others for their turn: avoids a thundering herd.
         if not self._turn.acquire(timeout=max(0.0, longest_wait)):
             raise NoFreeSlot
         try:

@@ -56,7 +56,7 @@ def replace_failures(
 
     Args:
         bad: everything that failed this time: what a rule could not read, and the rejected rows of a sync.
-        complete: all records of this kind were read, so that whatever did not fail has come right or is gone.
+        complete: all records of this kind were read, so that whatever did not fail is corrected or gone.
         right: otherwise, ids of the records that came through this time.
     """
     failing = {failure.entity_id: failure for failure in (_failure(entity_type, each) for each in bad)}

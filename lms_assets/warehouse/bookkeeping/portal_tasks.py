@@ -48,7 +48,7 @@ class OpenRun:
 
 @dataclass(frozen=True, slots=True)
 class FailingTask:
-    """A task whose last run failed, or that was held back since. `last_run_at` is when it last began."""
+    """A task whose last run failed, or that was blocked since. `last_run_at` is when it last began."""
 
     task_type: str
     status: str
@@ -129,7 +129,7 @@ def end_run(connection: Connection, task_type: str, run_id: str, end: TaskEnd) -
 
 
 def skip_run(connection: Connection, task_type: str, run_id: str, *, job: str, at: datetime, reason: str) -> None:
-    """Note that a task was held back in a run; does nothing when this run has a row of the task."""
+    """Note that a task was blocked in a run; does nothing when this run has a row of the task."""
     h = task_run_history.c
     query = select(h.result_summary).where(h.task_type == task_type).order_by(h.id.desc()).limit(20)
     if any(_run_id(row.result_summary) == run_id for row in readable_rows(connection, query, h.id)[0]):
