@@ -193,7 +193,7 @@ class Step:
                 api_calls=self.api_calls,
                 skipped=skipped,
                 failed=sum(each.entity_type != DUPLICATE_EMAIL for each in failures),
-                details=details,
+                details=self._with_calls(details),
             )
             return counts
 
@@ -201,6 +201,13 @@ class Step:
         counts = self.warehouse.in_transaction(once)
         self.metadata |= counts.figures()
         return counts
+
+    def _with_calls(self, details: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        """Also what the vendors' limits cost; the number of calls has a column of its own."""
+        calls: dict[str, Any] = {
+            name: self.metadata[name] for name in ("api_retries", "api_throttled") if name in self.metadata
+        }
+        return {**(details or {}), **calls} or None
 
     def on_commit(self, work: Callable[[Connection], None]) -> None:
         """Have `work` done in the transaction of `write`, after its rows."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -26,3 +27,20 @@ def health(
     from lms_assets.console.installation.health import health_command
 
     finish(lambda: health_command(Console(), Output(as_json, out), daemon_needed=not without_daemon))
+
+
+@installation_app.command()
+def metrics(
+    *,
+    out: Annotated[
+        Path | None, typer.Option(help="Write a file for node_exporter's textfile collector: .prom.")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Serve them over HTTP; 0 takes a free port.")
+    ] = None,
+    host: Annotated[str, typer.Option(help="The address to serve on; there is no login.")] = "127.0.0.1",
+) -> None:
+    """For Prometheus: on the terminal, in a file, or over HTTP. Only reads."""
+    from lms_assets.console.installation.metrics import metrics_command
+
+    finish(lambda: metrics_command(Console(), out=out, port=port, host=host))

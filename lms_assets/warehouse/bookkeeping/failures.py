@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, insert, select, update
+from sqlalchemy import Connection, Select, func, insert, select, update
 
 from lms_assets.domain.records.rejections import Rejected
 from lms_assets.warehouse.bookkeeping.redaction import scrub
@@ -15,7 +15,14 @@ from lms_assets.warehouse.schema.tables import sync_failures
 from lms_assets.warehouse.upsert.compare import chunks
 from lms_assets.warehouse.upsert.counts import RejectedRow
 
-__all__ = ["FailureCounts", "RecordFailure", "open_failures", "open_failures_before", "replace_failures"]
+__all__ = [
+    "FailureCounts",
+    "RecordFailure",
+    "open_failure_counts",
+    "open_failures",
+    "open_failures_before",
+    "replace_failures",
+]
 
 _RESOLVED = "came right, or is gone at the source"
 
@@ -94,6 +101,13 @@ def open_failures(
         RecordFailure(r.entity_type, r.entity_id or "", r.failure_reason or "", r.error_details, r.http_status)
         for r in rows
     )
+
+
+def open_failure_counts(connection: Connection) -> dict[str, int]:
+    """How many records of each sync cannot be used at the moment, by sync type; a sync without one is not there."""
+    c = sync_failures.c
+    query = select(c.sync_type, func.count()).where(c.resolved_at.is_(None)).group_by(c.sync_type)
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def open_failures_before(connection: Connection, sync_type: str, before: datetime) -> frozenset[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, case, func, insert, select, update
 
 from lms_assets.warehouse.bookkeeping.odd_rows import readable_rows
 from lms_assets.warehouse.bookkeeping.redaction import scrub
@@ -25,6 +25,7 @@ __all__ = [
     "complete",
     "completed_recently",
     "fail",
+    "failures_in_a_row",
     "failures_since_completed",
     "last_completed",
     "latest",
@@ -138,6 +139,20 @@ def failures_since_completed(connection: Connection, sync_type: str) -> tuple[Sy
     failed = c.sync_type == sync_type, c.status == "failed", c.id > completed.scalar_subquery()
     query = select(sync_logs).where(*failed).order_by(c.id)
     return tuple(_entry(row) for row in readable_rows(connection, query, c.id)[0])
+
+
+def failures_in_a_row(connection: Connection) -> dict[str, int]:
+    """How many syncs of each type failed after the last one that completed, by type; 0 is there too."""
+    c = sync_logs.c
+    newest = select(c.sync_type, func.max(c.id).label("id")).where(c.status == "completed").group_by(c.sync_type)
+    good = newest.subquery()
+    failed = (c.status == "failed") & (c.id > func.coalesce(good.c.id, 0))
+    query = (
+        select(c.sync_type, func.count(case((failed, c.id))))
+        .select_from(sync_logs.outerjoin(good, c.sync_type == good.c.sync_type))
+        .group_by(c.sync_type)
+    )
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def _newest(connection: Connection, *, only_completed: bool) -> dict[str, SyncLogEntry]:
