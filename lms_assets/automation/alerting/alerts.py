@@ -234,7 +234,7 @@ def notify(url: str, message: Outgoing) -> bool:
 
 
 def look_after_quietly(instance: dg.DagsterInstance, warehouse: Warehouse, settings: Settings, now: datetime) -> None:
-    """One look after a run from a terminal, for machines without a daemon; incident with it is logged, never raised."""
+    """One look after a run from a terminal, for machines without a daemon; an error in it is logged, never raised."""
     log = logging.getLogger(__name__)
     try:
         IncidentMonitor(instance, warehouse, settings, log).collect_and_report(now)

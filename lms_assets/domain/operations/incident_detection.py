@@ -166,7 +166,7 @@ def _made_good(run: FailedRun, completed: Mapping[str, datetime]) -> bool:
 
 
 def _explained(late: Overdue, failing: set[str], waits_for: Mapping[str, Collection[str]]) -> bool:
-    """Whether every late asset is in incident already, or waits for one that is."""
+    """Whether every late asset has an incident already, or waits for one that is."""
     return all(asset in failing or failing & set(waits_for.get(asset, ())) for asset in late.assets)
 
 

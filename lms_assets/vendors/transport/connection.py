@@ -89,7 +89,7 @@ class PacedSender:
 
 
 class PacedAdapter(HTTPAdapter):
-    """requests' adapter over connections that pass the blocking check. It never retries and never follows."""
+    """requests' adapter over connections that wait for the rate limit. It never retries and never follows."""
 
     def __init__(self, sender: PacedSender, connections: int) -> None:
         self._pools = _paced_pools(sender)
