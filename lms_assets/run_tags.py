@@ -27,5 +27,8 @@ RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_p
 PARTITION_TAG = "dagster/partition"
 """Dagster's: the weekly partition of a run over one."""
 
+PUSH_PARTNER_TAG = "lms/push_partner"
+"""The row id of the one partner that is sent again, whatever was confirmed of it."""
+
 PEOPLE_TAG = "lms/people"
 """`queued`: read the transcripts of the people in the queue only (those whose completion a webhook told of)."""

@@ -98,6 +98,11 @@ class Step:
         return chain_started_at(self.context)
 
     @property
+    def run_id(self) -> str:
+        """The id of this run."""
+        return self.context.run.run_id
+
+    @property
     def chain_key(self) -> str:
         """The id of the chain's first run; a resumed chain has the same."""
         return self.context.run.root_run_id or self.context.run.run_id

@@ -12,7 +12,7 @@ from hashlib import blake2b
 import dagster as dg
 
 from lms_assets.assets.tier_3_enrollments.people_to_read import current_partner_users
-from lms_assets.assets.tier_4_aggregation_and_push.push import plan_of
+from lms_assets.assets.tier_4_aggregation_and_push.push_planning import plan_of
 from lms_assets.automation.chain_log import reconcile_chains
 from lms_assets.automation.check_history import blocking_checks_not_passed
 from lms_assets.automation.jobs import ASSETS_OF_JOBS, CONCURRENCY_GROUPS

@@ -58,6 +58,7 @@ class Rules:
     crm_group_name_field: str = "LMS_Group_Name__cf"
     crm_dashboard_field: str = "LMS_Training_Dashboard__cf"
     dashboard_path: str = "partners/{partner_id}/training"
+    crm_drift: str = "resend"
 
     def __post_init__(self) -> None:
         """Take a copy of the mapping and check every value. Raises `ValueError` naming the first wrong key."""
@@ -188,4 +189,5 @@ _BOUNDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "unread_warning_hours": (lambda value: 1 <= value <= 100_000, "a number of hours from 1"),
     "offboarding_removals_per_day": _COUNT,
     "crm_count_fields": _SOME,
+    "crm_drift": (lambda value: value in ("resend", "report"), "resend or report"),
 }

@@ -20,6 +20,7 @@ class Crm:
 
     accounts: dict[int, dict[str, Any]] = field(default_factory=dict)
     refusing: dict[int, str | None] = field(default_factory=dict)
+    codes: dict[int, str] = field(default_factory=dict)
     deaf: set[int] = field(default_factory=set)
     down: VendorError | None = None
     blind: VendorError | None = None
@@ -35,7 +36,7 @@ class Crm:
         for row in rows:
             number = row["Id"]
             if number in self.refusing:
-                results.append(PatchResult(number, False, self.refusing[number]))
+                results.append(PatchResult(number, False, self.refusing[number], self.codes.get(number)))
                 continue
             if number not in self.deaf:
                 values = {name: value for name, value in row.items() if name != "Id"}
@@ -63,6 +64,7 @@ class Run:
     rules: Rules = field(default_factory=Rules)
     told: list[tuple[int, int | None, bool]] = field(default_factory=list)
     over_after: int = 10**6
+    run_id: str = "a run"
 
     def clock(self) -> datetime:
         return self.now

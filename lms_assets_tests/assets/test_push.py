@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import insert, update
 
 from lms_assets.assets.sync_run import Step
-from lms_assets.assets.tier_4_aggregation_and_push.push import Push, plan_of
+from lms_assets.assets.tier_4_aggregation_and_push.push import Push
+from lms_assets.assets.tier_4_aggregation_and_push.push_planning import plan_of
 from lms_assets.domain.counting.push_plan import ImplausiblePush
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.overrides import Overrides
@@ -84,7 +85,7 @@ def test_every_active_partner_with_an_account_is_told_its_counts_and_its_groups_
     assert (there.accounts[11][NPCU], there.accounts[11][GROUP]) == (5, "Larch North")
     assert (there.accounts[12][NPCU], there.accounts[12].get(GROUP)) == (0, None)
     assert there.accounts[12][LINK] == "https://portal.example/partners/2/training"
-    assert (made.planned.partners, made.planned.without_crm_id, made.sent) == (2, 1, 2)
+    assert (made.planned.partners, made.planned.without_crm_id, made.sent) == (2, (3,), 2)
     assert (made.confirmed, made.failures) == ({11, 12}, [])
 
 

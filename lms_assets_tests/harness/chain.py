@@ -47,14 +47,14 @@ STAMPS = {
     "synced_at", "updated_at", "created_at", "fetched_at", "deleted_at", "added_at", "enrollment_synced_at",
     "members_synced_at", "listed_at", "last_api_check", "last_checked_at", "cert_counts_updated_at", "confirmed_at",
     "last_attempt_at", "counted_at", "as_of", "identity_changed_at", "linked_at", "transcript_read_at", "since",
-    "transcript_stored_at", "transcript_due_since",
+    "transcript_stored_at", "transcript_due_since", "shown_at",
 }  # fmt: skip
 # The work's own diary: differs from run to run by nature.
 DIARIES = {
     "sync_logs", "sync_failures", "task_chain_logs", "task_run_history", "scheduled_tasks", "alert_incidents",
     "email_log", "webhook_events_seen", "sync_state", "alembic_version", "lms_offboarding_plans",
     "lms_offboarding_items", "enrollment_weeks", "partner_cert_history", "sync_deactivations",
-    "sync_overrides", "sync_override_uses",
+    "sync_overrides", "sync_override_uses", "partner_push_log",
 }  # fmt: skip
 
 _clocks: list[Callable[[], datetime]] = []

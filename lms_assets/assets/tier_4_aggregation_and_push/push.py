@@ -1,41 +1,34 @@
 """The push of one run: what differs, sent in batches, read back, remembered. An account that fails is alone in it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+from uuid import uuid4
 
 import dagster as dg
 
 from lms_assets.assets.asset import asset_of
 from lms_assets.assets.clocks import compare_clocks
 from lms_assets.assets.sync_run import Step, sync_step
+from lms_assets.assets.tier_4_aggregation_and_push.push_planning import plan_of
 from lms_assets.assets.upstream_checks import require_upstream_checks
 from lms_assets.domain.counting.push_plan import (
     PushItem,
     compare_read_back,
-    desired_fields,
     in_batches,
-    plan_push,
     refuse_implausible_push,
     same_value,
     total_shown,
 )
-from lms_assets.domain.linking.group_links import GroupLink, naming_groups
-from lms_assets.domain.records.groups import LmsGroup
-from lms_assets.domain.rules import Rules
-from lms_assets.domain.safety.withheld import WithheldReason, named
+from lms_assets.domain.safety.withheld import named
 from lms_assets.resources import Connections
+from lms_assets.run_tags import PUSH_PARTNER_TAG
 from lms_assets.vendors.impartner.client import ImpartnerClient
 from lms_assets.vendors.transport.errors import VendorError
-from lms_assets.warehouse import reading
 from lms_assets.warehouse.bookkeeping.failures import RecordFailure
-from lms_assets.warehouse.engine import Connection, Warehouse
-from lms_assets.warehouse.reading.foundation import stored_partner_counts
+from lms_assets.warehouse.bookkeeping.push_log import CONFIRMED, Answer, Sending, note_answers, note_sending
+from lms_assets.warehouse.engine import Connection
 from lms_assets.warehouse.state.baselines import remember_pushed_total
 from lms_assets.warehouse.state.pushed_values import (
-    Pushed,
-    push_memory,
     remember_attempts,
     remember_confirmed,
     remember_refused,
@@ -45,57 +38,12 @@ from lms_assets.warehouse.upsert.upsert import SyncCounts
 SHOWN = 100
 
 
-@dataclass(frozen=True)
-class Planned:
-    """What a push would send: `partners` are looked at, `without_crm_id` cannot be told of.
-
-    `withheld`: row ids of partners whose counts must not leave, and why.
-    `first`: the CRM has confirmed nothing yet.
-    """
-
-    items: tuple[PushItem, ...]
-    partners: int
-    without_crm_id: int
-    withheld: Mapping[int, tuple[WithheldReason, ...]] = field(default_factory=dict)
-    first: bool = False
-
-
-def plan_of(warehouse: Warehouse, rules: Rules, *, portal_url: str | None) -> Planned:
-    """What differs from what the CRM last confirmed, for every active partner that the CRM knows. Reads only."""
-    with warehouse.read() as connection:
-        counts = stored_partner_counts(connection)
-        partners = [row for row in reading.stored_partners(connection) if row.is_active]
-        groups = reading.groups(connection, active_only=True)
-        withheld = reading.withheld_partners(connection, rules)
-        memory = push_memory(connection)
-    named = naming_groups(
-        [GroupLink(each.id, each.partner_id, each.link_method or "none") for each in groups],  # type: ignore[arg-type]
-        [LmsGroup(each.id, each.name, None, each.user_count) for each in groups],
-    )
-    desired = {}
-    for partner in partners:
-        if partner.impartner_id is None or partner.id in withheld:
-            continue
-        group = named.get(partner.id)
-        desired[partner.impartner_id] = desired_fields(
-            counts[partner.id],
-            partner_id=partner.id,
-            group_name=group.name if group else None,
-            rules=rules,
-            portal_url=portal_url,
-        )
-    trusted = {impartner_id: _trusted(pushed) for impartner_id, pushed in memory.items()}
-    without = sum(partner.impartner_id is None for partner in partners)
-    first = not any(each.fields for each in memory.values())
-    return Planned(plan_push(desired, trusted), len(desired), without, withheld, first)
-
-
 class Push:
     """Plans at once and sends later. Figures are there once `send` is done."""
 
-    def __init__(self, step: Step, *, portal_url: str | None) -> None:
+    def __init__(self, step: Step, *, portal_url: str | None, only: int | None = None) -> None:
         self._step = step
-        self.planned = plan_of(step.warehouse, step.rules, portal_url=portal_url)
+        self.planned = plan_of(step.warehouse, step.rules, portal_url=portal_url, only=only)
         self.sent = 0
         self.confirmed: set[int] = set()
         self.failures: list[RecordFailure] = []
@@ -127,41 +75,87 @@ class Push:
         self._step.progress("partners", done, len(items), last=True)
 
     def _send_batch(self, client: ImpartnerClient, batch: Sequence[PushItem]) -> None:
-        warehouse, now = self._step.warehouse, self._step.clock()
+        """One call. What is sent is in the log before it leaves: a crash in between cannot lose it."""
+        warehouse, now, sending_id = self._step.warehouse, self._step.clock(), uuid4().hex
         ids = [item.impartner_id for item in batch]
-        warehouse.in_transaction(lambda connection: remember_attempts(connection, ids, now=now))
-        refused: dict[int, str] = {}
+        sendings = [each for item in batch for each in self._sendings(item)]
+
+        def note(connection: Connection) -> None:
+            remember_attempts(connection, ids, now=now)
+            note_sending(connection, sendings, sending_id=sending_id, run_id=self._step.run_id, now=now)
+
+        warehouse.in_transaction(note)
+        answers: dict[int, Answer] = {}
+        read: dict[int, Mapping[str, Any]] = {}
         try:
             rows = [{"Id": item.impartner_id, **item.fields} for item in batch]
             results = client.patch_accounts(rows, same=same_value)
-            refused = {each.impartner_id: each.error or "refused" for each in results if not each.ok}
+            answers = {each.impartner_id: _refused(each.error, each.code) for each in results if not each.ok}
             self.sent += len(batch)
-            accepted = {item.impartner_id: item.fields for item in batch if item.impartner_id not in refused}
-            refused |= self._read_back(client, accepted)
+            accepted = {item.impartner_id: item.fields for item in batch if item.impartner_id not in answers}
+            read = self._read_back(client, accepted)
+            answers |= _judged(accepted, read)
         except VendorError as error:
+            answers |= {each: _refused(str(error), error.code) for each in ids if each not in answers}
             if error.stops_everything:
+                warehouse.in_transaction(lambda c: note_answers(c, sending_id, answers, read, now=self._step.clock()))
                 raise
-            refused |= {impartner_id: str(error) for impartner_id in ids if impartner_id not in refused}
-        confirmed = {item.impartner_id: item.fields for item in batch if item.impartner_id not in refused}
-        self._remember(confirmed, refused, now)
+        self._remember(batch, answers, read, sending_id)
 
-    def _read_back(self, client: ImpartnerClient, accepted: Mapping[int, Mapping[str, Any]]) -> dict[int, str]:
-        """Accounts that accepted the change and do not show it."""
+    def _sendings(self, item: PushItem) -> Iterator[Sending]:
+        """Each field of an account with what is known of it, for the log."""
+        number = item.impartner_id
+        memory = self.planned.memory.get(number)
+        confirmed = memory.fields if memory else {}
+        shown = self.planned.shown.get(number, {})
+        for name, value in item.fields.items():
+            row_id = self.planned.row_ids.get(number)
+            yield Sending(row_id, number, name, confirmed.get(name), shown.get(name), value)
+
+    def _read_back(
+        self, client: ImpartnerClient, accepted: Mapping[int, Mapping[str, Any]]
+    ) -> dict[int, Mapping[str, Any]]:
+        """What the CRM shows of the accounts that accepted the change."""
         if not accepted:
             return {}
         names = sorted({name for fields in accepted.values() for name in fields})
-        read = client.by_ids("Account", sorted(accepted), names)
-        mismatches = compare_read_back(accepted, read)
-        return {each.impartner_id: f"{each.field} was accepted and reads back differently" for each in mismatches}
+        return dict(client.by_ids("Account", sorted(accepted), names))
 
-    def _remember(self, confirmed: Mapping[int, Mapping[str, Any]], refused: Mapping[int, str], now: datetime) -> None:
+    def _remember(
+        self,
+        batch: Sequence[PushItem],
+        answers: Mapping[int, Answer],
+        read: Mapping[int, Mapping[str, Any]],
+        sending_id: str,
+    ) -> None:
+        """Confirmed values, refusals and the log's answers, in one transaction, as of after the reading back."""
+        now = self._step.clock()
+        refused = {key: each.message or "" for key, each in answers.items() if each.outcome != CONFIRMED}
+        confirmed = {item.impartner_id: item.fields for item in batch if item.impartner_id not in refused}
+
         def work(connection: Connection) -> None:
             remember_confirmed(connection, confirmed, now=now)
             remember_refused(connection, refused, now=now)
+            note_answers(connection, sending_id, answers, read, now=now)
 
         self._step.warehouse.in_transaction(work)
         self.confirmed |= set(confirmed)
         self.failures += [RecordFailure("partner", str(each), reason) for each, reason in sorted(refused.items())]
+
+    def write(self, only: int | None) -> None:
+        """Close the sync. A push of one partner says nothing about the others, nor about when all were last sent."""
+        step, items = self._step, self.planned.items
+        if only is None:
+            step.on_commit(lambda connection: remember_pushed_total(connection, now=step.now))
+        counts = SyncCounts(updated=len(self.confirmed), unchanged=self.planned.partners - len(items))
+        details = {"dry_run": False, "differing": len(items), "failed": len(self.failures)}
+        step.write(
+            lambda _: counts,
+            failures=self.failures,
+            complete=only is None,
+            right={str(each) for each in self.confirmed},
+            details=details if only is None else {**details, "only": only},
+        )
 
     def figures(self, items: Sequence[PushItem]) -> dict[str, Any]:
         """What became of the differences, and whom the CRM was not told of."""
@@ -169,7 +163,7 @@ class Push:
             "sent": self.sent,
             "confirmed": len(self.confirmed),
             "failed": len(self.failures),
-            "partners_without_crm_id": self.planned.without_crm_id,
+            "partners_without_crm_id": len(self.planned.without_crm_id),
             "partners_withheld": len(self.planned.withheld),
             "partners_withheld_sample": named(self.planned.withheld)[:SHOWN],
             "differences": self.as_table(items),
@@ -194,12 +188,16 @@ class Push:
         return dg.MetadataValue.table(records[:SHOWN], schema=dg.TableSchema(columns))
 
 
-def _trusted(pushed: Pushed) -> Mapping[str, Any]:
-    """What may be taken for confirmed: nothing, when a later attempt never came to an end (its values may stand)."""
-    unfinished = pushed.last_attempt_at is not None and (
-        pushed.confirmed_at is None or pushed.last_attempt_at > pushed.confirmed_at
-    )
-    return {} if unfinished else pushed.fields
+def _refused(message: str | None, code: str | None) -> Answer:
+    return Answer("refused", code, message or "refused")
+
+
+def _judged(accepted: Mapping[int, Mapping[str, Any]], read: Mapping[int, Mapping[str, Any]]) -> dict[int, Answer]:
+    """What became of the accounts that accepted the change: they show it, or a field of it differs."""
+    answers = dict.fromkeys(accepted, Answer(CONFIRMED))
+    for each in compare_read_back(accepted, read):
+        answers[each.impartner_id] = Answer("differs", None, f"{each.field} was accepted and reads back differently")
+    return answers
 
 
 @asset_of("pushed_partner_cert_counts", table="pushed_partner_counts")
@@ -207,7 +205,8 @@ def pushed_partner_cert_counts(context: dg.AssetExecutionContext, lms: Connectio
     """Send the CRM what differs from what it last confirmed, read it back, and remember what it refused."""
     with sync_step(context, lms, "pushed_partner_cert_counts") as step:
         settings = lms.settings()
-        push = Push(step, portal_url=settings.portal_url)
+        only = _one_partner(context)
+        push = Push(step, portal_url=settings.portal_url, only=only)
         items, partners = push.planned.items, push.planned.partners
         if settings.push_dry_run:
             step.write(lambda _: SyncCounts(), details={"dry_run": True, "differing": len(items)})
@@ -219,8 +218,11 @@ def pushed_partner_cert_counts(context: dg.AssetExecutionContext, lms: Connectio
             step.note_uses()
             push.send(client, items)
             step.used(client.http)
-        step.on_commit(lambda connection: remember_pushed_total(connection, now=step.now))
-        counts = SyncCounts(updated=len(push.confirmed), unchanged=partners - len(items))
-        details = {"dry_run": False, "differing": len(items), "failed": len(push.failures)}
-        step.write(lambda _: counts, failures=push.failures, details=details)
+        push.write(only)
         return step.result(partners, dry_run=False, differing=len(items), **push.figures(items))
+
+
+def _one_partner(context: dg.AssetExecutionContext) -> int | None:
+    """The partner that somebody wants sent again; None: all that differ."""
+    text = context.run.tags.get(PUSH_PARTNER_TAG)
+    return int(text) if text else None

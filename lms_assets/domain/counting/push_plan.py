@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
@@ -17,6 +17,7 @@ Value = int | str
 Item = TypeVar("Item")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 GROUP_NAME_LIMIT = 255
+_ROUNDING = Decimal("0.000001")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,20 +84,29 @@ def dashboard_link(portal_url: str, partner_id: int, rules: Rules) -> str:
 
 
 def plan_push(
-    desired: Mapping[int, Mapping[str, Value]], confirmed: Mapping[int, Mapping[str, Any]]
+    desired: Mapping[int, Mapping[str, Value]],
+    confirmed: Mapping[int, Mapping[str, Any]],
+    *,
+    shown: Mapping[int, Mapping[str, Any]] | None = None,
+    whole: Container[int] = frozenset(),
 ) -> tuple[PushItem, ...]:
     """What to send, by Impartner id: of each account the fields that differ from what was last confirmed.
 
     An account never confirmed gets all its fields. A blank is sent only over something that was confirmed before:
     what the CRM holds and nobody here has written is not ours to clear. Equal is `same_value`.
+
+    Args:
+        shown: what the CRM shows instead of what it confirmed, where that is to be set right.
+        whole: accounts of which every field is sent, whatever was confirmed.
     """
     items = []
     for impartner_id in sorted(desired):
         known = confirmed.get(impartner_id, {})
+        there = {**known, **(shown or {}).get(impartner_id, {})}
         changes = {
             field: (known.get(field), value)
             for field, value in desired[impartner_id].items()
-            if not same_value(known.get(field), value)
+            if not same_value(there.get(field), value) or (impartner_id in whole and not _is_blank(value))
         }
         if changes:
             fields = {field: new for field, (_, new) in changes.items()}
@@ -157,6 +167,8 @@ def total_shown(value: Any) -> int:
 def same_value(one: Any, other: Any) -> bool:
     """Whether two values are the same to the CRM: 3, 3.0 and "3"; None and blank text; text without outer blanks.
 
+    Numbers that a CRM rounded or stored as binary fractions (2.9999999998) are those that they stand for.
+
     Two texts are compared as texts: a group "007" is not a group "7". 0 is not the same as nothing, and true is not 1.
     """
     if _is_blank(one) or _is_blank(other):
@@ -165,7 +177,7 @@ def same_value(one: Any, other: Any) -> bool:
         return one.strip() == other.strip()
     left, right = _number(one), _number(other)
     if left is not None and right is not None:
-        return left == right
+        return abs(left - right) < _ROUNDING
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
     return str(one).strip() == str(other).strip()

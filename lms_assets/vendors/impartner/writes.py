@@ -19,6 +19,7 @@ from lms_assets.vendors.transport.errors import (
     UnexpectedAnswer,
     WriteOutcomeUnknown,
 )
+from lms_assets.vendors.transport.redaction import scrub
 from lms_assets.vendors.transport.responses import ShapeError, error_summary
 from lms_assets.vendors.transport.retries import RetryPolicy
 
@@ -33,11 +34,15 @@ UNKNOWN = "it is not known whether this was applied; read the record before it i
 
 @dataclass(frozen=True, slots=True)
 class PatchResult:
-    """What became of one record. `error` is None when `ok`, else the vendor's words, scrubbed, or UNKNOWN."""
+    """What became of one record. `error` is None when `ok`, else the vendor's words, scrubbed, or UNKNOWN.
+
+    `code` is the vendor's word for the kind of error, or the HTTP status; None when it gave none.
+    """
 
     impartner_id: int
     ok: bool
     error: str | None = None
+    code: str | None = None
 
 
 class _Unconfirmed(Exception):
@@ -113,7 +118,7 @@ def _send_once(
             raise
         return error.problem
     except RequestRejected as error:
-        outcomes = [PatchResult(number, False, error.problem) for number in sent]
+        outcomes = [PatchResult(number, False, error.problem, error.code) for number in sent]
     for outcome in outcomes:
         results[outcome.impartner_id] = outcome
         del pending[outcome.impartner_id]
@@ -137,8 +142,16 @@ def _outcomes(body: Any, sent: Sequence[int]) -> list[PatchResult]:
         if number is None or number not in sent or number in resolved or not isinstance(success, bool):
             continue
         error = None if success else error_summary(result) or "refused without a reason"
-        resolved[number] = PatchResult(number, success, error)
+        resolved[number] = PatchResult(number, success, error, None if success else _code_in(result))
     return list(resolved.values())
+
+
+def _code_in(result: Record) -> str | None:
+    """The code of a refused record's first error."""
+    errors = result.get("errors")
+    first = errors[0] if isinstance(errors, list) and errors else None
+    code = first.get("code") if isinstance(first, dict) else None
+    return scrub(str(code))[:100] if isinstance(code, str | int) else None
 
 
 def _named_id(result: Record) -> int | None:

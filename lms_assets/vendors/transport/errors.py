@@ -24,6 +24,11 @@ class VendorError(Exception):
         self.problem = problem
         self.remedy = remedy
 
+    @property
+    def code(self) -> str:
+        """A short word for a log: the HTTP status, else the kind of error."""
+        return type(self).__name__ if self.status is None else f"HTTP {self.status}"
+
     def __str__(self) -> str:
         status = "" if self.status is None else f" (HTTP {self.status})"
         return f"{self.vendor}, {self.endpoint}{status}: {self.problem}. {self.remedy}"

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, delete, func, select
 
 from lms_assets.warehouse.bookkeeping.portal_tasks import forget_runs_before
+from lms_assets.warehouse.bookkeeping.push_log import forget_pushes_before
 from lms_assets.warehouse.schema.tables import alert_incidents, sync_failures, sync_logs, task_chain_logs
 from lms_assets.warehouse.state.deactivations import forget_deactivations_before
 from lms_assets.warehouse.state.overrides import forget_unused_before
@@ -19,6 +20,8 @@ __all__ = ["remove_old_logs"]
 
 # The vendor's webhook log reaches back three months: an event that is still in it must stay known.
 _EVENTS_KNOWN_FOR = timedelta(days=100)
+# Longer than a year, so that what was sent for last year's tiers can still be shown.
+_PUSHES_KEPT_FOR = timedelta(days=400)
 # A chain older than a day is not resumed any more.
 _STAGING_KEPT_FOR = timedelta(days=2)
 
@@ -44,5 +47,6 @@ def remove_old_logs(connection: Connection, *, before: datetime, now: datetime) 
     removed["transcript_staging"] = clear_staging_before(connection, now - _STAGING_KEPT_FOR)
     removed["webhook_events_seen"] = forget_events_before(connection, now - _EVENTS_KNOWN_FOR)
     removed["sync_deactivations"] = forget_deactivations_before(connection, min(before, now - timedelta(days=2)))
+    removed["partner_push_log"] = forget_pushes_before(connection, now - _PUSHES_KEPT_FOR)
     removed["sync_overrides"] = forget_unused_before(connection, before)
     return removed

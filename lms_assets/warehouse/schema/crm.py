@@ -21,7 +21,15 @@ from lms_assets.warehouse.schema.base import (
     number,
 )
 
-__all__ = ["contact_affiliations", "contacts", "leads", "partner_cert_history", "partners", "pushed_partner_counts"]
+__all__ = [
+    "contact_affiliations",
+    "contacts",
+    "crm_shown_counts",
+    "leads",
+    "partner_cert_history",
+    "partners",
+    "pushed_partner_counts",
+]
 
 partners = Table(
     "partners",
@@ -152,5 +160,16 @@ pushed_partner_counts = Table(
     instant("last_attempt_at"),
     Column("last_error", String(1000)),
     number("failed_attempts"),
+    **MYSQL_OPTIONS,
+)
+
+# Ours: the same fields as the CRM showed them when accounts were last listed; `differs_since` by field, ISO 8601.
+crm_shown_counts = Table(
+    "crm_shown_counts",
+    metadata,
+    Column("impartner_id", Integer, primary_key=True, autoincrement=False),
+    json_value("fields"),
+    instant("shown_at", nullable=False),
+    json_value("differs_since"),
     **MYSQL_OPTIONS,
 )

@@ -27,6 +27,7 @@ __all__ = [
     "lms_offboarding_items",
     "lms_offboarding_plans",
     "partner_managers",
+    "partner_push_log",
     "scheduled_tasks",
     "sync_deactivations",
     "sync_failures",
@@ -288,5 +289,31 @@ sync_override_uses = Table(
     Column("used_by", String(255)),
     instant("used_at", nullable=False),
     Column("run_id", String(64)),
+    **MYSQL_OPTIONS,
+)
+
+# One row for each field that was ever sent to the CRM. Written before it is sent; the answer is filled in once, and
+# nothing else is ever changed: without an `outcome` nobody knows what became of it (the run died in between).
+partner_push_log = Table(
+    "partner_push_log",
+    metadata,
+    auto_id(),
+    Column("sending_id", exact_text(32), nullable=False),
+    Column("run_id", String(64)),
+    instant("sent_at", nullable=False, index=True),
+    Column("partner_id", Integer),
+    Column("impartner_id", Integer, nullable=False),
+    Column("field", String(100), nullable=False),
+    Column("last_confirmed", String(1000)),
+    Column("crm_showed", String(1000)),
+    Column("sent", String(1000)),
+    Column("attempt", Integer, nullable=False),
+    Column("outcome", String(20)),
+    Column("answer_code", String(100)),
+    Column("answer", String(1000)),
+    Column("read_back", String(1000)),
+    instant("answered_at"),
+    Index("ix_partner_push_log_impartner_id", "impartner_id", "id"),
+    Index("ix_partner_push_log_sending_id", "sending_id", "impartner_id"),
     **MYSQL_OPTIONS,
 )

@@ -40,9 +40,13 @@ _LOOKED_AT = 100
 
 
 def last_push(connection: Connection) -> SyncLogEntry | None:
-    """The last push that went through; a dry run sent nothing and is none."""
+    """The last push of all partners that went through; a dry run sent nothing and is none."""
     completed = completed_recently(connection, PUSH, _LOOKED_AT)
-    return next((each for each in completed if not (each.details or {}).get("dry_run")), None)
+    return next((each for each in completed if not {"dry_run", "only"} & _set_details(each)), None)
+
+
+def _set_details(entry: SyncLogEntry) -> set[str]:
+    return {name for name, value in (entry.details or {}).items() if value}
 
 
 def push_memory(connection: Connection) -> dict[int, Pushed]:

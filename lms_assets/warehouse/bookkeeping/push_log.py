@@ -1,0 +1,173 @@
+"""Everything that was ever sent to the CRM (`partner_push_log`): written before it leaves, answered once, kept.
+
+Rows are never changed but for the answer, which is filled in once. Without an outcome the run ended before the answer
+was known. Values are text, times UTC; e-mail addresses and credentials are taken out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import Connection, delete, func, insert, or_, select, update
+
+from lms_assets.warehouse.bookkeeping.redaction import scrub
+from lms_assets.warehouse.schema.tables import partner_push_log
+
+__all__ = [
+    "CONFIRMED",
+    "Answer",
+    "LoggedField",
+    "Sending",
+    "forget_pushes_before",
+    "note_answers",
+    "note_sending",
+    "push_history",
+]
+
+Outcome = Literal["confirmed", "refused", "differs"]
+CONFIRMED: Outcome = "confirmed"
+_TEXT_LIMIT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """One field of one account that is about to be sent.
+
+    `crm_showed`: what the CRM showed of it since it was last confirmed; None when it was not listed since.
+    """
+
+    partner_id: int | None
+    impartner_id: int
+    field: str
+    last_confirmed: Any
+    crm_showed: Any
+    sent: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of an account: `differs` was accepted and reads back otherwise. `message`: the vendor's words."""
+
+    outcome: Outcome
+    code: str | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedField:
+    """A row of the log. `outcome` is None while, and when, nobody knows what became of it."""
+
+    sent_at: datetime
+    run_id: str | None
+    partner_id: int | None
+    impartner_id: int
+    field: str
+    last_confirmed: str | None
+    crm_showed: str | None
+    sent: str | None
+    attempt: int
+    outcome: str | None
+    answer_code: str | None
+    answer: str | None
+    read_back: str | None
+    answered_at: datetime | None
+
+
+def note_sending(
+    connection: Connection, sendings: Sequence[Sending], *, sending_id: str, run_id: str, now: datetime
+) -> None:
+    """Note what is about to be sent in one call; `sending_id` is the call's own."""
+    tried = _tried_in_vain(connection, {each.impartner_id for each in sendings})
+    rows = [
+        {
+            "sending_id": sending_id,
+            "run_id": run_id,
+            "sent_at": now,
+            "partner_id": each.partner_id,
+            "impartner_id": each.impartner_id,
+            "field": each.field,
+            "last_confirmed": _text(each.last_confirmed),
+            "crm_showed": _text(each.crm_showed),
+            "sent": _text(each.sent),
+            "attempt": tried.get(each.impartner_id, 0) + 1,
+        }
+        for each in sendings
+    ]
+    if rows:
+        connection.execute(insert(partner_push_log), rows)
+
+
+def note_answers(
+    connection: Connection,
+    sending_id: str,
+    answers: Mapping[int, Answer],
+    read: Mapping[int, Mapping[str, Any]],
+    *,
+    now: datetime,
+) -> None:
+    """Fill in what became of the accounts of one call, and what was read back of them (by account and field)."""
+    c = partner_push_log.c
+    for answer in set(answers.values()):
+        accounts = [impartner_id for impartner_id, each in answers.items() if each == answer]
+        values = {
+            "outcome": answer.outcome,
+            "answer_code": answer.code,
+            "answer": scrub(answer.message, _TEXT_LIMIT) if answer.message else None,
+            "answered_at": now,
+        }
+        of_call = c.sending_id == sending_id, c.impartner_id.in_(accounts), c.outcome.is_(None)
+        connection.execute(update(partner_push_log).where(*of_call).values(values))
+    _note_read_back(connection, sending_id, read)
+
+
+def _note_read_back(connection: Connection, sending_id: str, read: Mapping[int, Mapping[str, Any]]) -> None:
+    """Nearly everything reads back as it was sent: that is one statement, the others are one each."""
+    c = partner_push_log.c
+    query = select(c.id, c.impartner_id, c.field, c.sent).where(c.sending_id == sending_id, c.impartner_id.in_(read))
+    same, others = [], {}
+    for row in connection.execute(query):
+        if row.field not in read[row.impartner_id]:
+            continue
+        shown = _text(read[row.impartner_id][row.field])
+        if shown == row.sent:
+            same.append(row.id)
+        else:
+            others[row.id] = shown
+    if same:
+        connection.execute(update(partner_push_log).where(c.id.in_(same)).values(read_back=c.sent))
+    for row_id, shown in others.items():
+        connection.execute(update(partner_push_log).where(c.id == row_id).values(read_back=shown))
+
+
+def push_history(connection: Connection, partner_id: int, impartner_id: int | None) -> list[LoggedField]:
+    """Everything sent of a partner, the newest call first; `impartner_id`: its account today."""
+    c = partner_push_log.c
+    columns = [c[name] for name in LoggedField.__slots__]
+    same = or_(c.partner_id == partner_id, c.impartner_id == impartner_id)
+    rows = connection.execute(select(*columns).where(same).order_by(c.sent_at.desc(), c.id))
+    return [LoggedField(*row) for row in rows]
+
+
+def forget_pushes_before(connection: Connection, before: datetime) -> int:
+    """Remove what was sent before an instant; gives how many rows."""
+    return connection.execute(delete(partner_push_log).where(partner_push_log.c.sent_at < before)).rowcount
+
+
+def _tried_in_vain(connection: Connection, impartner_ids: Collection[int]) -> dict[int, int]:
+    """Attempts of each account that ended without a confirmation since the last one that had it."""
+    c = partner_push_log.c
+    newest = select(func.max(c.id)).where(c.impartner_id.in_(impartner_ids)).group_by(c.impartner_id)
+    query = select(c.impartner_id, c.attempt, c.outcome).where(c.id.in_(list(connection.execute(newest).scalars())))
+    return {row.impartner_id: row.attempt for row in connection.execute(query) if row.outcome != CONFIRMED}
+
+
+def _text(value: Any) -> str | None:
+    """A value as text; 3.0 is written as 3, whatever spelling the CRM has for it."""
+    if value is None:
+        return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return scrub(str(value), _TEXT_LIMIT)

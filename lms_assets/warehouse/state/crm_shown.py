@@ -1,0 +1,108 @@
+"""What the CRM showed of the pushed fields when its accounts were last listed (`crm_shown_counts`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from lms_assets.domain.counting.crm_drift import Drift, is_comparable, shown_otherwise, since_when
+from lms_assets.warehouse.bookkeeping.odd_rows import readable_rows
+from lms_assets.warehouse.schema.tables import crm_shown_counts
+from lms_assets.warehouse.state.pushed_values import Pushed, push_memory
+from lms_assets.warehouse.upsert.compare import chunks
+
+__all__ = ["Shown", "compared", "crm_drift", "remember_shown", "shown_accounts", "shown_since"]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One account as it was listed; `since` when each field that differed was first seen to differ."""
+
+    fields: Mapping[str, Any]
+    shown_at: datetime
+    since: Mapping[str, datetime] = field(default_factory=dict)
+
+
+def shown_accounts(connection: Connection) -> dict[int, Shown]:
+    """Everything that was shown, by Impartner id."""
+    rows = readable_rows(connection, select(crm_shown_counts), crm_shown_counts.c.impartner_id)[0]
+    return {
+        row.impartner_id: Shown(
+            row.fields if isinstance(row.fields, dict) else {}, row.shown_at, _times(row.differs_since)
+        )
+        for row in rows
+        if row.shown_at is not None
+    }
+
+
+def compared(pushed: Pushed, shown: Shown) -> dict[str, Any]:
+    """What an account shows instead of what was confirmed, by field; nothing while that cannot be told."""
+    known = is_comparable(
+        shown_at=shown.shown_at, confirmed_at=pushed.confirmed_at, last_attempt_at=pushed.last_attempt_at
+    )
+    return shown_otherwise(pushed.fields, shown.fields) if known else {}
+
+
+def shown_since(pushed: Pushed, shown: Shown | None) -> Mapping[str, Any]:
+    """What was shown of an account since it was last confirmed; nothing when it was not listed since."""
+    if shown is None or (pushed.confirmed_at is not None and shown.shown_at <= pushed.confirmed_at):
+        return {}
+    return shown.fields
+
+
+def crm_drift(connection: Connection) -> list[Drift]:
+    """Every field that the CRM showed otherwise than it last confirmed, by account and field."""
+    memory, listed = push_memory(connection), shown_accounts(connection)
+    return [
+        Drift(impartner_id, name, memory[impartner_id].fields[name], theirs, shown.since.get(name))
+        for impartner_id, shown in sorted(listed.items())
+        if impartner_id in memory
+        for name, theirs in sorted(compared(memory[impartner_id], shown).items())
+    ]
+
+
+def remember_shown(connection: Connection, records: Mapping[int, Mapping[str, Any]], *, at: datetime) -> None:
+    """Note what a listing that began at `at` showed of these accounts, and since when it differs."""
+    at = at.replace(microsecond=0)  # as the database keeps it
+    memory, before = push_memory(connection), shown_accounts(connection)
+    new, same = [], []
+    for impartner_id, fields in records.items():
+        stored = before.get(impartner_id)
+        now_shown = Shown(fields, at, stored.since if stored else {})
+        differing = compared(memory[impartner_id], now_shown) if impartner_id in memory else {}
+        since = since_when(differing, now_shown.since, at)
+        if stored and stored.fields == fields and stored.since == since:
+            same.append(impartner_id)
+            continue
+        values = {"fields": dict(fields), "shown_at": at, "differs_since": _texts(since)}
+        if stored is None:
+            new.append({"impartner_id": impartner_id, **values})
+        else:
+            connection.execute(_of([impartner_id]).values(values))
+    if new:
+        connection.execute(insert(crm_shown_counts), new)
+    for part in chunks(same):
+        connection.execute(_of(part).values(shown_at=at))
+
+
+def _of(impartner_ids: list[int]) -> Any:
+    return update(crm_shown_counts).where(crm_shown_counts.c.impartner_id.in_(impartner_ids))
+
+
+def _texts(since: Mapping[str, datetime]) -> dict[str, str]:
+    return {name: moment.isoformat() for name, moment in since.items()}
+
+
+def _times(texts: Any) -> dict[str, datetime]:
+    """The times of `differs_since`; what cannot be read is left out."""
+    found = {}
+    for name, text in texts.items() if isinstance(texts, dict) else ():
+        try:
+            found[name] = datetime.fromisoformat(text)
+        except (TypeError, ValueError):
+            continue
+    return found
