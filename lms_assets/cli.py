@@ -16,6 +16,7 @@ from rich.console import Console
 from lms_assets.console.finish import finish as _finish
 from lms_assets.console.installation.cli import installation_app
 from lms_assets.console.tables import JsonOption, OutOption, Output
+from lms_assets.domain.operations.schedule import CHAIN
 
 app = typer.Typer(
     name="lms-assets",
@@ -50,7 +51,7 @@ def options(
 
 @app.command()
 def run(
-    job: Annotated[str, typer.Argument(help="daily_full, enrollments_incremental, push_to_impartner, ...")],
+    job: Annotated[str, typer.Argument(help=f"{CHAIN}, enrollments_incremental, push_to_impartner, ...")],
     *,
     partition: Annotated[str | None, typer.Option(help="One week, by its Monday: 2026-11-16.")] = None,
     last_days: Annotated[int | None, typer.Option(help="The weeks that the last N days touch.")] = None,

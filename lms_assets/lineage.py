@@ -1,16 +1,32 @@
-"""Every asset's spec in tier order: key, group, dependencies, kinds, owner, pool and cadence.
+"""The registry: one entry for each asset with everything that is a fact of it, in tier order.
 
-This file is the picture of the graph; the assets take their spec from here, so picture and program cannot drift.
-No I/O, and no logic beyond what shapes a spec.
+Pools, cadences, jobs, portal tasks, concurrency groups and the specs that Dagster sees are derived from it, so an asset
+is added in one place. No I/O, and no logic beyond what shapes a spec.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import dagster as dg
 
-from lms_assets.domain.operations import schedule as overdue
+from lms_assets.domain.operations.schedule import (
+    CHAIN,
+    ENROLLMENTS_JOB,
+    FOUR_HOURLY,
+    LEADS_FULL_JOB,
+    LEADS_JOB,
+    MONDAYS,
+    NIGHTLY,
+    PLAN_JOB,
+    PUSH_JOB,
+    REPORTS_JOB,
+    THRICE_DAILY,
+    Cadence,
+)
+from lms_assets.domain.records.contacts import DUPLICATE_EMAIL
 
 OWNER = "team:partner_data"
 NORTHPASS_POOL = "northpass_api"
@@ -24,55 +40,78 @@ TIER_5 = "tier_5_reporting"
 LEADS = "leads"
 OFFBOARDING = "offboarding"
 
-# Overdue: the cadence has passed without a materialisation, with three hours for the nightly chain itself.
-NIGHTLY = dg.FreshnessPolicy.cron(deadline_cron="0 5 * * *", lower_bound_delta=timedelta(hours=3), timezone="UTC")
-FOUR_HOURLY = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=10), warn_window=timedelta(hours=9))
-MONDAYS = dg.FreshnessPolicy.cron(deadline_cron="0 10 * * 1", lower_bound_delta=timedelta(hours=2), timezone="UTC")
-THRICE_DAILY = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=14), warn_window=timedelta(hours=13))
+# Concurrency groups: which rows a step writes. Runs whose steps write the same ones take turns (runs.write_locks).
+LEARNING_ROWS, LEADS_ROWS, REPORTS_ROWS, LOGS = "learning", "leads", "reports", "cleanup"
 
-# Mondays, the running week included. 2024-01-01: older completions can no longer be held (24 months).
+# Mondays, the running week included. Completions before it have expired (rules: certification_months).
 WEEKLY = dg.WeeklyPartitionsDefinition(start_date="2024-01-01", day_offset=1, end_offset=1)
 
 # Waits of about 15 and 45 seconds: the clients have retried each call already, so this is for what takes longer.
 STEP_RETRIES = dg.RetryPolicy(max_retries=2, delay=15, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 
-POOLS = {
-    "courses": NORTHPASS_POOL,
-    "course_npcu": NORTHPASS_POOL,
-    "partners": IMPARTNER_POOL,
-    "contacts": IMPARTNER_POOL,
-    "users": NORTHPASS_POOL,
-    "groups": NORTHPASS_POOL,
-    "memberships": NORTHPASS_POOL,
-    "enrollments": NORTHPASS_POOL,
-    "pushed_partner_cert_counts": IMPARTNER_POOL,
-    "leads": IMPARTNER_POOL,
-    "crm_deactivations": IMPARTNER_POOL,
-}
+
+@dataclass(frozen=True, kw_only=True)
+class Asset:
+    """One asset.
+
+    Attributes:
+        key: its name, and the name of its step.
+        tier: the group in which the UI shows it.
+        deps: assets and sources that it is made of.
+        table: the table that it writes, whose columns the UI shows.
+        sync_type: what the portal calls its sync (`sync_logs.sync_type`, and the type of its task).
+        jobs: the jobs that run it.
+        task: its name on the portal's task page, and with that its place in the chain log; None: in neither.
+        cadence: how often it must come through; None: nobody expects it at a time.
+        pool: the vendor that it calls.
+        records: kinds of records that its sync may set aside (`sync_failures.entity_type`).
+        required: a failure ends the chain. Otherwise the last good state stays, and the chain ends `partial`.
+        group: the concurrency group, the rows that it writes.
+    """
+
+    key: str
+    tier: str
+    deps: tuple[str, ...]
+    description: str
+    table: str
+    sync_type: str
+    jobs: tuple[str, ...] = (CHAIN,)
+    task: str | None = None
+    cadence: Cadence | None = NIGHTLY
+    pool: str | None = None
+    records: tuple[str, ...] = ()
+    required: bool = True
+    group: str = LEARNING_ROWS
+    kinds: tuple[str, ...] = ("python", "mysql")
+    personal_data: bool = False
+    partitions: dg.PartitionsDefinition[str] | None = None
+
+    @property
+    def spec(self) -> dg.AssetSpec:
+        """The asset as Dagster shows it."""
+        return dg.AssetSpec(
+            self.key,
+            group_name=self.tier,
+            deps=list(self.deps),
+            description=self.description,
+            owners=[OWNER],
+            kinds=set(self.kinds),
+            tags={"pii": "yes" if self.personal_data else "no"},
+            freshness_policy=freshness_of(self.cadence) if self.cadence else None,
+            partitions_def=self.partitions,
+        )
 
 
-def _spec(
-    key: str,
-    group: str,
-    deps: tuple[str, ...],
-    description: str,
-    *,
-    cadence: dg.FreshnessPolicy | None = NIGHTLY,
-    kinds: tuple[str, ...] = ("python", "mysql"),
-    personal_data: bool = False,
-    partitions: dg.PartitionsDefinition[str] | None = None,
-) -> dg.AssetSpec:
-    return dg.AssetSpec(
-        key,
-        group_name=group,
-        deps=list(deps),
-        description=description,
-        owners=[OWNER],
-        kinds=set(kinds),
-        tags={"pii": "yes" if personal_data else "no"},
-        freshness_policy=cadence,
-        partitions_def=partitions,
-    )
+def freshness_of(cadence: Cadence) -> dg.FreshnessPolicy:
+    """The policy by which the UI shows an asset as overdue at the moment at which `find_overdue` reports it."""
+    if cadence.window is not None:
+        return dg.FreshnessPolicy.time_window(
+            fail_window=cadence.window, warn_window=cadence.window - timedelta(hours=1)
+        )
+    assert cadence.line is not None
+    grace = cadence.grace // timedelta(hours=1)
+    deadline = replace(cadence.line, hours=tuple(hour + grace for hour in cadence.line.hours))
+    return dg.FreshnessPolicy.cron(deadline_cron=deadline.cron, lower_bound_delta=cadence.grace, timezone="UTC")
 
 
 SOURCES = (
@@ -82,180 +121,237 @@ SOURCES = (
     ),
 )
 
-COURSES = _spec("courses", TIER_1, ("northpass",), "Every course that the LMS lists, into `lms_courses`.")
-COURSE_NPCU = _spec(
-    "course_npcu",
-    TIER_1,
-    ("northpass", "courses"),
-    "NPCU points and certification category of each course, archived versions included. Points are 0, 1 or 2; "
-    "anything else counts as 0 and shows in a check.",
-)
-PARTNERS = _spec(
-    "partners", TIER_1, ("impartner",), "Partner accounts of the CRM that the rules keep, into `partners`."
-)
-CONTACTS = _spec(
-    "contacts",
-    TIER_1,
-    ("impartner", "partners"),
-    "Partner people as the CRM knows them, linked to their partner, into `contacts`.",
-    personal_data=True,
-)
-USERS = _spec(
-    "users",
-    TIER_2,
-    ("northpass", "contacts"),
-    "Every LMS account, linked to its contact by e-mail, into `lms_users`.",
-    personal_data=True,
-)
-GROUPS = _spec(
-    "groups", TIER_2, ("northpass", "partners"), "LMS groups and the partner each belongs to, into `lms_groups`."
-)
-MEMBERSHIPS = _spec(
-    "memberships",
-    TIER_2,
-    ("northpass", "groups", "users"),
-    "Who is in which partner's group, into `lms_group_members`. When it fails the last good members stay.",
-)
-ENROLLMENTS = _spec(
-    "enrollments",
-    TIER_3,
-    ("northpass", "courses", "course_npcu", "partners", "contacts", "users", "groups", "memberships"),
-    "Learning records of partner people, into `lms_enrollments`. A partition is a week of activity.",
-    cadence=FOUR_HOURLY,
-    personal_data=True,
-    partitions=WEEKLY,
-)
-CRM_DEACTIVATIONS = _spec(
-    "crm_deactivations",
-    OFFBOARDING,
-    ("impartner", "partners", "contacts"),
-    "Partners and contacts that left the CRM since the last look: deleted, inactive, or out by a rule. Deactivated "
-    "within hours; who comes back is linked by the nightly chain.",
-    cadence=None,
-)
-PARTNER_CERT_COUNTS = _spec(
-    "partner_cert_counts",
-    TIER_4,
-    (
-        "courses",
-        "course_npcu",
-        "partners",
-        "contacts",
-        "users",
-        "groups",
-        "memberships",
-        "enrollments",
-        "crm_deactivations",
+ASSETS = (
+    Asset(
+        key="courses",
+        tier=TIER_1,
+        deps=("northpass",),
+        description="Every course that the LMS lists, into `lms_courses`.",
+        table="lms_courses",
+        sync_type="sync_courses",
+        task="Courses",
+        pool=NORTHPASS_POOL,
+        records=("course",),
     ),
-    "What each partner's people hold at the chain's start: certifications by category and NPCU.",
-    cadence=FOUR_HOURLY,
-)
-PUSHED_PARTNER_CERT_COUNTS = _spec(
-    "pushed_partner_cert_counts",
-    TIER_4,
-    ("partner_cert_counts",),
-    "The counts as the CRM confirmed them. Only what differs from the last confirmed values is sent.",
-    kinds=("python", "api"),
+    Asset(
+        key="course_npcu",
+        tier=TIER_1,
+        deps=("northpass", "courses"),
+        description="NPCU points and certification category of each course, archived versions included. Points are "
+        "0, 1 or 2; anything else counts as 0 and shows in a check.",
+        table="lms_courses",
+        sync_type="sync_npcu",
+        task="Course points (NPCU)",
+        pool=NORTHPASS_POOL,
+        records=("course_properties",),
+    ),
+    Asset(
+        key="partners",
+        tier=TIER_1,
+        deps=("impartner",),
+        description="Partner accounts of the CRM that the rules keep, into `partners`.",
+        table="partners",
+        sync_type="impartner_partners",
+        task="Partners",
+        pool=IMPARTNER_POOL,
+        records=("partner",),
+    ),
+    Asset(
+        key="contacts",
+        tier=TIER_1,
+        deps=("impartner", "partners"),
+        description="Partner people as the CRM knows them, linked to their partner, into `contacts`.",
+        table="contacts",
+        sync_type="impartner_contacts",
+        task="Contacts",
+        pool=IMPARTNER_POOL,
+        records=("contact", DUPLICATE_EMAIL),
+        personal_data=True,
+    ),
+    Asset(
+        key="users",
+        tier=TIER_2,
+        deps=("northpass", "contacts"),
+        description="Every LMS account, linked to its contact by e-mail, into `lms_users`.",
+        table="lms_users",
+        sync_type="users",
+        task="LMS users",
+        pool=NORTHPASS_POOL,
+        records=("lms_user",),
+        personal_data=True,
+    ),
+    Asset(
+        key="groups",
+        tier=TIER_2,
+        deps=("northpass", "partners"),
+        description="LMS groups and the partner each belongs to, into `lms_groups`.",
+        table="lms_groups",
+        sync_type="groups",
+        task="LMS groups",
+        pool=NORTHPASS_POOL,
+        records=("group",),
+    ),
+    Asset(
+        key="memberships",
+        tier=TIER_2,
+        deps=("northpass", "groups", "users"),
+        description="Who is in which partner's group, into `lms_group_members`. When it fails the last good members "
+        "stay.",
+        table="lms_group_members",
+        sync_type="group_members_sync",
+        task="Group members",
+        pool=NORTHPASS_POOL,
+        records=("group_members",),
+        required=False,
+    ),
+    Asset(
+        key="enrollments",
+        tier=TIER_3,
+        deps=("northpass", "courses", "course_npcu", "partners", "contacts", "users", "groups", "memberships"),
+        description="Learning records of partner people, into `lms_enrollments`. A partition is a week of activity.",
+        table="lms_enrollments",
+        sync_type="enrollments",
+        jobs=(CHAIN, ENROLLMENTS_JOB),
+        task="Enrollments",
+        cadence=FOUR_HOURLY,
+        pool=NORTHPASS_POOL,
+        records=("enrollment", "transcript"),
+        personal_data=True,
+        partitions=WEEKLY,
+    ),
+    Asset(
+        key="crm_deactivations",
+        tier=OFFBOARDING,
+        deps=("impartner", "partners", "contacts"),
+        description="Partners and contacts that left the CRM since the last look: deleted, inactive, or out by a rule. "
+        "Deactivated within hours; who comes back is linked by the nightly chain.",
+        table="partners",
+        sync_type="crm_deactivations",
+        # In the chain, whose full sync covers it: else the UI warns of an asset that was never materialized.
+        jobs=(CHAIN, ENROLLMENTS_JOB),
+        cadence=None,
+        pool=IMPARTNER_POOL,
+    ),
+    Asset(
+        key="partner_cert_counts",
+        tier=TIER_4,
+        deps=(
+            *("courses", "course_npcu", "partners", "contacts", "users", "groups", "memberships", "enrollments"),
+            "crm_deactivations",
+        ),
+        description="What each partner's people hold at the chain's start: certifications by category and NPCU.",
+        table="partners",
+        sync_type="partner_cert_counts",
+        jobs=(CHAIN, ENROLLMENTS_JOB, PUSH_JOB),
+        task="Certification counts",
+        cadence=FOUR_HOURLY,
+    ),
+    Asset(
+        key="pushed_partner_cert_counts",
+        tier=TIER_4,
+        deps=("partner_cert_counts",),
+        description="The counts as the CRM confirmed them. Only what differs from the last confirmed values is sent.",
+        table="pushed_partner_counts",
+        sync_type="sync_to_impartner",
+        jobs=(CHAIN, PUSH_JOB),
+        task="Push to Impartner",
+        pool=IMPARTNER_POOL,
+        records=("partner",),
+        required=False,
+        kinds=("python", "api"),
+    ),
+    Asset(
+        key="leads",
+        tier=LEADS,
+        deps=("impartner", "partners"),
+        description="Leads that the CRM gave to partners, into `leads`, and each partner's number of them.",
+        table="leads",
+        sync_type="sync_leads",
+        jobs=(LEADS_JOB, LEADS_FULL_JOB),
+        task="Leads",
+        cadence=THRICE_DAILY,
+        pool=IMPARTNER_POOL,
+        records=("lead",),
+        group=LEADS_ROWS,
+        personal_data=True,
+    ),
+    Asset(
+        key="lms_offboarding_plan",
+        tier=OFFBOARDING,
+        deps=("partners", "contacts", "users", "groups", "memberships"),
+        description="Who should leave which LMS group because a partner or contact went inactive: a plan to review, "
+        "nothing is sent.",
+        table="lms_offboarding_items",
+        sync_type="offboarding_plan",
+        jobs=(PLAN_JOB,),
+        cadence=None,
+        personal_data=True,
+    ),
+    Asset(
+        key="pam_weekly_report",
+        tier=TIER_5,
+        deps=("partner_cert_counts", "leads"),
+        description="The week's mail to each partner account manager; nobody gets the same week twice.",
+        table="email_log",
+        sync_type="pam_weekly_report",
+        jobs=(REPORTS_JOB,),
+        task="Weekly report to PAMs",
+        cadence=MONDAYS,
+        records=("report",),
+        group=REPORTS_ROWS,
+        kinds=("python", "email"),
+        personal_data=True,
+    ),
+    Asset(
+        key="executive_weekly_report",
+        tier=TIER_5,
+        deps=("partner_cert_counts", "leads"),
+        description="The week's roll-up over all partners for the executives.",
+        table="email_log",
+        sync_type="executive_weekly_report",
+        jobs=(REPORTS_JOB,),
+        task="Weekly executive report",
+        cadence=MONDAYS,
+        records=("report",),
+        group=REPORTS_ROWS,
+        kinds=("python", "email"),
+    ),
 )
 
-LEADS_OF_PARTNERS = _spec(
-    "leads",
-    LEADS,
-    ("impartner", "partners"),
-    "Leads that the CRM gave to partners, into `leads`, and each partner's number of them.",
-    cadence=THRICE_DAILY,
-    personal_data=True,
-)
+# Everything below is derived.
+ENTRIES = {asset.key: asset for asset in ASSETS}
+SPECS = {asset.key: asset.spec for asset in ASSETS}
+SYNC_TYPES = {asset.key: asset.sync_type for asset in ASSETS}
+POOLS = {asset.key: asset.pool for asset in ASSETS if asset.pool}
+CADENCES = {asset.key: asset.cadence for asset in ASSETS if asset.cadence}
 
-PAM_WEEKLY_REPORT = _spec(
-    "pam_weekly_report",
-    TIER_5,
-    ("partner_cert_counts", "leads"),
-    "The week's mail to each partner account manager; nobody gets the same week twice.",
-    cadence=MONDAYS,
-    kinds=("python", "email"),
-    personal_data=True,
-)
-EXECUTIVE_WEEKLY_REPORT = _spec(
-    "executive_weekly_report",
-    TIER_5,
-    ("partner_cert_counts", "leads"),
-    "The week's roll-up over all partners for the executives.",
-    cadence=MONDAYS,
-    kinds=("python", "email"),
-)
+DAILY_FULL = tuple(asset.key for asset in ASSETS if CHAIN in asset.jobs and asset.task)
+"""The steps of the chain, in its order."""
+COVERED_BY_CHAIN = tuple(asset.key for asset in ASSETS if CHAIN in asset.jobs and not asset.task)
+"""What runs in the chain without a step of its own in the chain log."""
+NOT_REQUIRED = frozenset(asset.key for asset in ASSETS if not asset.required)
 
-OFFBOARDING_PLAN = _spec(
-    "lms_offboarding_plan",
-    OFFBOARDING,
-    ("partners", "contacts", "users", "groups", "memberships"),
-    "Who should leave which LMS group because a partner or contact went inactive: a plan to review, nothing is sent.",
-    cadence=None,
-    personal_data=True,
-)
-
-TIERS_1_TO_4 = (
-    COURSES,
-    COURSE_NPCU,
-    PARTNERS,
-    CONTACTS,
-    USERS,
-    GROUPS,
-    MEMBERSHIPS,
-    ENROLLMENTS,
-    PARTNER_CERT_COUNTS,
-    PUSHED_PARTNER_CERT_COUNTS,
-)
-REPORTS = (PAM_WEEKLY_REPORT, EXECUTIVE_WEEKLY_REPORT)
-# By cadence (domain.overdue), for the alert about what is overdue; the freshness policies above show it in the UI.
-CADENCES = {
-    **dict.fromkeys((spec.key.to_user_string() for spec in TIERS_1_TO_4), overdue.NIGHTLY),
-    "enrollments": overdue.FOUR_HOURLY,
-    "partner_cert_counts": overdue.FOUR_HOURLY,
-    "leads": overdue.THRICE_DAILY,
-    "pam_weekly_report": overdue.MONDAYS,
-    "executive_weekly_report": overdue.MONDAYS,
+ASSETS_OF_JOBS = {
+    job: tuple(asset.key for asset in ASSETS if job in asset.jobs)
+    for job in dict.fromkeys(job for asset in ASSETS for job in asset.jobs)
 }
-
-SPECS = {
-    spec.key.to_user_string(): spec
-    for spec in (*TIERS_1_TO_4, LEADS_OF_PARTNERS, CRM_DEACTIVATIONS, OFFBOARDING_PLAN, *REPORTS)
-}
-
-CHAIN = "daily_full"
-"""The job that runs the whole chain."""
-DAILY_FULL = tuple(spec.key.to_user_string() for spec in TIERS_1_TO_4)
-# A failure here leaves the last good state in place: the chain goes on and ends `partial` (domain rules, the chain).
-NOT_REQUIRED = frozenset({"memberships", "pushed_partner_cert_counts"})
-
-# Which rows a step writes: runs whose steps write the same ones take turns (automation.write_locks).
-LEARNING_ROWS, LEADS_ROWS, REPORTS_ROWS = "learning", "leads", "reports"
+PARTITIONED_JOBS = frozenset(job for asset in ASSETS if asset.partitions for job in asset.jobs)
 GROUP_OF_STEP = {
-    **dict.fromkeys(DAILY_FULL, LEARNING_ROWS),
-    "crm_deactivations": LEARNING_ROWS,
-    "lms_offboarding_plan": LEARNING_ROWS,
+    **{asset.key: asset.group for asset in ASSETS},
+    # Steps that are no assets.
     "apply_offboarding_plan": LEARNING_ROWS,
-    "leads": LEADS_ROWS,
-    "pam_weekly_report": REPORTS_ROWS,
-    "executive_weekly_report": REPORTS_ROWS,
-    "remove_what_is_old": "cleanup",
+    "remove_what_is_old": LOGS,
 }
+GROUP_OF_JOB = {job: GROUP_OF_STEP[assets[0]] for job, assets in ASSETS_OF_JOBS.items()}
 
-# The portal's names for what an asset's sync does (portal schema, sync_type).
-SYNC_TYPES = {
-    "courses": "sync_courses",
-    "course_npcu": "sync_npcu",
-    "partners": "impartner_partners",
-    "contacts": "impartner_contacts",
-    "users": "users",
-    "groups": "groups",
-    "memberships": "group_members_sync",
-    "enrollments": "enrollments",
-    "partner_cert_counts": "partner_cert_counts",
-    "pushed_partner_cert_counts": "sync_to_impartner",
-    "leads": "sync_leads",
-    "crm_deactivations": "crm_deactivations",
-    "lms_offboarding_plan": "offboarding_plan",
-    "pam_weekly_report": "pam_weekly_report",
-    "executive_weekly_report": "executive_weekly_report",
-}
+
+def ancestors(assets: Iterable[str]) -> set[str]:
+    """Every asset of ours that one of these depends on, directly or not, without themselves."""
+    found: set[str] = set()
+    todo = list(assets)
+    while todo:
+        entry = ENTRIES.get(todo.pop())
+        new = [dep for dep in (entry.deps if entry else ()) if dep in ENTRIES and dep not in found]
+        found.update(new)
+        todo += new
+    return found - set(assets)

@@ -1,4 +1,4 @@
-"""How an asset is made from its line in the lineage: one decorator, so that no asset states its spec twice."""
+"""How an asset is made from its entry in the registry: one decorator, so that no asset states a fact twice."""
 
 from __future__ import annotations
 
@@ -7,28 +7,23 @@ from typing import Any
 
 import dagster as dg
 
-from lms_assets.lineage import POOLS, SPECS, STEP_RETRIES
+from lms_assets.lineage import ENTRIES, SPECS, STEP_RETRIES
 from lms_assets.warehouse.schema.descriptions import table_columns
 
 
-def asset_of(
-    key: str, *, table: str, backfill_policy: dg.BackfillPolicy | None = None
-) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
-    """Turn a function into the asset `key` of the lineage, with its pool, retries and the columns of `table`."""
-    spec = SPECS[key].merge_attributes(
-        metadata={"dagster/column_schema": _schema(table), "dagster/table_name": table},
+def asset_of(key: str) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """The asset `key` as the registry describes it, with its pool, its retries and the columns of its table."""
+    entry = ENTRIES[key]
+    shown = {"dagster/column_schema": _schema(entry.table), "dagster/table_name": entry.table}
+    # With `dg.asset` each part of the spec would have to be handed over, and its `backfill_policy` is a beta parameter.
+    return dg.multi_asset(
+        name=key,
+        specs=[SPECS[key].merge_attributes(metadata=shown)],
+        pool=entry.pool,
+        retry_policy=STEP_RETRIES,
+        # A backfill is one run over its weeks: the step reads people, not weeks.
+        backfill_policy=dg.BackfillPolicy.single_run() if entry.partitions else None,
     )
-
-    def decorate(function: Callable[..., Any]) -> dg.AssetsDefinition:
-        return dg.multi_asset(
-            name=key,
-            specs=[spec],
-            pool=POOLS.get(key),
-            retry_policy=STEP_RETRIES,
-            backfill_policy=backfill_policy,
-        )(function)
-
-    return decorate
 
 
 def _schema(table: str) -> dg.TableSchema:

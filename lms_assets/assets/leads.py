@@ -43,7 +43,7 @@ LISTED_UNTIL = "leads_listed_until"
 OVERLAP = timedelta(minutes=10)
 
 
-@asset_of("leads", table="leads")
+@asset_of("leads")
 def leads(context: dg.AssetExecutionContext, lms: Connections) -> dg.MaterializeResult[Any]:
     """Fetch partners' leads and count them for each partner; those that are gone, converted or nobody's are removed."""
     with sync_step(context, lms, "leads") as step:

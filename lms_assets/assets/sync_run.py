@@ -18,7 +18,7 @@ from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.clocks import require_same_time
 from lms_assets.domain.safety.deactivation_limit import SyncStopped
 from lms_assets.domain.safety.overrides import Overrides
-from lms_assets.lineage import STEP_RETRIES, SYNC_TYPES
+from lms_assets.lineage import ENTRIES, STEP_RETRIES
 from lms_assets.resources import Connections
 from lms_assets.runs.liveness import home_of, is_alive
 from lms_assets.runs.overrides import overrides_of
@@ -36,21 +36,6 @@ from lms_assets.warehouse.upsert.upsert import SyncCounts
 
 T = TypeVar("T")
 PROGRESS_SECONDS = 2.0
-# The kinds of records of which each sync may set some aside (`sync_failures.entity_type`).
-ENTITY_TYPES = {
-    "courses": ("course",),
-    "course_npcu": ("course_properties",),
-    "partners": ("partner",),
-    "contacts": ("contact", DUPLICATE_EMAIL),
-    "users": ("lms_user",),
-    "groups": ("group",),
-    "memberships": ("group_members",),
-    "enrollments": ("enrollment", "transcript"),
-    "pushed_partner_cert_counts": ("partner",),
-    "leads": ("lead",),
-    "pam_weekly_report": ("report",),
-    "executive_weekly_report": ("report",),
-}
 
 
 class OrphanedStep(Exception):
@@ -72,7 +57,7 @@ class Step:
         self.context = context
         self.warehouse = warehouse
         self.key = key
-        self.sync_type = SYNC_TYPES[key]
+        self.sync_type = ENTRIES[key].sync_type
         self.rules = rules
         self.clock = clock
         self.started_at = clock()
@@ -179,7 +164,7 @@ class Step:
             counts = work(connection)
             for also in (*self._on_commit, self._note_uses):
                 also(connection)
-            for entity_type in ENTITY_TYPES.get(self.key, ()):
+            for entity_type in ENTRIES[self.key].records:
                 failed = [each for each in failures if each.entity_type == entity_type]
                 replace_failures(
                     connection, self.sync_type, entity_type, failed, now=self.now, complete=complete, right=right

@@ -9,6 +9,7 @@ import dagster as dg
 from lms_assets.assets.asset import asset_of
 from lms_assets.assets.sync_run import Step, sync_step
 from lms_assets.domain.operations.report_release import ReleaseDecision, may_send
+from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.safety.deactivation_limit import SyncStopped
 from lms_assets.reports.config import ReportConfig
 from lms_assets.reports.delivery.deliver import (
@@ -39,7 +40,6 @@ from lms_assets.warehouse.reading.reports import executives, managers
 from lms_assets.warehouse.results.counts import last_counted
 from lms_assets.warehouse.upsert.upsert import SyncCounts
 
-CHAIN = "daily_full"
 PREVIEW_CHARACTERS = 8000
 
 Deliver = Callable[[ReportInputs, Step, MailOutput], DeliverySummary]
@@ -150,13 +150,13 @@ def _as_code(text: str) -> str:
     return "\n".join(f"    {line}" for line in text.splitlines())
 
 
-@asset_of("pam_weekly_report", table="email_log")
+@asset_of("pam_weekly_report")
 def pam_weekly_report(context: dg.AssetExecutionContext, lms: Connections) -> dg.MaterializeResult[Any]:
     """Send each account manager the week's report about their partners, or write it to files without a mail server."""
     return ReportDelivery(context, lms, "pam_weekly_report").deliver_to_managers()
 
 
-@asset_of("executive_weekly_report", table="email_log")
+@asset_of("executive_weekly_report")
 def executive_weekly_report(context: dg.AssetExecutionContext, lms: Connections) -> dg.MaterializeResult[Any]:
     """Send the executives the week's roll-up, or write it to files without a mail server."""
     return ReportDelivery(context, lms, "executive_weekly_report").deliver_to_executives()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from lms_assets.assets.sync_run import Step
 from lms_assets.checks.base import Look, failed_blocking_checks
-from lms_assets.checks.specs import ancestors
+from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.safety.deactivation_limit import SyncStopped
+from lms_assets.lineage import ancestors
 
 
 class BlockedByChecks(SyncStopped):
@@ -23,4 +24,4 @@ def require_upstream_checks(step: Step) -> None:
         red = failed_blocking_checks(look, ancestors((step.key,)))
     if red:
         said = "; ".join(f"{name}: {text}" for name, text in red.items())
-        raise BlockedByChecks(f"{step.key} was blocked. {said}. Run daily_full, or see lms-assets status.")
+        raise BlockedByChecks(f"{step.key} was blocked. {said}. Run {CHAIN}, or see lms-assets status.")

@@ -22,7 +22,7 @@ from filelock import Timeout
 
 from lms_assets.automation.event_mapping import chain_event, chain_events
 from lms_assets.automation.portal_tasks import Write, chain_task_begins, chain_task_ends, refresh_tasks, task_write
-from lms_assets.checks.specs import DEGRADING, ancestors
+from lms_assets.checks.specs import DEGRADING
 from lms_assets.domain.operations.chain_state import (
     ChainEvent,
     ChainState,
@@ -32,15 +32,15 @@ from lms_assets.domain.operations.chain_state import (
     final_status,
     fold,
 )
+from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.safety.run_instants import parse_as_of
-from lms_assets.lineage import DAILY_FULL, NOT_REQUIRED
+from lms_assets.lineage import DAILY_FULL, NOT_REQUIRED, ancestors
 from lms_assets.run_tags import AS_OF_TAG
 from lms_assets.runs.active import UNFINISHED
 from lms_assets.runs.liveness import fail_dead_runs, hold_run, is_alive, release_run
 from lms_assets.warehouse.bookkeeping.chain_log import ChainRow, ChainStore
 from lms_assets.warehouse.engine import Warehouse
 
-CHAIN_NAME = "daily_full"
 ROOT_RUN_TAG = "dagster/root_run_id"
 
 DEGRADING_CHECKS = DEGRADING
@@ -102,7 +102,7 @@ class ChainLogHandler(logging.Handler):
             return
         at = datetime.fromtimestamp(record.created, UTC)
         try:
-            if meta.get("job_name") == CHAIN_NAME:
+            if meta.get("job_name") == CHAIN:
                 _write(event, run_id, meta.get("job_tags") or {}, at)
             _write_task(task_write(event, run_id, str(meta.get("job_name")), at))
         except Exception as error:  # noqa: BLE001 - a log that cannot be written must not fail the sync it tells of
@@ -138,7 +138,7 @@ def _write_task(work: Write | None) -> None:
 
 
 def _write(event: dg.DagsterEvent, run_id: str, tags: Mapping[str, str], at: datetime) -> None:
-    store = ChainStore(_our_warehouse(), CHAIN_NAME)
+    store = ChainStore(_our_warehouse(), CHAIN)
     root = tags.get(ROOT_RUN_TAG, run_id)
     kind = event.event_type_value
     if kind == "PIPELINE_START":
@@ -183,7 +183,7 @@ def reconcile_chains(instance: dg.DagsterInstance, warehouse: Warehouse) -> list
     Returns the ids of the root runs whose rows were closed.
     """
     fail_dead_runs(instance)
-    store = ChainStore(warehouse, CHAIN_NAME)
+    store = ChainStore(warehouse, CHAIN)
     fixed = []
     for row in store.running():
         runs = _runs_of_chain(instance, row.run_id)

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from lms_assets.automation.event_mapping import check_finding, what_to_do
-from lms_assets.checks.specs import CHECKS, CheckSpec, ancestors
+from lms_assets.checks.specs import CHECKS, CheckSpec
+from lms_assets.lineage import ancestors
 
 EVALUATED = frozenset({"SUCCEEDED", "FAILED"})
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import dagster as dg
 
+from lms_assets.domain.operations.schedule import CLEANUP_JOB
+from lms_assets.lineage import LOGS
 from lms_assets.resources import Connections
 from lms_assets.run_tags import CONCURRENCY_GROUP_TAG, JOB_TAG
 from lms_assets.runs.active import FINISHED
@@ -34,9 +36,9 @@ def remove_what_is_old(context: dg.OpExecutionContext, lms: Connections) -> None
 
 
 @dg.job(
-    name="cleanup",
+    name=CLEANUP_JOB,
     description="Removes logs, runs and ticks older than 30 days; every asset keeps its last materialisation.",
-    tags={JOB_TAG: "cleanup", CONCURRENCY_GROUP_TAG: "cleanup"},
+    tags={JOB_TAG: CLEANUP_JOB, CONCURRENCY_GROUP_TAG: LOGS},
 )
 def cleanup() -> None:
     """One step."""

@@ -5,8 +5,9 @@
 import dagster as dg
 
 from lms_assets.assets.offboarding.apply import OffboardingRun
+from lms_assets.domain.operations.schedule import APPLY_JOB
 from lms_assets.domain.safety.deactivation_limit import SyncStopped
-from lms_assets.lineage import NORTHPASS_POOL
+from lms_assets.lineage import LEARNING_ROWS, NORTHPASS_POOL
 from lms_assets.resources import Connections
 from lms_assets.run_tags import CONCURRENCY_GROUP_TAG, JOB_TAG, OFFBOARDING_PLAN_TAG
 from lms_assets.runs.write_locks import Turn
@@ -56,9 +57,9 @@ def apply_offboarding_plan(context: dg.OpExecutionContext, config: ApplyPlan, lm
 
 
 @dg.job(
-    name="offboarding_apply",
+    name=APPLY_JOB,
     description="Takes people out of LMS groups as a reviewed plan says. Off until a limit a day is set.",
-    tags={JOB_TAG: "offboarding_apply", CONCURRENCY_GROUP_TAG: "learning"},
+    tags={JOB_TAG: APPLY_JOB, CONCURRENCY_GROUP_TAG: LEARNING_ROWS},
 )
 def offboarding_apply() -> None:
     """One step."""

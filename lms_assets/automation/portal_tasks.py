@@ -7,57 +7,44 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import dagster as dg
 
 from lms_assets.automation.event_mapping import chain_event, chain_events
-from lms_assets.checks.specs import ancestors
 from lms_assets.domain.operations.chain_state import CHECKS_SUFFIX, ChainEvent, blocked_by, fold
 from lms_assets.domain.operations.portal_tasks import Task
-from lms_assets.domain.operations.schedule import CLEANUP, DAILY_FULL, ENROLLMENTS, LEADS, LEADS_FULL, REPORTS
-from lms_assets.lineage import DAILY_FULL as CHAIN_ASSETS
-from lms_assets.lineage import SYNC_TYPES
+from lms_assets.domain.operations.schedule import CHAIN, CLEANUP, TIMETABLE, ScheduleEntry
+from lms_assets.domain.operations.schedule import DAILY_FULL as CHAIN_LINE
+from lms_assets.lineage import ASSETS, DAILY_FULL, Asset, ancestors
 from lms_assets.runs.active import FINISHED
 from lms_assets.warehouse.bookkeeping.chain_log import chain_of_run
 from lms_assets.warehouse.bookkeeping.portal_tasks import TaskEnd, begin_run, end_run, ensure_tasks, open_runs, skip_run
 from lms_assets.warehouse.engine import Connection, Warehouse
 from lms_assets.warehouse.state.sync_state import get_state, put_state
 
-CHAIN = "daily_full"
 CHAIN_TASK = "daily_sync_chain"
-_ALSO_FOUR_HOURLY = {"enrollments", "partner_cert_counts"}
 _RECORDED_UNTIL = "task_runs_recorded_until"
 _OVERLAP = timedelta(minutes=10)
 _LOOK_BACK = timedelta(days=2)
 
-NAMES = {
-    "courses": "Courses",
-    "course_npcu": "Course points (NPCU)",
-    "partners": "Partners",
-    "contacts": "Contacts",
-    "users": "LMS users",
-    "groups": "LMS groups",
-    "memberships": "Group members",
-    "enrollments": "Enrollments",
-    "partner_cert_counts": "Certification counts",
-    "pushed_partner_cert_counts": "Push to Impartner",
-}
+
+def _lines(asset: Asset) -> tuple[ScheduleEntry, ...]:
+    """The schedule entries that run an asset."""
+    return tuple(line for line in TIMETABLE if line.job in asset.jobs)
 
 
-def _chain_lines(asset: str) -> tuple[Any, ...]:
-    return (DAILY_FULL, ENROLLMENTS) if asset in _ALSO_FOUR_HOURLY else (DAILY_FULL,)
+def _place(asset: Asset) -> int | None:
+    """The asset's place in the chain, from 1."""
+    return DAILY_FULL.index(asset.key) + 1 if asset.key in DAILY_FULL else None
 
 
 TASKS = (
-    Task(CHAIN_TASK, "Daily sync, the whole chain", None, (DAILY_FULL,), 0),
+    Task(CHAIN_TASK, "Daily sync, the whole chain", None, (CHAIN_LINE,), 0),
     *(
-        Task(SYNC_TYPES[asset], NAMES[asset], asset, _chain_lines(asset), place)
-        for place, asset in enumerate(CHAIN_ASSETS, start=1)
+        Task(asset.sync_type, asset.task, asset.key, _lines(asset), _place(asset))
+        for asset in ASSETS
+        if asset.task is not None
     ),
-    Task("sync_leads", "Leads", "leads", (LEADS, LEADS_FULL)),
-    Task("pam_weekly_report", "Weekly report to PAMs", "pam_weekly_report", (REPORTS,)),
-    Task("executive_weekly_report", "Weekly executive report", "executive_weekly_report", (REPORTS,)),
     Task("cleanup", "Cleanup of old logs", "remove_what_is_old", (CLEANUP,)),
 )
 TASK_OF_STEP = {task.asset: task.task_type for task in TASKS if task.asset}

@@ -15,10 +15,10 @@ from lms_assets.assets.tier_3_enrollments.people_to_read import current_partner_
 from lms_assets.assets.tier_4_aggregation_and_push.push_planning import plan_of
 from lms_assets.automation.chain_log import reconcile_chains
 from lms_assets.automation.check_history import blocking_checks_not_passed
-from lms_assets.automation.jobs import ASSETS_OF_JOBS, CONCURRENCY_GROUPS
+from lms_assets.domain.operations.schedule import CHAIN, ENROLLMENTS_JOB, PUSH_JOB
 from lms_assets.domain.records.completions import COURSE_COMPLETED, Completion, completion_from_message, recent_messages
 from lms_assets.domain.records.rejections import Rejected
-from lms_assets.lineage import SYNC_TYPES
+from lms_assets.lineage import ASSETS_OF_JOBS, GROUP_OF_JOB, LEARNING_ROWS, SYNC_TYPES
 from lms_assets.resources import Connections
 from lms_assets.run_tags import AS_OF_TAG, PEOPLE_TAG
 from lms_assets.runs.active import run_under_way
@@ -36,11 +36,11 @@ PUSH_AGAIN_AFTER = timedelta(minutes=30)
 # The log is asked from a little before where it was read to: a message may show after its own time.
 OVERLAP = timedelta(minutes=10)
 FIRST_LOOK = timedelta(hours=24)
-LEARNING_JOBS = tuple(job for job, concurrency_group in CONCURRENCY_GROUPS.items() if concurrency_group == "learning")
+LEARNING_JOBS = tuple(job for job, group in GROUP_OF_JOB.items() if group == LEARNING_ROWS)
 
 
 @dg.sensor(
-    job_name="push_to_impartner",
+    job_name=PUSH_JOB,
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.STOPPED,
     description="Pushes after a sync of enrollments, at most every 6 hours: if counts changed and all checks pass.",
@@ -52,7 +52,7 @@ def push_after_enrollments_sensor(
     with lms.warehouse() as warehouse:
         reason, key = _push_is_due(context.instance, warehouse, lms.now())
         if reason is None and lms.settings().push_dry_run:
-            reason = "LMS_PUSH_DRY_RUN is set: daily_full shows the push once a day"
+            reason = f"LMS_PUSH_DRY_RUN is set: {CHAIN} shows the push once a day"
         if reason is None:
             planned = plan_of(warehouse, lms.rules(), portal_url=lms.settings().portal_url)
             reason = None if planned.items else "no partner's counts differ from what the CRM confirmed"
@@ -82,14 +82,14 @@ def _push_is_due(instance: dg.DagsterInstance, warehouse: Warehouse, now: dateti
     under_way = run_under_way(instance, LEARNING_JOBS)
     if under_way is not None:
         return f"{under_way.job_name} is under way", key
-    closed = blocking_checks_not_passed(instance, ASSETS_OF_JOBS["enrollments_incremental"])
+    closed = blocking_checks_not_passed(instance, ASSETS_OF_JOBS[ENROLLMENTS_JOB])
     if closed:
         return f"checks that stand before the push did not pass: {', '.join(closed)}", key
     return None, key
 
 
 @dg.sensor(
-    job_name="enrollments_incremental",
+    job_name=ENROLLMENTS_JOB,
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.STOPPED,
     description="Reads the LMS's webhook log for completed courses and refreshes just those people.",

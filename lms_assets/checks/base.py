@@ -10,14 +10,15 @@ from typing import Any
 
 import dagster as dg
 
-from lms_assets.checks.specs import CHECKS, DEGRADING, CheckSpec, ancestors, specs_of
+from lms_assets.checks.specs import CHECKS, DEGRADING, CheckSpec, specs_of
 from lms_assets.domain.operations.chain_state import CHECKS_SUFFIX
 from lms_assets.domain.operations.foreign_text import as_text
+from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.records.contacts import DUPLICATE_EMAIL
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.check_results import CheckResult, none_of, recent
 from lms_assets.domain.safety.overrides import Overrides, command_in
-from lms_assets.lineage import SYNC_TYPES
+from lms_assets.lineage import SYNC_TYPES, ancestors
 from lms_assets.resources import Connections
 from lms_assets.runs.overrides import overrides_of
 from lms_assets.warehouse.bookkeeping import sync_log
@@ -29,7 +30,7 @@ from lms_assets.warehouse.state.overrides import note_uses
 # Two nights missed: what is older is a fault that somebody must look at, not a base for counts.
 RESUME = (
     "Fix the cause, then go on with the chain: open its run in the UI and choose Re-execute, From asset failure; or "
-    "lms-assets run daily_full --resume."
+    f"lms-assets run {CHAIN} --resume."
 )
 TOO_OLD = timedelta(hours=48)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lms_assets.checks.base import Look, are_readable, checks_of, is_recent, listing_was_complete, were_all_stored
+from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.safety.check_results import CheckResult, at_least
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.results.leads import leads_of_unknown_partners
@@ -18,7 +19,7 @@ def _of_known_partners(look: Look) -> CheckResult:
     count = leads_of_unknown_partners(look.connection)
     if not count:
         return CheckResult(True, "Every lead belongs to a partner", 0)
-    remedy = "They count for nobody. Their accounts are left out by the rules, or come with the next daily_full."
+    remedy = f"They count for nobody. Their accounts are left out by the rules, or come with the next {CHAIN}."
     return CheckResult(False, f"leads of accounts that are no partner: {count:,}", count, remedy=remedy)
 
 

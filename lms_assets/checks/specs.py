@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from lms_assets.lineage import SPECS
+from lms_assets.lineage import ancestors
 
 
 @dataclass(frozen=True)
@@ -165,17 +165,3 @@ def blocking_checks_of(assets: tuple[str, ...]) -> Iterator[dg.AssetCheckKey]:
     for line in CHECKS:
         if line.blocking and line.asset in before:
             yield line.key
-
-
-def ancestors(assets: tuple[str, ...]) -> set[str]:
-    """Every asset of ours that one of these depends on, directly or not, without themselves."""
-    found: set[str] = set()
-    todo = list(assets)
-    while todo:
-        spec = SPECS.get(todo.pop())
-        for dep in spec.deps if spec else ():
-            name = dep.asset_key.to_user_string()
-            if name in SPECS and name not in found:
-                found.add(name)
-                todo.append(name)
-    return found - set(assets)

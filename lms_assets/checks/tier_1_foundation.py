@@ -11,13 +11,14 @@ from lms_assets.checks.base import (
     unless_allowed,
     were_all_stored,
 )
+from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.records.contacts import DUPLICATE_EMAIL
 from lms_assets.domain.safety.check_results import CheckResult, at_least, no_sudden_fall, none_of
 from lms_assets.domain.safety.overrides import FALL_CERTIFICATIONS
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.state.baselines import certifications_before
 
-RUN_IT = "Run daily_full and read why this table is empty: lms-assets status."
+RUN_IT = f"Run {CHAIN} and read why this table is empty: lms-assets status."
 
 
 def _courses_present(look: Look) -> CheckResult:

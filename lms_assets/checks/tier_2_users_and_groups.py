@@ -12,13 +12,14 @@ from lms_assets.checks.base import (
     unless_allowed,
     were_all_stored,
 )
+from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.safety.check_results import CheckResult, at_least, no_sudden_fall, none_of
 from lms_assets.domain.safety.overrides import FALL_GROUP_LINKS
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.results.links import group_overrides, stored_lost_links
 from lms_assets.warehouse.state.baselines import groups_linked_before
 
-RUN_IT = "Run daily_full and read why this table is empty: lms-assets status."
+RUN_IT = f"Run {CHAIN} and read why this table is empty: lms-assets status."
 
 
 def _users_present(look: Look) -> CheckResult:
@@ -61,7 +62,7 @@ def _links_kept(look: Look) -> CheckResult:
     ]
     remedy = (
         "Was one of the two renamed? Their people count for nobody. Rename the group in the LMS, or say whose it is in "
-        "group_partner_overrides (partner_id NULL: nobody's); then run daily_full."
+        f"group_partner_overrides (partner_id NULL: nobody's); then run {CHAIN}."
     )
     return none_of(lost, "groups that were an active partner's and are nobody's", remedy)
 
@@ -86,7 +87,7 @@ def _memberships_current(look: Look) -> CheckResult:
     entry = look.latest("memberships")
     if entry is None or entry.status != "completed":
         reason = (entry.error_message if entry else None) or "it has not run"
-        remedy = "The last good members stay. Run lms-assets run daily_full --resume once the cause is gone."
+        remedy = f"The last good members stay. Run lms-assets run {CHAIN} --resume once the cause is gone."
         return CheckResult(False, f"The last sync of memberships failed: {reason}", remedy=remedy)
     bad = [f"group {each.entity_id}: {each.reason}" for each in look.failures("memberships")]
     remedy = "These groups keep the members they had; nobody was taken out of them."

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from lms_assets.checks.base import Look, checks_of, is_recent, is_up_to_date, were_all_stored
+from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.safety.check_results import CheckResult, at_least, none_of
 from lms_assets.domain.safety.withheld import people_listed
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.bookkeeping.failures import open_failures
 from lms_assets.warehouse.state.refresh_queue import WEBHOOKS
 
-RUN_IT = "Run daily_full and read why this table is empty: lms-assets status."
+RUN_IT = f"Run {CHAIN} and read why this table is empty: lms-assets status."
 
 
 def _present(look: Look) -> CheckResult:
@@ -21,7 +22,7 @@ def _refer_to_known_rows(look: Look) -> CheckResult:
     for column, table in (("user_id", "lms_users"), ("course_id", "lms_courses")):
         _, sample = reading.orphans(look.connection, "lms_enrollments", column, table)
         lost += [f"{column} {each}" for each in sample]
-    return none_of(lost, "references of enrollments to nothing", "Sync users and courses again: daily_full.")
+    return none_of(lost, "references of enrollments to nothing", f"Sync users and courses again: {CHAIN}.")
 
 
 def _all_read(look: Look) -> CheckResult:
@@ -37,7 +38,7 @@ def _read_recently(look: Look) -> CheckResult:
     found = [f"partner {partner_id}: {people_listed(people)}" for partner_id, people in long_ago.items()]
     remedy = (
         "They count with what was read of them last. transcripts_were_all_read says why a transcript cannot be read; "
-        "daily_full reads everybody again."
+        f"{CHAIN} reads everybody again."
     )
     what = f"partners with people not read for more than {look.rules.unread_warning_hours} hours"
     return none_of(found, what, remedy)

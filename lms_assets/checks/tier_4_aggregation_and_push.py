@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lms_assets.checks.base import TOO_OLD, Look, checks_of, is_up_to_date, unless_allowed
+from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.safety.check_results import CheckResult, no_sudden_fall, none_of, recent
 from lms_assets.domain.safety.overrides import FALL_NPCU
 from lms_assets.domain.safety.withheld import named
@@ -46,7 +47,7 @@ def _confirmed(look: Look) -> CheckResult:
 
 def _none_withheld(look: Look) -> CheckResult:
     remedy = (
-        "Their counts may be wrong and are not sent; the CRM keeps what it has. Run daily_full: they are sent once "
+        f"Their counts may be wrong and are not sent; the CRM keeps what it has. Run {CHAIN}: they are sent once "
         "everything they rest on was read. memberships_are_current and transcripts_were_all_read say what failed."
     )
     withheld = named(reading.withheld_partners(look.connection, look.rules))

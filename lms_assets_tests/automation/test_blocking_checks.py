@@ -15,10 +15,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from lms_assets.automation.jobs import ASSETS_OF_JOBS
 from lms_assets.automation.sensors import push_after_enrollments_sensor
-from lms_assets.checks.specs import CHECKS, ancestors
-from lms_assets.lineage import SYNC_TYPES
+from lms_assets.checks.specs import CHECKS
+from lms_assets.lineage import ASSETS_OF_JOBS, SYNC_TYPES, ancestors
 from lms_assets_tests.automation.daemon_harness import DaemonHarness, watched_harness
 
 OLD = "2020-01-01 00:00:00.000000"

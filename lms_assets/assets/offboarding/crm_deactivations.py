@@ -14,15 +14,16 @@ from lms_assets.assets.crm_fields import ACCOUNT_FIELDS, CONTACT_FIELDS
 from lms_assets.assets.crm_records import CrmSource, take_in_all
 from lms_assets.assets.deactivation_limit import stop_if_too_many
 from lms_assets.assets.listing_sync import ListingResult, is_excluded, refuse_too_many_bad
-from lms_assets.assets.sync_run import ENTITY_TYPES, Step, sync_step
+from lms_assets.assets.sync_run import Step, sync_step
 from lms_assets.assets.tier_1_foundation.contacts import Employers
 from lms_assets.assets.tier_1_foundation.partners import rows_by_crm_id
+from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.records.contacts import Contact, StoredContact, contact_from_user, rows_with_successor
 from lms_assets.domain.records.dates import changed_since
 from lms_assets.domain.records.partner_rows import StoredPartner, rows_of_successors
 from lms_assets.domain.records.partners import partner_from_account
 from lms_assets.domain.records.rejections import Rejected
-from lms_assets.lineage import CHAIN, SYNC_TYPES
+from lms_assets.lineage import ENTRIES, SYNC_TYPES
 from lms_assets.resources import Connections
 from lms_assets.run_tags import PEOPLE_TAG
 from lms_assets.vendors.impartner.client import ImpartnerClient
@@ -221,7 +222,7 @@ def _synced_since(connection: Connection) -> datetime | None:
 
 def contacts_left_aside(connection: Connection) -> frozenset[int]:
     """CRM ids of contacts that the full sync set aside: unreadable, or with somebody else's e-mail."""
-    kinds = ENTITY_TYPES["contacts"]
+    kinds = ENTRIES["contacts"].records
     failures = [each for kind in kinds for each in open_failures(connection, SYNC_TYPES["contacts"], kind)]
     return frozenset(int(each.entity_id) for each in failures if each.entity_id.isdigit())
 
@@ -248,7 +249,7 @@ def _kept_contacts(
     return rows_with_successor(left, partner_of_row, map(employers.successor, current))
 
 
-@asset_of("crm_deactivations", table="partners")
+@asset_of("crm_deactivations")
 def crm_deactivations(context: dg.AssetExecutionContext, lms: Connections) -> dg.MaterializeResult[Any]:
     """Deactivate partners and contacts that were deleted, became inactive or fell under a rule since the last look.
 

@@ -8,17 +8,18 @@ from datetime import datetime
 
 from lms_assets.checks.base import TOO_OLD
 from lms_assets.domain.linking.partner_users import ContactFacts, GroupFacts, PersonFacts
+from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.records.groups import is_kept_group
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.check_results import recent
 from lms_assets.domain.safety.deactivation_limit import SyncStopped
 from lms_assets.domain.safety.offboarding import Removal, plan_offboarding
-from lms_assets.lineage import SYNC_TYPES
+from lms_assets.lineage import ENTRIES, SYNC_TYPES
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.bookkeeping import sync_log
 from lms_assets.warehouse.engine import Connection
 
-SOURCES = ("partners", "contacts", "users", "groups", "memberships")
+SOURCES = ENTRIES["lms_offboarding_plan"].deps
 """The assets whose rows a plan is made of."""
 
 
@@ -88,5 +89,5 @@ def refuse_old_data(connection: Connection, now: datetime) -> None:
         result = recent(entry.completed_at if entry else None, now, TOO_OLD, asset.capitalize())
         if not result.passed:
             raise PlanRefused(
-                f"{result.description}. Run daily_full, then make a new plan: lms-assets run offboarding_plan."
+                f"{result.description}. Run {CHAIN}, then make a new plan: lms-assets run offboarding_plan."
             )

@@ -18,7 +18,7 @@ from lms_assets.warehouse.upsert.upsert import SyncCounts
 SHOWN = 20
 
 
-@asset_of("lms_offboarding_plan", table="lms_offboarding_items")
+@asset_of("lms_offboarding_plan")
 def lms_offboarding_plan(context: dg.AssetExecutionContext, lms: Connections) -> dg.MaterializeResult[Any]:
     """Write a new plan from what the last complete syncs say; an unreviewed older one is superseded by it."""
     with sync_step(context, lms, "lms_offboarding_plan") as step:

@@ -201,7 +201,7 @@ class ContactSync:
         return written + SyncCounts(deactivated=left)
 
 
-@asset_of("contacts", table="contacts")
+@asset_of("contacts")
 def contacts(context: dg.AssetExecutionContext, lms: Connections) -> dg.MaterializeResult[Any]:
     """Fetch every CRM user, keep the partners' people, link each to its partner, deactivate those who left."""
     with sync_step(context, lms, "contacts") as step:

@@ -132,7 +132,7 @@ def _missing(listing_result: ListingResult[CourseProperties], points: Mapping[st
     return {course_id for course_id, value in points.items() if value and course_id not in seen}
 
 
-@asset_of("course_npcu", table="lms_courses")
+@asset_of("course_npcu")
 def course_npcu(context: dg.AssetExecutionContext, lms: Connections) -> dg.MaterializeResult[Any]:
     """Fetch every course's properties and write its points and category, archived versions included."""
     with sync_step(context, lms, "course_npcu") as step:

@@ -17,7 +17,7 @@ from lms_assets.warehouse.schema.tables import lms_courses
 from lms_assets.warehouse.upsert.upsert import SyncCounts, upsert
 
 
-@asset_of("courses", table="lms_courses")
+@asset_of("courses")
 def courses(context: dg.AssetExecutionContext, lms: Connections) -> dg.MaterializeResult[Any]:
     """Fetch every course and write its name, description and status."""
     with sync_step(context, lms, "courses") as step:

@@ -111,7 +111,7 @@ def leaving(listing_result: ListingResult[T], source: CrmSource[T], active: Mapp
     return gone | excluded if listing_result.complete else set()
 
 
-@asset_of("partners", table="partners")
+@asset_of("partners")
 def partners(context: dg.AssetExecutionContext, lms: Connections) -> dg.MaterializeResult[Any]:
     """Fetch every account, keep the partners among them, and deactivate those that are gone or no longer count."""
     with sync_step(context, lms, "partners") as step:

@@ -133,7 +133,7 @@ class GroupSync:
         return dg.MetadataValue.table(records, schema=dg.TableSchema(columns))
 
 
-@asset_of("groups", table="lms_groups")
+@asset_of("groups")
 def groups(context: dg.AssetExecutionContext, lms: Connections) -> dg.MaterializeResult[Any]:
     """Fetch every group, find the partner each belongs to, and deactivate those that are gone or left out."""
     with sync_step(context, lms, "groups") as step:

@@ -236,7 +236,7 @@ class MembershipSync:
         }
 
 
-@asset_of("memberships", table="lms_group_members")
+@asset_of("memberships")
 def memberships(context: dg.AssetExecutionContext, lms: Connections) -> dg.MaterializeResult[Any]:
     """Fetch the members of each partner's group. When that fails, the last good members stay and a check says so."""
     return or_keep_last_good(context, "memberships", lambda: _memberships(context, lms))

@@ -100,7 +100,7 @@ def link_contacts_to_users(connection: Connection, now: datetime) -> None:
     write_contact_links(connection, links, now=now)
 
 
-@asset_of("users", table="lms_users")
+@asset_of("users")
 def users(context: dg.AssetExecutionContext, lms: Connections) -> dg.MaterializeResult[Any]:
     """Fetch every LMS account, note who is disabled or gone, and link contacts to accounts by e-mail."""
     with sync_step(context, lms, "users") as step:

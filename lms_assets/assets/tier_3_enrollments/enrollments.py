@@ -176,7 +176,7 @@ def _rows(reads: Iterable[TranscriptRead]) -> list[dict[str, Any]]:
     return [asdict(each) for read in reads for each in read.enrollments]
 
 
-@asset_of("enrollments", table="lms_enrollments", backfill_policy=dg.BackfillPolicy.single_run())
+@asset_of("enrollments")
 def enrollments(context: dg.AssetExecutionContext, lms: Connections) -> dg.MaterializeResult[Any]:
     """Read the transcripts of the partners' people and write their enrollments.
 

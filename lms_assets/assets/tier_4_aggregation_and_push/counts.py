@@ -118,7 +118,7 @@ def _movers(
     return dg.MetadataValue.table(records, schema=dg.TableSchema(columns))
 
 
-@asset_of("partner_cert_counts", table="partners")
+@asset_of("partner_cert_counts")
 def partner_cert_counts(context: dg.AssetExecutionContext, lms: Connections) -> dg.MaterializeResult[Any]:
     """Count every active partner at one instant, and keep the day's counts for the reports.
 

@@ -200,7 +200,7 @@ def _judged(accepted: Mapping[int, Mapping[str, Any]], read: Mapping[int, Mappin
     return answers
 
 
-@asset_of("pushed_partner_cert_counts", table="pushed_partner_counts")
+@asset_of("pushed_partner_cert_counts")
 def pushed_partner_cert_counts(context: dg.AssetExecutionContext, lms: Connections) -> dg.MaterializeResult[Any]:
     """Send the CRM what differs from what it last confirmed, read it back, and remember what it refused."""
     with sync_step(context, lms, "pushed_partner_cert_counts") as step:

@@ -13,11 +13,11 @@ import dagster as dg
 
 from lms_assets.automation.alerting.hand_runs import failed_materializations
 from lms_assets.automation.alerting.schedule_health import silent_instigators
-from lms_assets.automation.chain_log import CHAIN_NAME, state_of
+from lms_assets.automation.chain_log import state_of
 from lms_assets.automation.check_history import last_result
 from lms_assets.automation.event_mapping import chain_events, failure_message
-from lms_assets.automation.jobs import ASSETS_OF_JOBS, CONCURRENCY_GROUPS, JOBS, REPORTS_JOB
-from lms_assets.checks.specs import CHECKS, CheckSpec, ancestors
+from lms_assets.automation.jobs import JOBS
+from lms_assets.checks.specs import CHECKS, CheckSpec
 from lms_assets.domain.operations.chain_state import fold
 from lms_assets.domain.operations.check_warnings import Warned
 from lms_assets.domain.operations.incident import Kind
@@ -29,9 +29,19 @@ from lms_assets.domain.operations.incident_detection import (
     Stopped,
 )
 from lms_assets.domain.operations.report_incidents import BlockedReports, UnknownMails, blocked
-from lms_assets.domain.operations.schedule import find_overdue
+from lms_assets.domain.operations.schedule import CHAIN, REPORTS_JOB, find_overdue
 from lms_assets.domain.safety.deactivation_limit import tells_of_mass_deactivation
-from lms_assets.lineage import CADENCES, SPECS, SYNC_TYPES
+from lms_assets.lineage import (
+    ASSETS_OF_JOBS,
+    CADENCES,
+    GROUP_OF_JOB,
+    LEADS_ROWS,
+    LEARNING_ROWS,
+    REPORTS_ROWS,
+    SPECS,
+    SYNC_TYPES,
+    ancestors,
+)
 from lms_assets.runs.active import FINISHED, retry_is_coming, run_under_way
 from lms_assets.warehouse.bookkeeping import sync_log
 from lms_assets.warehouse.bookkeeping.chain_log import ChainRow, latest_chain
@@ -43,9 +53,9 @@ from lms_assets.warehouse.state.pushed_values import push_memory
 
 SAMPLE = 10
 _OF_GROUPS: dict[str, frozenset[Kind]] = {
-    "learning": frozenset({"chain", "check", "warning", "mass_deactivation", "push", "job", "overdue"}),
-    "leads": frozenset({"job", "warning", "overdue", "mass_deactivation"}),
-    "reports": frozenset({"mail"}),
+    LEARNING_ROWS: frozenset({"chain", "check", "warning", "mass_deactivation", "push", "job", "overdue"}),
+    LEADS_ROWS: frozenset({"job", "warning", "overdue", "mass_deactivation"}),
+    REPORTS_ROWS: frozenset({"mail"}),
 }
 
 
@@ -63,7 +73,7 @@ class Look:
 def look(instance: dg.DagsterInstance, warehouse: Warehouse, now: datetime) -> Look:
     """Everything that may need a person, as it is now (UTC)."""
     with warehouse.read() as connection:
-        chain = latest_chain(connection, CHAIN_NAME)
+        chain = latest_chain(connection, CHAIN)
         latest, completed = sync_log.latest(connection), sync_log.last_completed(connection)
         refused = _refused(connection, latest)
         held, unknown = _held_reports(connection), _unknown_mails(connection)
@@ -95,12 +105,12 @@ def _failed_chain(row: ChainRow | None) -> list[FailedRun]:
         return []
     status, ended = ("failed" if row.status == "failed" else "partial"), row.completed_at or row.started_at
     steps = tuple(state_of(row).steps.values())
-    return [FailedRun(CHAIN_NAME, status, row.run_id, ended, steps, row.error_message)]  # type: ignore[arg-type]
+    return [FailedRun(CHAIN, status, row.run_id, ended, steps, row.error_message)]  # type: ignore[arg-type]
 
 
 def _never_begun(instance: dg.DagsterInstance, row: ChainRow | None) -> list[FailedRun]:
     """The last run of the chain, where it failed before it could begin: then the chain log knows nothing of it."""
-    failed = _failed_run(instance, CHAIN_NAME)
+    failed = _failed_run(instance, CHAIN)
     if failed is None or failed.steps:
         return []
     known = row is not None and row.completed_at is not None and row.completed_at > failed.ended_at
@@ -109,7 +119,7 @@ def _never_begun(instance: dg.DagsterInstance, row: ChainRow | None) -> list[Fai
 
 def _failed_jobs(instance: dg.DagsterInstance) -> list[FailedRun]:
     """The last run of every other job, where it failed; a cancelled one was cancelled by a person."""
-    found = [_failed_run(instance, job.name) for job in JOBS if job.name != CHAIN_NAME]
+    found = [_failed_run(instance, job.name) for job in JOBS if job.name != CHAIN]
     return [each for each in found if each is not None]
 
 
@@ -193,8 +203,8 @@ def _unknown_mails(connection: Connection) -> UnknownMails | None:
 
 def _undecided(instance: dg.DagsterInstance, now: datetime) -> frozenset[Kind]:
     undecided: frozenset[Kind] = frozenset()
-    for concurrency_group, kinds in _OF_GROUPS.items():
-        jobs = tuple(job for job, its_group in CONCURRENCY_GROUPS.items() if its_group == concurrency_group)
+    for group, kinds in _OF_GROUPS.items():
+        jobs = tuple(job for job, its_group in GROUP_OF_JOB.items() if its_group == group)
         if run_under_way(instance, jobs) or any(retry_is_coming(instance, job, now) for job in jobs):
             undecided |= kinds
     return undecided

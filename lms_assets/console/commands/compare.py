@@ -18,6 +18,7 @@ from lms_assets.domain.counting.certifications import Assessed, assess, count
 from lms_assets.domain.counting.comparison import Compared, Fit, OldCounts, OldData, compare, pair_up
 from lms_assets.domain.counting.comparison_reasons import Effect, View, cells
 from lms_assets.domain.linking.partner_users import Affiliation, GroupFacts, partner_users
+from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.records.courses import ARCHIVED
 from lms_assets.domain.records.dates import parse_utc
 from lms_assets.domain.rules import Rules
@@ -80,7 +81,7 @@ def _whole(row: Mapping[str, str | None], name: str, where: str) -> int | None:
         raise ConfigurationError([f"{where}: {name} is no whole number"]) from None
 
 
-COUNT_FIRST = "nothing has been counted yet; run LMS_PUSH_DRY_RUN=1 lms-assets run daily_full first"
+COUNT_FIRST = f"nothing has been counted yet; run LMS_PUSH_DRY_RUN=1 lms-assets run {CHAIN} first"
 NO_OLD = (
     "this warehouse holds no counts from before its first chain; name them with --old-url or --old-csv "
     "(columns account_name, total_npcu; better with impartner_id and cert_count_...)"

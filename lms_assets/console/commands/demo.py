@@ -22,6 +22,7 @@ from rich.console import Console
 
 from lms_assets.console.commands import demo_environment
 from lms_assets.console.running.run import RunOptions, run_command
+from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.warehouse.engine import Warehouse
 
 FAILED = 1
@@ -43,7 +44,7 @@ def demo_command(console: Console, *, exit_after_summary: bool, scale: float) ->
     with _sandbox(folder, scale, port):
         Warehouse(os.environ["LMS_WAREHOUSE_URL"]).upgrade()
         console.print(f"Sandbox of both vendors on http://127.0.0.1:{port}\n", highlight=False)
-        code = run_command(RunOptions("daily_full", here=True), console)
+        code = run_command(RunOptions(CHAIN, here=True), console)
         if code != FAILED:
             console.print("\nThe Monday reports:", highlight=False)
             code = max(code, run_command(RunOptions("weekly_reports", here=True), console))

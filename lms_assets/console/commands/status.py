@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from lms_assets.automation.chain_log import CHAIN_NAME, reconcile_chains, state_of
+from lms_assets.automation.chain_log import reconcile_chains, state_of
 from lms_assets.automation.portal_tasks import CHAIN_TASK
 from lms_assets.console.environment import settings_from_environment
 from lms_assets.console.running.dagster_state import DagsterStateLost, dagster_instance
@@ -19,6 +19,7 @@ from lms_assets.console.running.summary import STATUS_STYLES
 from lms_assets.console.tables import Output, Table, deliver
 from lms_assets.console.wording import quoted, seconds_text
 from lms_assets.domain.operations.chain_state import StepRecord
+from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.safety.withheld import WithheldReason, named
 from lms_assets.lineage import DAILY_FULL
 from lms_assets.resources import load_rules
@@ -50,7 +51,7 @@ def status_command(console: Console, output: Output) -> int:
         warehouse.require_current_schema()
         reconcile_if_possible(warehouse)
         with warehouse.read() as connection:
-            row = latest_chain(connection, CHAIN_NAME)
+            row = latest_chain(connection, CHAIN)
             if row is not None:
                 tasks = others_in_incident(failing_tasks(connection), row)
                 withheld = withheld_partners(connection, load_rules(settings))
@@ -59,7 +60,7 @@ def status_command(console: Console, output: Output) -> int:
         warehouse.close()
     if row is None:
         if not deliver([STEPS, OTHER_RUNS, WITHHELD, OVERRIDES], output, console, facts=NO_CHAIN):
-            console.print("No chain has run yet. Start one: lms-assets run daily_full", highlight=False)
+            console.print(f"No chain has run yet. Start one: lms-assets run {CHAIN}", highlight=False)
         return 0
     facts, tables = status_tables(found)
     if not deliver(tables, output, console, facts=facts):
@@ -189,7 +190,7 @@ def print_chain(console: Console, row: ChainRow) -> None:
     if row.error_message:
         console.print(f"[red]{quoted(row.error_message)}[/]", highlight=False, soft_wrap=True)
     if row.status in {"failed", "partial"}:
-        console.print("What to do: fix the cause, then lms-assets run daily_full --resume", highlight=False)
+        console.print(f"What to do: fix the cause, then lms-assets run {CHAIN} --resume", highlight=False)
 
 
 def _seconds(row: ChainRow) -> int:

@@ -17,9 +17,9 @@ from rich.console import Console
 
 from lms_assets.console.environment import program_version, settings_from_environment
 from lms_assets.domain.operations.incident import Kind
-from lms_assets.domain.operations.schedule import find_overdue
+from lms_assets.domain.operations.schedule import CHAIN, find_overdue
 from lms_assets.domain.rules import Rules
-from lms_assets.lineage import CADENCES, CHAIN, SYNC_TYPES
+from lms_assets.lineage import CADENCES, SYNC_TYPES
 from lms_assets.resources import load_rules
 from lms_assets.warehouse.bookkeeping import sync_log
 from lms_assets.warehouse.bookkeeping.chain_log import last_completed_chain, latest_chain

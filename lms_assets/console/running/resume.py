@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from lms_assets.automation.chain_log import CHAIN_NAME, state_of
-from lms_assets.checks.specs import CHAIN_IS_WHOLE, ancestors
+from lms_assets.automation.chain_log import state_of
+from lms_assets.checks.specs import CHAIN_IS_WHOLE
 from lms_assets.console.running.runner import CannotRun, RunOrder
 from lms_assets.domain.operations.chain_state import CHECKS_SUFFIX
+from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.safety.run_instants import OLDEST
-from lms_assets.lineage import DAILY_FULL
+from lms_assets.lineage import COVERED_BY_CHAIN, DAILY_FULL, ancestors
 from lms_assets.run_tags import AS_OF_TAG, RANGE_END, RANGE_START
 from lms_assets.warehouse.bookkeeping.chain_log import ChainRow, latest_chain
 from lms_assets.warehouse.engine import Warehouse
@@ -27,19 +28,19 @@ def resumed_order(instance: dg.DagsterInstance, warehouse: Warehouse) -> RunOrde
         CannotRun: the last chain did not fail, is too old to go on with, or is no longer known to Dagster.
     """
     with warehouse.read() as connection:
-        row = latest_chain(connection, CHAIN_NAME)
+        row = latest_chain(connection, CHAIN)
     if row is None or row.status not in {"failed", "partial"} or row.run_id is None:
         raise CannotRun(
             "There is no failed chain to resume; the last one " + (row.status if row else "never ran") + "."
         )
     if datetime.now(UTC) - min(row.started_at, row.as_of or row.started_at) > OLDEST:
-        raise CannotRun("The last failed chain is more than a day old; start a new one: lms-assets run daily_full")
+        raise CannotRun(f"The last failed chain is more than a day old; start a new one: lms-assets run {CHAIN}")
     root = instance.get_run_by_id(row.run_id)
     if root is None:
-        raise CannotRun("Dagster no longer knows the run of that chain; start a new one: lms-assets run daily_full")
+        raise CannotRun(f"Dagster no longer knows the run of that chain; start a new one: lms-assets run {CHAIN}")
     tags = {name: root.tags[name] for name in KEPT_TAGS if name in root.tags}
     planned = _planned_steps(instance, root)
-    return RunOrder(CHAIN_NAME, tags, root.run_id, tuple(step for step in steps_left(row) if step in planned))
+    return RunOrder(CHAIN, tags, root.run_id, tuple(step for step in steps_left(row) if step in planned))
 
 
 def _planned_steps(instance: dg.DagsterInstance, root: dg.DagsterRun) -> frozenset[str]:
@@ -56,5 +57,5 @@ def steps_left(row: ChainRow) -> list[str]:
     records = state_of(row).steps
     open_assets = {name for name in DAILY_FULL if name not in records or records[name].status != "completed"}
     left = [name for name in DAILY_FULL if name in open_assets or ancestors((name,)) & open_assets]
-    covered = [name for name in ("crm_deactivations",) if ancestors((name,)) & open_assets]
+    covered = [name for name in COVERED_BY_CHAIN if ancestors((name,)) & open_assets]
     return left + covered + [name + CHECKS_SUFFIX for name in DAILY_FULL] + [CHAIN_IS_WHOLE]

@@ -13,7 +13,7 @@ import dagster as dg
 from rich.console import Console
 
 from lms_assets.automation.alerting.alerts import look_after_quietly
-from lms_assets.automation.chain_log import CHAIN_NAME, DEGRADING_CHECKS, reconcile_chains
+from lms_assets.automation.chain_log import DEGRADING_CHECKS, reconcile_chains
 from lms_assets.console.commands.offboarding import print_outcome
 from lms_assets.console.environment import settings_from_environment
 from lms_assets.console.running.dagster_runs import new_run_id, takes_submissions
@@ -26,8 +26,9 @@ from lms_assets.console.running.summary import print_summary
 from lms_assets.console.running.turns import our_turn
 from lms_assets.console.wording import quoted
 from lms_assets.domain.operations.chain_state import close, final_status
+from lms_assets.domain.operations.schedule import APPLY_JOB, CHAIN, TRAILING_DAYS
 from lms_assets.domain.safety.overrides import parse_overrides
-from lms_assets.lineage import NOT_REQUIRED
+from lms_assets.lineage import NOT_REQUIRED, PARTITIONED_JOBS
 from lms_assets.run_tags import AS_OF_TAG, OFFBOARDING_PLAN_TAG
 from lms_assets.runs.overrides import allowing_tags
 from lms_assets.runs.partitions import full_range_tags, partition_tags, trailing_days_tags
@@ -36,9 +37,6 @@ from lms_assets.settings import ConfigurationError
 from lms_assets.warehouse.engine import Warehouse
 
 EXIT_CODES = {"completed": 0, "failed": 1, "partial": 3}
-PARTITIONED = {"daily_full", "enrollments_incremental"}
-OFFBOARDING_JOB = "offboarding_apply"
-DEFAULT_DAYS = 7
 
 
 @dataclass(frozen=True)
@@ -86,24 +84,22 @@ def _check_options(options: RunOptions) -> None:
     if options.job not in job_names():
         problems.append(f"there is no job {options.job}; there are: {', '.join(job_names())}")
     asked = [options.partition is not None, options.last_days is not None]
-    if any(asked) and options.job not in PARTITIONED:
+    if any(asked) and options.job not in PARTITIONED_JOBS:
         problems.append(f"{options.job} has no partitions; --partition and --last-days do not apply")
     if all(asked):
         problems.append("--partition and --last-days exclude each other")
     if any(asked) and options.resume:
         problems.append("--resume goes on with the weeks of the failed chain; --partition and --last-days do not apply")
-    if options.plan is not None and options.job != OFFBOARDING_JOB:
-        problems.append(f"--plan applies to {OFFBOARDING_JOB} only")
-    if options.plan is None and options.job == OFFBOARDING_JOB:
-        problems.append(
-            f"{OFFBOARDING_JOB} needs --plan ID, of a reviewed plan; lms-assets offboarding show lists them"
-        )
+    if options.plan is not None and options.job != APPLY_JOB:
+        problems.append(f"--plan applies to {APPLY_JOB} only")
+    if options.plan is None and options.job == APPLY_JOB:
+        problems.append(f"{APPLY_JOB} needs --plan ID, of a reviewed plan; lms-assets offboarding show lists them")
     try:
         parse_overrides(options.allow)
     except ValueError as error:
         problems.append(str(error))
-    if options.resume and options.job != CHAIN_NAME:
-        problems.append(f"only {CHAIN_NAME} can be resumed")
+    if options.resume and options.job != CHAIN:
+        problems.append(f"only {CHAIN} can be resumed")
     if problems:
         raise ConfigurationError(problems)
     _weeks_asked_for(options, datetime.now(UTC))
@@ -183,6 +179,6 @@ def _weeks_asked_for(options: RunOptions, now: datetime) -> dict[str, str]:
     except ValueError as error:
         option = "--partition" if options.last_days is None else "--last-days"
         raise ConfigurationError([f"{option}: {error}"]) from error
-    if options.job == CHAIN_NAME:
+    if options.job == CHAIN:
         return full_range_tags(now)
-    return trailing_days_tags(now, DEFAULT_DAYS) if options.job in PARTITIONED else {}
+    return trailing_days_tags(now, TRAILING_DAYS) if options.job in PARTITIONED_JOBS else {}

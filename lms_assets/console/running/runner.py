@@ -20,7 +20,7 @@ from lms_assets.automation.jobs import JOBS
 from lms_assets.console.running.dagster_runs import make_run, new_run_id, submit, withdraw, work_off
 from lms_assets.definitions import defs
 from lms_assets.domain.operations.chain_state import ChainState, fold
-from lms_assets.lineage import IMPARTNER_POOL, NORTHPASS_POOL, SYNC_TYPES
+from lms_assets.lineage import GROUP_OF_STEP, IMPARTNER_POOL, NORTHPASS_POOL
 from lms_assets.runs.active import FINISHED
 from lms_assets.runs.liveness import fail_dead_runs
 from lms_assets.runs.retries import NEVER_RETRIED
@@ -68,7 +68,7 @@ def job_names() -> list[str]:
 def steps_of(job: str) -> list[str]:
     """The job's assets, in the order of the lineage."""
     nodes = {node.name for node in load_job(job).nodes}
-    return [key for key in (*SYNC_TYPES, "remove_what_is_old", "apply_offboarding_plan") if key in nodes]
+    return [key for key in GROUP_OF_STEP if key in nodes]
 
 
 def set_pool_limits(instance: dg.DagsterInstance) -> None:

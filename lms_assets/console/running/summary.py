@@ -12,6 +12,7 @@ from lms_assets.console.running.progress import MARKS
 from lms_assets.console.running.runner import RunResult
 from lms_assets.console.wording import quoted, seconds_text
 from lms_assets.domain.operations.chain_state import ChainState, ChainStatus, StepRecord
+from lms_assets.domain.operations.schedule import CHAIN
 
 STATUS_STYLES = {"completed": "green", "partial": "yellow", "failed": "red", "running": "cyan"}
 CHANGES = ("created", "updated", "deactivated", "reactivated", "removed")
@@ -45,9 +46,9 @@ def print_summary(
     _print_failed_checks(console, instance, result.run_id)
     _print_errors(console, state)
     console.print(f"\n{job}: [bold {STATUS_STYLES[status]}]{status}[/]", highlight=False)
-    if status != "completed" and job == "daily_full":
+    if status != "completed" and job == CHAIN:
         again = "A run from a terminal is not tried again by itself: fix the cause, then "
-        console.print(f"{again}lms-assets run daily_full --resume", highlight=False, soft_wrap=True)
+        console.print(f"{again}lms-assets run {CHAIN} --resume", highlight=False, soft_wrap=True)
 
 
 def _cells(record: StepRecord, figures: dict[str, object], checks: tuple[int, int]) -> tuple[str, ...]:

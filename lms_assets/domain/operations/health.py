@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from lms_assets.domain.operations.schedule import NIGHTLY, Overdue
+from lms_assets.domain.operations.schedule import CHAIN, NIGHTLY, Overdue
 
 # Its threads report every 30 seconds; one that works on something large reports later.
 DAEMON_REPORTS_WITHIN = timedelta(minutes=5)
@@ -83,7 +83,7 @@ def age_text(span: timedelta) -> str:
 
 def _chain(completed_at: datetime | None, now: datetime) -> Finding:
     if completed_at is None:
-        return Finding("chain", False, "no chain has completed yet: lms-assets run daily_full")
+        return Finding("chain", False, f"no chain has completed yet: lms-assets run {CHAIN}")
     note = f"last completed {age_text(now - completed_at)} ago"
     if NIGHTLY.overdue_since(completed_at, now) is None:
         return Finding("chain", True, note)

@@ -21,11 +21,10 @@ from lms_assets.domain.operations.report_incidents import (
     effect_of_check,
     unknown_mails,
 )
-from lms_assets.domain.operations.schedule import Overdue
+from lms_assets.domain.operations.schedule import CHAIN, Overdue
 from lms_assets.domain.safety.overrides import command_in
 
 PUSH_STEP = "pushed_partner_cert_counts"
-CHAIN = "daily_full"
 NO_RESULT = "ended without a result (killed, or the machine stopped)"
 CHECK_PAGE = "The check on the asset's page shows every example."
 
@@ -179,7 +178,7 @@ def _failed_check(check: FailedBlockingCheck, facts: Facts) -> FoundIncident:
         what=f"Check {check.check} on {check.asset} did not pass: {check.description}",
         since=check.at,
         effect=f"{effect}{check.asset} holds what was written, right or not; the CRM was told nothing new.",
-        remedy=f"{check.remedy or CHECK_PAGE} Then lms-assets run daily_full --resume.",
+        remedy=f"{check.remedy or CHECK_PAGE} Then lms-assets run {CHAIN} --resume.",
         assets=(check.asset,),
         run_id=check.run_id,
     )
@@ -250,7 +249,7 @@ def _run(run: FailedRun) -> FoundIncident:
     if run.status == "partial":
         effect = f"The chain went on with the last good state of {', '.join(run.culprits)}; the rest is up to date."
     remedy = "lms-assets status says more. Fix the cause, then " + (
-        "lms-assets run daily_full --resume, or in the UI Re-execute, From asset failure."
+        f"lms-assets run {CHAIN} --resume, or in the UI Re-execute, From asset failure."
         if is_chain
         else f"lms-assets run {run.job}."
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.safety.overrides import STALE_REPORTS, Overrides
 
 MAX_AGE = timedelta(hours=36)
@@ -51,7 +52,7 @@ def may_send(
         max_age: counts older than this are stale; exactly as old is not.
     """
     if counts_as_of is None:
-        return _held("never counted", "no counts exist yet.", f"lms-assets run daily_full, then {SEND}.")
+        return _held("never counted", "no counts exist yet.", f"lms-assets run {CHAIN}, then {SEND}.")
     reason, problem, banner = _problem(last_chain_status, counts_as_of, now, max_age)
     if reason == "good":
         return ReleaseDecision(True, "good", f"Counts as of {_time(counts_as_of)}.")

@@ -7,6 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+CHAIN = "daily_full"
+"""The job that runs the whole chain; also the chain's name in `task_chain_logs` and on the portal's task page."""
+ENROLLMENTS_JOB = "enrollments_incremental"
+PUSH_JOB = "push_to_impartner"
+LEADS_JOB, LEADS_FULL_JOB = "leads_incremental", "leads_full"
+REPORTS_JOB = "weekly_reports"
+CLEANUP_JOB = "cleanup"
+PLAN_JOB, APPLY_JOB = "offboarding_plan", "offboarding_apply"
+
 Weeks = Literal["all", "trailing", None]
 TRAILING_DAYS = 7
 SUNDAY, MONDAY = 0, 1
@@ -58,23 +67,23 @@ class ScheduleEntry:
         ]
 
 
-DAILY_FULL = ScheduleEntry("daily_full_at_2", "daily_full", (2,), "The whole chain, over all weeks.", weeks="all")
+DAILY_FULL = ScheduleEntry("daily_full_at_2", CHAIN, (2,), "The whole chain, over all weeks.", weeks="all")
 ENROLLMENTS = ScheduleEntry(
     "enrollments_every_4_hours",
-    "enrollments_incremental",
+    ENROLLMENTS_JOB,
     (6, 10, 14, 18, 22),
     "Learning records of the trailing seven days.",
     weeks="trailing",
-    left_out_during=("daily_full",),
+    left_out_during=(CHAIN,),
 )
 LEADS = ScheduleEntry(
-    "leads_thrice_daily", "leads_incremental", (8, 14, 20), "Leads that changed.", None, None, ("leads_full",)
+    "leads_thrice_daily", LEADS_JOB, (8, 14, 20), "Leads that changed.", None, None, (LEADS_FULL_JOB,)
 )
 LEADS_FULL = ScheduleEntry(
-    "leads_on_sundays", "leads_full", (3,), "All leads; removes those gone or converted.", SUNDAY
+    "leads_on_sundays", LEADS_FULL_JOB, (3,), "All leads; removes those gone or converted.", SUNDAY
 )
-CLEANUP = ScheduleEntry("cleanup_on_sundays", "cleanup", (4,), "Removes logs that are older than 30 days.", SUNDAY)
-REPORTS = ScheduleEntry("reports_on_mondays", "weekly_reports", (8,), "The reports to PAMs and executives.", MONDAY)
+CLEANUP = ScheduleEntry("cleanup_on_sundays", CLEANUP_JOB, (4,), "Removes logs that are older than 30 days.", SUNDAY)
+REPORTS = ScheduleEntry("reports_on_mondays", REPORTS_JOB, (8,), "The reports to PAMs and executives.", MONDAY)
 
 TIMETABLE = (DAILY_FULL, ENROLLMENTS, LEADS, LEADS_FULL, CLEANUP, REPORTS)
 
@@ -104,10 +113,10 @@ class Cadence:
         return tick + self.grace if completed_at < tick else None
 
 
-NIGHTLY = Cadence("daily_full", DAILY_FULL, timedelta(hours=3))
-FOUR_HOURLY = Cadence("enrollments_incremental", window=timedelta(hours=10))
-THRICE_DAILY = Cadence("leads_incremental", window=timedelta(hours=14))
-MONDAYS = Cadence("weekly_reports", REPORTS, timedelta(hours=2))
+NIGHTLY = Cadence(CHAIN, DAILY_FULL, timedelta(hours=3))
+FOUR_HOURLY = Cadence(ENROLLMENTS_JOB, window=timedelta(hours=10))
+THRICE_DAILY = Cadence(LEADS_JOB, window=timedelta(hours=14))
+MONDAYS = Cadence(REPORTS_JOB, REPORTS, timedelta(hours=2))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from lms_assets.domain.operations.schedule import CHAIN
+
 SAMPLE_SIZE = 20
 
 
@@ -41,7 +43,7 @@ def none_of(offenders: Iterable[str], what: str, remedy: str) -> CheckResult:
 
 def recent(completed_at: datetime | None, now: datetime, max_age: timedelta, what: str) -> CheckResult:
     """The last good sync of a table is not older than `max_age`; both times are UTC."""
-    remedy = "Run daily_full and look at why the last one did not complete: lms-assets status."
+    remedy = f"Run {CHAIN} and look at why the last one did not complete: lms-assets status."
     if completed_at is None:
         return CheckResult(False, f"{what} have never been synced completely", remedy=remedy)
     hours = (now - completed_at) / timedelta(hours=1)

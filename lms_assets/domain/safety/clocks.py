@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.safety.deactivation_limit import SyncStopped
 
 __all__ = ["TOLERANCE", "ClockDiffers", "require_same_time"]
@@ -27,5 +28,5 @@ def require_same_time(vendor: str, seconds_ahead: float | None) -> None:
     apart = timedelta(seconds=round(abs(seconds_ahead)))
     raise ClockDiffers(
         f"This machine's clock is {apart} {ahead} {vendor}'s. More than {TOLERANCE} apart, nothing is written, counted "
-        "or pushed. Set the clock (NTP), then start a new run: lms-assets run daily_full, without --resume."
+        f"or pushed. Set the clock (NTP), then start a new run: lms-assets run {CHAIN}, without --resume."
     )

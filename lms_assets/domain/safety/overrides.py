@@ -7,14 +7,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from lms_assets.domain.operations.schedule import CHAIN, LEADS_FULL_JOB, PUSH_JOB, REPORTS_JOB
+
 FIRST_PUSH = "first_push"
 STALE_REPORTS = "stale_reports"
 FALL_CERTIFICATIONS = "fall:certifications"
 FALL_GROUP_LINKS = "fall:group_links"
 FALL_NPCU = "fall:npcu"
-CHAIN = "daily_full"
-PUSH = "push_to_impartner"
-REPORTS = "weekly_reports"
 _DEACTIVATED = ("partners", "contacts", "users", "groups", "memberships", "enrollments", "leads")
 
 
@@ -63,11 +62,11 @@ def allowing_command(what: str, job: str | None) -> str:
         job: the job that stopped; None for assets started by themselves.
     """
     if what in {FIRST_PUSH, FALL_NPCU}:
-        return f"lms-assets run {PUSH} --allow {what}"
+        return f"lms-assets run {PUSH_JOB} --allow {what}"
     if what == STALE_REPORTS:
-        return f"lms-assets run {REPORTS} --allow {what}"
+        return f"lms-assets run {REPORTS_JOB} --allow {what}"
     if job is None:
-        job, resume = ("leads_full" if what == mass_deactivation("leads") else CHAIN), ""
+        job, resume = (LEADS_FULL_JOB if what == mass_deactivation("leads") else CHAIN), ""
     else:
         resume = " --resume" if job == CHAIN else ""
     return f"lms-assets run {job}{resume} --allow {what}"

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from lms_assets.domain.counting.report_facts import Snapshot
+from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.rules import Rules
 from lms_assets.reports.config import ReportConfig
 from lms_assets.reports.figures.assemble import Readings, assemble
@@ -57,7 +58,7 @@ def report_inputs_from(
     with warehouse.read() as connection:
         counted = last_counted(connection)
         if counted is None:
-            raise NothingCounted("nothing has been counted yet; run `lms-assets run daily_full` first")
+            raise NothingCounted(f"nothing has been counted yet; run `lms-assets run {CHAIN}` first")
         readings = Readings(
             partners=partner_facts(connection, at=counted.as_of),
             inputs=counting_inputs(connection, months=rules.certification_months, gtm_category=rules.gtm_category),

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, select, update
 
+from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.safety.run_instants import not_before
 from lms_assets.warehouse.schema.tables import sync_state
 from lms_assets.warehouse.upsert.upsert import upsert
@@ -19,7 +20,7 @@ class UnreadableState(ValueError):
     """A row of sync_state holds no JSON."""
 
     def __init__(self, name: str) -> None:
-        remedy = "correct its JSON, or delete it and run daily_full"
+        remedy = f"correct its JSON, or delete it and run {CHAIN}"
         super().__init__(f"the row {name!r} of sync_state cannot be read: {remedy}")
 
 
