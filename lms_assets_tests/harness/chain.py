@@ -78,14 +78,16 @@ class QuickConnections(Connections):
     @contextmanager
     def northpass(self) -> Iterator[NorthpassClient]:
         vendor = self.settings().northpass
-        with NorthpassClient(vendor.base_url, vendor.api_key, vendor.requests_per_second, limits=QUICK) as client:
+        with NorthpassClient(
+            vendor.base_url, vendor.api_key, vendor.requests_per_second, limits=QUICK, workers=8
+        ) as client:
             yield client
 
     @contextmanager
     def impartner(self) -> Iterator[ImpartnerClient]:
         vendor = self.settings().impartner
         with ImpartnerClient(
-            vendor.base_url, vendor.api_key, vendor.tenant_id, vendor.requests_per_second, limits=QUICK
+            vendor.base_url, vendor.api_key, vendor.tenant_id, vendor.requests_per_second, limits=QUICK, workers=8
         ) as client:
             yield client
 

@@ -21,7 +21,7 @@ from lms_assets.vendors.listing import Listing, Page, Record
 from lms_assets.vendors.transport.client import HttpLimits, Request, VendorHttp, checked_key
 from lms_assets.vendors.transport.errors import VendorError
 from lms_assets.vendors.transport.origin import Origin
-from lms_assets.vendors.transport.parallel import for_each
+from lms_assets.vendors.transport.parallel import Ahead, for_each, workers_for
 from lms_assets.vendors.transport.rate_limit import shared_limiter
 
 K = TypeVar("K")
@@ -47,13 +47,13 @@ class ImpartnerClient:
         requests_per_second: float = 10,
         *,
         state_dir: Path | None = None,
-        workers: int = 8,
+        workers: int | None = None,
         limits: HttpLimits | None = None,
     ) -> None:
         key = checked_key(api_key, VENDOR)
         if not tenant_id.isascii() or not tenant_id.isalnum():
             raise ValueError("the tenant id of Impartner must be letters and digits")
-        self.workers = workers
+        self.workers = workers or workers_for(requests_per_second)
         self._limits = limits or HttpLimits()
         self.http = VendorHttp(
             VENDOR,
@@ -62,7 +62,7 @@ class ImpartnerClient:
             limiter=shared_limiter(Origin.of(base_url).base, key, requests_per_second, state_dir=state_dir),
             limits=self._limits,
             secret=key,
-            workers=workers,
+            workers=self.workers,
         )
 
     def __repr__(self) -> str:
@@ -149,17 +149,30 @@ class ImpartnerClient:
         return for_each(ids, fetch, workers=self.workers, give_up_after=3 * self.workers)
 
     def _pages(self, endpoint: Endpoint, params: dict[str, str], convert: Callable[[Record], Record]) -> Iterator[Page]:
-        skip = 0
-        while True:
+        """The pages in order. Once the first one says how many rows there are, several are asked for ahead, and an
+        answer counts only when the rows before it end exactly where it begins.
+        """
+
+        def page_from(skip: int) -> tuple[builtins.list[Record], int | None]:
             request = self._request(endpoint, {**params, "skip": str(skip), "take": str(endpoint.page_size)})
-            rows, count = self.http.call(endpoint, request, answers.page_of(endpoint.page_size))
+            return self.http.call(endpoint, request, answers.page_of(endpoint.page_size))
+
+        skip, step = 0, 0
+        ahead = Ahead(page_from)
+        while True:
+            rows, count = ahead.take(skip)
             # What came counts, not what was asked for: a short page must not leave a gap behind it.
             skip += len(rows)
+            step = step or len(rows)
             more = bool(rows) and (skip < count if count is not None else len(rows) == endpoint.page_size)
+            following = range(skip, count, step)[: self.http.in_flight] if more and count is not None else ()
+            if skip > step:
+                ahead.ask(following)
             reasons = () if count is not None else ("the vendor did not say how many rows there are",)
             yield Page([convert(row) for row in rows], more=more, count=count, reasons=reasons)
             if not more:
                 return
+            ahead.ask(following)
 
     def _request(self, endpoint: Endpoint, params: Mapping[str, str] | None = None) -> Request:
         return Request(url=self.http.origin.address(endpoint.path), params=params)

@@ -26,7 +26,7 @@ from lms_assets.vendors.northpass.pages import (
 from lms_assets.vendors.transport.client import HttpLimits, Request, VendorHttp, checked_key
 from lms_assets.vendors.transport.errors import AuthenticationFailed, RecordNotFound, UnexpectedAnswer, VendorError
 from lms_assets.vendors.transport.origin import Origin
-from lms_assets.vendors.transport.parallel import for_each
+from lms_assets.vendors.transport.parallel import for_each, workers_for
 from lms_assets.vendors.transport.rate_limit import shared_limiter
 
 K = TypeVar("K")
@@ -54,11 +54,11 @@ class NorthpassClient:
         requests_per_second: float = 10,
         *,
         state_dir: Path | None = None,
-        workers: int = 8,
+        workers: int | None = None,
         limits: HttpLimits | None = None,
     ) -> None:
         key = checked_key(api_key, VENDOR)
-        self.workers = workers
+        self.workers = workers or workers_for(requests_per_second)
         self._limits = limits or HttpLimits()
         self.http = VendorHttp(
             VENDOR,
@@ -67,7 +67,7 @@ class NorthpassClient:
             limiter=shared_limiter(Origin.of(base_url).base, key, requests_per_second, state_dir=state_dir),
             limits=self._limits,
             secret=key,
-            workers=workers,
+            workers=self.workers,
         )
 
     def __repr__(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,23 +14,33 @@ from lms_assets.vendors.endpoints import Northpass as Endpoints
 from lms_assets.vendors.listing import Page, Record
 from lms_assets.vendors.transport.client import Request, VendorHttp
 from lms_assets.vendors.transport.errors import RecordNotFound, UnexpectedAnswer
+from lms_assets.vendors.transport.parallel import Ahead
 from lms_assets.vendors.transport.responses import ShapeError, refuse_more_than_asked_for
+
+_Ahead = Ahead[str, tuple[list[Record], str]]
+"""Pages by address: rows, and the link to the next page."""
 
 
 def pages(
     http: VendorHttp, endpoint: Endpoint, address: Callable[[], str], filters: Mapping[str, str]
 ) -> Iterator[Page]:
-    """The pages of a list, until one has no next link.
+    """The pages of a list, in order, until one has no next link.
+
+    Page 1 comes alone. Later pages are asked for ahead, under the address that the links show, and an answer counts
+    only when the page before it links to exactly that address. A row that comes or goes meanwhile shifts the pages
+    asked for after it: a gap between two of them then always comes with a row that came twice before it, since page 1
+    was answered first, so `Listing` sees the drift as it does with one page at a time.
 
     A last page that is full is not believed: the page after it is asked for, since a list that is cut off
     between two pages looks exactly like that. A 404 on a later page is not a clean end.
     """
     number, link = 1, ""
     asked: set[str] = set()
+    ahead = _Ahead(lambda url: http.call(endpoint, Request(url=url), _page_of(endpoint)))
     while True:
         first = _request(endpoint, address(), filters, number)
         try:
-            records, following = http.call(endpoint, Request(url=link) if link else first, _page_of(endpoint))
+            records, following = ahead.take(link) if link else http.call(endpoint, first, _page_of(endpoint))
         except RecordNotFound:
             if number == 1 and endpoint.on_404 is not On404.EMPTY:
                 raise
@@ -37,19 +48,39 @@ def pages(
             yield Page([], more=False, reasons=reasons, not_found=number == 1)
             return
         _refuse_loop(http.vendor, endpoint, following, asked)
-        beyond = [] if following or len(records) < endpoint.page_size else _beyond(http, endpoint, first, number)
+        if number > 1:
+            ahead.ask(_addresses_ahead(following, number, http.in_flight))
+        beyond = [] if following or len(records) < endpoint.page_size else _beyond(http, endpoint, first, ahead, link)
         yield Page(
             records, more=bool(following or beyond), reasons=("the list went on after its end",) if beyond else ()
         )
         if not following and not beyond:
             return
+        ahead.ask(_addresses_ahead(following, number, http.in_flight))
         number, link = number + 1, following
 
 
-def _beyond(http: VendorHttp, endpoint: Endpoint, request: Request, number: int) -> list[Record]:
+def _addresses_ahead(link: str, number: int, most: int) -> list[str]:
+    """Where the pages after page `number` are by its link: one after the first page, then twice as many each time."""
+    last = number + min(most, 2 ** min(number - 1, 10))
+    places = (with_page(link, number + 1, page) for page in range(number + 1, last + 1))
+    return [place for place in places if place is not None]
+
+
+def with_page(link: str, number: int, wanted: int) -> str | None:
+    """A link to page `number`, changed to lead to page `wanted`; None when it does not show its page's number."""
+    changed, found = re.subn(rf"([?&]page=){number}(?=&|$)", rf"\g<1>{wanted}", link)
+    return changed if found == 1 else None
+
+
+def _beyond(http: VendorHttp, endpoint: Endpoint, request: Request, ahead: _Ahead, link: str) -> list[Record]:
     """The rows of the page after a full last one: [] when the list really ended."""
-    params = {**(request.params or {}), "page": str(number + 1)}
+    number = int((request.params or {})["page"])
+    following = with_page(link, number, number + 1)
     try:
+        if following is not None and following in ahead:
+            return ahead.take(following)[0]
+        params = {**(request.params or {}), "page": str(number + 1)}
         return http.call(endpoint, Request(url=request.url, params=params), _page_of(endpoint))[0]
     except RecordNotFound:
         return []

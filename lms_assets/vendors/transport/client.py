@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.client import HTTPException
 from http.cookiejar import DefaultCookiePolicy
+from math import ceil
 from typing import Any, TypeVar
 
 import requests
@@ -35,6 +36,9 @@ from lms_assets.vendors.transport.responses import Reader
 from lms_assets.vendors.transport.retries import Retrying, RetryPolicy
 
 T = TypeVar("T")
+
+SPARE = 2
+"""Requests under way beyond what the rate and the time of an answer ask for: answers do not come evenly."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +92,9 @@ class VendorHttp:
         self.throttled = 0
         self.clock = ClockComparison()
         self._limits = limits
+        self._workers = workers
+        self._rate = limiter.requests_per_second
+        self._answer_seconds = 0.0
         self._sender = PacedSender(limiter, limits.slot_seconds)
         self._reader = Reader(vendor, (secret,), limits.answer_bytes, limits.answer_values)
         self._count_lock = threading.Lock()
@@ -108,6 +115,11 @@ class VendorHttp:
     def calls(self) -> int:
         """Requests sent so far, every attempt counted: what the vendor's rate limit counts."""
         return self._sender.calls
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests have to be under way so that the rate is reached: what answers take, and some to spare."""
+        return min(self._workers, ceil(self._rate * self._answer_seconds) + SPARE)
 
     def close(self) -> None:
         """Close the pooled connections."""
@@ -135,7 +147,9 @@ class VendorHttp:
                     self._count(retries=int(attempt.num > 1))
                     seconds = max(0.001, min(self._limits.answer_seconds, attempts.remaining()))
                     with self._sender.exchange(seconds) as exchange:
-                        return self._attempt(endpoint, prepared, exchange, parse)
+                        value = self._attempt(endpoint, prepared, exchange, parse)
+                        self._count(answered_after=exchange.passed)
+                        return value
         except VendorError as error:
             if not endpoint.repeatable and _maybe_applied(exchange, error):
                 problem = f"the answer to a write was lost: {error.problem}"
@@ -205,10 +219,13 @@ class VendorHttp:
             "See what else uses this key on this machine, or raise the requests per second",
         )
 
-    def _count(self, *, retries: int = 0, throttled: int = 0) -> None:
+    def _count(self, *, retries: int = 0, throttled: int = 0, answered_after: float | None = None) -> None:
         with self._count_lock:
             self.retries += retries
             self.throttled += throttled
+            if answered_after is not None:
+                known = self._answer_seconds or answered_after
+                self._answer_seconds = known + (answered_after - known) / 8
 
 
 def _maybe_applied(exchange: Exchange, error: Exception) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,14 +29,21 @@ class Exchange:
     sent: bool = False
     cut: bool = False
     _timer: threading.Timer | None = field(default=None, repr=False)
+    _sent_at: float = field(default=0.0, repr=False)
 
     def start_clock(self, connected: socket.socket | None) -> None:
         """From now on the whole answer has `seconds` to arrive."""
+        self._sent_at = time.monotonic()
         if connected is None:
             return
         self._timer = threading.Timer(self.seconds, self._cut, [connected])
         self._timer.daemon = True
         self._timer.start()
+
+    @property
+    def passed(self) -> float:
+        """Seconds since the request was sent."""
+        return time.monotonic() - self._sent_at
 
     def end(self) -> None:
         """The answer was read, or given up."""

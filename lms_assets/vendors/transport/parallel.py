@@ -1,17 +1,28 @@
-"""One call for each of many ids, a bounded number at a time, results as they come. No HTTP here."""
+"""Calls under way at the same time: one for each of many ids, or answers asked for ahead. No HTTP here."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Hashable, Iterable
+from concurrent.futures import Future
 from dataclasses import dataclass
+from math import ceil
 from queue import SimpleQueue
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from lms_assets.vendors.transport.errors import TransientVendorError, VendorError
 
 K = TypeVar("K")
+H = TypeVar("H", bound=Hashable)
 T = TypeVar("T")
+
+FEWEST_WORKERS, MOST_WORKERS = 8, 24
+SLOW_ANSWER = 0.25
+
+
+def workers_for(requests_per_second: float) -> int:
+    """How many threads reach a rate when answers take SLOW_ANSWER seconds (8 threads, at 10 a second: 0.8)."""
+    return max(FEWEST_WORKERS, min(MOST_WORKERS, ceil(requests_per_second * SLOW_ANSWER)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +99,41 @@ def _work(
         except BaseException as error:  # noqa: BLE001  it is raised again where the results are taken
             outcome = _Crash(error)
         done.put((item, outcome))
+
+
+class Ahead(Generic[H, T]):
+    """Answers asked for before they are wanted, each key once; the caller bounds how many. Used by one thread.
+
+    Nothing is concluded from an answer that nobody takes, be it rows or an error. As soon as another key is taken than
+    those asked for ahead, they are forgotten and none is asked for any more.
+    """
+
+    def __init__(self, fetch: Callable[[H], T]) -> None:
+        self._fetch = fetch
+        self._asked: dict[H, Future[T]] = {}
+        self._misled = False
+
+    def __contains__(self, key: H) -> bool:
+        return key in self._asked
+
+    def ask(self, keys: Iterable[H]) -> None:
+        """Start what was not asked for yet, each in a thread of its own."""
+        for key in keys:
+            if key not in self._asked and not self._misled:
+                self._asked[key] = Future()
+                threading.Thread(target=self._answer, args=(key, self._asked[key]), daemon=True).start()
+
+    def take(self, key: H) -> T:
+        """What `fetch` gives for the key, asked for now if nobody did before; raises what it raises."""
+        asked = self._asked.pop(key, None)
+        if asked is not None:
+            return asked.result()
+        self._misled = self._misled or bool(self._asked)
+        self._asked.clear()
+        return self._fetch(key)
+
+    def _answer(self, key: H, future: Future[T]) -> None:
+        try:
+            future.set_result(self._fetch(key))
+        except BaseException as error:  # noqa: BLE001  it is raised again where the answer is taken
+            future.set_exception(error)
