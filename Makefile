@@ -1,7 +1,7 @@
 # A fresh machine needs Python 3.11 to 3.13 (with venv) and make; everything else is installed into .venv.
 # make ends with 2 whatever the recipe's code was; the code itself stands in its last line ("Error N").
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format properties mutants clean
+.PHONY: help demo test lint format properties mutants bench clean
 
 # PYTHON=python3.12 chooses another interpreter for .venv.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -34,6 +34,10 @@ properties: ## the property tests with a random seed (SEED=N repeats a run); a f
 mutants: ## do the tests notice small faults in rules, upsert and push? (SAMPLE=200 SEED=1)
 	@$(PYTHON) scripts/mutants.py --sample $(or $(SAMPLE),200) --seed $(or $(SEED),1)
 
+bench: ## how near the chain is to the API limits: a table, bench/bench.json, pictures (BENCH="--scale 1", "--help")
+	@$(PYTHON) scripts/prepare.py --dev
+	@.venv/bin/python -m benchmarks.chain $(BENCH)
+
 clean: ## removes .venv, the demo's data and every cache; configuration (.env) stays
-	rm -rf .venv .demo mutants .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache build dist *.egg-info
+	rm -rf .venv .demo mutants bench .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

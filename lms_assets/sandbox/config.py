@@ -9,6 +9,7 @@ from typing import Literal
 NORTHPASS_KEY = "sandbox-northpass-key"
 IMPARTNER_KEY = "sandbox-impartner-key"
 IMPARTNER_TENANT = "1"
+LARGEST_SCALE = 10
 
 EmptyAnswer = Literal["404", "list"]
 
@@ -28,6 +29,8 @@ class SandboxConfig:
       it. None: data refers to the start of the current hour and the clock runs with the real one.
     * `northpass_rps`, `impartner_rps`: most requests in any one second; 0 means unlimited.
     * `latency_ms`: added to each vendor answer, in milliseconds.
+    * `jitter_ms`: the way to the vendor takes so many milliseconds, up to as many less or more, by chance.
+    * `record_calls`: keep when each call arrived, for `GET /sandbox/arrivals` (about 200 bytes a call).
     * `empty_memberships`: answer for a group without members: "404", "list", or "mixed" (fixed for each group).
     * `empty_transcripts`: answer for a person without transcripts: "404" or "list".
     * `retry_after`: whether a 429 carries a Retry-After header; "sometimes" is every second one.
@@ -40,6 +43,8 @@ class SandboxConfig:
     northpass_rps: int = 10
     impartner_rps: int = 10
     latency_ms: float = 0.0
+    jitter_ms: float = 0.0
+    record_calls: bool = False
     now: datetime | None = None
     northpass_key: str = field(default=NORTHPASS_KEY, repr=False)
     impartner_key: str = field(default=IMPARTNER_KEY, repr=False)
@@ -52,10 +57,10 @@ class SandboxConfig:
 
     def __post_init__(self) -> None:
         """Refuse values that would make a vendor state nobody expects; raises ValueError naming the setting."""
-        if not 0 < self.scale <= 2:
-            raise ValueError(f"scale is {self.scale}; give a number above 0 and at most 2")
-        if min(self.northpass_rps, self.impartner_rps) < 0 or self.latency_ms < 0:
-            raise ValueError("northpass_rps, impartner_rps and latency_ms must not be negative")
+        if not 0 < self.scale <= LARGEST_SCALE:
+            raise ValueError(f"scale is {self.scale}; give a number above 0 and at most {LARGEST_SCALE}")
+        if min(self.northpass_rps, self.impartner_rps, self.latency_ms, self.jitter_ms) < 0:
+            raise ValueError("northpass_rps, impartner_rps, latency_ms and jitter_ms must not be negative")
         if self.now is not None and (self.now.tzinfo is None or self.now.microsecond):
             raise ValueError("now must be zone-aware and in whole seconds")
 

@@ -34,6 +34,7 @@ class Sandbox:
         self.faults = FaultBoard(config.seed)
         self.rejecting_accounts: set[int] = set(config.rejecting_accounts)
         self.factory = Factory(vendor_state, random.Random(f"{config.seed}/changes"), config.reference_time)
+        self.jitter = random.Random(f"{config.seed}/jitter")
         self._turn = 0
         self._kept: dict[Any, tuple[tuple[int, ...], Any]] = {}
 

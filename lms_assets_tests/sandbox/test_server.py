@@ -60,3 +60,15 @@ def test_many_callers_at_once_are_all_counted_and_the_limit_holds_to_the_call():
     assert stats["throttled"] == answers.count(429)
     assert answers.count(200) + answers.count(429) == 60
     assert answers.count(200) >= 25
+
+
+def test_calls_over_an_uneven_way_are_recorded_as_they_arrive():
+    config = settings(northpass_rps=0, jitter_ms=5, record_calls=True)
+    with running_sandbox(config) as handle, ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda page: Caller(handle).northpass(f"/people?limit=5&page={page}"), range(1, 31)))
+        arrivals = requests.get(f"{handle.control_url}/arrivals", timeout=10).json()["arrivals"]
+        handle.reset_stats()
+        assert requests.get(f"{handle.control_url}/arrivals", timeout=10).json()["arrivals"] == []
+    addresses = [address for _, vendor, endpoint, address, status, size in arrivals if size and status == 200]
+    assert sorted(addresses) == sorted(f"/people?limit=5&page={page}" for page in range(1, 31))
+    assert {(vendor, endpoint) for _, vendor, endpoint, *_ in arrivals} == {("northpass", "GET /people")}

@@ -24,6 +24,7 @@ def routes(sandbox: Sandbox) -> list[BaseRoute]:
         Route("/sandbox/stats", control.stats),
         Route("/sandbox/stats/reset", control.reset_stats, methods=["POST"]),
         Route("/sandbox/calls", control.calls),
+        Route("/sandbox/arrivals", control.arrivals),
         Route("/sandbox/state", control.state),
         Route("/sandbox/mutate", control.mutate, methods=["POST"]),
         Route("/sandbox/faults", control.faults),
@@ -49,6 +50,10 @@ class _Control:
 
     async def calls(self, _: Request) -> Response:
         return JSONResponse({"calls": list(self._sandbox.stats.latest)})
+
+    async def arrivals(self, _: Request) -> Response:
+        """Every call since the last reset: time (Unix), vendor, endpoint, address, status, bytes of the answer."""
+        return JSONResponse({"arrivals": self._sandbox.stats.arrivals})
 
     async def state(self, _: Request) -> Response:
         state = self._sandbox.vendor_state.state() | {"clock": self._sandbox.clock.text()}

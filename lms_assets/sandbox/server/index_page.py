@@ -25,6 +25,7 @@ td,th{{text-align:left;vertical-align:top;padding:.1rem 1rem .1rem 0}}</style>
 <pre>curl {base}/sandbox/stats
 curl -X POST {base}/sandbox/stats/reset
 curl {base}/sandbox/calls
+curl {base}/sandbox/arrivals
 curl {base}/sandbox/state
 curl {base}/sandbox/faults
 curl -X POST {base}/sandbox/mutate -d '{{"action": "rename_account", "account": 1001, "name": "Other"}}'

@@ -12,6 +12,7 @@ import time
 from contextlib import suppress
 from email.utils import formatdate
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
@@ -40,7 +41,7 @@ class ApiEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one call."""
         sandbox, request = self._sandbox, Request(scope, receive)
-        arrived = scope.get("sandbox.arrived") or time.monotonic()
+        arrived = await self._arrival(scope)
         call = self._call(request)
         sandbox.stats.arrived(call.vendor, call.endpoint)
         admitted = sandbox.limits[call.vendor].admit(arrived)
@@ -53,10 +54,18 @@ class ApiEndpoint:
             reply = await self._answered(call, receive)
         if admitted and sandbox.config.latency_ms:
             await asyncio.sleep(sandbox.config.latency_ms / 1000)
-        self._note(call, reply)
+        self._note(call, reply, arrived)
         await _send(reply, scope, send, self._date(call))
         if reply.cut:
             await _reset(scope, receive)
+
+    async def _arrival(self, scope: Scope) -> float:
+        """When the request is at the vendor's door, in monotonic seconds: a little later when the way is uneven."""
+        jitter = self._sandbox.config.jitter_ms
+        if jitter:
+            await asyncio.sleep(self._sandbox.jitter.uniform(0, 2 * jitter) / 1000)
+            return time.monotonic()
+        return scope.get("sandbox.arrived") or time.monotonic()
 
     def _call(self, request: Request) -> Call:
         base = BASES[self._vendor]
@@ -109,8 +118,13 @@ class ApiEndpoint:
         # The real time, whatever the data refers to: callers compare their own clock with it.
         return formatdate(time.time() + self._sandbox.date_shift + skew, usegmt=True)
 
-    def _note(self, call: Call, reply: Reply) -> None:
+    def _note(self, call: Call, reply: Reply, arrived: float) -> None:
         status = 0 if reply.cut == "before_status" else reply.status
+        if self._sandbox.config.record_calls:
+            at = time.time() - time.monotonic() + arrived
+            address = f"{call.path}?{urlencode(call.query)}"
+            size = len(reply.body)
+            self._sandbox.stats.arrivals.append((at, call.vendor, call.endpoint, address, status, size))
         self._sandbox.stats.answered(
             {
                 "vendor": call.vendor,

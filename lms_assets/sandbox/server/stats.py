@@ -17,6 +17,7 @@ class Stats:
         self.patch_records = 0
         self.patch_fields: Counter[str] = Counter()
         self.latest: deque[dict[str, Any]] = deque(maxlen=_CALLS_KEPT)
+        self.arrivals: list[tuple[float, str, str, str, int, int]] = []
 
     def arrived(self, vendor: str, endpoint: str) -> None:
         """A call came in, whatever becomes of it."""

@@ -1,0 +1,1 @@
+"""Speed, as ratios to what the vendors' limits allow. Never run by the tests."""
