@@ -15,6 +15,7 @@ from lms_assets.assets.tier_2_users_and_groups.groups import groups
 from lms_assets.assets.tier_2_users_and_groups.memberships import memberships
 from lms_assets.assets.tier_2_users_and_groups.users import users
 from lms_assets.assets.tier_3_enrollments.enrollments import enrollments
+from lms_assets.assets.tier_4_aggregation_and_push.certifications import partner_certifications
 from lms_assets.assets.tier_4_aggregation_and_push.counts import partner_cert_counts
 from lms_assets.assets.tier_4_aggregation_and_push.push import pushed_partner_cert_counts
 from lms_assets.assets.tier_5_reporting import executive_weekly_report, pam_weekly_report
@@ -48,6 +49,7 @@ defs = dg.Definitions(
         groups,
         memberships,
         enrollments,
+        partner_certifications,
         partner_cert_counts,
         pushed_partner_cert_counts,
         leads,

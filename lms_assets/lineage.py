@@ -121,6 +121,26 @@ SOURCES = (
     ),
 )
 
+LEDGER_IN_SQL = """What every count is made of: a row for each partner, person and certification, with the enrollment
+that decides, how the person belongs, the verdict and its reason.
+
+Rows that change are closed (`valid_to`) and opened again (`valid_from`), never edited; both name the counting by its
+instant. Add up what counts now:
+
+```sql
+SELECT partner_id, category, COUNT(*) AS certifications, SUM(npcu) AS npcu
+FROM partner_certifications WHERE counted AND valid_to IS NULL GROUP BY partner_id, category
+```
+
+And as it was known at any past instant:
+
+```sql
+SELECT partner_id, category, COUNT(*) AS certifications, SUM(npcu) AS npcu
+FROM partner_certifications
+WHERE counted AND valid_from <= :instant AND (valid_to IS NULL OR valid_to > :instant)
+GROUP BY partner_id, category
+```"""
+
 ASSETS = (
     Asset(
         key="courses",
@@ -233,13 +253,25 @@ ASSETS = (
         pool=IMPARTNER_POOL,
     ),
     Asset(
-        key="partner_cert_counts",
+        key="partner_certifications",
         tier=TIER_4,
         deps=(
             *("courses", "course_npcu", "partners", "contacts", "users", "groups", "memberships", "enrollments"),
             "crm_deactivations",
         ),
-        description="What each partner's people hold at the chain's start: certifications by category and NPCU.",
+        description=LEDGER_IN_SQL,
+        table="partner_certifications",
+        sync_type="partner_certifications",
+        jobs=(CHAIN, ENROLLMENTS_JOB, PUSH_JOB),
+        task="Certifications held",
+        cadence=FOUR_HOURLY,
+        personal_data=True,
+    ),
+    Asset(
+        key="partner_cert_counts",
+        tier=TIER_4,
+        deps=("partner_certifications",),
+        description="What each partner's people hold at the chain's start: the sums over `partner_certifications`.",
         table="partners",
         sync_type="partner_cert_counts",
         jobs=(CHAIN, ENROLLMENTS_JOB, PUSH_JOB),

@@ -1,4 +1,6 @@
-"""The job `cleanup`: removes what is older than 30 days from the warehouse's logs and from Dagster's own storage."""
+"""The job `cleanup`: removes what is older than 30 days from the warehouse's logs and from Dagster's own storage, and
+rows of the ledger that were closed longer ago than the rules' `ledger_months`.
+"""
 
 # No postponed annotations: Dagster reads the type of `context` from the function itself.
 
@@ -10,12 +12,15 @@ from pathlib import Path
 import dagster as dg
 
 from lms_assets.domain.operations.schedule import CLEANUP_JOB
+from lms_assets.domain.records.dates import months_after
 from lms_assets.lineage import LOGS
 from lms_assets.resources import Connections
 from lms_assets.run_tags import CONCURRENCY_GROUP_TAG, JOB_TAG
 from lms_assets.runs.active import FINISHED
 from lms_assets.runs.liveness import home_of
 from lms_assets.warehouse.bookkeeping.cleanup import remove_old_logs
+from lms_assets.warehouse.engine import Connection
+from lms_assets.warehouse.results.ledger import forget_closed_before
 
 KEPT = timedelta(days=30)
 AT_ONCE = 100
@@ -26,8 +31,14 @@ def remove_what_is_old(context: dg.OpExecutionContext, lms: Connections) -> None
     """Remove old logs, runs and ticks, and say how many."""
     now = lms.now()
     before = now - KEPT
+    closed_before = months_after(now, -lms.rules().ledger_months)
+
+    def work(connection: Connection) -> dict[str, int]:
+        closed = forget_closed_before(connection, closed_before, now=now)
+        return {**remove_old_logs(connection, before=before, now=now), "partner_certifications": closed}
+
     with lms.warehouse() as warehouse:
-        removed = warehouse.in_transaction(lambda connection: remove_old_logs(connection, before=before, now=now))
+        removed = warehouse.in_transaction(work)
     removed["runs"] = remove_old_runs(context.instance, before)
     removed["leftovers"] = sum(remove_leftovers(context.instance, before))
     remove_old_ticks(context.instance, before)

@@ -45,6 +45,7 @@ class Rules:
     fuzzy_threshold: float = 92.0
     fuzzy_margin: float = 5.0
     certification_months: int = 24
+    ledger_months: int = 25
     mass_deactivation_share: float = 0.05
     mass_deactivation_minimum: int = 10
     bad_record_share: float = 0.05
@@ -186,6 +187,7 @@ _BOUNDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "mass_deactivation_minimum": _COUNT,
     "bad_record_share": _SHARE,
     "bad_record_minimum": _COUNT,
+    "ledger_months": (lambda value: 1 <= value <= 1200, "a number of months from 1"),
     "unread_warning_hours": (lambda value: 1 <= value <= 100_000, "a number of hours from 1"),
     "offboarding_removals_per_day": _COUNT,
     "crm_count_fields": _SOME,

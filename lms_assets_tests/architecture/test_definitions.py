@@ -17,7 +17,7 @@ GROUPS = {
     "tier_1_foundation": {"courses", "course_npcu", "partners", "contacts"},
     "tier_2_users_and_groups": {"users", "groups", "memberships"},
     "tier_3_enrollments": {"enrollments"},
-    "tier_4_aggregation_and_push": {"partner_cert_counts", "pushed_partner_cert_counts"},
+    "tier_4_aggregation_and_push": {"partner_certifications", "partner_cert_counts", "pushed_partner_cert_counts"},
     "tier_5_reporting": {"pam_weekly_report", "executive_weekly_report"},
     "leads": {"leads"},
     "offboarding": {"crm_deactivations", "lms_offboarding_plan"},

@@ -86,7 +86,7 @@ def test_an_asset_that_is_added_to_the_registry_arrives_everywhere():
         "chain goes on without it": True,
         "pool": ["northpass_api"],
         "retried": True,
-        "task": ["sync_badges", "Badges of people", ["daily_full_at_2", "enrollments_every_4_hours"], 11],
+        "task": ["sync_badges", "Badges of people", ["daily_full_at_2", "enrollments_every_4_hours"], 12],
         "groups": ["learning"],
         "cadence": "daily_full",
         "fresh": True,

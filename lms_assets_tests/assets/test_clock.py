@@ -27,7 +27,7 @@ def test_the_push_alone_asks_for_the_time_before_it_counts(synced: ChainHarness)
     synced.sandbox.mutate("shift_date", seconds=2 * 86_400)
     before = {number: account.total_npcu for number, account in synced.sandbox.vendor_state.accounts.items()}
     counted = synced.rows("sync_state")
-    result = synced.run("push_to_impartner", assets=("partner_cert_counts",))
+    result = synced.run("push_to_impartner", assets=("partner_certifications",))
     assert re.search(r"This machine's clock is (1 day, 23:59|2 days, 0:00):\d\d behind Impartner's", _error(result))
     alone = synced.run(assets=("pushed_partner_cert_counts",), alone=True)
     assert alone.failed == ("pushed_partner_cert_counts",)

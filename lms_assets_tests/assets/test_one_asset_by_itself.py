@@ -10,6 +10,7 @@ from lms_assets_tests.harness.chain import STAMPS, ChainHarness
 
 IN_JOBS = [
     ("enrollments_incremental", "enrollments"),
+    ("enrollments_incremental", "partner_certifications"),
     ("enrollments_incremental", "partner_cert_counts"),
     ("push_to_impartner", "pushed_partner_cert_counts"),
 ]
@@ -30,13 +31,13 @@ def test_it_writes_and_sends_nothing_on_data_that_a_blocking_check_would_refuse(
     synced.sandbox.mutate("complete_course", person=person, course=course)
     with synced.warehouse.transaction() as connection:
         connection.execute(update(lms_users).values(is_active=False, status="deactivated"))
-    before, stamps = synced.tables(), _stamps(synced)
+    before, stamps, ledger = synced.tables(), _stamps(synced), synced.rows("partner_certifications")
     synced.sandbox.reset_stats()
     result = synced.run(job, assets=(asset,), alone=True)
     assert "users_are_present" in result.errors[asset]
     assert "was blocked" in result.errors[asset]
     assert synced.tables() == before
-    assert _stamps(synced) == stamps
+    assert (_stamps(synced), synced.rows("partner_certifications")) == (stamps, ledger)
     asked = synced.sandbox.stats()
     assert not asked["northpass"]["by_endpoint"]
     assert not asked["impartner"]["by_endpoint"]

@@ -53,7 +53,7 @@ def _a_certification(harness: ChainHarness) -> dict[str, str]:
 @pytest.mark.parametrize("text", ["2026-03-02T06:30:00+00:00", "2026-03-02T02:00:00", "soon"])
 def test_an_instant_to_come_or_none_at_all_counts_nothing(synced: ChainHarness, text: str) -> None:
     result = refused(synced, job="push_to_impartner", tags={AS_OF_TAG: text})
-    assert set(result.failed) == {"partner_cert_counts"}
+    assert set(result.failed) == {"partner_certifications"}
 
 
 @pytest.mark.parametrize("asset", DAILY_FULL)
@@ -95,5 +95,6 @@ def test_counts_are_never_of_an_earlier_instant_than_the_newest(synced: ChainHar
     assert synced.run("push_to_impartner").success
     late = synced.run("push_to_impartner", tags={AS_OF_TAG: before.isoformat()})
     assert late.success, late.errors
-    assert late.metadata["partner_cert_counts"]["as_of"] == synced.now.timestamp()
+    for asset in ("partner_certifications", "partner_cert_counts"):
+        assert late.metadata[asset]["as_of"] == synced.now.timestamp()
     assert late.metadata["pushed_partner_cert_counts"]["sent"] == 0

@@ -280,7 +280,7 @@ def matrix(folder: Path) -> Iterator[Matrix]:
         change_vendor_state(harness)
         start = Saved.of(harness)
         upstream = ("courses", "course_npcu", "partners", "contacts", "users", "groups", "memberships", "enrollments")
-        result = harness.run(assets=(*upstream, "partner_cert_counts"))
+        result = harness.run(assets=(*upstream, "partner_certifications", "partner_cert_counts"))
         assert result.success, result.errors
         counted = Saved.of(harness)
         yield Matrix(harness, {"start": start, "counted": counted})

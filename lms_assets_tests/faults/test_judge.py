@@ -66,6 +66,6 @@ def test_a_run_of_minutes_by_a_clock_that_stands_still_is_as_of_the_right_instan
     monkeypatch.setattr(run_order, "time", SimpleNamespace(time=lambda: time.time() + 120))
     with running_sandbox(SMALL) as sandbox:
         harness = ChainHarness(quick_folder, sandbox)
-        result = harness.run(assets=("partner_cert_counts",), alone=True)
+        result = harness.run(assets=("partner_certifications",), alone=True)
         assert not [error for error in result.errors.values() if "wrong instant" in error]
         harness.close()

@@ -42,19 +42,27 @@ _COUNTED_BY_OTHERS = "partner_cert_counts_before_ours"
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """When partners were last counted: as of which instant, and when that was done."""
+    """When partners were last counted: as of which instant, and when what the counts rest on was read."""
 
     as_of: datetime
     counted_at: datetime
 
 
 def write_counts(
-    connection: Connection, counts: Iterable[PartnerCounts], *, as_of: datetime, now: datetime
+    connection: Connection,
+    counts: Iterable[PartnerCounts],
+    *,
+    as_of: datetime,
+    now: datetime,
+    counted_at: datetime | None = None,
 ) -> SyncCounts:
     """Make the counts in `partners` equal to these; every partner that is not among them gets zeros.
 
     `cert_counts_updated_at` says when a partner's counts last changed; when all were last counted, and as of which
     instant, is what last_counted gives.
+
+    Args:
+        counted_at: when what the counts rest on was read; `now` when left out.
     """
     by_partner = {each.partner_id: each for each in counts}
     changed: list[dict[str, Any]] = []
@@ -69,7 +77,9 @@ def write_counts(
         else:
             changed.append({"id": partner_id, **wanted, "cert_counts_updated_at": now})
     written = update_existing(connection, partners, changed, key=("id",), now=now)
-    put_state(connection, _COUNTED, {"as_of": as_of.isoformat(), "counted_at": now.isoformat()}, now=now)
+    put_state(
+        connection, _COUNTED, {"as_of": as_of.isoformat(), "counted_at": (counted_at or now).isoformat()}, now=now
+    )
     return written + SyncCounts(unchanged=unchanged)
 
 

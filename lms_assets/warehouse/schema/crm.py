@@ -5,7 +5,7 @@ Columns marked "ours" are not in the portal's own schema; all others are, with t
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Date, ForeignKey, Index, Integer, String, Table
+from sqlalchemy import Column, Date, ForeignKey, Index, Integer, String, Table, Text
 
 from lms_assets.warehouse.schema.base import (
     MYSQL_OPTIONS,
@@ -27,6 +27,7 @@ __all__ = [
     "crm_shown_counts",
     "leads",
     "partner_cert_history",
+    "partner_certifications",
     "partners",
     "pushed_partner_counts",
 ]
@@ -147,6 +148,33 @@ partner_cert_history = Table(
     Column("origin", String(20), nullable=False, server_default="chain"),
     instant("as_of", nullable=False),
     Index("ix_partner_cert_history_day", "day"),
+    **MYSQL_OPTIONS,
+)
+
+# Ours: what every count is made of, now and at each counting of the past. Rows are opened and closed, never edited.
+partner_certifications = Table(
+    "partner_certifications",
+    metadata,
+    auto_id(),
+    Column("partner_id", Integer, nullable=False),
+    lms_id("user_id", nullable=False),
+    lms_id("course_id", nullable=False),
+    lms_id("enrollment_id", nullable=False),
+    Column("category", exact_text(50)),
+    Column("npcu", Integer, nullable=False),
+    instant("completed_at"),
+    instant("expires_at"),
+    Column("belongs_by", String(10), nullable=False),
+    Column("group_ids", Text, nullable=False),
+    Column("contact_ids", Text, nullable=False),
+    Column("verdict", String(30), nullable=False),
+    Column("reason", Text, nullable=False),
+    flag("counted", default=False),
+    Column("fingerprint", exact_text(32), nullable=False),
+    instant("valid_from", nullable=False),
+    instant("valid_to"),
+    Index("ix_partner_certifications_partner_id", "partner_id", "valid_to"),
+    Index("ix_partner_certifications_valid_to", "valid_to", "fingerprint"),
     **MYSQL_OPTIONS,
 )
 

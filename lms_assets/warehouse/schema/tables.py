@@ -12,6 +12,7 @@ from lms_assets.warehouse.schema.crm import (
     crm_shown_counts,
     leads,
     partner_cert_history,
+    partner_certifications,
     partners,
     pushed_partner_counts,
 )
@@ -70,6 +71,7 @@ __all__ = [
     "lms_users",
     "metadata",
     "partner_cert_history",
+    "partner_certifications",
     "partner_managers",
     "partner_push_log",
     "partners",

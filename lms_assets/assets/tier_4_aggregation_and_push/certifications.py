@@ -1,0 +1,92 @@
+"""One judgement of all certifications, written into the ledger of which every count is the sum."""
+
+from collections import Counter
+from datetime import datetime
+from typing import Any
+
+import dagster as dg
+
+from lms_assets.assets.asset import asset_of
+from lms_assets.assets.clocks import compare_clocks
+from lms_assets.assets.sync_run import Step, sync_step
+from lms_assets.assets.upstream_checks import require_upstream_checks
+from lms_assets.domain.counting.certifications import assess, partner_users, people_of_several_partners
+from lms_assets.domain.counting.ledger import deciding, fingerprint
+from lms_assets.domain.safety.run_instants import not_before
+from lms_assets.resources import Connections
+from lms_assets.warehouse import reading
+from lms_assets.warehouse.engine import Connection
+from lms_assets.warehouse.results.counts import last_counted
+from lms_assets.warehouse.results.ledger import Ledger, read_ledger, write_ledger
+from lms_assets.warehouse.upsert.upsert import SyncCounts
+
+SHOWN = 20
+
+
+class Judgement:
+    """Everybody's certifications as of the chain's start, or of the newest counting where a resumed chain is older.
+
+    Read and judged when made, as of one state of the database; `write` then brings the ledger in step.
+    """
+
+    def __init__(self, step: Step) -> None:
+        self._step = step
+        with step.warehouse.read() as connection:
+            before, counted = read_ledger(connection), last_counted(connection)
+            self._newest = before.as_of if before else None
+            at = _as_of(step, self._newest, counted.as_of if counted else None)
+            self._affiliations = partner_users(
+                reading.partner_activity(connection),
+                reading.person_facts(connection),
+                reading.group_facts(connection),
+                reading.members(connection),
+                reading.contact_facts(connection),
+            )
+            assessed = assess(
+                self._affiliations,
+                reading.enrollments(connection, {each.user_id for each in self._affiliations}),
+                reading.course_facts(connection),
+                at=at,
+                months=step.rules.certification_months,
+            )
+            self.rows = {fingerprint(item): item for item in deciding(assessed)}
+            withheld = reading.withheld_from_counting(connection, step.rules)
+        people = Counter(each.partner_id for each in self._affiliations if each.obstacle is None)
+        self.ledger = Ledger(at, step.now, tuple(withheld), people)
+
+    def write(self, connection: Connection) -> SyncCounts:
+        """Open and close rows, in the caller's transaction."""
+        return write_ledger(connection, self.rows, self.ledger, newest=self._newest, now=self._step.now)
+
+    def figures(self) -> dict[str, Any]:
+        """What became of the enrollments, and people of several partners."""
+        several = people_of_several_partners(self._affiliations)
+        verdicts = Counter(item.verdict.value for item in self.rows.values())
+        return {
+            "as_of": dg.MetadataValue.timestamp(self.ledger.as_of),
+            "verdicts": dict(sorted(verdicts.items())),
+            "partner_users": len({each.user_id for each in self._affiliations if each.obstacle is None}),
+            "people_at_several_partners": len(several),
+            "people_at_several_partners_sample": [
+                f"{user_id}: partners {', '.join(map(str, partner_ids))}"
+                for user_id, partner_ids in list(several.items())[:SHOWN]
+            ],
+        }
+
+
+def _as_of(step: Step, *newest: datetime | None) -> datetime:
+    at = step.chain_started_at
+    for each in newest:
+        at = not_before(at, each, step.now)
+    return at
+
+
+@asset_of("partner_certifications")
+def partner_certifications(context: dg.AssetExecutionContext, lms: Connections) -> dg.MaterializeResult[Any]:
+    """Judge every certification of partner people at one instant, and close or open the rows that changed."""
+    with sync_step(context, lms, "partner_certifications") as step:
+        require_upstream_checks(step)
+        compare_clocks(step, lms)
+        judgement = Judgement(step)
+        step.write(judgement.write, details={"as_of": judgement.ledger.as_of.isoformat()})
+        return step.result(len(judgement.rows), **judgement.figures())
