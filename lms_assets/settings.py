@@ -127,6 +127,8 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         state_dir=_state_dir(reader),
         dagster_password=reader.text("DAGSTER_MYSQL_PASSWORD") or None,
     )
+    if reader.text("LMS_LOG_FORMAT").lower() not in ("", "text", "json"):
+        reader.wrong("LMS_LOG_FORMAT", "must be text or json")
     if settings.smtp_url and not settings.mail_from:
         reader.wrong("LMS_MAIL_FROM", "is not set; LMS_SMTP_URL needs a sender address")
     base_urls = (settings.northpass.base_url, settings.impartner.base_url)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from lms_assets.automation.chain_log import ChainLogHandler
+from lms_assets.runs.json_logs import json_handler, json_wanted, log_as_json
 
 _as_configured = dg.DagsterInstance.get_handlers
 
@@ -20,8 +21,14 @@ def _with_chain_log(instance: dg.DagsterInstance) -> Sequence[logging.Handler]:
     handlers = _as_configured(instance)
     # What an instance in memory has run is forgotten with it: there is nothing to go on from.
     if not instance.is_persistent or any(isinstance(each, ChainLogHandler) for each in handlers):
-        return handlers
-    return [*handlers, ChainLogHandler(logging.DEBUG)]
+        return [*handlers, *_as_json()]
+    return [*handlers, ChainLogHandler(logging.DEBUG), *_as_json()]
+
+
+def _as_json() -> list[logging.Handler]:
+    """Where the environment asks for it: a handler for the run's log; this program's own loggers follow."""
+    log_as_json()
+    return [json_handler()] if json_wanted() else []
 
 
 def add_chain_log() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
+from lms_assets.runs.json_logs import log_as_json
 from lms_assets.settings import ConfigurationError, Settings, load_settings, readable_by_others
 
 
@@ -49,4 +50,5 @@ def settings_from_environment() -> Settings:
         ConfigurationError: with one line for each thing that is wrong.
     """
     load_dotenv_file(Path.cwd())
+    log_as_json()
     return load_settings(os.environ)

@@ -51,6 +51,7 @@ def test_every_missing_variable_has_its_line(commands: Commands):
         ("NORTHPASS_REQUESTS_PER_SECOND", "many", "must be a number above 0"),
         ("LMS_WAREHOUSE_URL", "postgresql://x/y", "must start with sqlite:/// or mysql+pymysql://"),
         ("LMS_PUSH_DRY_RUN", "perhaps", "must be 1 or 0"),
+        ("LMS_LOG_FORMAT", "xml", "must be text or json"),
         ("LMS_SMTP_URL", "mail.example.com", "must look like smtp://"),
         ("LMS_RULES_FILE", "nowhere.toml", "does not exist"),
     ],
