@@ -89,14 +89,6 @@ def allow(
 
 
 @app.command()
-def preflight() -> None:
-    """Check configuration, keys, database and the CRM's target fields; one line each."""
-    from lms_assets.console.commands.preflight import preflight_command
-
-    _finish(lambda: preflight_command(Console()))
-
-
-@app.command()
 def status(as_json: JsonOption = False, out: OutOption = None) -> None:
     """The last chain, step by step."""
     from lms_assets.console.commands.status import status_command

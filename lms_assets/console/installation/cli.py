@@ -15,6 +15,21 @@ installation_app = typer.Typer()
 
 
 @installation_app.command()
+def preflight(
+    *,
+    as_json: JsonOption = False,
+    out: OutOption = None,
+    send_test: Annotated[
+        bool, typer.Option("--send-test", help="Also send a test to each alert channel and a mail to LMS_MAIL_FROM.")
+    ] = False,
+) -> None:
+    """Look at everything a first run needs: keys, hosts, database, fields, disk, mail; one line each."""
+    from lms_assets.console.installation.preflight.command import preflight_command
+
+    finish(lambda: preflight_command(Console(), Output(as_json, out), send_test=send_test))
+
+
+@installation_app.command()
 def health(
     *,
     as_json: JsonOption = False,

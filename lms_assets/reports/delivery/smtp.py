@@ -220,6 +220,17 @@ class SmtpMailer:
             self._drop()
         return result
 
+    def probe(self) -> None:
+        """Connect, encrypt and log in; nothing is sent.
+
+        Raises:
+            MailServerUnavailable: no message could be sent now.
+        """
+        try:
+            self._connected()
+        except _NoConnection as error:
+            raise MailServerUnavailable(str(error)) from None
+
     def _connected(self) -> smtplib.SMTP:
         """The open connection if it still lives, else a new one."""
         if self._connection is not None:

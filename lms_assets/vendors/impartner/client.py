@@ -28,6 +28,7 @@ K = TypeVar("K")
 T = TypeVar("T")
 
 VENDOR = "Impartner"
+OBJECTS_READ = ("Account", "User", "Lead", "Region", "LeadStatus")
 
 
 class ImpartnerClient:
@@ -83,6 +84,21 @@ class ImpartnerClient:
         endpoint = Endpoints.LIST.of("Account")
         request = self._request(endpoint, {"fields": "Id", "skip": "0", "take": "1"})
         self.http.call(endpoint, request, answers.rows_and_count, retry=self._limits.retry.brief())
+
+    def rights(self) -> Iterator[tuple[str, VendorError | None]]:
+        """Each object that the product reads, asked for one row: the call, and why it was refused (None: it was not).
+
+        Gives up within seconds.
+        """
+        for name in OBJECTS_READ:
+            endpoint = Endpoints.LIST.of(name)
+            request = self._request(endpoint, {"fields": "Id", "skip": "0", "take": "1"})
+            try:
+                self.http.call(endpoint, request, answers.rows_and_count, retry=self._limits.retry.brief())
+            except VendorError as error:
+                yield endpoint.label, error
+            else:
+                yield endpoint.label, None
 
     def list(
         self,

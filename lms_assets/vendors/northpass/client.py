@@ -5,13 +5,13 @@ How calls travel lives in `http`, paging and answers' shapes in `northpass_pages
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
-from lms_assets.vendors.endpoints import Endpoint
+from lms_assets.vendors.endpoints import Endpoint, On404
 from lms_assets.vendors.endpoints import Northpass as Endpoints
 from lms_assets.vendors.listing import Listing, Reading, Record, as_it_is, read_until_stable
 from lms_assets.vendors.northpass.pages import (
@@ -88,6 +88,31 @@ class NorthpassClient:
         url = self.http.origin.address(Endpoints.COURSES.path)
         request = Request(url=url, params={"page": "1", "limit": "1"})
         self.http.call(Endpoints.COURSES, request, rows_and_link, retry=self._limits.retry.brief())
+
+    def rights(self) -> Iterator[tuple[str, VendorError | None]]:
+        """Each list that the product reads, asked for one row: the call, and why it was refused (None: it was not).
+
+        Lists of a group and of a person are asked for the first of those that came. Gives up within seconds.
+        """
+        first: dict[Endpoint, str] = {}
+        lists = (Endpoints.COURSES, Endpoints.COURSE_PROPERTIES, Endpoints.PEOPLE, Endpoints.GROUPS, Endpoints.WEBHOOKS)
+        below = ((Endpoints.MEMBERSHIPS, Endpoints.GROUPS), (Endpoints.TRANSCRIPT, Endpoints.PEOPLE))
+        for endpoint, parent in (*((each, None) for each in lists), *below):
+            if parent is not None and parent not in first:
+                continue
+            url = self._address(endpoint, {"id": first[parent]} if parent else {})
+            request = Request(url=url, params={"page": "1", "limit": "1"})
+            try:
+                rows, _ = self.http.call(endpoint, request, rows_and_link, retry=self._limits.retry.brief())
+            except RecordNotFound as error:
+                # Of some lists that is how they say that they are empty.
+                yield endpoint.label, error if endpoint.on_404 is On404.ERROR else None
+            except VendorError as error:
+                yield endpoint.label, error
+            else:
+                yield endpoint.label, None
+                if rows and isinstance(rows[0].get("id"), str):
+                    first[endpoint] = rows[0]["id"]
 
     def courses(self) -> Listing:
         """Every course the vendor lists."""
