@@ -12,14 +12,18 @@ from typing import Any
 
 import pytest
 
+from lms_assets.assets.tier_4_aggregation_and_push.certifications import Judgement
 from lms_assets.assets.tier_4_aggregation_and_push.counts import Counting
+from lms_assets.domain.counting.certifications import Assessed, Verdict
 from lms_assets.domain.rules import Rules
 from lms_assets.sandbox.config import SandboxConfig
 from lms_assets.sandbox.server.server import running_sandbox
+from lms_assets.warehouse.results.counts import CATEGORY_COLUMNS
+from lms_assets.warehouse.results.ledger import ledger_counts, ledger_items
 from lms_assets_tests.end_to_end.test_rules_equal_the_oracle import boundaries
 from lms_assets_tests.harness.agreement import differences, links_taken_over
 from lms_assets_tests.harness.chain import NOW, ChainHarness
-from lms_assets_tests.oracle import expected_at_each
+from lms_assets_tests.oracle import Reason, expected_at_each, reasons
 from lms_assets_tests.oracle.table_differences import differences_in_partners
 
 pytestmark = pytest.mark.slow
@@ -37,8 +41,12 @@ def test_every_partner_counts_what_the_oracle_counts(
             first = harness.run()
             assert first.success, first.errors
             assert differences(harness) == []
-            wrong = {at: lines for at in _instants(harness) if (lines := _wrong_at(harness, at))}
+            assert _wrong_reasons(harness) == []
+            instants = _instants(harness)
+            wrong = {at: lines for at in instants if (lines := _wrong_at(harness, at))}
             assert not wrong
+            wrong = {at: lines for at in instants if (lines := _remembered_wrongly(harness, at))}
+            assert not wrong, "the ledger answers as of each of these countings"
         finally:
             harness.close()
 
@@ -51,6 +59,59 @@ def _instants(harness: ChainHarness) -> list[datetime]:
 def _wrong_at(harness: ChainHarness, at: datetime) -> list[str]:
     """Counted as of an instant that no run may take: it is long past, or to come."""
     step: Any = SimpleNamespace(warehouse=harness.warehouse, rules=Rules(), now=harness.now)
-    harness.warehouse.in_transaction(Counting(step, at).write)
+    harness.warehouse.in_transaction(Judgement(step, at).write)
+    harness.warehouse.in_transaction(Counting(step).write)
     right = expected_at_each(harness.sandbox.vendor_state, [at], links_taken_over(harness))[at]
     return differences_in_partners(harness.rows("partners"), right)
+
+
+def _remembered_wrongly(harness: ChainHarness, at: datetime) -> list[str]:
+    """The partners' rows with the sums over the ledger as of the instant instead of the stored counts."""
+    rows = harness.rows("partners")
+    with harness.warehouse.read() as connection:
+        sums = ledger_counts(connection, [row["id"] for row in rows], Rules().gtm_category, at=at)
+    for row in rows:
+        found = sums[row["id"]]
+        row |= {column: found.by_category.get(name, 0) for name, column in CATEGORY_COLUMNS.items()}
+        row |= {"total_npcu": found.total_npcu, "has_gtm_certification": found.has_gtm_certification}
+    right = expected_at_each(harness.sandbox.vendor_state, [at], links_taken_over(harness))[at]
+    return differences_in_partners(rows, right)
+
+
+# The oracle's words for why a certification does not count.
+WORDS = {
+    Verdict.NOT_COMPLETED: "not completed",
+    Verdict.NO_COMPLETION_DATE: "no completion date",
+    Verdict.COMPLETED_LATER: "completed later",
+    Verdict.EXPIRED: "expired",
+}
+
+
+def _wrong_reasons(harness: ChainHarness) -> list[str]:
+    """Each partner's rows of the ledger against the oracle's transcript rows with their reasons."""
+    accounts = {row["id"]: row["impartner_id"] for row in harness.rows("partners") if row["is_active"]}
+    with harness.warehouse.read() as connection:
+        items = list(ledger_items(connection))
+    found: list[str] = []
+    for row_id, account in accounts.items():
+        right: dict[tuple[str, str], list[Reason]] = {}
+        for reason in reasons(harness.sandbox.vendor_state, harness.now, account, links_taken_over(harness)):
+            if reason.points and reason.why_not != "not a course":
+                right.setdefault((reason.user_id, reason.course_id), []).append(reason)
+        ours = {
+            (item.user_id, item.course_id): item
+            for item in items
+            if item.partner_id == row_id and item.verdict is not Verdict.NOT_A_PARTNER_USER
+        }
+        people = {user_id for user_id, _ in right}
+        found += [f"{account}: {key} is listed" for key in ours if key not in right and key[0] in people]
+        found += [f"{account}: {key} is missing" for key in right if key not in ours]
+        found += [f"{account}: {ours[key]}" for key in right if key in ours and not _same(ours[key], right[key])]
+    return found
+
+
+def _same(item: Assessed, right: list[Reason]) -> bool:
+    """Whether the deciding enrollment has the oracle's reason, and counts when any of the course's attempts does."""
+    (why_not,) = {each.why_not for each in right if each.transcript_id == item.enrollment_id}
+    held = any(each.why_not is None for each in right)
+    return item.counted == held and why_not == (None if item.counted else WORDS[item.verdict])

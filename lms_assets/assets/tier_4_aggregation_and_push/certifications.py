@@ -24,17 +24,16 @@ SHOWN = 20
 
 
 class Judgement:
-    """Everybody's certifications as of the chain's start, or of the newest counting where a resumed chain is older.
+    """Everybody's certifications at `at` (UTC), read and judged when made, as of one state of the database.
 
-    Read and judged when made, as of one state of the database; `write` then brings the ledger in step.
+    `write` then makes the ledger equal to it.
     """
 
-    def __init__(self, step: Step) -> None:
+    def __init__(self, step: Step, at: datetime) -> None:
         self._step = step
         with step.warehouse.read() as connection:
-            before, counted = read_ledger(connection), last_counted(connection)
+            before = read_ledger(connection)
             self._newest = before.as_of if before else None
-            at = _as_of(step, self._newest, counted.as_of if counted else None)
             self._affiliations = partner_users(
                 reading.partner_activity(connection),
                 reading.person_facts(connection),
@@ -74,10 +73,13 @@ class Judgement:
         }
 
 
-def _as_of(step: Step, *newest: datetime | None) -> datetime:
+def _as_of(step: Step) -> datetime:
+    """The chain's start, or the newest counting where a resumed chain began before it."""
+    with step.warehouse.read() as connection:
+        ledger, counted = read_ledger(connection), last_counted(connection)
     at = step.chain_started_at
-    for each in newest:
-        at = not_before(at, each, step.now)
+    for newest in (ledger, counted):
+        at = not_before(at, newest.as_of if newest else None, step.now)
     return at
 
 
@@ -87,6 +89,6 @@ def partner_certifications(context: dg.AssetExecutionContext, lms: Connections) 
     with sync_step(context, lms, "partner_certifications") as step:
         require_upstream_checks(step)
         compare_clocks(step, lms)
-        judgement = Judgement(step)
+        judgement = Judgement(step, _as_of(step))
         step.write(judgement.write, details={"as_of": judgement.ledger.as_of.isoformat()})
         return step.result(len(judgement.rows), **judgement.figures())

@@ -9,6 +9,7 @@ from lms_assets.assets.asset import asset_of
 from lms_assets.assets.sync_run import Step, sync_step
 from lms_assets.assets.upstream_checks import require_upstream_checks
 from lms_assets.domain.counting.certifications import PartnerCounts
+from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.safety.deactivation_limit import SyncStopped
 from lms_assets.resources import Connections
 from lms_assets.warehouse import reading
@@ -39,7 +40,7 @@ class Counting:
         """
         ledger = read_ledger(connection, lock=True)
         if ledger is None:
-            raise SyncStopped("There is no ledger of certifications yet, so nothing to count. Run daily_full.")
+            raise SyncStopped(f"There is no ledger of certifications yet, so nothing to count. Run {CHAIN}.")
         names = reading.partner_names(connection)
         before = {partner_id: row["total_npcu"] for partner_id, row in stored_counts(connection).items()}
         self.counts = ledger_counts(connection, names, self._step.rules.gtm_category)
