@@ -1,23 +1,20 @@
-"""Absence, and every change for the worse, is confirmed before it has an effect.
+"""Asking a vendor for records by their ids, with control records in each answer.
 
-One strength for every kind of record: all that is in doubt is asked for again, each answer by id has to show control
-records, and one record that contradicts the listing means that nothing is concluded from it. Where no record can be
-asked for by id (memberships, transcripts, points of courses) the list is read a second time instead, in another way
-where there is one: `domain.confirmation.why_readings_prove_nothing`.
+What the answers confirm is decided in `domain.safety.confirmation`. Where no record can be asked for by id
+(memberships, transcripts, points of courses) the list is read a second time instead, in another way where there is one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-from lms_assets.assets.listing_sync import ListingResult
 from lms_assets.assets.sync_run import Step
 from lms_assets.domain.counting.push_plan import in_batches
 from lms_assets.domain.records.rejections import Rejected
-from lms_assets.domain.safety.confirmation import control_records, why_answers_prove_nothing
+from lms_assets.domain.safety.confirmation import Answers, Doubt, control_records, why_answers_prove_nothing
 from lms_assets.vendors.northpass.client import NorthpassClient
 from lms_assets.vendors.transport.errors import VendorError
 
@@ -53,25 +50,29 @@ class ById(Generic[Id, T]):
     sample_beyond: int | None = None
     others: Callable[[], Collection[Id]] | None = None
 
-    def answers(self, wanted: Collection[Id]) -> tuple[dict[Id, Any], str | None]:
-        """The wanted records that answer, by id, and why the answers prove nothing (None: they do).
+    def answers(self, wanted: Collection[Id]) -> Answers[Id, T]:
+        """What the wanted records answer, and why the answers prove nothing (None: they do).
 
         Raises:
             VendorError: some could not be asked.
         """
-        controls: list[Id] = control_records(self.known, wanted)
+        asked = frozenset(wanted)
+        if not asked:
+            return Answers(asked)
+        controls: list[Id] = control_records(self.known, asked)
         if not controls and self.others is not None:
-            controls = control_records(self.others(), wanted)
-        doubt = why_answers_prove_nothing(controls, controls)
+            controls = control_records(self.others(), asked)
+        problem = why_answers_prove_nothing(controls, controls)
         found: dict[Id, Any] = {}
-        chosen: Sequence[Id] = self._sample(sorted(wanted))
+        chosen: Sequence[Id] = self._sample(sorted(asked))
         for part in in_batches(chosen, ASKED_AT_ONCE):
-            if doubt is not None:
+            if problem is not None:
                 break
             answered = self.ask(controls + list(part))
-            doubt = why_answers_prove_nothing(controls, answered)
+            problem = why_answers_prove_nothing(controls, answered)
             found.update((each, answered[each]) for each in part if each in answered)
-        return found, doubt
+        belonging = frozenset(each for each, record in found.items() if self.belongs(record))
+        return Answers(asked, {each: self.convert(record) for each, record in found.items()}, belonging, problem)
 
     def _sample(self, ids: list[Id]) -> Sequence[Id]:
         if self.sample_beyond is None or len(ids) <= self.sample_beyond:
@@ -79,12 +80,26 @@ class ById(Generic[Id, T]):
         return ids[:: max(1, len(ids) // SAMPLE)][:SAMPLE]
 
 
+def ask_about(doubts: Mapping[Doubt, Collection[Id]], source: ById[Id, T]) -> dict[Doubt, Answers[Id, T]]:
+    """What records in doubt answer, by doubt; without those of which there are none.
+
+    Raises:
+        VendorError: some could not be asked.
+    """
+    # No limit stops records that lost something without leaving, so each of them is asked for.
+    each_of_them = replace(source, sample_beyond=None)
+    unlimited = (Doubt.WITHOUT_EMAIL, Doubt.WITHOUT_PARTNER)
+    return {
+        doubt: (each_of_them if doubt in unlimited else source).answers(ids) for doubt, ids in doubts.items() if ids
+    }
+
+
 def lms_by_id(
     step: Step,
     client: NorthpassClient,
     ask: Callable[[str], Any],
-    *,
     convert: Callable[[Any], T | Rejected],
+    *,
     known: Collection[str],
     sample_beyond: int | None = None,
 ) -> ById[str, T]:
@@ -101,75 +116,3 @@ def _each(step: Step, client: NorthpassClient, ask: Callable[[str], Any], ids: S
         if answer is not None:
             found[record_id] = answer
     return found
-
-
-def confirm_missing(listing_result: ListingResult[T], source: ById[Id, T], missing: Collection[Id]) -> set[Id]:
-    """The ids that a listing lacks, when none of them answers as one that belongs there; else none of them.
-
-    Raises:
-        VendorError: some could not be asked.
-    """
-    if not listing_result.complete or not missing:
-        return set()
-    found, doubt = source.answers(missing)
-    if doubt is None and any(source.belongs(record) for record in found.values()):
-        doubt = "a record that the listing lacks is still there when asked for by id"
-    return _all_or_none(listing_result, missing, doubt)
-
-
-def confirm_changed(
-    listing_result: ListingResult[T],
-    source: ById[Id, T],
-    changed: Collection[Id],
-    holds: Callable[[T | Rejected], bool],
-) -> set[Id]:
-    """The records that a listing shows changed for the worse, when all say so again; else none of them.
-
-    Args:
-        holds: whether what the rule makes of the second answer confirms the change. Not found confirms it too.
-
-    Raises:
-        VendorError: some could not be asked.
-    """
-    if not changed:
-        return set()
-    found, doubt = source.answers(changed)
-    if doubt is None and not all(holds(source.convert(record)) for record in found.values()):
-        doubt = "a record that changed for the worse reads differently when asked for by id"
-    return _all_or_none(listing_result, changed, doubt)
-
-
-def confirm_deleted(listing_result: ListingResult[T], source: ById[Id, T], deleted: Collection[Id]) -> set[Id]:
-    """Of the records that the vendor's log calls deleted, those that do not answer; none on answers that prove nothing.
-
-    One that answers contradicts the log, not a listing, so the others are believed anyway.
-
-    Raises:
-        VendorError: some could not be asked.
-    """
-    if not deleted:
-        return set()
-    found, doubt = source.answers(deleted)
-    return _all_or_none(listing_result, set(deleted) - set(found), doubt)
-
-
-def read_again(listing_result: ListingResult[T], source: ById[Id, T], doubted: Collection[Id]) -> dict[Id, T]:
-    """What the rule makes of these records when they are asked for by id; those that answer and are taken.
-
-    Raises:
-        VendorError: some could not be asked.
-    """
-    if not doubted:
-        return {}
-    found, doubt = source.answers(doubted)
-    if doubt is not None:
-        listing_result.proven_incomplete(doubt)
-    rows = {each: source.convert(record) for each, record in found.items()}
-    return {each: row for each, row in rows.items() if not isinstance(row, Rejected)}
-
-
-def _all_or_none(listing_result: ListingResult[Any], ids: Collection[Id], doubt: str | None) -> set[Id]:
-    if doubt is not None:
-        listing_result.proven_incomplete(doubt)
-        return set()
-    return set(ids)

@@ -1,26 +1,80 @@
 """A CRM object's records: read to their real end, and how each is asked for by its id.
 
-Source: domain rules, deletions; Impartner API, transport. A list can end early without a result and with a count that
-agrees, so what follows its last row is asked for.
+Source: domain rules, deletions; Impartner API, objects read, transport. A list can end early without an error, with a
+count that agrees, so what follows its last row is asked for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from itertools import islice
 from typing import Generic, TypeVar
 
 from lms_assets.assets.confirmation import ById, is_there
-from lms_assets.assets.listing_sync import ListingResult, take_in
+from lms_assets.assets.listing_sync import take_in
 from lms_assets.assets.sync_run import Step
+from lms_assets.domain.records.contacts import Contact, contact_from_user
+from lms_assets.domain.records.dates import changed_since
+from lms_assets.domain.records.partners import Partner, partner_from_account
 from lms_assets.domain.records.rejections import Rejected
+from lms_assets.domain.rules import Rules
+from lms_assets.domain.safety.confirmation import ListingResult
 from lms_assets.vendors.impartner.client import ImpartnerClient
 from lms_assets.vendors.impartner.filters import Condition, compare
 from lms_assets.vendors.listing import Listing, Record, as_it_is, read_until_stable
 
 T = TypeVar("T")
+
+ACCOUNT_FIELDS = (
+    "Id",
+    "Name",
+    "Partner_Tier__cf",
+    "Account_Status__cf",
+    "Account_Owner__cf",
+    "Account_Owner_Email__cf",
+    "Partner_Type__cf",
+    "Website",
+    "CrmId",
+    "MailingCountry",
+    "RegionId",
+    "ParentAccountId",
+    "PrimaryUserId",
+)
+
+LEAD_FIELDS = (
+    "Id",
+    "FirstName",
+    "LastName",
+    "Email",
+    "Phone",
+    "Title",
+    "StatusId",
+    "Source",
+    "Description",
+    "CrmId",
+    "PartnerAccountId",
+    "IsConverted",
+    "Created",
+    "Updated",
+)
+
+CONTACT_FIELDS = (
+    "Id",
+    "Email",
+    "FirstName",
+    "LastName",
+    "Title",
+    "Phone",
+    "AccountId",
+    "AccountName",
+    "Contact_Status__cf",
+    "IsActive",
+    "Updated",
+)
+
 CONTINUATIONS = 20
 LAST = 2
 """So many of the last rows have to come again when the list is read on from them."""
@@ -64,10 +118,31 @@ class CrmSource(Generic[T]):
         records = islice(self.client.list(self.object_name, ["Id"]), FIRST_IDS)
         return [record["Id"] for record in records if isinstance(record["Id"], int)]
 
-    def ids(self, listing_result: ListingResult[T]) -> set[int]:
+    def ids(self, listing: ListingResult[T]) -> set[int]:
         """Ids of every record that came, whatever the rule made of it."""
-        texts = listing_result.excluded_ids | listing_result.bad_ids
-        return {self.id_of(each) for each in listing_result.accepted} | {int(text) for text in texts if text.isdigit()}
+        texts = listing.excluded_ids | listing.bad_ids
+        return {self.id_of(each) for each in listing.accepted} | {int(text) for text in texts if text.isdigit()}
+
+
+def accounts(
+    client: ImpartnerClient, rules: Rules, regions: Mapping[int, str], *, since: datetime | None = None
+) -> CrmSource[Partner]:
+    """The accounts, all or those changed after an instant, as partners."""
+    condition, fits = changed_after(since) if since else (None, None)
+    convert = partial(partner_from_account, rules=rules, regions=regions)
+    return CrmSource(client, "Account", ACCOUNT_FIELDS, convert, lambda each: each.impartner_id, condition, fits)
+
+
+def crm_users(client: ImpartnerClient, rules: Rules, *, since: datetime | None = None) -> CrmSource[Contact]:
+    """The CRM's users, all or those changed after an instant, as contacts."""
+    condition, fits = changed_after(since) if since else (None, None)
+    convert = partial(contact_from_user, rules=rules)
+    return CrmSource(client, "User", CONTACT_FIELDS, convert, lambda each: each.impartner_id, condition, fits)
+
+
+def changed_after(since: datetime) -> tuple[Condition, Callable[[Record], bool]]:
+    """The condition of records that changed after an instant, and what says the same of one record."""
+    return compare("Updated", ">", since), changed_since(since)
 
 
 def take_in_all(step: Step, source: CrmSource[T], noun: str, *, first_load: bool) -> ListingResult[T]:
@@ -79,27 +154,27 @@ def take_in_all(step: Step, source: CrmSource[T], noun: str, *, first_load: bool
     Raises:
         VendorError: the listing could not be read.
     """
-    listing_result = take_in(step, source.listing, source.convert, noun, again=first_load)
+    listing = take_in(step, source.listing, source.convert, noun, again=first_load)
     for _ in range(CONTINUATIONS):
-        known = source.ids(listing_result)
+        known = source.ids(listing)
         if not known:
-            return listing_result
+            return listing
         last = sorted(known)[-LAST:]
         rest = take_in(step, partial(source.listing, last[0]), source.convert, noun)
         if not set(last) <= source.ids(rest):
-            listing_result.proven_incomplete("the last records that were listed are not there when asked for again")
-            return listing_result
+            return listing.incomplete("the last records that were listed are not there when asked for again")
         fresh = source.ids(rest) - known
         if not fresh:
-            return listing_result
-        listing_result.accepted += [each for each in rest.accepted if source.id_of(each) in fresh]
-        listing_result.rejected += [
-            each for each in rest.rejected if each.entity_id in {str(number) for number in fresh}
-        ]
-        listing_result.rows += len(fresh)
-        listing_result.reasons.append(f"the listing ended early; {len(fresh)} records came after its last one")
-    listing_result.proven_incomplete("the listing ends early again and again")
-    return listing_result
+            return listing
+        texts = {str(number) for number in fresh}
+        listing = replace(
+            listing,
+            accepted=(*listing.accepted, *(each for each in rest.accepted if source.id_of(each) in fresh)),
+            rejected=(*listing.rejected, *(each for each in rest.rejected if each.entity_id in texts)),
+            rows=listing.rows + len(fresh),
+            reasons=(*listing.reasons, f"the listing ended early; {len(fresh)} records came after its last one"),
+        )
+    return listing.incomplete("the listing ends early again and again")
 
 
 class Lookup(Mapping[int, str]):

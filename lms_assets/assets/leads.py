@@ -2,27 +2,26 @@
 
 # No postponed annotations: Dagster reads the type of `context` from the function itself.
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import dagster as dg
 
 from lms_assets.assets.asset import asset_of
-from lms_assets.assets.confirmation import confirm_changed, confirm_deleted, confirm_missing
-from lms_assets.assets.crm_fields import LEAD_FIELDS
-from lms_assets.assets.crm_records import CrmSource, Lookup, take_in_all
+from lms_assets.assets.confirmation import ask_about
+from lms_assets.assets.crm_records import LEAD_FIELDS, CrmSource, Lookup, changed_after, take_in_all
 from lms_assets.assets.deactivation_limit import stop_if_too_many
-from lms_assets.assets.listing_sync import ListingResult, describe, refuse_too_many_bad
+from lms_assets.assets.listing_sync import describe, outcome, refuse_too_many_bad
 from lms_assets.assets.sync_run import Step, sync_step
-from lms_assets.domain.records.dates import changed_since
-from lms_assets.domain.records.leads import LeadPlan, LeadRecord, lead_from_record, plan_leads
-from lms_assets.domain.records.rejections import Rejected
+from lms_assets.domain.records.leads import LeadRecord, lead_from_record
+from lms_assets.domain.sync_plans.leads import LeadPlan, doubtful_leads, plan_leads
 from lms_assets.resources import Connections
 from lms_assets.run_tags import LEADS_TAG
 from lms_assets.vendors.impartner.client import ImpartnerClient
-from lms_assets.vendors.impartner.filters import compare, differs
+from lms_assets.vendors.impartner.filters import differs
 from lms_assets.vendors.listing import Record
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Connection
@@ -51,27 +50,17 @@ def leads(context: dg.AssetExecutionContext, lms: Connections) -> dg.Materialize
         with step.warehouse.read() as connection:
             stored = set(stored_lead_ids(connection))
         with lms.impartner() as client:
-            found = _Fetch(step, client, stored, since).run()
+            statuses = Lookup(client, "LeadStatus")
+            plan = _read(step, client, statuses, stored, since)
             step.used(client.http)
-        stop_if_too_many(step, "leads", len(stored), found.leaving)
-        step.write(_writing(step, found), **found.listing_result.outcome())
-        describe(step, found.listing_result)
+        stop_if_too_many(step, "leads", len(stored), plan.leaving)
+        work = partial(write_leads, plan=plan, statuses=dict(statuses), read_from=step.started_at, now=step.now)
+        step.write(work, **outcome(plan.listing))
+        describe(step, plan.listing)
         with step.warehouse.read() as connection:
             total, strangers = reading.row_count(connection, "leads"), leads_of_unknown_partners(connection)
         mode = "full" if since is None else "incremental"
-        return step.result(
-            total, mode=mode, listed=found.listing_result.rows, of_accounts_that_are_no_partner=strangers
-        )
-
-
-@dataclass(frozen=True)
-class _Found:
-    """What the CRM said: the listing, what is to be written, the Impartner ids of leads that go, names of statuses."""
-
-    listing_result: ListingResult[LeadRecord]
-    plan: LeadPlan
-    leaving: frozenset[int]
-    statuses: Mapping[int, str]
+        return step.result(total, mode=mode, listed=plan.listing.rows, of_accounts_that_are_no_partner=strangers)
 
 
 def _since(step: Step) -> datetime | None:
@@ -83,60 +72,42 @@ def _since(step: Step) -> datetime | None:
     return None if known is None else datetime.fromisoformat(known) - OVERLAP
 
 
-@dataclass(frozen=True)
-class _Fetch:
-    step: Step
-    client: ImpartnerClient
-    stored: set[int]
-    since: datetime | None
+def _read(
+    step: Step, client: ImpartnerClient, statuses: Mapping[int, str], stored: set[int], since: datetime | None
+) -> LeadPlan:
+    """Read the listing, and find out which stored leads are gone."""
+    source = _source(client, statuses, since)
+    listing = take_in_all(step, source, "leads", first_load=not stored)
+    refuse_too_many_bad(step, listing, step.rules)
+    deleted = client.deleted_ids("Lead", since, step.now) if since is not None else set()
+    doubts = doubtful_leads(listing, stored, deleted, full=since is None)
+    known = {each.lead.impartner_id for each in listing.accepted} | stored
+    return plan_leads(listing, ask_about(doubts, source.by_id(known.difference(*doubts.values()))))
 
-    def run(self) -> _Found:
-        """Read the listing, and find out which stored leads are gone."""
-        statuses = Lookup(self.client, "LeadStatus")
-        source = self._source(lambda record: lead_from_record(record, statuses))
-        listing_result = take_in_all(self.step, source, "leads", first_load=not self.stored)
-        refuse_too_many_bad(self.step, listing_result, self.step.rules)
-        plan = plan_leads(listing_result.accepted, self.stored, listing_result.bad_ids, full=self.since is None)
-        deleted: set[int] = set()
-        if self.since is not None:
-            deleted = self.client.deleted_ids("Lead", self.since, self.step.now) & self.stored
-        known = {each.lead.impartner_id for each in listing_result.accepted} | self.stored
-        by_id = source.by_id(known - plan.missing - plan.over - deleted)
-        was_complete = listing_result.complete
-        gone = confirm_missing(listing_result, by_id, plan.missing) | confirm_deleted(listing_result, by_id, deleted)
-        gone |= confirm_changed(listing_result, by_id, plan.over, _is_over)
-        # An answer that proves damaged makes the ones before it doubtful too.
-        doubtful = was_complete and not listing_result.complete
-        return _Found(listing_result, plan, frozenset(() if doubtful else gone), dict(statuses))
 
-    def _source(self, convert: Callable[[Record], LeadRecord | Rejected]) -> CrmSource[LeadRecord]:
-        since = self.since
-        condition = differs("PartnerAccountId", None) if since is None else compare("Updated", ">", since)
-        fits = _has_partner if since is None else changed_since(since)
-        return CrmSource(
-            self.client, "Lead", LEAD_FIELDS, convert, lambda record: record.lead.impartner_id, condition, fits
-        )
+def _source(client: ImpartnerClient, statuses: Mapping[int, str], since: datetime | None) -> CrmSource[LeadRecord]:
+    condition, fits = changed_after(since) if since else (differs("PartnerAccountId", None), _has_partner)
+    convert = partial(lead_from_record, statuses=statuses)
+    return CrmSource(client, "Lead", LEAD_FIELDS, convert, lambda each: each.lead.impartner_id, condition, fits)
 
 
 def _has_partner(record: Record) -> bool:
     return bool(record.get("PartnerAccountId"))
 
 
-def _is_over(answer: LeadRecord | Rejected) -> bool:
-    return isinstance(answer, LeadRecord) and answer.over is not None
+def write_leads(
+    connection: Connection, plan: LeadPlan, statuses: Mapping[int, str], *, read_from: datetime, now: datetime
+) -> SyncCounts:
+    """Write the leads and the statuses' names, remove those that leave, and count them for each partner.
 
-
-def _writing(step: Step, found: _Found) -> Callable[[Connection], SyncCounts]:
-    rows = [asdict(lead) for lead in found.plan.rows]
-
-    def work(connection: Connection) -> SyncCounts:
-        counts = upsert(connection, leads_table, rows, key=("impartner_id",), now=step.now)
-        counts += rename_statuses(connection, found.statuses, now=step.now)
-        removed = remove_leads(connection, found.leaving)
-        link_leads(connection, now=step.now)
-        write_lead_counts(connection, now=step.now)
-        if found.listing_result.complete:
-            put_state(connection, LISTED_UNTIL, step.started_at.isoformat(), now=step.now)
-        return counts + SyncCounts(deleted=removed)
-
-    return work
+    Args:
+        read_from: when this sync began; the next one asks for changes since then.
+    """
+    counts = upsert(connection, leads_table, map(asdict, plan.rows), key=("impartner_id",), now=now)
+    counts += rename_statuses(connection, statuses, now=now)
+    removed = remove_leads(connection, plan.leaving)
+    link_leads(connection, now=now)
+    write_lead_counts(connection, now=now)
+    if plan.listing.complete:
+        put_state(connection, LISTED_UNTIL, read_from.isoformat(), now=now)
+    return counts + SyncCounts(deleted=removed)

@@ -14,6 +14,7 @@ import dagster as dg
 from lms_assets.assets.run_order import WrongOrder, chain_started_at, refuse_wrong_order
 from lms_assets.domain.operations.progress import Progress
 from lms_assets.domain.records.contacts import DUPLICATE_EMAIL
+from lms_assets.domain.records.rejections import Rejected
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.clocks import require_same_time
 from lms_assets.domain.safety.deactivation_limit import SyncStopped
@@ -142,7 +143,7 @@ class Step:
         self,
         work: Callable[[Connection], SyncCounts],
         *,
-        failures: Iterable[RecordFailure] = (),
+        failures: Iterable[Rejected | RecordFailure] = (),
         complete: bool = True,
         right: Container[str] = frozenset(),
         details: Mapping[str, Any] | None = None,

@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
-from lms_assets.assets.confirmation import (
-    ASKED_AT_ONCE,
-    SAMPLE,
-    ById,
+from lms_assets.assets.confirmation import ASKED_AT_ONCE, SAMPLE, ById, ask_about
+from lms_assets.domain.records.rejections import Rejected
+from lms_assets.domain.safety.confirmation import (
+    Answers,
+    Doubt,
+    ListingResult,
     confirm_changed,
     confirm_deleted,
     confirm_missing,
-    read_again,
+    is_excluded,
 )
-from lms_assets.assets.listing_sync import ListingResult, is_excluded
-from lms_assets.domain.records.rejections import Rejected
 
 KNOWN = range(1, 11)
 
@@ -34,8 +34,8 @@ class Vendor:
         return {each: {"Id": each} for each in ids if each in self.holds}
 
 
-def listing(*, complete: bool = True) -> ListingResult[Any]:
-    return ListingResult([], [], complete)
+COMPLETE: ListingResult[Any] = ListingResult()
+INCOMPLETE: ListingResult[Any] = ListingResult(complete=False)
 
 
 def by_id(vendor: Vendor, known: Collection[int] = KNOWN, **more: Any) -> ById[int, Any]:
@@ -43,91 +43,83 @@ def by_id(vendor: Vendor, known: Collection[int] = KNOWN, **more: Any) -> ById[i
 
 
 def test_who_is_missing_and_does_not_answer_is_gone():
-    vendor, listing_result = Vendor(KNOWN), listing()
-    assert confirm_missing(listing_result, by_id(vendor), [20, 21]) == {20, 21}
+    vendor = Vendor(KNOWN)
+    assert confirm_missing(COMPLETE, by_id(vendor).answers([20, 21])) == (COMPLETE, {20, 21})
     assert vendor.asked == [[1, 2, 9, 10, 20, 21]]
-    assert listing_result.complete
 
 
 def test_one_that_answers_proves_the_listing_incomplete_and_nobody_is_deactivated():
-    listing_result = listing()
-    assert confirm_missing(listing_result, by_id(Vendor([*KNOWN, 20])), [20, 21]) == set()
-    assert not listing_result.complete
-    assert listing_result.reasons == ["a record that the listing lacks is still there when asked for by id"]
+    listing, gone = confirm_missing(COMPLETE, by_id(Vendor([*KNOWN, 20])).answers([20, 21]))
+    assert (gone, listing.complete) == (set(), False)
+    assert listing.reasons == ("a record that the listing lacks is still there when asked for by id",)
 
 
 def test_one_that_answers_and_belongs_in_no_listing_proves_nothing_against_it():
-    assert confirm_missing(listing(), by_id(Vendor([*KNOWN, 20]), belongs=lambda record: False), [20, 21]) == {20, 21}
+    answers = by_id(Vendor([*KNOWN, 20]), belongs=lambda record: False).answers([20, 21])
+    assert confirm_missing(COMPLETE, answers) == (COMPLETE, {20, 21})
 
 
-def test_an_incomplete_listing_confirms_no_absence_and_costs_no_call():
+def test_an_incomplete_listing_confirms_no_absence_and_no_doubt_costs_no_call():
     vendor = Vendor(KNOWN)
-    assert confirm_missing(listing(complete=False), by_id(vendor), [20]) == set()
-    assert confirm_missing(listing(), by_id(vendor), []) == set()
-    assert vendor.asked == []
+    assert confirm_missing(INCOMPLETE, by_id(vendor).answers([20]))[1] == set()
+    assert ask_about({Doubt.ABSENT: [], Doubt.EXCLUDED: ()}, by_id(vendor)) == {}
+    assert (len(vendor.asked), by_id(vendor).answers([]).found) == (1, {})
 
 
-CONFIRM: dict[str, Callable[[ListingResult[Any], ById[int, Any]], object]] = {
-    "absent": lambda listing_result, source: confirm_missing(listing_result, source, [20]),
-    "changed": lambda listing_result, source: confirm_changed(listing_result, source, [20], lambda each: True),
-    "deleted": lambda listing_result, source: confirm_deleted(listing_result, source, [20]),
-    "read again": lambda listing_result, source: set(read_again(listing_result, source, [20])),
+CONFIRM: dict[str, Callable[[Answers[int, Any]], tuple[ListingResult[Any], frozenset[int]]]] = {
+    "absent": lambda answers: confirm_missing(COMPLETE, answers),
+    "changed": lambda answers: confirm_changed(COMPLETE, answers, lambda each: True),
+    "deleted": lambda answers: confirm_deleted(COMPLETE, answers),
 }
 
 
 @pytest.mark.parametrize("how", CONFIRM)
 def test_an_answer_without_its_control_records_is_not_believed_whatever_was_asked(how: str):
-    listing_result = listing()
-    assert CONFIRM[how](listing_result, by_id(Vendor([2, 9, 10]))) == set()
-    assert "lacks 1 of 4 control records" in listing_result.reasons[0]
+    listing, confirmed = CONFIRM[how](by_id(Vendor([2, 9, 10])).answers([20]))
+    assert confirmed == set()
+    assert "lacks 1 of 4 control records" in listing.reasons[0]
 
 
 @pytest.mark.parametrize("how", CONFIRM)
 def test_without_any_control_record_nothing_is_asked_and_nothing_concluded(how: str):
-    vendor, listing_result = Vendor([]), listing()
-    assert CONFIRM[how](listing_result, by_id(vendor, known=[20])) == set()
-    assert not listing_result.complete
-    assert vendor.asked == []
+    vendor = Vendor([])
+    listing, confirmed = CONFIRM[how](by_id(vendor, known=[20]).answers([20]))
+    assert (confirmed, listing.complete, vendor.asked) == (set(), False, [])
 
 
 def test_control_records_are_found_elsewhere_where_none_is_known():
     vendor = Vendor([70, 71])
-    assert confirm_deleted(listing(), by_id(vendor, known=[], others=lambda: [70, 71, 20]), [20]) == {20}
+    answers = by_id(vendor, known=[], others=lambda: [70, 71, 20]).answers([20])
+    assert confirm_deleted(COMPLETE, answers) == (COMPLETE, {20})
     assert vendor.asked == [[70, 71, 20]]
 
 
 def test_every_part_of_the_question_has_the_control_records():
     vendor, wanted = Vendor(KNOWN), range(100, 100 + ASKED_AT_ONCE + 1)
-    assert confirm_deleted(listing(), by_id(vendor), wanted) == set(wanted)
+    assert confirm_deleted(COMPLETE, by_id(vendor).answers(wanted)) == (COMPLETE, set(wanted))
     assert [(len(part), part[:4]) for part in vendor.asked] == [(ASKED_AT_ONCE + 4, [1, 2, 9, 10]), (5, [1, 2, 9, 10])]
 
 
 def test_a_change_is_confirmed_when_all_say_so_again_or_are_gone():
     excluded = Rejected("excluded", "contact", "20", "why")
     holding = by_id(Vendor([*KNOWN, 20]), convert=lambda record: excluded)
-    assert confirm_changed(listing(), holding, [20, 21], is_excluded) == {20, 21}
-    listing_result = listing()
-    assert confirm_changed(listing_result, by_id(Vendor([*KNOWN, 20])), [20, 21], is_excluded) == set()
-    assert not listing_result.complete
+    assert confirm_changed(COMPLETE, holding.answers([20, 21]), is_excluded) == (COMPLETE, {20, 21})
+    listing, changed = confirm_changed(COMPLETE, by_id(Vendor([*KNOWN, 20])).answers([20, 21]), is_excluded)
+    assert (changed, listing.complete) == (set(), False)
 
 
 def test_what_the_log_of_deletions_names_and_answers_stays_and_the_others_go():
-    listing_result = listing()
-    assert confirm_deleted(listing_result, by_id(Vendor([*KNOWN, 20])), [20, 21]) == {21}
-    assert listing_result.complete
+    assert confirm_deleted(COMPLETE, by_id(Vendor([*KNOWN, 20])).answers([20, 21])) == (COMPLETE, {21})
 
 
-def test_of_more_than_the_limit_a_sample_is_asked_for():
-    vendor, wanted = Vendor(KNOWN), range(100, 200)
-    assert confirm_missing(listing(), by_id(vendor, sample_beyond=99), wanted) == set(wanted)
-    assert sum(len(part) - 4 for part in vendor.asked) == SAMPLE
-    again = Vendor(KNOWN)
-    confirm_missing(listing(), by_id(again, sample_beyond=100), wanted)
-    assert sum(len(part) - 4 for part in again.asked) == len(wanted)
-
-
-def test_records_read_again_are_those_that_answer_and_are_taken():
-    bad = Rejected("bad", "contact", "21", "why")
-    vendor = Vendor([*KNOWN, 20, 21])
-    convert = lambda record: bad if record["Id"] == 21 else record  # noqa: E731
-    assert read_again(listing(), by_id(vendor, convert=convert), [20, 21, 22]) == {20: {"Id": 20}}
+def test_of_more_than_the_limit_a_sample_is_asked_for_but_of_lost_emails_each_one():
+    wanted = range(100, 200)
+    for doubt, limit, asked in (
+        (Doubt.ABSENT, 99, SAMPLE),
+        (Doubt.ABSENT, 100, len(wanted)),
+        (Doubt.WITHOUT_EMAIL, 99, len(wanted)),
+    ):
+        vendor = Vendor(KNOWN)
+        answers = ask_about({doubt: wanted}, by_id(vendor, sample_beyond=limit))[doubt]
+        assert confirm_missing(COMPLETE, answers) == (COMPLETE, set(wanted))
+        assert sum(len(part) - 4 for part in vendor.asked) == asked

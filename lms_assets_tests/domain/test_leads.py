@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from lms_assets.domain.records.leads import CONVERTED, WITHOUT_PARTNER, lead_from_record, plan_leads, status_name_of
+from lms_assets.domain.records.leads import CONVERTED, WITHOUT_PARTNER, lead_from_record, status_name_of
+from lms_assets.domain.records.rejections import Rejected
+from lms_assets.domain.safety.confirmation import Answers, Doubt, ListingResult
+from lms_assets.domain.sync_plans.leads import doubtful_leads, plan_leads
 
 
 def read(**fields):
@@ -36,12 +39,28 @@ def test_a_status_is_stored_by_the_name_it_has_in_the_crm():
 
 
 @pytest.mark.parametrize("full", [True, False])
-def test_leads_that_were_read_as_over_go_whatever_was_listed(full):
-    plan = plan_leads([read(), read(Id=6, IsConverted=True), read(Id=8, IsConverted=True)], [5, 6], [], full=full)
-    assert [each.impartner_id for each in plan.rows] == [5]
-    assert plan.over == {6}
+def test_leads_that_were_read_as_over_go_once_they_say_so_again(full):
+    over = read(Id=6, IsConverted=True)
+    listing = ListingResult((read(), over, read(Id=8, IsConverted=True)))
+    doubts = doubtful_leads(listing, [5, 6], [], full=full)
+    assert (doubts[Doubt.OVER], doubts[Doubt.ABSENT]) == ([6], [])
+    plan = plan_leads(listing, {Doubt.OVER: Answers(frozenset([6]), {6: over})})
+    assert ([each.impartner_id for each in plan.rows], plan.leaving) == ([5], {6})
 
 
-def test_only_a_listing_of_everything_says_who_is_missing():
-    assert plan_leads([read()], [5, 6, 9], ["9"], full=True).missing == {6}
-    assert plan_leads([read()], [5, 6, 9], ["9"], full=False).missing == set()
+def test_only_a_complete_listing_of_everything_says_who_is_missing():
+    bad = (Rejected("bad", "lead", "9", "why"),)
+    listing = ListingResult((read(),), bad)
+    assert doubtful_leads(listing, [5, 6, 9], [], full=True)[Doubt.ABSENT] == [6]
+    assert doubtful_leads(listing, [5, 6, 9], [], full=False)[Doubt.ABSENT] == []
+    assert doubtful_leads(listing.incomplete("drifted"), [5, 6, 9], [], full=True)[Doubt.ABSENT] == []
+
+
+def test_an_answer_that_contradicts_the_listing_makes_the_deletions_before_it_doubtful_too():
+    """The vendor's log calls 6 deleted; 7 seemed to be over and is not."""
+    answers = {
+        Doubt.DELETED: Answers(frozenset([6])),
+        Doubt.OVER: Answers(frozenset([7]), {7: read(Id=7)}),
+    }
+    plan = plan_leads(ListingResult(), answers)
+    assert (plan.leaving, plan.listing.complete) == (set(), False)

@@ -1,6 +1,6 @@
 """The product's rules from raw records to counts, in one process without HTTP, database or Dagster.
 
-The same functions that the assets call, in the assets' order; a row's id is here its vendor id.
+The same plans that the assets write, in the assets' order, of a first load; a row's id is here its vendor id.
 """
 
 from __future__ import annotations
@@ -12,16 +12,9 @@ from typing import Any
 
 from lms_assets.domain.counting.certifications import CourseFacts, PartnerCounts, assess, count
 from lms_assets.domain.linking.contact_links import link_contacts
-from lms_assets.domain.linking.group_links import GroupLink, LinkablePartner, link_groups
+from lms_assets.domain.linking.group_links import GroupLink
 from lms_assets.domain.linking.partner_users import Affiliation, ContactFacts, GroupFacts, PersonFacts, partner_users
-from lms_assets.domain.records.contacts import (
-    AddressHolder,
-    Contact,
-    choose_per_email,
-    contact_from_user,
-    further_affiliations,
-    partner_of_contact,
-)
+from lms_assets.domain.records.contacts import AddressHolder, Contact, contact_from_user, further_affiliations
 from lms_assets.domain.records.courses import (
     course_from_record,
     course_properties_from_record,
@@ -29,19 +22,28 @@ from lms_assets.domain.records.courses import (
     merge_course,
 )
 from lms_assets.domain.records.groups import group_from_record, member_of
-from lms_assets.domain.records.partners import Partner, StoredPartner, partner_from_account, rows_by_name
+from lms_assets.domain.records.partners import Partner, StoredPartner, partner_from_account
 from lms_assets.domain.records.rejections import Rejected
-from lms_assets.domain.records.transcripts import Enrollment, enrollment_from_transcript
+from lms_assets.domain.records.transcripts import Enrollment, read_transcript
 from lms_assets.domain.records.users import LmsUser, user_from_person
 from lms_assets.domain.rules import Rules
+from lms_assets.domain.safety.confirmation import ListingResult
+from lms_assets.domain.sync_plans.contacts import ContactPlan, Employers, plan_contacts
+from lms_assets.domain.sync_plans.groups import LinkedTo, plan_groups
+from lms_assets.domain.sync_plans.partners import plan_partners
+from lms_assets.domain.sync_plans.users import plan_users
 from lms_assets_tests.end_to_end import vendor_records
 
 State = Mapping[str, Any]
 
 
-def accepted(results: Iterable[Any]) -> list[Any]:
-    """What a rule took; a rejected record or None is left out."""
-    return [each for each in results if each is not None and not isinstance(each, Rejected)]
+def listed(results: Iterable[Any]) -> ListingResult[Any]:
+    """What a complete listing comes to once each record went through its rule."""
+    results = list(results)
+    return ListingResult(
+        tuple(each for each in results if not isinstance(each, Rejected)),
+        tuple(each for each in results if isinstance(each, Rejected)),
+    )
 
 
 @dataclass(frozen=True)
@@ -73,20 +75,27 @@ class Portal:
 def portal_of(state: State, overrides: Mapping[str, int | None] | None = None, rules: Rules | None = None) -> Portal:
     """Put every record through its rule, as a first full chain does."""
     rules = rules or Rules()
-    records = vendor_records.accounts(state)
-    partners = {each.impartner_id: each for each in accepted(partner_from_account(row, rules, {}) for row in records)}
-    contacts, partner_of, further = _contacts(state, partners, rules)
-    users = {each.id: each for each in accepted(map(user_from_person, vendor_records.people(state)))}
-    user_of = link_contacts([(each.impartner_id, each.email) for each in contacts.values()], users.values())
-    links = _links(state, partners, overrides or {}, rules)
+    accounts = listed(partner_from_account(row, rules, {}) for row in vendor_records.accounts(state))
+    partners = {partner.impartner_id: partner for _, partner in plan_partners(accounts, (), {}).assignment.rows}
+    stored = [StoredPartner(number, each.account_name, None, number, True) for number, each in partners.items()]
+    employers = Employers.of(stored, {})
+    contacts = plan_contacts(
+        listed(contact_from_user(row, rules) for row in vendor_records.users(state)), (), (), employers, {}
+    )
+    partner_of = {row.impartner_id: row.partner_id for row in contacts.rows}
+    people = plan_users(listed(map(user_from_person, vendor_records.people(state))), {}, {})
+    users = {each.id: each for each in people.rows}
+    user_of = link_contacts([(row.impartner_id, row.email) for row in contacts.rows], users.values())
+    groups = listed(group_from_record(row, rules) for row in vendor_records.groups(state))
+    links = plan_groups(groups, {}, LinkedTo(stored, overrides or {}, {}), {}, rules).links
     courses = _courses(state, rules)
     return Portal(
         partners=partners,
-        contacts=contacts,
+        contacts={each.impartner_id: each for each in contacts.listing.accepted if each.impartner_id in partner_of},
         partner_of=partner_of,
         user_of=user_of,
         users=users,
-        links=links,
+        links=dict(links),
         courses=courses,
         enrollments=_enrollments(state, courses),
         affiliations=partner_users(
@@ -95,55 +104,39 @@ def portal_of(state: State, overrides: Mapping[str, int | None] | None = None, r
             [GroupFacts(each.group_id, each.partner_id) for each in links.values()],
             _members(state),
             [
-                *(ContactFacts(number, partner_of[number], user_of[number]) for number in contacts),
-                *(ContactFacts(row, partner, user_of[row], True, number) for number, (row, partner) in further.items()),
+                *(ContactFacts(number, partner_of[number], user_of[number]) for number in partner_of),
+                *_further(contacts, employers, user_of),
             ],
         ),
     )
 
 
-def _contacts(
-    state: State, partners: dict[int, Partner], rules: Rules
-) -> tuple[dict[int, Contact], dict[int, int | None], dict[int, tuple[int, int]]]:
-    stored = [StoredPartner(number, each.account_name, None, number, True) for number, each in partners.items()]
-    by_id = {number: number for number in partners}
-    by_name = rows_by_name(stored)
-    found = accepted(contact_from_user(row, rules) for row in vendor_records.users(state))
-
-    def employer(contact: Contact) -> int | None:
-        return partner_of_contact(contact, by_id, by_name)
-
-    kept, _ = choose_per_email(found, employer)
-    contacts = {each.impartner_id: each for each in kept}
-    partner_of = {number: employer(each) for number, each in contacts.items()}
-    holders = {each.email: AddressHolder(number, number, partner_of[number]) for number, each in contacts.items()}
-    return contacts, partner_of, further_affiliations(found, holders, employer)
-
-
-def _links(
-    state: State, partners: dict[int, Partner], overrides: Mapping[str, int | None], rules: Rules
-) -> dict[str, GroupLink]:
-    groups = accepted(group_from_record(row, rules) for row in vendor_records.groups(state))
-    linkable = [LinkablePartner(number, each.account_name) for number, each in partners.items()]
-    return {link.group_id: link for link in link_groups(groups, linkable, overrides, rules)}
+def _further(plan: ContactPlan, employers: Employers, user_of: Mapping[int, str | None]) -> list[ContactFacts]:
+    """Contacts whose e-mail another one has, at another partner."""
+    holders = {row.email: AddressHolder(row.impartner_id, row.impartner_id, row.partner_id) for row in plan.rows}
+    found = further_affiliations(plan.listing.accepted, holders, employers.active_partner_of)
+    return [ContactFacts(row, partner, user_of[row], True, number) for number, (row, partner) in found.items()]
 
 
 def _courses(state: State, rules: Rules) -> dict[str, CourseFacts]:
-    listed = {each.id: each for each in accepted(map(course_from_record, vendor_records.courses(state)))}
+    named = {each.id: each for each in listed(map(course_from_record, vendor_records.courses(state))).accepted}
     records = vendor_records.course_properties(state)
-    known = {each.course_id: each for each in accepted(map(course_properties_from_record, records))}
-    merged = [merge_course(listed.get(key), known.get(key)) for key in {**listed, **known}]
+    known = {each.course_id: each for each in listed(map(course_properties_from_record, records)).accepted}
+    merged = [merge_course(named.get(key), known.get(key)) for key in {**named, **known}]
     category = {each.id: matching_category(each.name, rules.category_rules) for each in merged if each.npcu_value}
     return {each.id: CourseFacts(each.id, each.name, each.npcu_value, category.get(each.id)) for each in merged}
 
 
 def _members(state: State) -> list[tuple[str, str]]:
     records = vendor_records.memberships(state)
-    return [(group_id, person) for group_id, rows in records.items() for person in accepted(map(member_of, rows))]
+    return [
+        (group_id, person) for group_id, rows in records.items() for person in listed(map(member_of, rows)).accepted
+    ]
 
 
 def _enrollments(state: State, courses: Mapping[str, CourseFacts]) -> list[Enrollment]:
-    found: list[Enrollment] = []
-    for person_id, rows in vendor_records.transcripts(state).items():
-        found += accepted(enrollment_from_transcript(row, person_id, courses) for row in rows)
-    return found
+    return [
+        each
+        for person_id, rows in vendor_records.transcripts(state).items()
+        for each in read_transcript(person_id, rows, courses, complete=True).enrollments
+    ]

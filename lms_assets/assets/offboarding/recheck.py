@@ -9,17 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any, TypeVar
 
 from lms_assets.assets.confirmation import ById
-from lms_assets.assets.crm_fields import ACCOUNT_FIELDS, CONTACT_FIELDS
+from lms_assets.assets.crm_records import accounts, crm_users
 from lms_assets.assets.offboarding.crm_deactivations import contacts_left_aside
 from lms_assets.assets.offboarding.facts import Facts, PlanRefused
 from lms_assets.domain.linking.partner_users import ContactFacts
-from lms_assets.domain.records.contacts import Contact, contact_from_user
+from lms_assets.domain.records.contacts import Contact
 from lms_assets.domain.records.groups import group_from_record, member_of
-from lms_assets.domain.records.partners import Partner, partner_from_account
+from lms_assets.domain.records.partners import Partner
 from lms_assets.domain.records.rejections import Rejected
 from lms_assets.domain.rules import Rules
 from lms_assets.vendors.impartner.client import ImpartnerClient
@@ -161,24 +160,18 @@ class Recheck:
         return self._others
 
     def _ask_contacts(self, ids: Collection[int]) -> dict[int, Contact | Rejected]:
-        ask = partial(self._by_ids, "User", CONTACT_FIELDS)
-        source = ById(ask, lambda record: contact_from_user(record, self.rules), self.known.active_contacts)
-        return _read(source, ids)
+        return _read(crm_users(self.crm, self.rules).by_id(self.known.active_contacts), ids)
 
     def _ask_accounts(self, partner_ids: Collection[int]) -> dict[int, bool]:
         """Partner to whether it is active now; rows without a CRM id cannot be asked for and are not there."""
-        accounts = {each: -each if each < 0 else self.known.account_of.get(each) for each in partner_ids}
-        ask = partial(self._by_ids, "Account", ACCOUNT_FIELDS)
-        source = ById(ask, lambda record: partner_from_account(record, self.rules, {}), self.known.active_accounts)
-        found = _read(source, {each for each in accounts.values() if each is not None})
+        wanted = {each: -each if each < 0 else self.known.account_of.get(each) for each in partner_ids}
+        source = accounts(self.crm, self.rules, {}).by_id(self.known.active_accounts)
+        found = _read(source, {each for each in wanted.values() if each is not None})
         return {
             each: isinstance(found.get(account), Partner) or _is_unreadable(found.get(account))
-            for each, account in accounts.items()
+            for each, account in wanted.items()
             if account is not None
         }
-
-    def _by_ids(self, name: str, fields: Sequence[str], ids: Sequence[int]) -> Mapping[int, Any]:
-        return self.crm.by_ids(name, ids, list(fields))
 
 
 def _read(source: ById[int, T], ids: Collection[int]) -> dict[int, T | Rejected]:
@@ -187,12 +180,13 @@ def _read(source: ById[int, T], ids: Collection[int]) -> dict[int, T | Rejected]
     Raises:
         PlanRefused: the answers prove nothing.
     """
-    if not ids:
-        return {}
-    found, doubt = source.answers(ids)
-    if doubt is not None:
-        raise PlanRefused(f"The CRM was asked again for the people of this plan, and {doubt}. Nothing more was sent.")
-    return {number: source.convert(record) for number, record in found.items()}
+    # Only records of this plan's own tables are control records here: others say nothing about its people.
+    answers = replace(source, others=None).answers(ids)
+    if answers.problem is not None:
+        raise PlanRefused(
+            f"The CRM was asked again for the people of this plan, and {answers.problem}. Nothing more was sent."
+        )
+    return dict(answers.found)
 
 
 def _ties(facts: Facts, contacts: Iterable[ContactFacts]) -> set[tuple[str, int]]:

@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 
 from lms_assets.assets.asset import asset_of
-from lms_assets.assets.listing_sync import describe, refuse_too_many_bad, take_in
+from lms_assets.assets.listing_sync import describe, outcome, refuse_too_many_bad, take_in
 from lms_assets.assets.sync_run import sync_step
 from lms_assets.assets.tier_1_foundation.course_categories import write_categories
 from lms_assets.domain.records.courses import course_from_record
@@ -24,16 +24,16 @@ def courses(context: dg.AssetExecutionContext, lms: Connections) -> dg.Materiali
         with step.warehouse.read() as connection:
             known = reading.known_course_ids(connection)
         with lms.northpass() as client:
-            listing_result = take_in(step, client.courses, course_from_record, "courses", again=not known)
+            listing = take_in(step, client.courses, course_from_record, "courses", again=not known)
             step.used(client.http)
-        refuse_too_many_bad(step, listing_result, step.rules)
-        rows = [asdict(course) | {"name": course.name or course.id} for course in listing_result.accepted]
+        refuse_too_many_bad(step, listing, step.rules)
+        rows = [asdict(course) | {"name": course.name or course.id} for course in listing.accepted]
 
         def write(connection: Connection) -> SyncCounts:
             counts = upsert(connection, lms_courses, rows, key=("id",), now=step.now)
             write_categories(connection, step.rules, step.now)
             return counts
 
-        step.write(write, **listing_result.outcome())
-        describe(step, listing_result)
+        step.write(write, **outcome(listing))
+        describe(step, listing)
         return step.result(len(rows))

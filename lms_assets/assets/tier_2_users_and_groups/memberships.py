@@ -10,7 +10,7 @@ from lms_assets.assets.asset import asset_of
 from lms_assets.assets.deactivation_limit import stop_if_too_many
 from lms_assets.assets.sync_run import Step, or_keep_last_good, sync_step
 from lms_assets.assets.tier_2_users_and_groups.users import link_contacts_to_users
-from lms_assets.domain.records.groups import group_from_record, is_kept_group, member_of
+from lms_assets.domain.records.groups import StoredGroup, group_from_record, is_kept_group, member_of
 from lms_assets.domain.records.rejections import Rejected
 from lms_assets.domain.records.users import LmsUser, user_from_person
 from lms_assets.domain.safety.deactivation_limit import Leaving, check_deactivation_limit
@@ -22,7 +22,6 @@ from lms_assets.vendors.transport.errors import VendorError
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.bookkeeping.failures import RecordFailure
 from lms_assets.warehouse.engine import Connection
-from lms_assets.warehouse.reading import StoredGroup
 from lms_assets.warehouse.schema.tables import lms_users
 from lms_assets.warehouse.state.deactivations import deactivated_lately
 from lms_assets.warehouse.state.sync_state import get_state, put_state

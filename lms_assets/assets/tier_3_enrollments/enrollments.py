@@ -9,7 +9,6 @@ import dagster as dg
 
 from lms_assets.assets.asset import asset_of
 from lms_assets.assets.deactivation_limit import stop_if_too_many
-from lms_assets.assets.listing_sync import failures_of
 from lms_assets.assets.run_order import chosen_weeks, weeks_of
 from lms_assets.assets.sync_run import Step, sync_step
 from lms_assets.assets.tier_3_enrollments.people_to_read import people_to_read
@@ -22,6 +21,7 @@ from lms_assets.assets.tier_3_enrollments.transcripts import (
     too_many_unread,
 )
 from lms_assets.assets.upstream_checks import require_upstream_checks
+from lms_assets.domain.records.rejections import Rejected
 from lms_assets.domain.records.transcripts import TranscriptRead
 from lms_assets.resources import Connections
 from lms_assets.vendors.northpass.client import NorthpassClient
@@ -94,9 +94,9 @@ class EnrollmentSync:
         self._step.warehouse.in_transaction(work)
 
     @property
-    def failures(self) -> list[RecordFailure]:
+    def failures(self) -> list[RecordFailure | Rejected]:
         """People whose transcript could not be read, and records set aside."""
-        return [*self._batch.failures, *failures_of(each for read in self.reads for each in read.rejected)]
+        return [*self._batch.failures, *(each for read in self.reads for each in read.rejected)]
 
     @property
     def details(self) -> dict[str, Any]:

@@ -134,6 +134,20 @@ class CatalogueCourse:
     is_certification: bool
 
 
+@dataclass(frozen=True, slots=True)
+class StoredCourse:
+    """A row of lms_courses; `npcu_value` counts. `decided` says how `category` came about."""
+
+    id: str
+    name: str | None
+    status: str | None
+    npcu_value: int
+    npcu_problem: str | None
+    is_certification: bool
+    category: str | None
+    decided: Category
+
+
 def course_from_record(record: Any) -> Course | Rejected:
     """The course in a Northpass `courses` resource. Bad: no id, no `attributes`. Everything else is harmless.
 

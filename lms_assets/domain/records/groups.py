@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from lms_assets.domain.records.rejections import Rejected
@@ -33,6 +34,20 @@ class LmsGroup:
     name: str
     description: str | None
     user_count: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredGroup:
+    """A row of lms_groups; `link_method` and `link_score` (0-100) say how `partner_id` was found."""
+
+    id: str
+    name: str
+    user_count: int | None
+    is_active: bool
+    partner_id: int | None
+    link_method: str | None
+    link_score: float | None
+    members_synced_at: datetime | None
 
 
 def group_from_record(record: Any, rules: Rules) -> LmsGroup | Rejected:

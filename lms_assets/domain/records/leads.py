@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -93,32 +93,3 @@ def lead_from_record(record: Any, statuses: Mapping[int, str]) -> LeadRecord | R
 def status_name_of(name: str | None) -> str | None:
     """The name of a lead's status as it is stored."""
     return harmless_text({"Name": name}, "Name", limit=100)
-
-
-@dataclass(frozen=True)
-class LeadPlan:
-    """What a sync of leads writes: leads to take up or bring up to date, and Impartner ids to ask for."""
-
-    rows: tuple[Lead, ...]
-    over: frozenset[int]
-    missing: frozenset[int]
-
-
-def plan_leads(records: Iterable[LeadRecord], stored: Iterable[int], unread: Iterable[str], *, full: bool) -> LeadPlan:
-    """Sort what the CRM listed against the Impartner ids that are stored.
-
-    Args:
-        records: the leads that could be read.
-        stored: Impartner ids of the rows in `leads`.
-        unread: ids, as text, of listed leads that could not be read: they are there anyway.
-        full: the listing was of all leads with a partner. Then `missing` holds the stored leads that it does not show.
-
-    `over` holds stored leads that were read as over; neither they nor those that are not stored are written.
-    """
-    known = set(stored)
-    records = list(records)
-    rows = tuple(each.lead for each in records if each.over is None)
-    over = frozenset(each.lead.impartner_id for each in records if each.over is not None) & known
-    listed = {str(each.lead.impartner_id) for each in records} | set(unread)
-    missing = frozenset(each for each in known if str(each) not in listed) if full else frozenset()
-    return LeadPlan(rows, over, missing)

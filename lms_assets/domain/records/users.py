@@ -25,6 +25,19 @@ DISABLED = "disabled at the source"
 
 
 @dataclass(frozen=True, slots=True)
+class StoredUser:
+    """A row of lms_users. `last_active_at` and the others are UTC."""
+
+    id: str
+    email: str | None
+    is_active: bool
+    status: str
+    last_active_at: datetime | None
+    updated_at_lms: datetime | None
+    contact_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class LmsUser:
     """A Northpass person; the fields are columns of `lms_users`. `status` is `active` or `deactivated`
     (`deleted` is for accounts that are gone, which no record says).

@@ -15,7 +15,6 @@ from lms_assets.warehouse.reading.enrollments import (
     transcript_states,
 )
 from lms_assets.warehouse.reading.foundation import (
-    StoredCourse,
     category_rules,
     course_facts,
     courses,
@@ -28,8 +27,6 @@ from lms_assets.warehouse.reading.foundation import (
     stored_partners,
 )
 from lms_assets.warehouse.reading.people import (
-    StoredGroup,
-    StoredUser,
     contact_emails,
     contact_facts,
     group_facts,
@@ -43,9 +40,6 @@ from lms_assets.warehouse.reading.whole import active_ids, duplicate_values, orp
 from lms_assets.warehouse.reading.withheld import people_read_long_ago, withheld_from_counting, withheld_partners
 
 __all__ = [
-    "StoredCourse",
-    "StoredGroup",
-    "StoredUser",
     "TranscriptState",
     "active_ids",
     "category_rules",

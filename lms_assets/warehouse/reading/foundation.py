@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sqlalchemy import Connection, select
 
 from lms_assets.domain.counting.certifications import CourseFacts, PartnerCounts
 from lms_assets.domain.records.contacts import StoredContact
-from lms_assets.domain.records.courses import Category
+from lms_assets.domain.records.courses import Category, StoredCourse
 from lms_assets.domain.records.partner_rows import StoredPartner
 from lms_assets.domain.rules import CategoryRule
 from lms_assets.warehouse.results.counts import CATEGORY_COLUMNS, stored_counts
@@ -31,20 +29,6 @@ def stored_partner_counts(connection: Connection) -> dict[int, PartnerCounts]:
         )
         for partner_id, row in stored_counts(connection).items()
     }
-
-
-@dataclass(frozen=True, slots=True)
-class StoredCourse:
-    """A row of lms_courses; `npcu_value` counts. `decided` says how `category` came about."""
-
-    id: str
-    name: str | None
-    status: str | None
-    npcu_value: int
-    npcu_problem: str | None
-    is_certification: bool
-    category: str | None
-    decided: Category
 
 
 def stored_partners(connection: Connection) -> tuple[StoredPartner, ...]:

@@ -3,41 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy import Connection, select
 
 from lms_assets.domain.counting.certifications import ContactFacts, GroupFacts, PersonFacts
+from lms_assets.domain.records.groups import StoredGroup
+from lms_assets.domain.records.users import StoredUser
 from lms_assets.warehouse.schema.tables import contact_affiliations, contacts, lms_group_members, lms_groups, lms_users
 from lms_assets.warehouse.upsert.compare import chunks
-
-
-@dataclass(frozen=True, slots=True)
-class StoredUser:
-    """A row of lms_users. `last_active_at` and the others are UTC."""
-
-    id: str
-    email: str | None
-    is_active: bool
-    status: str
-    last_active_at: datetime | None
-    updated_at_lms: datetime | None
-    contact_id: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class StoredGroup:
-    """A row of lms_groups; `link_method` and `link_score` (0-100) say how `partner_id` was found."""
-
-    id: str
-    name: str
-    user_count: int | None
-    is_active: bool
-    partner_id: int | None
-    link_method: str | None
-    link_score: float | None
-    members_synced_at: datetime | None
 
 
 def users(connection: Connection) -> Iterator[StoredUser]:

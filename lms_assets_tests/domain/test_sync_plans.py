@@ -1,0 +1,186 @@
+"""What the syncs decide before they write, from values alone: nothing is taken away that a second look contradicts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from lms_assets.domain.records.contacts import Contact, StoredContact
+from lms_assets.domain.records.courses import CourseProperties, StoredCourse, parse_npcu
+from lms_assets.domain.records.groups import LmsGroup, StoredGroup
+from lms_assets.domain.records.partner_rows import StoredPartner
+from lms_assets.domain.records.rejections import Rejected
+from lms_assets.domain.records.users import LmsUser, StoredUser
+from lms_assets.domain.rules import Rules
+from lms_assets.domain.safety.confirmation import Answers, Doubt, ListingResult
+from lms_assets.domain.sync_plans.contacts import Employers, doubtful_contacts, plan_contacts
+from lms_assets.domain.sync_plans.course_points import (
+    compared_with_second,
+    missing_courses,
+    plan_course_points,
+    poorer_courses,
+)
+from lms_assets.domain.sync_plans.crm_deactivations import confirm_departed, doubtful_changes
+from lms_assets.domain.sync_plans.groups import LinkedTo, doubtful_groups, plan_groups
+from lms_assets.domain.sync_plans.partners import plan_partners
+from lms_assets.domain.sync_plans.users import doubtful_users, plan_users
+
+RULES = Rules()
+AT = datetime(2026, 3, 2, tzinfo=UTC)
+
+
+def user(key: str, *, email: str | None = "a@partner.example", is_active: bool = True) -> LmsUser:
+    status = "active" if is_active else "deactivated"
+    return LmsUser(key, email, None, None, None, None, None, status, is_active, None)
+
+
+def stored_user(key: str, *, is_active: bool = True, email: str | None = "a@partner.example") -> StoredUser:
+    return StoredUser(key, email, is_active, "active" if is_active else "deactivated", None, None, None)
+
+
+def test_a_first_load_writes_everybody_and_asks_for_nobody():
+    listing = ListingResult((user("u1"), user("u2", is_active=False)))
+    assert not any(doubtful_users(listing, {}, RULES).values())
+    plan = plan_users(listing, {}, {})
+    assert ([row.id for row in plan.rows], plan.leaving, plan.returned) == (["u1", "u2"], set(), set())
+
+
+def test_people_are_in_doubt_when_missing_disabled_or_without_their_email():
+    stored = {key: stored_user(key) for key in ("u1", "u2", "u3", "u4")}
+    stored["u5"] = stored_user("u5", is_active=False)
+    listing = ListingResult((user("u1"), user("u2", is_active=False), user("u3", email=None)))
+    assert doubtful_users(listing, stored, RULES) == {
+        Doubt.DISABLED: ["u2"],
+        Doubt.WITHOUT_EMAIL: ["u3"],
+        Doubt.ABSENT: ["u4"],
+        Doubt.ABSENT_INACTIVE: ["u5"],
+    }
+    assert set(doubtful_users(listing.incomplete("drifted"), stored, RULES)) == {Doubt.DISABLED, Doubt.WITHOUT_EMAIL}
+
+
+def test_somebody_who_reads_differently_by_id_stays_as_stored_and_then_nobody_is_gone():
+    stored = {key: stored_user(key) for key in ("u1", "u2", "u3")}
+    listing = ListingResult((user("u1"), user("u2", is_active=False)))
+    gone = {Doubt.ABSENT: Answers[str, LmsUser](frozenset(["u3"]))}
+    confirmed = plan_users(listing, stored, {Doubt.DISABLED: Answers(frozenset(["u2"])), **gone})
+    assert (confirmed.leaving, confirmed.gone) == ({"u2", "u3"}, {"u3"})
+    contradicted = plan_users(listing, stored, {Doubt.DISABLED: Answers(frozenset(["u2"]), {"u2": user("u2")}), **gone})
+    assert ([row.id for row in contradicted.rows], contradicted.leaving) == (["u1"], set())
+    assert not contradicted.listing.complete
+
+
+def test_who_is_active_again_has_their_transcript_read_again():
+    plan = plan_users(ListingResult((user("u1"),)), {"u1": stored_user("u1", is_active=False)}, {})
+    assert plan.returned == {"u1"}
+
+
+def group(key: str, name: str) -> LmsGroup:
+    return LmsGroup(key, name, None, 3)
+
+
+def stored_group(key: str, partner_id: int | None = None) -> StoredGroup:
+    return StoredGroup(key, key, 3, True, partner_id, "exact", 100.0, None)
+
+
+def test_a_group_of_a_partner_that_left_keeps_its_link_and_a_lost_link_is_remembered():
+    partners = [StoredPartner(1, "Ayr", None, 11, False), StoredPartner(2, "Bray", None, 12, True)]
+    linked_to = LinkedTo(partners, {}, {})
+    stored = {"g1": stored_group("g1", 1), "g2": stored_group("g2", 2), "g3": stored_group("g3")}
+    listing = ListingResult(
+        (group("g1", "Quite Another Name"), group("g2", "Unheard Of")), (Rejected("excluded", "group", "g3", "why"),)
+    )
+    assert doubtful_groups(listing, stored) == {Doubt.EXCLUDED: ["g3"], Doubt.ABSENT: []}
+    answers = {Doubt.EXCLUDED: Answers[str, LmsGroup](frozenset(["g3"]), {"g3": listing.rejected[0]})}
+    plan = plan_groups(listing, stored, linked_to, answers, RULES)
+    assert {row.id: row.partner_id for row in plan.rows} == {"g1": 1, "g2": None}
+    assert (plan.lost, plan.excluded, plan.gone) == ({"g2": 2}, {"g3"}, set())
+
+
+def contact(number: int, email: str, account: int | None = 11, **more: Any) -> Contact:
+    made = Contact(number, email, None, None, None, None, account, None, AT)
+    return replace(made, **more)
+
+
+EMPLOYERS = Employers.of(
+    [StoredPartner(1, "Ayr", None, 11, True), StoredPartner(2, "Bray", None, 12, False)],
+    {11: 101},
+    [StoredContact(5, "a@partner.example", 101, True)],
+    {5: 1},
+)
+
+
+def test_contacts_get_their_row_their_partner_and_whether_they_are_its_primary_user():
+    stored = [StoredContact(5, "a@partner.example", 101, True)]
+    listing = ListingResult((contact(101, "a@partner.example"), contact(102, "b@partner.example", 12)))
+    plan = plan_contacts(listing, {101, 102}, stored, EMPLOYERS, {})
+    assert [(row.id, row.partner_id, row.is_primary) for row in plan.rows] == [(5, 1, True), (None, 2, False)]
+    assert (plan.leaving, plan.displaced, plan.resolved) == (set(), (), {101, 102})
+
+
+def test_a_contact_that_seems_to_have_lost_its_partner_is_asked_for_and_believed_by_id():
+    stored = [StoredContact(5, "a@partner.example", 101, True)]
+    listing = ListingResult((contact(101, "a@partner.example", None),))
+    doubts = doubtful_contacts(listing, {101}, {101}, EMPLOYERS)
+    assert doubts[Doubt.WITHOUT_PARTNER] == [101]
+    again = Answers(frozenset([101]), {101: contact(101, "a@partner.example")})
+    plan = plan_contacts(listing, {101}, stored, EMPLOYERS, {Doubt.WITHOUT_PARTNER: again})
+    assert [row.partner_id for row in plan.rows] == [1]
+
+
+def test_a_contact_waits_for_an_address_of_somebody_of_whom_nothing_was_learnt():
+    stored = [StoredContact(5, "a@partner.example", 101, True)]
+    listing = ListingResult((contact(102, "a@partner.example"),), (Rejected("bad", "contact", "101", "why"),))
+    plan = plan_contacts(listing, {101, 102}, stored, EMPLOYERS, {})
+    assert (plan.rows, plan.leaving) == ((), set())
+    assert [each.entity_id for each in plan.listing.rejected if each.kind == "duplicate"] == ["102"]
+
+
+def test_a_partner_whose_account_is_gone_leaves_unless_another_account_has_its_row():
+    stored = [StoredPartner(1, "Ayr", None, 11, True), StoredPartner(2, "Bray", None, 12, True)]
+    gone = {Doubt.ABSENT: Answers[int, Any](frozenset([11, 12]))}
+    assert plan_partners(ListingResult(), stored, gone).leaving == {1, 2}
+    still_there = {Doubt.ABSENT: replace(gone[Doubt.ABSENT], belonging=frozenset([12]))}
+    plan = plan_partners(ListingResult(), stored, still_there)
+    assert (plan.leaving, plan.listing.complete) == (set(), False)
+
+
+def test_who_left_the_crm_is_told_by_its_log_or_by_a_rule_and_only_on_answers_that_prove_it():
+    stored = [StoredContact(5, "a@partner.example", 101, True), StoredContact(6, "b@partner.example", 102, True)]
+    listing: ListingResult[Contact] = ListingResult((), (Rejected("excluded", "contact", "102", "why"),))
+    assert doubtful_changes(listing, {101, 999}, {101, 102}) == {Doubt.EXCLUDED: [102], Doubt.DELETED: [101]}
+    deleted = {Doubt.DELETED: Answers[int, Contact](frozenset([101]))}
+    excluded = {Doubt.EXCLUDED: Answers[int, Contact](frozenset([102]), {102: listing.rejected[0]})}
+    assert confirm_departed(listing, stored, {**deleted, **excluded}) == (listing, {101, 102}, {5, 6})
+    active_again = {Doubt.EXCLUDED: Answers(frozenset([102]), {102: contact(102, "b@partner.example")})}
+    assert confirm_departed(listing, stored, {**deleted, **active_again})[1:] == (set(), set())
+
+
+def points(**npcu: Any) -> ListingResult[CourseProperties]:
+    return ListingResult(tuple(CourseProperties(key, key, parse_npcu(value), {}) for key, value in npcu.items()))
+
+
+STORED_POINTS = {"c1": 2, "c2": 1, "c3": 0}
+
+
+def test_fewer_points_are_believed_when_two_readings_say_so():
+    first = points(c1=0, c2=1)
+    assert (set(poorer_courses(first, STORED_POINTS)), missing_courses(first, STORED_POINTS)) == ({"c1"}, set())
+    assert compared_with_second(first, points(c1=0, c2=1), STORED_POINTS) == first
+
+
+@pytest.mark.parametrize("second", [points(c1=2, c2=1), points(c1=0, c2=1).incomplete("drifted")])
+def test_points_stay_as_stored_when_the_second_reading_differs_or_proves_nothing(second: Any):
+    found = compared_with_second(points(c1=0, c2=1), second, STORED_POINTS)
+    assert ([each.course_id for each in found.accepted], found.complete) == (["c2"], False)
+
+
+def test_a_course_loses_its_points_when_no_reading_and_no_answer_shows_it():
+    first = points(c1=2)
+    assert missing_courses(first, STORED_POINTS) == {"c2"}
+    assert not compared_with_second(first, points(c1=2, c2=1), STORED_POINTS).complete
+    stored = StoredCourse("c1", "Its name", "published", 2, None, True, None, None)  # type: ignore[arg-type]
+    plan = plan_course_points(first, [stored], Answers(frozenset(["c2"])))
+    assert (plan.left, [course.name for course in plan.catalogue]) == ({"c2"}, ["Its name"])
