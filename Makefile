@@ -1,7 +1,7 @@
 # A fresh machine needs Python 3.11 to 3.13 (with venv) and make; everything else is installed into .venv.
 # make ends with 2 whatever the recipe's code was; the code itself stands in its last line ("Error N").
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format properties mutants bench clean
+.PHONY: help demo docs test lint format properties mutants bench clean
 
 # PYTHON=python3.12 chooses another interpreter for .venv.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -26,6 +26,10 @@ format: ## let ruff put the code in order
 	@$(PYTHON) scripts/prepare.py --dev
 	@.venv/bin/ruff check --fix --quiet . ; .venv/bin/ruff format .
 
+docs: ## the documentation as a site in site/ (SERVE=1: on http://127.0.0.1:8000, made again at each change)
+	@$(PYTHON) scripts/prepare.py --dev
+	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs $(if $(filter-out 0,$(SERVE)),serve,build --clean)
+
 properties: ## the property tests with a random seed (SEED=N repeats a run); a find becomes an @example
 	@$(PYTHON) scripts/prepare.py --dev
 	@seed=$${SEED:-$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}; echo "SEED=$$seed"; \
@@ -39,5 +43,5 @@ bench: ## how near the chain is to the API limits: a table, bench/bench.json, pi
 	@.venv/bin/python -m benchmarks.chain $(BENCH)
 
 clean: ## removes .venv, the demo's data and every cache; configuration (.env) stays
-	rm -rf .venv .demo mutants bench .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache build dist *.egg-info
+	rm -rf .venv .demo mutants bench .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache build dist site *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
