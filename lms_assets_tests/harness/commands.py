@@ -25,6 +25,7 @@ class Commands:
 
     def __init__(self, folder: Path, sandbox: SandboxHandle, warehouse_url: str | None = None) -> None:
         self.folder = folder
+        self.command = COMMAND
         self.home = folder / "dagster_home"
         self.home.mkdir(parents=True)
         shutil.copyfile(Path(demo.__file__).with_name("demo_dagster.yaml"), self.home / "dagster.yaml")
@@ -49,7 +50,7 @@ class Commands:
     def run(self, *words: str, **environment: str | None) -> subprocess.CompletedProcess[str]:
         """Run to the end. A variable given as None is taken out of the environment."""
         return subprocess.run(
-            [COMMAND, *words],
+            [self.command, *words],
             env=self._merged(environment),
             cwd=self.folder,
             capture_output=True,

@@ -1,0 +1,90 @@
+"""What is published works by itself: built, well formed, installed into an empty environment far from the checkout."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from lms_assets.console.environment import program_version
+from lms_assets.sandbox.config import SandboxConfig
+from lms_assets.sandbox.server.server import running_sandbox
+from lms_assets_tests.harness.commands import ROOT, Commands
+from lms_assets_tests.harness.waits import LONGEST_SECONDS
+
+TOOLS = Path(sys.executable).parent
+pytestmark = pytest.mark.slow
+
+
+def run(*command: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        command,
+        cwd=cwd,
+        env={**os.environ, "UV_SYSTEM_CERTS": "1", **environment},
+        capture_output=True,
+        text=True,
+        timeout=LONGEST_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
+    return done
+
+
+@dataclass(frozen=True)
+class Package:
+    wheel: Path
+    sdist: Path
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Package:
+    folder = tmp_path_factory.mktemp("dist")
+    run(TOOLS / "uv", "build", "--quiet", "--out-dir", folder, cwd=ROOT)
+    return Package(next(folder.glob("*.whl")), next(folder.glob("*.tar.gz")))
+
+
+@pytest.fixture(scope="module")
+def installed(package: Package, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
+    """The wheel in an environment of its own, and a working folder outside of any checkout."""
+    folder = tmp_path_factory.mktemp("installed")
+    environment = folder / "venv"
+    run(TOOLS / "uv", "venv", "--quiet", "--python", sys.executable, environment, cwd=folder)
+    run(TOOLS / "uv", "pip", "install", "--quiet", package.wheel, cwd=folder, VIRTUAL_ENV=str(environment))
+    with running_sandbox(SandboxConfig(scale=0.004, seed=3)) as sandbox:
+        commands = Commands(folder / "work", sandbox)
+        commands.command = str(environment / "bin" / "lms-assets")
+        commands.environment["PYTHONPATH"] = ""
+        commands.environment["PATH"] = f"{environment / 'bin'}:{commands.environment['PATH']}"
+        yield commands
+
+
+def test_wheel_and_sdist_are_well_formed(package: Package):
+    run(TOOLS / "twine", "check", "--strict", package.wheel, package.sdist, cwd=package.wheel.parent)
+    names = zipfile.ZipFile(package.wheel).namelist()
+    assert not [name for name in names if name.startswith(("lms_assets_tests", "benchmarks", "scripts"))]
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+
+
+def test_the_wheel_runs_a_chain_and_makes_a_report_without_the_checkout(installed: Commands):
+    version = installed.run("--version")
+    assert version.stdout.split() == ["lms-assets", program_version()], version.stderr
+    for words in (("db", "upgrade"), ("run", "daily_full"), ("status",), ("report", "preview")):
+        done = installed.run(*words)
+        assert done.returncode == 0, f"{words}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+
+
+def test_dagster_loads_the_definitions_from_the_wheel(installed: Commands):
+    python = Path(installed.command).with_name("dagster")
+    run(python, "definitions", "validate", "-m", "lms_assets.definitions", cwd=installed.folder, PYTHONPATH="")
+
+
+def test_the_workflow_of_ci_follows_its_schema():
+    workflow = ROOT / ".github" / "workflows" / "ci.yml"
+    run(TOOLS / "check-jsonschema", "--builtin-schema", "vendor.github-workflows", workflow, cwd=ROOT)
+    assert "bash .ci/run" in workflow.read_text(encoding="utf-8")
