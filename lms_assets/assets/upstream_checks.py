@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from lms_assets.assets.sync_run import Step
 from lms_assets.checks.base import Look, failed_blocking_checks
 from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.safety.deactivation_limit import SyncStopped
 from lms_assets.lineage import ancestors
+from lms_assets.warehouse.results.counts import last_counted, note_recount, was_recounted
 
 
 class BlockedByChecks(SyncStopped):
@@ -25,3 +28,18 @@ def require_upstream_checks(step: Step) -> None:
     if red:
         said = "; ".join(f"{name}: {text}" for name, text in red.items())
         raise BlockedByChecks(f"{step.key} was blocked. {said}. Run {CHAIN}, or see lms-assets status.")
+
+
+def recount_once(step: Step) -> None:
+    """Recount what is stored, unless the check of this run has: a push that somebody starts alone bypasses it.
+
+    Which partners differ is noted, and the plan of the push leaves them out.
+    """
+    with step.warehouse.read() as connection:
+        counted = last_counted(connection)
+        if counted is None or was_recounted(connection, step.run_id):
+            return
+        from lms_assets.warehouse.reading.recount_comparison import recount_differences
+
+        found = recount_differences(connection, step.rules, counted.as_of)
+    step.warehouse.in_transaction(partial(note_recount, found=found, run_id=step.run_id, now=step.now))

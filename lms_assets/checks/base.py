@@ -39,13 +39,15 @@ TOO_OLD = timedelta(hours=48)
 class Look:
     """What a check may look at: the warehouse in one reading transaction, the rules, and the time (UTC).
 
-    `overrides`: what the person who started the run allowed.
+    `overrides`: what the person who started the run allowed. `notes`: what a check adds here is written afterwards.
     """
 
     connection: Connection
     rules: Rules
     now: datetime
     overrides: Overrides = field(default_factory=Overrides)
+    run_id: str = ""
+    notes: list[Callable[[Connection], None]] = field(default_factory=list)
 
     def last_completed(self, asset: str) -> sync_log.SyncLogEntry | None:
         """The asset's last complete sync."""
@@ -120,10 +122,10 @@ def checks_of(asset: str, finders: Mapping[str, Finder]) -> dg.AssetChecksDefini
         with lms.warehouse() as warehouse:
             overrides = overrides_of(context.instance, context.run, warehouse, lms.now())
             with warehouse.read() as connection:
-                look = Look(connection, rules, lms.now(), overrides)
+                look = Look(connection, rules, lms.now(), overrides, context.run.run_id)
                 results = {name: finders[name](look) for name in lines if name in wanted}
-            note = partial(note_uses, overrides=overrides, asset=asset, run_id=context.run.run_id, now=lms.now())
-            if overrides.uses:
+            uses = partial(note_uses, overrides=overrides, asset=asset, run_id=context.run.run_id, now=lms.now())
+            for note in look.notes + ([uses] if overrides.uses else []):
                 warehouse.in_transaction(note)
         for name, result in results.items():
             yield result_of(lines[name], result)

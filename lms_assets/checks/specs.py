@@ -134,6 +134,15 @@ CHECKS = (
         "partner_cert_counts", "counts_are_plausible", "Total NPCU has not fallen suddenly since the last counting."
     ),
     _blocking("partner_cert_counts", "counts_are_recent", "The counts are recent enough to tell anybody."),
+    # Withholds the partners that differ; holds the whole push back when the recount cannot be made.
+    CheckSpec(
+        "partner_cert_counts",
+        "counts_equal_a_recount",
+        "A second method, on the stored rows, counts the same for every partner.",
+        warning=True,
+        costs_counts=True,
+        read_again=True,
+    ),
     _up_to_date("partner_cert_counts"),
     _odd("leads", "leads_are_present", "There are leads of partners."),
     CheckSpec("leads", "leads_are_recent", "The last sync of leads is recent enough to show partners."),

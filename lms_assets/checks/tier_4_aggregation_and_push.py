@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from lms_assets.checks.base import TOO_OLD, Look, checks_of, is_up_to_date, unless_allowed
 from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.safety.check_results import CheckResult, no_sudden_fall, none_of, recent
 from lms_assets.domain.safety.overrides import FALL_NPCU
 from lms_assets.domain.safety.withheld import named
 from lms_assets.warehouse import reading
-from lms_assets.warehouse.results.counts import last_counted, stored_counts
+from lms_assets.warehouse.results.counts import last_counted, note_recount, stored_counts
 from lms_assets.warehouse.state.baselines import npcu_pushed_before
 from lms_assets.warehouse.state.pushed_values import push_memory
 
@@ -29,6 +31,21 @@ def _plausible(look: Look) -> CheckResult:
 def _recent(look: Look) -> CheckResult:
     counted = last_counted(look.connection)
     return recent(counted.as_of if counted else None, look.now, TOO_OLD, "Counts")
+
+
+def _recounted(look: Look) -> CheckResult:
+    """Raises what keeps the recount from being made, which holds the push back."""
+    from lms_assets.warehouse.reading.recount_comparison import recount_differences
+
+    counted = last_counted(look.connection)
+    found = recount_differences(look.connection, look.rules, counted.as_of) if counted else {}
+    look.notes.append(partial(note_recount, found=found, run_id=look.run_id, now=look.now))
+    remedy = (
+        "They are not pushed, and the others are. Changed since the counting: run push_to_impartner, which counts "
+        "again. Two methods disagree: one of them is wrong; lms-assets why PARTNER shows what is counted."
+    )
+    differing = named({partner_id: (reason,) for partner_id, reason in found.items()})
+    return none_of(differing, "partners whose counts a recount does not give", remedy)
 
 
 def _confirmed(look: Look) -> CheckResult:
@@ -60,6 +77,7 @@ TIER_4_CHECKS = [
         {
             "counts_are_plausible": _plausible,
             "counts_are_recent": _recent,
+            "counts_equal_a_recount": _recounted,
             "partner_cert_counts_are_up_to_date": is_up_to_date("partner_cert_counts"),
         },
     ),

@@ -59,6 +59,8 @@ class Portal:
     courses: dict[str, CourseFacts]
     enrollments: list[Enrollment]
     affiliations: tuple[Affiliation, ...]
+    members: list[tuple[str, str]]
+    further: list[ContactFacts]
 
     def counts(self, at: datetime) -> dict[int, PartnerCounts]:
         """Every partner's counts at the instant."""
@@ -89,6 +91,7 @@ def portal_of(state: State, overrides: Mapping[str, int | None] | None = None, r
     groups = listed(group_from_record(row, rules) for row in vendor_records.groups(state))
     links = plan_groups(groups, {}, LinkedTo(stored, overrides or {}, {}), {}, rules).links
     courses = _courses(state, rules)
+    members, further = _members(state), _further(contacts, employers, user_of)
     return Portal(
         partners=partners,
         contacts={each.impartner_id: each for each in contacts.listing.accepted if each.impartner_id in partner_of},
@@ -102,12 +105,14 @@ def portal_of(state: State, overrides: Mapping[str, int | None] | None = None, r
             dict.fromkeys(partners, True),
             {each.id: PersonFacts(each.is_active, each.status) for each in users.values()},
             [GroupFacts(each.group_id, each.partner_id) for each in links.values()],
-            _members(state),
+            members,
             [
                 *(ContactFacts(number, partner_of[number], user_of[number]) for number in partner_of),
-                *_further(contacts, employers, user_of),
+                *further,
             ],
         ),
+        members=members,
+        further=further,
     )
 
 

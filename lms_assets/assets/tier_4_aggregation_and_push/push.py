@@ -10,7 +10,7 @@ from lms_assets.assets.asset import asset_of
 from lms_assets.assets.clocks import compare_clocks
 from lms_assets.assets.sync_run import Step, sync_step
 from lms_assets.assets.tier_4_aggregation_and_push.push_planning import plan_of
-from lms_assets.assets.upstream_checks import require_upstream_checks
+from lms_assets.assets.upstream_checks import recount_once, require_upstream_checks
 from lms_assets.domain.counting.push_plan import (
     PushItem,
     compare_read_back,
@@ -206,6 +206,7 @@ def pushed_partner_cert_counts(context: dg.AssetExecutionContext, lms: Connectio
     with sync_step(context, lms, "pushed_partner_cert_counts") as step:
         settings = lms.settings()
         only = _one_partner(context)
+        recount_once(step)
         push = Push(step, portal_url=settings.portal_url, only=only)
         items, partners = push.planned.items, push.planned.partners
         if settings.push_dry_run:

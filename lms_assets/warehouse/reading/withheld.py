@@ -28,7 +28,7 @@ from lms_assets.domain.safety.withheld import (
 from lms_assets.warehouse.bookkeeping.refused_rows import refused_rows
 from lms_assets.warehouse.reading.foundation import partner_activity
 from lms_assets.warehouse.reading.people import contact_facts, group_facts, members, person_facts
-from lms_assets.warehouse.results.counts import counted_without_all, last_counted
+from lms_assets.warehouse.results.counts import counted_without_all, differing_from_recount, last_counted
 from lms_assets.warehouse.results.links import group_overrides
 from lms_assets.warehouse.schema.tables import (
     contact_affiliations,
@@ -120,7 +120,9 @@ def withheld_partners(connection: Connection, rules: Rules) -> Mapping[int, tupl
     basis = _Basis(connection, rules)
     not_read = _not_read(basis)
     not_counted = by_partner(each for each in _counted_before(basis) if each[0] not in not_read)
-    return {**not_read, **not_counted}
+    withheld = {**not_read, **not_counted}
+    differing = by_partner(each for each in _recounted(basis) if each[0] not in withheld)
+    return {**withheld, **differing}
 
 
 def withheld_from_counting(connection: Connection, rules: Rules) -> Mapping[int, tuple[WithheldReason, ...]]:
@@ -223,6 +225,11 @@ def _counted_before(basis: _Basis) -> Found:
         after = counted is not None and changed_at is not None and changed_at > counted.counted_at
         if after or partner_id in doubtful:
             yield partner_id, reason
+
+
+def _recounted(basis: _Basis) -> Found:
+    """Counts that a recount did not agree with; of those withheld for another reason the other one says more."""
+    return ((key, why) for key, why in differing_from_recount(basis.connection).items() if key in basis.active)
 
 
 def _latest(*instants: datetime | None) -> datetime | None:

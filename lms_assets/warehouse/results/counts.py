@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, case, func, select
 
 from lms_assets.domain.counting.certifications import PartnerCounts
+from lms_assets.domain.safety.withheld import WithheldReason
 from lms_assets.warehouse.schema.tables import leads, partner_cert_history, partners
 from lms_assets.warehouse.state.sync_state import get_state, put_state
 from lms_assets.warehouse.upsert.upsert import SyncCounts, update_existing, upsert
@@ -17,11 +18,15 @@ from lms_assets.warehouse.upsert.upsert import SyncCounts, update_existing, upse
 __all__ = [
     "CATEGORY_COLUMNS",
     "Counted",
+    "count_columns",
     "counted_by_others",
     "counted_without_all",
+    "differing_from_recount",
     "last_counted",
     "note_counted_without_all",
+    "note_recount",
     "stored_counts",
+    "was_recounted",
     "write_counts",
     "write_history",
     "write_lead_counts",
@@ -37,6 +42,7 @@ CATEGORY_COLUMNS: Mapping[str, str] = {
 
 _COUNTED = "partner_cert_counts"
 _COUNTED_WITHOUT_ALL = "partners_counted_before_all_was_read"
+_RECOUNT = "partner_cert_counts_recounted"
 _COUNTED_BY_OTHERS = "partner_cert_counts_before_ours"
 
 
@@ -71,7 +77,7 @@ def write_counts(
     if last_counted(connection) is None:
         _keep_what_others_counted(connection, before, now)
     for partner_id, stored in before.items():
-        wanted = _values(by_partner.get(partner_id))
+        wanted = count_columns(by_partner.get(partner_id))
         if wanted == stored:
             unchanged += 1
         else:
@@ -134,6 +140,29 @@ def counted_without_all(connection: Connection) -> frozenset[int]:
     return frozenset(get_state(connection, _COUNTED_WITHOUT_ALL) or ())
 
 
+def note_recount(connection: Connection, found: Mapping[int, WithheldReason], *, run_id: str, now: datetime) -> None:
+    """Note that the stored counts were recounted in this run, and which partners differ; replaces the earlier note."""
+    partners_found = {str(key): [each.kind, each.text] for key, each in found.items()}
+    value = {"counting": get_state(connection, _COUNTED), "run_id": run_id, "partners": partners_found}
+    put_state(connection, _RECOUNT, value, now=now)
+
+
+def was_recounted(connection: Connection, run_id: str) -> bool:
+    """Whether the stored counts were recounted in this run."""
+    return _recount_of_these_counts(connection).get("run_id") == run_id
+
+
+def differing_from_recount(connection: Connection) -> dict[int, WithheldReason]:
+    """Partners whose stored counts a recount did not agree with, and why; without a recount of these counts none."""
+    noted = _recount_of_these_counts(connection).get("partners", {})
+    return {int(key): WithheldReason(*reason) for key, reason in noted.items()}
+
+
+def _recount_of_these_counts(connection: Connection) -> dict[str, Any]:
+    note = get_state(connection, _RECOUNT)
+    return note if note and note["counting"] == get_state(connection, _COUNTED) else {}
+
+
 def write_history(
     connection: Connection,
     day: date,
@@ -156,7 +185,7 @@ def write_history(
         {
             "partner_id": each.partner_id,
             "day": day,
-            **_values(each),
+            **count_columns(each),
             "partner_users": (people or {}).get(each.partner_id),
             "partner_tier": (tiers or {}).get(each.partner_id),
             "origin": origin,
@@ -193,7 +222,8 @@ def write_lead_counts(connection: Connection, *, now: datetime) -> SyncCounts:
     return update_existing(connection, partners, changed, key=("id",), now=now) + SyncCounts(unchanged=unchanged)
 
 
-def _values(counts: PartnerCounts | None) -> dict[str, Any]:
+def count_columns(counts: PartnerCounts | None) -> dict[str, Any]:
+    """A partner's counts under the names of their columns; None: nothing."""
     by_category = counts.by_category if counts else {}
     return {
         **{column: by_category.get(category, 0) for category, column in CATEGORY_COLUMNS.items()},
