@@ -73,6 +73,10 @@ def _none_withheld(look: Look) -> CheckResult:
 
 TIER_4_CHECKS = [
     checks_of(
+        "partner_certifications",
+        {"partner_certifications_are_up_to_date": is_up_to_date("partner_certifications")},
+    ),
+    checks_of(
         "partner_cert_counts",
         {
             "counts_are_plausible": _plausible,

@@ -19,7 +19,7 @@ from lms_assets_tests.assets.queries import row_of
 from lms_assets_tests.harness.agreement import differences
 from lms_assets_tests.harness.chain import ChainHarness, ChainResult
 
-LEFT = ("enrollments", "partner_cert_counts", "pushed_partner_cert_counts")
+LEFT = ("enrollments", "partner_certifications", "partner_cert_counts", "pushed_partner_cert_counts")
 
 
 @contextmanager

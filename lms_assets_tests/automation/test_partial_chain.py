@@ -9,7 +9,13 @@ from lms_assets.checks.specs import DEGRADING
 from lms_assets_tests.automation.daemon_harness import DaemonHarness, one_row
 from lms_assets_tests.harness.chain import ChainResult
 
-RESTS_ON_MEMBERSHIPS = {"memberships", "enrollments", "partner_cert_counts", "pushed_partner_cert_counts"}
+RESTS_ON_MEMBERSHIPS = {
+    "memberships",
+    "enrollments",
+    "partner_certifications",
+    "partner_cert_counts",
+    "pushed_partner_cert_counts",
+}
 
 
 def from_asset_failure(harness: DaemonHarness, run: ChainResult) -> tuple[str, ...]:
