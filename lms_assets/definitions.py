@@ -33,7 +33,7 @@ from lms_assets.checks.tier_4_aggregation_and_push import TIER_4_CHECKS
 from lms_assets.checks.tier_5_reporting import TIER_5_CHECKS
 from lms_assets.checks.whole_chain import chain_is_whole
 from lms_assets.lineage import SOURCES
-from lms_assets.resources import Connections
+from lms_assets.resources import RESOURCES
 from lms_assets.runs.execution import EXECUTOR
 
 add_chain_log()
@@ -71,6 +71,6 @@ defs = dg.Definitions(
     jobs=JOBS,
     schedules=SCHEDULES,
     sensors=[*SENSORS, open_incidents_sensor],
-    resources={"lms": Connections()},
+    resources=RESOURCES,
     executor=EXECUTOR,
 )

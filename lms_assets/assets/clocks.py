@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from lms_assets.assets.sync_run import Step
 from lms_assets.lineage import POOLS, SYNC_TYPES
-from lms_assets.resources import Connections
+from lms_assets.resources import ImpartnerResource
 from lms_assets.warehouse.bookkeeping import sync_log
 
 
-def compare_clocks(step: Step, lms: Connections) -> None:
+def compare_clocks(step: Step, impartner: ImpartnerResource) -> None:
     """Ask the CRM for its time, unless another step of this chain has compared the clocks already.
 
     Raises:
@@ -21,6 +21,6 @@ def compare_clocks(step: Step, lms: Connections) -> None:
     asking = (completed.get(SYNC_TYPES[asset]) for asset in POOLS)
     if any(each and each.api_calls_made and each.started_at >= step.chain_started_at for each in asking):
         return
-    with lms.impartner() as client:
+    with impartner.client() as client:
         client.probe()
         step.used(client.http)

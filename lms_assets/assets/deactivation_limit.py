@@ -41,4 +41,4 @@ def stop_if_too_many(
     for scope, number in ({"": len(ids)} if parts is None else parts).items():
         if number:
             note = partial(note_deactivations, kind=kind, number=number, scope=scope, allowed=allowed)
-            step.on_commit(partial(note, run_id=step.context.run.run_id, now=step.now))
+            step.on_commit(partial(note, run_id=step.run.run_id, now=step.now))

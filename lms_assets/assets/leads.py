@@ -18,7 +18,7 @@ from lms_assets.assets.listing_sync import describe, outcome, refuse_too_many_ba
 from lms_assets.assets.sync_run import Step, sync_step
 from lms_assets.domain.records.leads import LeadRecord, lead_from_record
 from lms_assets.domain.sync_plans.leads import LeadPlan, doubtful_leads, plan_leads
-from lms_assets.resources import Connections
+from lms_assets.resources import ImpartnerResource, WarehouseResource
 from lms_assets.run_tags import LEADS_TAG
 from lms_assets.vendors.impartner.client import ImpartnerClient
 from lms_assets.vendors.impartner.filters import differs
@@ -43,13 +43,15 @@ OVERLAP = timedelta(minutes=10)
 
 
 @asset_of("leads")
-def leads(context: dg.AssetExecutionContext, lms: Connections) -> dg.MaterializeResult[Any]:
+def leads(
+    context: dg.AssetExecutionContext, impartner: ImpartnerResource, warehouse: WarehouseResource
+) -> dg.MaterializeResult[Any]:
     """Fetch partners' leads and count them for each partner; those that are gone, converted or nobody's are removed."""
-    with sync_step(context, lms, "leads") as step:
+    with sync_step(context, warehouse, "leads") as step:
         since = _since(step)
         with step.warehouse.read() as connection:
             stored = set(stored_lead_ids(connection))
-        with lms.impartner() as client:
+        with impartner.client() as client:
             statuses = Lookup(client, "LeadStatus")
             plan = _read(step, client, statuses, stored, since)
             step.used(client.http)
@@ -65,7 +67,7 @@ def leads(context: dg.AssetExecutionContext, lms: Connections) -> dg.Materialize
 
 def _since(step: Step) -> datetime | None:
     """From when on changes are asked for; None for everything: on Sundays, and as long as nothing was read."""
-    if step.context.run.tags.get(LEADS_TAG) == "full":
+    if step.run.tags.get(LEADS_TAG) == "full":
         return None
     with step.warehouse.read() as connection:
         known = get_state(connection, LISTED_UNTIL)

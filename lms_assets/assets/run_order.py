@@ -16,11 +16,23 @@ from lms_assets.run_tags import AS_OF_TAG, PARTITION_TAG, RANGE_END, RANGE_START
 
 # What counts, or what counts are made of. Leads and reports do not look at the instant of their chain.
 AS_OF_MATTERS = frozenset({*DAILY_FULL, *COVERED_BY_CHAIN})
+CALLED = "called_directly"
 START_AGAIN = "Nothing was written by this step. Start the job again, without the tags of an earlier run or tick"
 
 
 class WrongOrder(SyncStopped):
     """The run must not do what its tags ask for; only another run can."""
+
+
+def run_of(context: dg.AssetExecutionContext) -> dg.DagsterRun:
+    """The run of a step. An asset that is called as a function, in a test, has one of its own."""
+    try:
+        run: dg.DagsterRun = context.run
+    except dg.DagsterError:
+        run = dg.DagsterRun(job_name=CALLED, run_id=CALLED, tags=dict(context.op_execution_context.run_tags))
+        if not context.instance.has_run(CALLED):
+            context.instance.add_run(run)
+    return run
 
 
 def chain_started_at(context: dg.AssetExecutionContext) -> datetime:
@@ -30,7 +42,7 @@ def chain_started_at(context: dg.AssetExecutionContext) -> datetime:
         WrongOrder: the tag is no instant.
         LookupError: Dagster does not know the first run any more.
     """
-    text = context.run.tags.get(AS_OF_TAG)
+    text = run_of(context).tags.get(AS_OF_TAG)
     if text:
         try:
             return parse_as_of(text)
@@ -39,7 +51,7 @@ def chain_started_at(context: dg.AssetExecutionContext) -> datetime:
                 f"The tag {AS_OF_TAG} is {text!r}: {error}. It takes an instant such as 2026-03-02T02:00:00+00:00. "
                 f"{START_AGAIN}."
             ) from error
-    root = context.run.root_run_id or context.run.run_id
+    root = run_of(context).root_run_id or run_of(context).run_id
     record = context.instance.get_run_record_by_id(root)
     if record is None:
         raise LookupError(f"Run {root} is not in Dagster's storage; start a new chain")
@@ -59,7 +71,7 @@ def refuse_wrong_order(context: dg.AssetExecutionContext, key: str, now: datetim
     problem = instant_problem(chain_started_at(context), began)
     if problem:
         raise WrongOrder(f"This run would count as of the wrong instant: {problem}. {START_AGAIN} ({AS_OF_TAG}).")
-    tags = context.run.tags
+    tags = run_of(context).tags
     first, last = (tags.get(name) or tags.get(PARTITION_TAG) for name in (RANGE_START, RANGE_END))
     if first and last:
         problem = range_problem(first, last, WEEKLY.get_partition_keys(current_time=began))
@@ -74,7 +86,7 @@ def weeks_of(context: dg.AssetExecutionContext) -> list[str]:
         WrongOrder: it was started without any.
     """
     all_weeks = WEEKLY.get_partition_keys(current_time=chain_started_at(context))
-    weeks = weeks_to_read(chosen_weeks(context), all_weeks, whole_chain=context.run.job_name == CHAIN)
+    weeks = weeks_to_read(chosen_weeks(context), all_weeks, whole_chain=run_of(context).job_name == CHAIN)
     if not weeks:
         raise WrongOrder(
             "This run has no weeks, so there is nothing to read. Choose partitions when you launch it in the UI, or "
@@ -91,7 +103,7 @@ def chosen_weeks(context: dg.AssetExecutionContext) -> list[str]:
 
 def _run_began(context: dg.AssetExecutionContext, now: datetime) -> datetime:
     """When this run began, so that a long run is judged alike in its first step and in its last."""
-    record = context.instance.get_run_record_by_id(context.run.run_id)
+    record = context.instance.get_run_record_by_id(run_of(context).run_id)
     if record is None or record.start_time is None:
         return now
     return now - timedelta(seconds=max(0.0, time.time() - record.start_time))

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import dagster as dg
 
-from lms_assets.assets.run_order import WrongOrder, chain_started_at, refuse_wrong_order
+from lms_assets.assets.run_order import WrongOrder, chain_started_at, refuse_wrong_order, run_of
 from lms_assets.domain.operations.progress import Progress
 from lms_assets.domain.records.contacts import DUPLICATE_EMAIL
 from lms_assets.domain.records.rejections import Rejected
@@ -20,7 +20,7 @@ from lms_assets.domain.safety.clocks import require_same_time
 from lms_assets.domain.safety.deactivation_limit import SyncStopped
 from lms_assets.domain.safety.overrides import Overrides
 from lms_assets.lineage import ENTRIES, STEP_RETRIES
-from lms_assets.resources import Connections
+from lms_assets.resources import WarehouseResource
 from lms_assets.runs.liveness import home_of, is_alive
 from lms_assets.runs.overrides import overrides_of
 from lms_assets.runs.retries import FINAL
@@ -67,7 +67,8 @@ class Step:
         self.api_calls = 0
         self._log_id = sync_log.start(warehouse, self.sync_type, now=self.started_at)
         self._parent = os.getppid()
-        self.turn = Turn(warehouse, key, context.run.run_id, context.run.job_name)
+        self.run = run_of(context)
+        self.turn = Turn(warehouse, key, self.run.run_id, self.run.job_name)
         self._last_progress = 0.0
         self._on_commit: list[Callable[[Connection], None]] = []
         self.overrides = Overrides()
@@ -86,12 +87,12 @@ class Step:
     @property
     def run_id(self) -> str:
         """The id of this run."""
-        return self.context.run.run_id
+        return self.run.run_id
 
     @property
     def chain_key(self) -> str:
         """The id of the chain's first run; a resumed chain has the same."""
-        return self.context.run.root_run_id or self.context.run.run_id
+        return self.run.root_run_id or self.run.run_id
 
     def allows(self, what: str, number: int | None = None) -> bool:
         """Whether a limit may be passed now, by an override of this run (`domain.overrides`); a yes is noted as a use.
@@ -106,7 +107,7 @@ class Step:
         self.warehouse.in_transaction(self._note_uses)
 
     def _note_uses(self, connection: Connection) -> None:
-        note_uses(connection, self.overrides, asset=self.key, run_id=self.context.run.run_id, now=self.now)
+        note_uses(connection, self.overrides, asset=self.key, run_id=self.run.run_id, now=self.now)
 
     def progress(self, noun: str, done: int, total: int | None = None, *, last: bool = False) -> None:
         """Say how far the step is, at most every two seconds, in the run's log."""
@@ -130,11 +131,9 @@ class Step:
             OrphanedStep: the run was killed, cancelled or marked as failed.
             GroupIsBusy: another run writes the same rows.
         """
-        run = self.context.instance.get_run_by_id(self.context.run.run_id)
+        run = self.context.instance.get_run_by_id(self.run.run_id)
         # With the fork server the parent lives on when the run's worker is killed; the worker's lock does not.
-        orphaned = (
-            os.getppid() != self._parent or is_alive(home_of(self.context.instance), self.context.run.run_id) is False
-        )
+        orphaned = os.getppid() != self._parent or is_alive(home_of(self.context.instance), self.run.run_id) is False
         if orphaned or run is None or run.is_finished:
             raise OrphanedStep(f"The run of {self.key} is over; nothing was written")
         self.turn.require()
@@ -251,19 +250,19 @@ NO_USE_RETRYING = (PermanentVendorError, SyncStopped, *CAME_TOO_LATE)
 
 
 @contextmanager
-def sync_step(context: dg.AssetExecutionContext, lms: Connections, key: str) -> Iterator[Step]:
+def sync_step(context: dg.AssetExecutionContext, database: WarehouseResource, key: str) -> Iterator[Step]:
     """One asset's sync from its first line in the log to its last.
 
     Raises:
         dagster.Failure: something that running again does not fix; neither step nor run is retried for it.
     """
-    rules = lms.rules()
-    with lms.warehouse() as warehouse:
-        step = Step(context, warehouse, key, rules=rules, clock=lms.now)
+    rules = database.rules()
+    with database.open() as warehouse:
+        step = Step(context, warehouse, key, rules=rules, clock=database.now)
         try:
             step.turn.require()
             refuse_wrong_order(context, key, step.now)
-            step.overrides = overrides_of(context.instance, context.run, warehouse, step.now)
+            step.overrides = overrides_of(context.instance, step.run, warehouse, step.now)
             yield step
         except NO_USE_RETRYING as error:
             step.failed(error)
@@ -292,7 +291,7 @@ def or_keep_last_good(
             # without it.
             raise
         permanent = isinstance(error, dg.Failure) and not error.allow_retries
-        if not permanent and context.retry_number < STEP_RETRIES.max_retries:
+        if not permanent and getattr(context, "retry_number", 0) < STEP_RETRIES.max_retries:
             raise
         reason = error.description if isinstance(error, dg.Failure) else str(error)
         context.log.error(f"{key} could not be synced; the last good rows stay: {reason}")

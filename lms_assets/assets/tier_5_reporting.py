@@ -31,7 +31,7 @@ from lms_assets.reports.delivery.smtp import SmtpMailer, SmtpServer
 from lms_assets.reports.figures.from_warehouse import report_inputs_from
 from lms_assets.reports.figures.inputs import ReportInputs
 from lms_assets.reports.rendering.render import Renderer
-from lms_assets.resources import Connections, load_report_config
+from lms_assets.resources import MailerResource, WarehouseResource, load_report_config
 from lms_assets.settings import Settings
 from lms_assets.warehouse.bookkeeping.chain_log import latest_chain
 from lms_assets.warehouse.bookkeeping.email_log import EmailLogRows
@@ -52,9 +52,12 @@ class ReportsBlocked(SyncStopped):
 class ReportDelivery:
     """One report of one run."""
 
-    def __init__(self, context: dg.AssetExecutionContext, lms: Connections, key: str) -> None:
+    def __init__(
+        self, context: dg.AssetExecutionContext, warehouse: WarehouseResource, mailer: MailerResource, key: str
+    ) -> None:
         self._context = context
-        self._lms = lms
+        self._warehouse = warehouse
+        self._mailer = mailer
         self._key = key
 
     def deliver_to_managers(self) -> dg.MaterializeResult[Any]:
@@ -66,9 +69,9 @@ class ReportDelivery:
         return self._deliver(_to_executives)
 
     def _deliver(self, deliver: Deliver) -> dg.MaterializeResult[Any]:
-        settings = self._lms.settings()
+        settings = self._mailer.settings()
         config = load_report_config(settings)
-        with sync_step(self._context, self._lms, self._key) as step:
+        with sync_step(self._context, self._warehouse, self._key) as step:
             decision = self._release(step)
             inputs = report_inputs_from(
                 step.warehouse,
@@ -78,7 +81,7 @@ class ReportDelivery:
                 banner=decision.banner,
                 released=decision.reason == "released",
             )
-            with _mail_output(step, settings, config, self._lms) as output:
+            with _mail_output(step, settings, config) as output:
                 summary = deliver(inputs, step, output)
             failures = [
                 RecordFailure("report", each.reference, each.reason) for each in (*summary.failed, *summary.unknown)
@@ -102,16 +105,16 @@ class ReportDelivery:
 
 
 @contextmanager
-def _mail_output(step: Step, settings: Settings, config: ReportConfig, lms: Connections) -> Iterator[MailOutput]:
+def _mail_output(step: Step, settings: Settings, config: ReportConfig) -> Iterator[MailOutput]:
     """How this run's reports leave: over SMTP with its log, or as files."""
     renderer = Renderer(config)
     if settings.smtp_url is None:
-        yield MailOutput(renderer, settings.reports_dir, lms.now)
+        yield MailOutput(renderer, settings.reports_dir, step.clock)
         return
     server = SmtpServer.from_url(settings.smtp_url)
     with SmtpMailer(server, messages_per_minute=config.messages_per_minute) as mailer:
         log = EmailLogRows(step.warehouse)
-        yield MailOutput(renderer, settings.reports_dir, lms.now, mailer, log, settings.mail_from)
+        yield MailOutput(renderer, settings.reports_dir, step.clock, mailer, log, settings.mail_from)
 
 
 def _to_managers(inputs: ReportInputs, step: Step, output: MailOutput) -> DeliverySummary:
@@ -151,12 +154,16 @@ def _as_code(text: str) -> str:
 
 
 @asset_of("pam_weekly_report")
-def pam_weekly_report(context: dg.AssetExecutionContext, lms: Connections) -> dg.MaterializeResult[Any]:
+def pam_weekly_report(
+    context: dg.AssetExecutionContext, warehouse: WarehouseResource, mailer: MailerResource
+) -> dg.MaterializeResult[Any]:
     """Send each account manager the week's report about their partners, or write it to files without a mail server."""
-    return ReportDelivery(context, lms, "pam_weekly_report").deliver_to_managers()
+    return ReportDelivery(context, warehouse, mailer, "pam_weekly_report").deliver_to_managers()
 
 
 @asset_of("executive_weekly_report")
-def executive_weekly_report(context: dg.AssetExecutionContext, lms: Connections) -> dg.MaterializeResult[Any]:
+def executive_weekly_report(
+    context: dg.AssetExecutionContext, warehouse: WarehouseResource, mailer: MailerResource
+) -> dg.MaterializeResult[Any]:
     """Send the executives the week's roll-up, or write it to files without a mail server."""
-    return ReportDelivery(context, lms, "executive_weekly_report").deliver_to_executives()
+    return ReportDelivery(context, warehouse, mailer, "executive_weekly_report").deliver_to_executives()

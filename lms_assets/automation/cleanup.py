@@ -14,7 +14,7 @@ import dagster as dg
 from lms_assets.domain.operations.schedule import CLEANUP_JOB
 from lms_assets.domain.records.dates import months_after
 from lms_assets.lineage import LOGS
-from lms_assets.resources import Connections
+from lms_assets.resources import WarehouseResource
 from lms_assets.run_tags import CONCURRENCY_GROUP_TAG, JOB_TAG
 from lms_assets.runs.active import FINISHED
 from lms_assets.runs.liveness import home_of
@@ -27,18 +27,18 @@ AT_ONCE = 100
 
 
 @dg.op(retry_policy=dg.RetryPolicy(max_retries=2, delay=30))
-def remove_what_is_old(context: dg.OpExecutionContext, lms: Connections) -> None:
+def remove_what_is_old(context: dg.OpExecutionContext, warehouse: WarehouseResource) -> None:
     """Remove old logs, runs and ticks, and say how many."""
-    now = lms.now()
+    now = warehouse.now()
     before = now - KEPT
-    closed_before = months_after(now, -lms.rules().ledger_months)
+    closed_before = months_after(now, -warehouse.rules().ledger_months)
 
     def work(connection: Connection) -> dict[str, int]:
         closed = forget_closed_before(connection, closed_before, now=now)
         return {**remove_old_logs(connection, before=before, now=now), "partner_certifications": closed}
 
-    with lms.warehouse() as warehouse:
-        removed = warehouse.in_transaction(work)
+    with warehouse.open() as database:
+        removed = database.in_transaction(work)
     removed["runs"] = remove_old_runs(context.instance, before)
     removed["leftovers"] = sum(remove_leftovers(context.instance, before))
     remove_old_ticks(context.instance, before)

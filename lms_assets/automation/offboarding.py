@@ -8,7 +8,7 @@ from lms_assets.assets.offboarding.apply import OffboardingRun
 from lms_assets.domain.operations.schedule import APPLY_JOB
 from lms_assets.domain.safety.deactivation_limit import SyncStopped
 from lms_assets.lineage import LEARNING_ROWS, NORTHPASS_POOL
-from lms_assets.resources import Connections
+from lms_assets.resources import ImpartnerResource, NorthpassResource, WarehouseResource
 from lms_assets.run_tags import CONCURRENCY_GROUP_TAG, JOB_TAG, OFFBOARDING_PLAN_TAG
 from lms_assets.runs.write_locks import Turn
 
@@ -22,18 +22,24 @@ class ApplyPlan(dg.Config):
 
 
 @dg.op(pool=NORTHPASS_POOL)
-def apply_offboarding_plan(context: dg.OpExecutionContext, config: ApplyPlan, lms: Connections) -> None:
+def apply_offboarding_plan(
+    context: dg.OpExecutionContext,
+    config: ApplyPlan,
+    northpass: NorthpassResource,
+    impartner: ImpartnerResource,
+    warehouse: WarehouseResource,
+) -> None:
     """Send what the plan and the day allow; what fails or is left stays open for the next application.
 
     What each removal rests on is asked for again at both vendors right before; what has changed is dropped.
     """
     plan_id = config.plan or int(context.run.tags.get(OFFBOARDING_PLAN_TAG, "0"))
     step = "apply_offboarding_plan"
-    with lms.warehouse() as warehouse, Turn(warehouse, step, context.run.run_id, context.run.job_name) as turn:
-        run = OffboardingRun(warehouse, lms.rules(), plan_id, now=lms.now())
+    with warehouse.open() as database, Turn(database, step, context.run.run_id, context.run.job_name) as turn:
+        run = OffboardingRun(database, warehouse.rules(), plan_id, now=warehouse.now())
         try:
             batches = run.batches()
-            with lms.northpass() as client, lms.impartner() as crm:
+            with northpass.client() as client, impartner.client() as crm:
                 recheck = run.recheck(crm, client)
                 for batch in batches:
                     turn.require()

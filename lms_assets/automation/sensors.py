@@ -19,7 +19,7 @@ from lms_assets.domain.operations.schedule import CHAIN, ENROLLMENTS_JOB, PUSH_J
 from lms_assets.domain.records.completions import COURSE_COMPLETED, Completion, completion_from_message, recent_messages
 from lms_assets.domain.records.rejections import Rejected
 from lms_assets.lineage import ASSETS_OF_JOBS, GROUP_OF_JOB, LEARNING_ROWS, SYNC_TYPES
-from lms_assets.resources import Connections
+from lms_assets.resources import ImpartnerResource, NorthpassResource, WarehouseResource
 from lms_assets.run_tags import AS_OF_TAG, PEOPLE_TAG
 from lms_assets.runs.active import run_under_way
 from lms_assets.runs.execution import ensure_pool_limits
@@ -46,19 +46,19 @@ LEARNING_JOBS = tuple(job for job, group in GROUP_OF_JOB.items() if group == LEA
     description="Pushes after a sync of enrollments, at most every 6 hours: if counts changed and all checks pass.",
 )
 def push_after_enrollments_sensor(
-    context: dg.SensorEvaluationContext, lms: Connections
+    context: dg.SensorEvaluationContext, warehouse: WarehouseResource, impartner: ImpartnerResource
 ) -> dg.RunRequest | dg.SkipReason:
     """One push for the newest sync of enrollments since the last push."""
-    with lms.warehouse() as warehouse:
-        reason, key = _push_is_due(context.instance, warehouse, lms.now())
-        if reason is None and lms.settings().push_dry_run:
+    with warehouse.open() as database:
+        reason, key = _push_is_due(context.instance, database, warehouse.now())
+        if reason is None and impartner.settings().push_dry_run:
             reason = f"LMS_PUSH_DRY_RUN is set: {CHAIN} shows the push once a day"
         if reason is None:
-            planned = plan_of(warehouse, lms.rules(), portal_url=lms.settings().portal_url)
+            planned = plan_of(database, warehouse.rules(), portal_url=impartner.settings().portal_url)
             reason = None if planned.items else "no partner's counts differ from what the CRM confirmed"
     if reason is not None:
         return dg.SkipReason(reason)
-    return dg.RunRequest(run_key=key, tags={AS_OF_TAG: lms.now().isoformat()})
+    return dg.RunRequest(run_key=key, tags={AS_OF_TAG: warehouse.now().isoformat()})
 
 
 def _push_is_due(instance: dg.DagsterInstance, warehouse: Warehouse, now: datetime) -> tuple[str | None, str]:
@@ -94,12 +94,14 @@ def _push_is_due(instance: dg.DagsterInstance, warehouse: Warehouse, now: dateti
     default_status=dg.DefaultSensorStatus.STOPPED,
     description="Reads the LMS's webhook log for completed courses and refreshes just those people.",
 )
-def completed_courses_sensor(context: dg.SensorEvaluationContext, lms: Connections) -> dg.RunRequest | dg.SkipReason:
+def completed_courses_sensor(
+    context: dg.SensorEvaluationContext, northpass: NorthpassResource, warehouse: WarehouseResource
+) -> dg.RunRequest | dg.SkipReason:
     """Note new completions, then start one run for everybody who is queued."""
-    now = lms.now()
-    with lms.warehouse() as warehouse:
-        new = _note_completions(lms, warehouse, now)
-        with warehouse.read() as connection:
+    now = warehouse.now()
+    with warehouse.open() as database:
+        new = _note_completions(northpass, database, now)
+        with database.read() as connection:
             queued = queued_people(connection)
     if not queued:
         return dg.SkipReason(f"{new} new completions, none of a partner's people")
@@ -116,12 +118,12 @@ def completed_courses_sensor(context: dg.SensorEvaluationContext, lms: Connectio
     return dg.RunRequest(run_key=key, tags=tags)
 
 
-def _note_completions(lms: Connections, warehouse: Warehouse, now: datetime) -> int:
+def _note_completions(northpass: NorthpassResource, warehouse: Warehouse, now: datetime) -> int:
     """Read the log from where it was read to, and queue whose completions are new; gives how many are."""
     with warehouse.read() as connection:
         read_until = events_read_until(connection)
     since = (read_until or now - FIRST_LOOK) - OVERLAP
-    with lms.northpass() as client:
+    with northpass.client() as client:
         listing = client.webhooks([COURSE_COMPLETED], since=since)
         read = [completion_from_message(message) for message in recent_messages(listing, since)]
     # Not found may be an empty log or a wrong answer: then the next look covers the same span again.
@@ -142,13 +144,13 @@ def _note_completions(lms: Connections, warehouse: Warehouse, now: datetime) -> 
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Ends runs whose process is gone, and puts the chain log and the portal's task page right.",
 )
-def chains_without_process_sensor(context: dg.SensorEvaluationContext, lms: Connections) -> dg.SkipReason:
+def chains_without_process_sensor(context: dg.SensorEvaluationContext, warehouse: WarehouseResource) -> dg.SkipReason:
     """Close what nobody else will close."""
     ensure_pool_limits(context.instance)
     # By this a terminal knows that a daemon serves this code location, and whether as it would run itself.
-    context.update_cursor(fingerprint(lms.settings()))
-    with lms.warehouse() as warehouse:
-        fixed = reconcile_chains(context.instance, warehouse)
+    context.update_cursor(fingerprint(warehouse.settings()))
+    with warehouse.open() as database:
+        fixed = reconcile_chains(context.instance, database)
     return dg.SkipReason(f"closed {len(fixed)} chains" if fixed else "nothing to correct")
 
 

@@ -19,7 +19,7 @@ from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.check_results import CheckResult, none_of, recent
 from lms_assets.domain.safety.overrides import Overrides, command_in
 from lms_assets.lineage import SYNC_TYPES, ancestors
-from lms_assets.resources import Connections
+from lms_assets.resources import WarehouseResource
 from lms_assets.runs.overrides import overrides_of
 from lms_assets.warehouse.bookkeeping import sync_log
 from lms_assets.warehouse.bookkeeping.failures import RecordFailure, open_failures
@@ -116,17 +116,19 @@ def checks_of(asset: str, finders: Mapping[str, Finder]) -> dg.AssetChecksDefini
     _finders.update(finders)
 
     @dg.multi_asset_check(name=f"{asset}{CHECKS_SUFFIX}", specs=[line.spec for line in lines.values()], can_subset=True)
-    def run_checks(context: dg.AssetCheckExecutionContext, lms: Connections) -> Iterator[dg.AssetCheckResult]:
+    def run_checks(
+        context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource
+    ) -> Iterator[dg.AssetCheckResult]:
         wanted = {key.name for key in context.selected_asset_check_keys}
-        rules = lms.rules()
-        with lms.warehouse() as warehouse:
-            overrides = overrides_of(context.instance, context.run, warehouse, lms.now())
-            with warehouse.read() as connection:
-                look = Look(connection, rules, lms.now(), overrides, context.run.run_id)
+        rules = warehouse.rules()
+        with warehouse.open() as database:
+            overrides = overrides_of(context.instance, context.run, database, warehouse.now())
+            with database.read() as connection:
+                look = Look(connection, rules, warehouse.now(), overrides, context.run.run_id)
                 results = {name: finders[name](look) for name in lines if name in wanted}
-            uses = partial(note_uses, overrides=overrides, asset=asset, run_id=context.run.run_id, now=lms.now())
+            uses = partial(note_uses, overrides=overrides, asset=asset, run_id=context.run.run_id, now=warehouse.now())
             for note in look.notes + ([uses] if overrides.uses else []):
-                warehouse.in_transaction(note)
+                database.in_transaction(note)
         for name, result in results.items():
             yield result_of(lines[name], result)
 

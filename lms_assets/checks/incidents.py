@@ -9,7 +9,7 @@ import dagster as dg
 
 from lms_assets.domain.operations.foreign_text import as_markdown, as_text
 from lms_assets.lineage import SPECS
-from lms_assets.resources import Connections
+from lms_assets.resources import WarehouseResource
 from lms_assets.warehouse.bookkeeping.incidents import Incident, open_incidents
 
 NO_INCIDENT = "no_incident_is_open"
@@ -84,9 +84,11 @@ def incident_result(asset: str, incidents: Sequence[Incident]) -> dg.AssetCheckR
     ],
     can_subset=True,
 )
-def open_incidents_check(context: dg.AssetCheckExecutionContext, lms: Connections) -> Iterator[dg.AssetCheckResult]:
+def open_incidents_check(
+    context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource
+) -> Iterator[dg.AssetCheckResult]:
     """The same on demand, for somebody who asks for it in the UI."""
-    with lms.warehouse() as warehouse, warehouse.read() as connection:
+    with warehouse.open() as database, database.read() as connection:
         of_asset = _by_asset(open_incidents(connection))
     for key in context.selected_asset_check_keys:
         asset = key.asset_key.to_user_string()

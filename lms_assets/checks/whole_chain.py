@@ -9,7 +9,7 @@ import dagster as dg
 from lms_assets.checks.base import RESUME, Look, degraded_by
 from lms_assets.checks.specs import CHAIN_IS_WHOLE
 from lms_assets.lineage import DAILY_FULL
-from lms_assets.resources import Connections
+from lms_assets.resources import WarehouseResource
 from lms_assets.runs.retries import FINAL
 
 PUSH = DAILY_FULL[-1]
@@ -19,15 +19,17 @@ PUSH = DAILY_FULL[-1]
     name=CHAIN_IS_WHOLE,
     specs=[dg.AssetCheckSpec(CHAIN_IS_WHOLE, asset=PUSH, description="Every step of the last chain came through.")],
 )
-def chain_is_whole(context: dg.AssetCheckExecutionContext, lms: Connections) -> Iterator[dg.AssetCheckResult]:
+def chain_is_whole(
+    context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource
+) -> Iterator[dg.AssetCheckResult]:
     """Fail the run of a partial chain once everything that could be done is done.
 
     Raises:
         dagster.Failure: the chain is partial. Running it again by itself does not help.
     """
-    rules = lms.rules()
-    with lms.warehouse() as warehouse, warehouse.read() as connection:
-        found = degraded_by(Look(connection, rules, lms.now()), DAILY_FULL)
+    rules = warehouse.rules()
+    with warehouse.open() as database, database.read() as connection:
+        found = degraded_by(Look(connection, rules, warehouse.now()), DAILY_FULL)
     said = "; ".join(f"{name}: {result.description}" for name, result in found.items())
     description = f"The chain is partial. {said}" if found else "Every step came through"
     yield dg.AssetCheckResult(

@@ -9,7 +9,7 @@ from typing import Any, cast
 import dagster as dg
 
 from lms_assets.lineage import IMPARTNER_POOL, NORTHPASS_POOL
-from lms_assets.resources import Connections
+from lms_assets.resources import WarehouseResource
 from lms_assets.runs.dagster_internals import check_captured_interrupt
 from lms_assets.runs.write_locks import WAITS_FOR, groups_of, owner_of, writing
 
@@ -50,8 +50,10 @@ class OneWriter(dg.Executor):
         """Wait for the locks, saying in the run's log for whom; then the other executor's work."""
         groups = groups_of(execution_plan.step_keys_to_execute)
         owner = owner_of(plan_context.run_id, plan_context.job_name)
-        lms = Connections()
-        with lms.warehouse() as warehouse, writing(warehouse, groups, owner, on_wait=_waiting(plan_context.log.info)):
+        with (
+            WarehouseResource().open() as warehouse,
+            writing(warehouse, groups, owner, on_wait=_waiting(plan_context.log.info)),
+        ):
             yield from self._inner.execute(plan_context, execution_plan)
 
 

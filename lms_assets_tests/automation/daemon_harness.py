@@ -11,7 +11,7 @@ import dagster as dg
 
 from lms_assets.sandbox import SandboxConfig, running_sandbox
 from lms_assets.sandbox.server.server import SandboxHandle
-from lms_assets_tests.harness.chain import SMALL, ChainHarness, ChainResult, QuickConnections
+from lms_assets_tests.harness.chain import SMALL, ChainHarness, ChainResult, quick_resources_of
 from lms_assets_tests.harness.quick_instance import QUICK_EVENTS
 
 
@@ -25,9 +25,9 @@ class DaemonHarness(ChainHarness):
     def tick(self, sensor: dg.SensorDefinition, **environment: str) -> Any:
         """What the sensor answers now; its cursor is kept."""
         context = dg.build_sensor_context(
-            instance=self.instance, cursor=self._cursors.get(sensor.name), resources={"lms": QuickConnections()}
+            instance=self.instance, cursor=self._cursors.get(sensor.name), resources=quick_resources_of(sensor)
         )
-        with self._surroundings(environment):
+        with self.surroundings(environment):
             answer = sensor(context)
         if isinstance(answer, dg.SensorResult):
             self._cursors[sensor.name] = answer.cursor

@@ -92,7 +92,7 @@ def run_of_courses(harness: DaemonHarness, monkeypatch: pytest.MonkeyPatch) -> I
     log.addHandler(heard)
     context = SimpleNamespace(run_id="33333333-ui", job_name="__ASSET_JOB", log=log)
     plan = SimpleNamespace(step_keys_to_execute=["courses", "course_npcu"])
-    with harness._surroundings({}):
+    with harness.surroundings({}):
         yield happened, lambda: list(OneWriter(TwoSteps(happened)).execute(context, plan))
     log.removeHandler(heard)
 

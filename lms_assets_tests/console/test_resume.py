@@ -76,7 +76,7 @@ def tried_again_by_itself(harness: DaemonHarness, root: str) -> None:
 
 
 def resumed(harness: DaemonHarness) -> tuple[RunOrder, bool]:
-    with harness._surroundings({}):
+    with harness.surroundings({}):
         reconcile_chains(harness.instance, harness.warehouse)
         order = resumed_order(harness.instance, harness.warehouse)
         return order, execute(harness.instance, order, lambda _: None).success
@@ -120,7 +120,7 @@ def test_a_resumed_chain_may_be_allowed_what_stopped_it(harness: DaemonHarness):
         harness.sandbox.mutate("delete_contact", contact=row["impartner_id"])
     command = command_in(harness.run().errors["contacts"])
     assert command == "lms-assets run daily_full --resume --allow mass_deactivation:contacts"
-    with harness._surroundings({}):
+    with harness.surroundings({}):
         allowed = RunOptions("daily_full", allow=("mass_deactivation:contacts",), resume=True, by="Ada", here=True)
         result, shown = _worked_off(allowed, harness.instance, harness.warehouse, Console(file=StringIO()))
     assert result.success
@@ -132,7 +132,7 @@ def test_a_resumed_chain_may_be_allowed_what_stopped_it(harness: DaemonHarness):
 def test_what_dagster_itself_refuses_is_one_line_and_leaves_no_run(harness: DaemonHarness):
     assert harness.run(assets=("courses",)).success
     (root,) = harness.instance.get_runs()
-    with pytest.raises(CannotRun) as refused, harness._surroundings({}):
+    with pytest.raises(CannotRun) as refused, harness.surroundings({}):
         execute(harness.instance, RunOrder("daily_full", {}, root.run_id, ("no_such_step",)), lambda _: None)
     assert str(refused.value).startswith("Dagster could not run daily_full: DagsterExecutionStepNotFoundError: ")
     assert "\n" not in str(refused.value)

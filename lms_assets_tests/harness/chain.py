@@ -24,7 +24,7 @@ from lms_assets.console.running.runner import QUIET
 from lms_assets.definitions import defs
 from lms_assets.domain.safety.overrides import OVERRIDES
 from lms_assets.lineage import SPECS
-from lms_assets.resources import Connections
+from lms_assets.resources import RESOURCES, ImpartnerResource, NorthpassResource, WarehouseResource
 from lms_assets.run_tags import AS_OF_TAG
 from lms_assets.runs.overrides import allowing_tags
 from lms_assets.runs.partitions import full_range_tags, trailing_days_tags
@@ -60,14 +60,14 @@ DIARIES = {
 _clocks: list[Callable[[], datetime]] = []
 
 
-class QuickConnections(Connections):
-    """The product's connections with clients that give up soon, by the clock of the harness that runs."""
+class QuickWarehouse(WarehouseResource):
+    """The product's database, which gives up soon, by the clock of the harness that runs."""
 
     def now(self) -> datetime:
         return _clocks[-1]()
 
     @contextmanager
-    def warehouse(self) -> Iterator[Warehouse]:
+    def open(self) -> Iterator[Warehouse]:
         warehouse = Warehouse(self.settings().warehouse_url, lock_wait_seconds=1)
         try:
             warehouse.require_current_schema()
@@ -75,21 +75,37 @@ class QuickConnections(Connections):
         finally:
             warehouse.close()
 
+
+class QuickNorthpass(NorthpassResource):
+    """A client that gives up soon."""
+
     @contextmanager
-    def northpass(self) -> Iterator[NorthpassClient]:
+    def client(self) -> Iterator[NorthpassClient]:
         vendor = self.settings().northpass
         with NorthpassClient(
             vendor.base_url, vendor.api_key, vendor.requests_per_second, limits=QUICK, workers=8
         ) as client:
             yield client
 
+
+class QuickImpartner(ImpartnerResource):
+    """A client that gives up soon."""
+
     @contextmanager
-    def impartner(self) -> Iterator[ImpartnerClient]:
+    def client(self) -> Iterator[ImpartnerClient]:
         vendor = self.settings().impartner
         with ImpartnerClient(
             vendor.base_url, vendor.api_key, vendor.tenant_id, vendor.requests_per_second, limits=QUICK, workers=8
         ) as client:
             yield client
+
+
+QUICK_RESOURCES = {"warehouse": QuickWarehouse(), "northpass": QuickNorthpass(), "impartner": QuickImpartner()}
+
+
+def quick_resources_of(sensor: dg.SensorDefinition) -> dict[str, Any]:
+    """Quick resources for what a sensor asks for: Dagster refuses any other."""
+    return {name: {**RESOURCES, **QUICK_RESOURCES}[name] for name in sensor.required_resource_keys}
 
 
 @cache
@@ -99,7 +115,7 @@ def quick_definitions() -> dg.Definitions:
         assets=defs.assets,
         asset_checks=defs.asset_checks,
         jobs=[*(defs.jobs or []), *map(_alone, SPECS)],
-        resources={**(defs.resources or {}), "lms": QuickConnections()},
+        resources={**(defs.resources or {}), **QUICK_RESOURCES},
     )
 
 
@@ -211,7 +227,7 @@ class ChainHarness:
         if alone:
             merged = {**definition.tags, **merged}
             definition, assets = quick_definitions().resolve_job_def(f"{assets[0]}_alone"), ()
-        with self._surroundings(environment):
+        with self.surroundings(environment):
             result = definition.execute_in_process(
                 run_config=QUIET,
                 instance=self.instance,
@@ -223,10 +239,11 @@ class ChainHarness:
         return _described(result)
 
     @contextmanager
-    def _surroundings(self, environment: Mapping[str, str]) -> Iterator[None]:
+    def surroundings(self, environment: Mapping[str, str] | None = None) -> Iterator[None]:
+        """The environment and the clock of this harness, for what is called without `run`."""
         cleared = {name: "" for name in os.environ if name.startswith(("LMS_", "NORTHPASS_", "IMPARTNER_"))}
         with (
-            mock.patch.dict(os.environ, {**cleared, **self.environment, **environment}),
+            mock.patch.dict(os.environ, {**cleared, **self.environment, **(environment or {})}),
             at_a_standing_clock(),
         ):
             _clocks.append(lambda: self.product_now or self.now)

@@ -30,7 +30,7 @@ from lms_assets.domain.sync_plans.crm_deactivations import (
     kept_contacts,
 )
 from lms_assets.lineage import ENTRIES, SYNC_TYPES
-from lms_assets.resources import Connections
+from lms_assets.resources import ImpartnerResource, WarehouseResource
 from lms_assets.run_tags import PEOPLE_TAG
 from lms_assets.vendors.impartner.client import ImpartnerClient
 from lms_assets.warehouse import reading
@@ -117,13 +117,15 @@ class _Known:
 
 
 @asset_of("crm_deactivations")
-def crm_deactivations(context: dg.AssetExecutionContext, lms: Connections) -> dg.MaterializeResult[Any]:
+def crm_deactivations(
+    context: dg.AssetExecutionContext, impartner: ImpartnerResource, warehouse: WarehouseResource
+) -> dg.MaterializeResult[Any]:
     """Deactivate partners and contacts that were deleted, became inactive or fell under a rule since the last look.
 
     It adds nobody and changes no other field: who comes back is linked to groups and accounts by the nightly chain.
     """
-    with sync_step(context, lms, "crm_deactivations") as step:
-        with lms.impartner() as client:
+    with sync_step(context, warehouse, "crm_deactivations") as step:
+        with impartner.client() as client:
             found = _look(step, client)
             step.used(client.http)
         work = partial(write_crm_deactivations, found=found, now=step.now)
@@ -143,7 +145,7 @@ def _look(step: Step, client: ImpartnerClient) -> CrmLook:
         VendorError: the CRM could not be read.
         SyncStopped: too many would leave, or too much is unreadable.
     """
-    if step.context.run.tags.get(PEOPLE_TAG) == "queued" or step.context.run.job_name == CHAIN:
+    if step.run.tags.get(PEOPLE_TAG) == "queued" or step.run.job_name == CHAIN:
         return CrmLook()
     with step.warehouse.read() as connection:
         known = _Known.of(connection)

@@ -11,7 +11,7 @@ from lms_assets.assets.asset import asset_of
 from lms_assets.assets.offboarding.facts import Facts, refuse_old_data
 from lms_assets.assets.sync_run import sync_step
 from lms_assets.domain.safety.offboarding import plan_id
-from lms_assets.resources import Connections
+from lms_assets.resources import WarehouseResource
 from lms_assets.warehouse.state.offboarding_plans import write_plan
 from lms_assets.warehouse.upsert.upsert import SyncCounts
 
@@ -19,9 +19,9 @@ SHOWN = 20
 
 
 @asset_of("lms_offboarding_plan")
-def lms_offboarding_plan(context: dg.AssetExecutionContext, lms: Connections) -> dg.MaterializeResult[Any]:
+def lms_offboarding_plan(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult[Any]:
     """Write a new plan from what the last complete syncs say; an unreviewed older one is superseded by it."""
-    with sync_step(context, lms, "lms_offboarding_plan") as step:
+    with sync_step(context, warehouse, "lms_offboarding_plan") as step:
         with step.warehouse.read() as connection:
             refuse_old_data(connection, step.now)
             removals = Facts.of(connection, step.rules).removals()

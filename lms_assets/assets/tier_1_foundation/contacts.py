@@ -17,7 +17,7 @@ from lms_assets.assets.tier_2_users_and_groups.users import link_contacts_to_use
 from lms_assets.domain.records.contacts import further_affiliations, surrendered_email
 from lms_assets.domain.sync_plans.contacts import ContactPlan, Employers, doubtful_contacts, plan_contacts
 from lms_assets.domain.sync_plans.crm import rows_by_crm_id
-from lms_assets.resources import Connections
+from lms_assets.resources import ImpartnerResource, WarehouseResource
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Connection
 from lms_assets.warehouse.results.affiliations import address_holders, further_contact_ids, write_affiliations
@@ -27,12 +27,14 @@ from lms_assets.warehouse.upsert.upsert import SyncCounts, deactivate, update_ex
 
 
 @asset_of("contacts")
-def contacts(context: dg.AssetExecutionContext, lms: Connections) -> dg.MaterializeResult[Any]:
+def contacts(
+    context: dg.AssetExecutionContext, impartner: ImpartnerResource, warehouse: WarehouseResource
+) -> dg.MaterializeResult[Any]:
     """Fetch every CRM user, keep the partners' people, link each to its partner, deactivate those who left."""
-    with sync_step(context, lms, "contacts") as step:
+    with sync_step(context, warehouse, "contacts") as step:
         with step.warehouse.read() as connection:
             stored, further = reading.stored_contacts(connection), further_contact_ids(connection)
-        with lms.impartner() as client:
+        with impartner.client() as client:
             source = crm_users(client, step.rules)
             listing = take_in_all(step, source, "contacts", first_load=not stored)
             refuse_too_many_bad(step, listing, step.rules)

@@ -22,7 +22,7 @@ from lms_assets.domain.sync_plans.course_points import (
     plan_course_points,
     poorer_courses,
 )
-from lms_assets.resources import Connections
+from lms_assets.resources import NorthpassResource, WarehouseResource
 from lms_assets.vendors.northpass.client import NorthpassClient
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Connection
@@ -36,12 +36,14 @@ SHOWN = 20
 
 
 @asset_of("course_npcu")
-def course_npcu(context: dg.AssetExecutionContext, lms: Connections) -> dg.MaterializeResult[Any]:
+def course_npcu(
+    context: dg.AssetExecutionContext, northpass: NorthpassResource, warehouse: WarehouseResource
+) -> dg.MaterializeResult[Any]:
     """Fetch every course's properties and write its points and category, archived versions included."""
-    with sync_step(context, lms, "course_npcu") as step:
+    with sync_step(context, warehouse, "course_npcu") as step:
         with step.warehouse.read() as connection:
             stored = reading.courses(connection)
-        with lms.northpass() as client:
+        with northpass.client() as client:
             listing, answers = _read(step, client, {row.id: row.npcu_value for row in stored})
             step.used(client.http)
         refuse_too_many_bad(step, listing, step.rules)

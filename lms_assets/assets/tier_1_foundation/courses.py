@@ -10,7 +10,7 @@ from lms_assets.assets.listing_sync import describe, outcome, refuse_too_many_ba
 from lms_assets.assets.sync_run import sync_step
 from lms_assets.assets.tier_1_foundation.course_categories import write_categories
 from lms_assets.domain.records.courses import course_from_record
-from lms_assets.resources import Connections
+from lms_assets.resources import NorthpassResource, WarehouseResource
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Connection
 from lms_assets.warehouse.schema.tables import lms_courses
@@ -18,12 +18,14 @@ from lms_assets.warehouse.upsert.upsert import SyncCounts, upsert
 
 
 @asset_of("courses")
-def courses(context: dg.AssetExecutionContext, lms: Connections) -> dg.MaterializeResult[Any]:
+def courses(
+    context: dg.AssetExecutionContext, northpass: NorthpassResource, warehouse: WarehouseResource
+) -> dg.MaterializeResult[Any]:
     """Fetch every course and write its name, description and status."""
-    with sync_step(context, lms, "courses") as step:
+    with sync_step(context, warehouse, "courses") as step:
         with step.warehouse.read() as connection:
             known = reading.known_course_ids(connection)
-        with lms.northpass() as client:
+        with northpass.client() as client:
             listing = take_in(step, client.courses, course_from_record, "courses", again=not known)
             step.used(client.http)
         refuse_too_many_bad(step, listing, step.rules)

@@ -17,7 +17,7 @@ from lms_assets.assets.sync_run import sync_step
 from lms_assets.domain.records.partner_rows import NAME_LIMIT
 from lms_assets.domain.sync_plans.crm import doubtful_records, rows_by_crm_id
 from lms_assets.domain.sync_plans.partners import PartnerPlan, plan_partners
-from lms_assets.resources import Connections
+from lms_assets.resources import ImpartnerResource, WarehouseResource
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Connection
 from lms_assets.warehouse.results.stamps import stamp_changes
@@ -26,12 +26,14 @@ from lms_assets.warehouse.upsert.upsert import SyncCounts, deactivate, update_ex
 
 
 @asset_of("partners")
-def partners(context: dg.AssetExecutionContext, lms: Connections) -> dg.MaterializeResult[Any]:
+def partners(
+    context: dg.AssetExecutionContext, impartner: ImpartnerResource, warehouse: WarehouseResource
+) -> dg.MaterializeResult[Any]:
     """Fetch every account, keep the partners among them, and deactivate those that are gone or no longer count."""
-    with sync_step(context, lms, "partners") as step:
+    with sync_step(context, warehouse, "partners") as step:
         with step.warehouse.read() as connection:
             stored = reading.stored_partners(connection)
-        with lms.impartner() as client:
+        with impartner.client() as client:
             source = accounts(client, step.rules, Lookup(client, "Region"))
             listing = take_in_all(step, source, "accounts", first_load=not stored)
             refuse_too_many_bad(step, listing, step.rules)

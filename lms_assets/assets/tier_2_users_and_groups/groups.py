@@ -17,7 +17,7 @@ from lms_assets.domain.linking.group_links import dangling_overrides
 from lms_assets.domain.records.groups import group_from_record
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.sync_plans.groups import GroupPlan, LinkedTo, doubtful_groups, plan_groups
-from lms_assets.resources import Connections
+from lms_assets.resources import NorthpassResource, WarehouseResource
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Connection
 from lms_assets.warehouse.results.links import group_overrides, remember_lost_links, stored_lost_links
@@ -30,14 +30,16 @@ SHOWN = 50
 
 
 @asset_of("groups")
-def groups(context: dg.AssetExecutionContext, lms: Connections) -> dg.MaterializeResult[Any]:
+def groups(
+    context: dg.AssetExecutionContext, northpass: NorthpassResource, warehouse: WarehouseResource
+) -> dg.MaterializeResult[Any]:
     """Fetch every group, find the partner each belongs to, and deactivate those that are gone or left out."""
-    with sync_step(context, lms, "groups") as step:
+    with sync_step(context, warehouse, "groups") as step:
         with step.warehouse.read() as connection:
             stored = {row.id: row for row in reading.groups(connection)}
         active = sum(row.is_active for row in stored.values())
         convert = partial(group_from_record, rules=step.rules)
-        with lms.northpass() as client:
+        with northpass.client() as client:
             listing = take_in(step, client.groups, convert, "groups", again=not stored)
             refuse_too_many_bad(step, listing, step.rules)
             known = {group.id for group in listing.accepted} | listing.excluded_ids

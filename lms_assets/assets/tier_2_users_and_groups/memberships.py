@@ -15,7 +15,7 @@ from lms_assets.domain.records.rejections import Rejected
 from lms_assets.domain.records.users import LmsUser, user_from_person
 from lms_assets.domain.safety.deactivation_limit import Leaving, check_deactivation_limit
 from lms_assets.domain.safety.member_lists import count_gap, is_far_short, why_list_proves_nothing
-from lms_assets.resources import Connections
+from lms_assets.resources import NorthpassResource, WarehouseResource
 from lms_assets.vendors.listing import Reading, Record, as_it_is, read_until_stable
 from lms_assets.vendors.northpass.client import NorthpassClient
 from lms_assets.vendors.transport.errors import VendorError
@@ -236,15 +236,19 @@ class MembershipSync:
 
 
 @asset_of("memberships")
-def memberships(context: dg.AssetExecutionContext, lms: Connections) -> dg.MaterializeResult[Any]:
+def memberships(
+    context: dg.AssetExecutionContext, northpass: NorthpassResource, warehouse: WarehouseResource
+) -> dg.MaterializeResult[Any]:
     """Fetch the members of each partner's group. When that fails, the last good members stay and a check says so."""
-    return or_keep_last_good(context, "memberships", lambda: _memberships(context, lms))
+    return or_keep_last_good(context, "memberships", lambda: _memberships(context, northpass, warehouse))
 
 
-def _memberships(context: dg.AssetExecutionContext, lms: Connections) -> dg.MaterializeResult[Any]:
-    with sync_step(context, lms, "memberships") as step:
+def _memberships(
+    context: dg.AssetExecutionContext, northpass: NorthpassResource, warehouse: WarehouseResource
+) -> dg.MaterializeResult[Any]:
+    with sync_step(context, warehouse, "memberships") as step:
         sync = MembershipSync(step)
-        with lms.northpass() as client:
+        with northpass.client() as client:
             sync.read(client)
             step.used(client.http)
         lists = sync.lists

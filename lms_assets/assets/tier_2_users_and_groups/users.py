@@ -15,7 +15,7 @@ from lms_assets.assets.sync_run import sync_step
 from lms_assets.domain.linking.contact_links import link_contacts
 from lms_assets.domain.records.users import user_from_person
 from lms_assets.domain.sync_plans.users import UserPlan, doubtful_users, plan_users
-from lms_assets.resources import Connections
+from lms_assets.resources import NorthpassResource, WarehouseResource
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Connection
 from lms_assets.warehouse.results.links import write_contact_links
@@ -24,13 +24,15 @@ from lms_assets.warehouse.upsert.upsert import SyncCounts, deactivate, update_ex
 
 
 @asset_of("users")
-def users(context: dg.AssetExecutionContext, lms: Connections) -> dg.MaterializeResult[Any]:
+def users(
+    context: dg.AssetExecutionContext, northpass: NorthpassResource, warehouse: WarehouseResource
+) -> dg.MaterializeResult[Any]:
     """Fetch every LMS account, note who is disabled or gone, and link contacts to accounts by e-mail."""
-    with sync_step(context, lms, "users") as step:
+    with sync_step(context, warehouse, "users") as step:
         with step.warehouse.read() as connection:
             stored = {row.id: row for row in reading.users(connection)}
         active = sum(row.is_active for row in stored.values())
-        with lms.northpass() as client:
+        with northpass.client() as client:
             listing = take_in(step, client.people, user_from_person, "people", again=not stored)
             refuse_too_many_bad(step, listing, step.rules)
             doubts = doubtful_users(listing, stored, step.rules)

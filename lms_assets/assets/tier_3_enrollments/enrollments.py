@@ -9,7 +9,7 @@ import dagster as dg
 
 from lms_assets.assets.asset import asset_of
 from lms_assets.assets.deactivation_limit import stop_if_too_many
-from lms_assets.assets.run_order import chosen_weeks, weeks_of
+from lms_assets.assets.run_order import CALLED, chosen_weeks, weeks_of
 from lms_assets.assets.sync_run import Step, sync_step
 from lms_assets.assets.tier_3_enrollments.people_to_read import people_to_read
 from lms_assets.assets.tier_3_enrollments.transcripts import (
@@ -23,7 +23,7 @@ from lms_assets.assets.tier_3_enrollments.transcripts import (
 from lms_assets.assets.upstream_checks import require_upstream_checks
 from lms_assets.domain.records.rejections import Rejected
 from lms_assets.domain.records.transcripts import TranscriptRead
-from lms_assets.resources import Connections
+from lms_assets.resources import NorthpassResource, WarehouseResource
 from lms_assets.vendors.northpass.client import NorthpassClient
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.bookkeeping.failures import RecordFailure
@@ -177,20 +177,23 @@ def _rows(reads: Iterable[TranscriptRead]) -> list[dict[str, Any]]:
 
 
 @asset_of("enrollments")
-def enrollments(context: dg.AssetExecutionContext, lms: Connections) -> dg.MaterializeResult[Any]:
+def enrollments(
+    context: dg.AssetExecutionContext, northpass: NorthpassResource, warehouse: WarehouseResource
+) -> dg.MaterializeResult[Any]:
     """Read the transcripts of the partners' people and write their enrollments.
 
     Over the trailing days only those who need it are read, over any other weeks everybody. Without a partition there
     is nothing to read, and the run fails instead of passing in silence.
     """
-    with sync_step(context, lms, "enrollments") as step:
+    with sync_step(context, warehouse, "enrollments") as step:
         require_upstream_checks(step)
         sync = EnrollmentSync(step, weeks_of(context))
-        with lms.northpass() as client:
+        with northpass.client() as client:
             sync.read(client)
             step.used(client.http)
         step.write(sync.write, failures=sync.failures, complete=False, right=sync.right_ids(), details=sync.details)
-        for week in chosen_weeks(context):
+        # Called as a function, a step has no partitions to describe.
+        for week in () if step.run.job_name == CALLED else chosen_weeks(context):
             context.add_asset_metadata(sync.figures_of_weeks[week], partition_key=week)
         with step.warehouse.read() as connection:
             total = reading.row_count(connection, "lms_enrollments")

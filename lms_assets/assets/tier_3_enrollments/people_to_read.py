@@ -53,7 +53,7 @@ def people_to_read(step: Step, client: NorthpassClient, weeks: list[str]) -> Sel
             if state.user_id in wanted
         }
     step.on_commit(lambda connection: _leave_queue(connection, step, wanted, queued))
-    if step.context.run.tags.get(PEOPLE_TAG) == "queued":
+    if step.run.tags.get(PEOPLE_TAG) == "queued":
         return Selected(sorted(wanted & queued), everybody=False)
     first_trailing, _ = weeks_of_last_days(TRAILING_DAYS, step.chain_started_at.date(), all_weeks)
     if weeks[-1] != all_weeks[-1] or weeks[0] < first_trailing:

@@ -13,7 +13,7 @@ from lms_assets.assets.upstream_checks import require_upstream_checks
 from lms_assets.domain.counting.certifications import assess, partner_users, people_of_several_partners
 from lms_assets.domain.counting.ledger import deciding, fingerprint
 from lms_assets.domain.safety.run_instants import not_before
-from lms_assets.resources import Connections
+from lms_assets.resources import ImpartnerResource, WarehouseResource
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Connection
 from lms_assets.warehouse.results.counts import last_counted
@@ -84,11 +84,13 @@ def _as_of(step: Step) -> datetime:
 
 
 @asset_of("partner_certifications")
-def partner_certifications(context: dg.AssetExecutionContext, lms: Connections) -> dg.MaterializeResult[Any]:
+def partner_certifications(
+    context: dg.AssetExecutionContext, impartner: ImpartnerResource, warehouse: WarehouseResource
+) -> dg.MaterializeResult[Any]:
     """Judge every certification of partner people at one instant, and close or open the rows that changed."""
-    with sync_step(context, lms, "partner_certifications") as step:
+    with sync_step(context, warehouse, "partner_certifications") as step:
         require_upstream_checks(step)
-        compare_clocks(step, lms)
+        compare_clocks(step, impartner)
         judgement = Judgement(step, _as_of(step))
         step.write(judgement.write, details={"as_of": judgement.ledger.as_of.isoformat()})
         return step.result(len(judgement.rows), **judgement.figures())

@@ -11,7 +11,7 @@ from lms_assets.assets.upstream_checks import require_upstream_checks
 from lms_assets.domain.counting.certifications import PartnerCounts
 from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.safety.deactivation_limit import SyncStopped
-from lms_assets.resources import Connections
+from lms_assets.resources import ImpartnerResource, WarehouseResource
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Connection
 from lms_assets.warehouse.reading.foundation import partner_tiers
@@ -83,9 +83,11 @@ def _movers(
 
 
 @asset_of("partner_cert_counts")
-def partner_cert_counts(context: dg.AssetExecutionContext, lms: Connections) -> dg.MaterializeResult[Any]:
+def partner_cert_counts(
+    context: dg.AssetExecutionContext, impartner: ImpartnerResource, warehouse: WarehouseResource
+) -> dg.MaterializeResult[Any]:
     """Add up the ledger for every active partner, and keep the day's counts for the reports."""
-    with sync_step(context, lms, "partner_cert_counts") as step:
+    with sync_step(context, warehouse, "partner_cert_counts") as step:
         require_upstream_checks(step)
         counting = Counting(step)
         step.write(counting.write, details=counting.details)

@@ -8,6 +8,7 @@ import dagster as dg
 
 from lms_assets.assets.asset import asset_of
 from lms_assets.assets.clocks import compare_clocks
+from lms_assets.assets.run_order import run_of
 from lms_assets.assets.sync_run import Step, sync_step
 from lms_assets.assets.tier_4_aggregation_and_push.push_planning import plan_of
 from lms_assets.assets.upstream_checks import recount_once, require_upstream_checks
@@ -20,7 +21,7 @@ from lms_assets.domain.counting.push_plan import (
     total_shown,
 )
 from lms_assets.domain.safety.withheld import named
-from lms_assets.resources import Connections
+from lms_assets.resources import ImpartnerResource, WarehouseResource
 from lms_assets.run_tags import PUSH_PARTNER_TAG
 from lms_assets.vendors.impartner.client import ImpartnerClient
 from lms_assets.vendors.transport.errors import VendorError
@@ -201,10 +202,12 @@ def _judged(accepted: Mapping[int, Mapping[str, Any]], read: Mapping[int, Mappin
 
 
 @asset_of("pushed_partner_cert_counts")
-def pushed_partner_cert_counts(context: dg.AssetExecutionContext, lms: Connections) -> dg.MaterializeResult[Any]:
+def pushed_partner_cert_counts(
+    context: dg.AssetExecutionContext, impartner: ImpartnerResource, warehouse: WarehouseResource
+) -> dg.MaterializeResult[Any]:
     """Send the CRM what differs from what it last confirmed, read it back, and remember what it refused."""
-    with sync_step(context, lms, "pushed_partner_cert_counts") as step:
-        settings = lms.settings()
+    with sync_step(context, warehouse, "pushed_partner_cert_counts") as step:
+        settings = impartner.settings()
         only = _one_partner(context)
         recount_once(step)
         push = Push(step, portal_url=settings.portal_url, only=only)
@@ -213,8 +216,8 @@ def pushed_partner_cert_counts(context: dg.AssetExecutionContext, lms: Connectio
             step.write(lambda _: SyncCounts(), details={"dry_run": True, "differing": len(items)})
             return step.result(partners, dry_run=True, differing=len(items), differences=push.as_table(items))
         require_upstream_checks(step)
-        compare_clocks(step, lms)
-        with lms.impartner() as client:
+        compare_clocks(step, impartner)
+        with impartner.client() as client:
             push.refuse_sudden_fall(client, items)
             step.note_uses()
             push.send(client, items)
@@ -225,5 +228,5 @@ def pushed_partner_cert_counts(context: dg.AssetExecutionContext, lms: Connectio
 
 def _one_partner(context: dg.AssetExecutionContext) -> int | None:
     """The partner that somebody wants sent again; None: all that differ."""
-    text = context.run.tags.get(PUSH_PARTNER_TAG)
+    text = run_of(context).tags.get(PUSH_PARTNER_TAG)
     return int(text) if text else None

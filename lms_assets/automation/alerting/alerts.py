@@ -26,7 +26,7 @@ from lms_assets.domain.operations.incident import FoundIncident, Kind, past_grac
 from lms_assets.domain.operations.incident_detection import find_incidents
 from lms_assets.domain.operations.odd_rows import unreadable_rows
 from lms_assets.redaction import redact
-from lms_assets.resources import Connections
+from lms_assets.resources import AlertsResource, WarehouseResource
 from lms_assets.settings import Settings
 from lms_assets.vendors.transport.heartbeat import beat
 from lms_assets.warehouse.bookkeeping.alert_outbox import OUTBOX, Outgoing, give_back, lease_due, put_out, remove_sent
@@ -247,11 +247,13 @@ def look_after_quietly(instance: dg.DagsterInstance, warehouse: Warehouse, setti
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Tells people of incidents, once each, and shows open ones as failing checks.",
 )
-def open_incidents_sensor(context: dg.SensorEvaluationContext, lms: Connections) -> dg.SensorResult | dg.SkipReason:
+def open_incidents_sensor(
+    context: dg.SensorEvaluationContext, warehouse: WarehouseResource, alerts: AlertsResource
+) -> dg.SensorResult | dg.SkipReason:
     """Look after everything once, and bring the checks in the UI up to date."""
-    with lms.warehouse() as warehouse:
-        monitor = IncidentMonitor(context.instance, warehouse, lms.settings(), logging.getLogger(__name__))
-        incidents = monitor.collect_and_report(lms.now())
+    with warehouse.open() as database:
+        monitor = IncidentMonitor(context.instance, database, alerts.settings(), logging.getLogger(__name__))
+        incidents = monitor.collect_and_report(warehouse.now())
     shown: dict[str, Any] = json.loads(context.cursor or "{}")
     evaluations, now_shown = incident_evaluations(incidents, shown)
     if not evaluations:
