@@ -27,8 +27,17 @@ def enter(folder: Path, port: int) -> None:
     work, home = folder / "work", folder / "dagster_home"
     for each in (work, home):
         each.mkdir(parents=True, exist_ok=True)
+    own = sandbox_variables(folder, port)
+    own |= {FOLDER_VARIABLE: str(folder), SANDBOX_VARIABLE: f"http://127.0.0.1:{port}"}
+    _replace_environment(own)
+    _write_private(work / ".env", "".join(f"{name}={_quoted(value)}\n" for name, value in own.items()))
+    os.chdir(work)
+
+
+def sandbox_variables(folder: Path, port: int) -> dict[str, str]:
+    """The variables of an installation in `folder` that calls the sandbox on `port`."""
     sandbox = f"http://127.0.0.1:{port}"
-    own = {
+    return {
         "NORTHPASS_BASE_URL": f"{sandbox}/v2",
         "NORTHPASS_API_KEY": "sandbox-northpass-key",
         "IMPARTNER_BASE_URL": f"{sandbox}/api/objects/v1",
@@ -37,13 +46,8 @@ def enter(folder: Path, port: int) -> None:
         "LMS_WAREHOUSE_URL": f"sqlite:///{folder / 'warehouse.db'}",
         "LMS_PORTAL_URL": "https://portal.example.com",
         "LMS_REPORTS_DIR": str(folder / "reports"),
-        "DAGSTER_HOME": str(home),
-        FOLDER_VARIABLE: str(folder),
-        SANDBOX_VARIABLE: sandbox,
+        "DAGSTER_HOME": str(folder / "dagster_home"),
     }
-    _replace_environment(own)
-    _write_private(work / ".env", "".join(f"{name}={_quoted(value)}\n" for name, value in own.items()))
-    os.chdir(work)
 
 
 def _replace_environment(own: dict[str, str]) -> None:

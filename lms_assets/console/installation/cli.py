@@ -15,6 +15,48 @@ installation_app = typer.Typer()
 
 
 @installation_app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="Where the installation is to live; made when it is not there.")],
+    *,
+    compose: Annotated[bool, typer.Option("--compose", help="A compose file instead of systemd units.")] = False,
+    sandbox: Annotated[bool, typer.Option("--sandbox", help="One that runs against the built-in sandbox.")] = False,
+    host: Annotated[str | None, typer.Option(help="The name by which people open the UI: dagster.example.com.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there; each is kept as .bak.")] = False,
+) -> None:
+    """Write what an installation needs: .env, dagster.yaml, workspace.yaml, services and the reverse proxy."""
+    from lms_assets.console.installation.init import InitOptions, init_command
+
+    finish(lambda: init_command(InitOptions(folder, compose, sandbox, host, force), Console()))
+
+
+@installation_app.command()
+def migration(
+    *,
+    as_json: JsonOption = False,
+    out: OutOption = None,
+    configure_chain: Annotated[
+        bool, typer.Option("--configure-chain", help="Step 2: write the chain's tasks into scheduled_tasks.")
+    ] = False,
+    switch_off_old: Annotated[
+        bool, typer.Option("--switch-off-old", help="Step 3: switch off the tasks that this program does.")
+    ] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Switch on again what --switch-off-old switched off.")] = False,
+) -> None:
+    """From the portal's old scheduler to this one: the five steps, where this installation stands, what comes next."""
+    from lms_assets.console.installation import migration as steps
+
+    chosen = {
+        steps.configure_chain_command: configure_chain,
+        steps.switch_off_command: switch_off_old,
+        steps.undo_command: undo,
+    }
+    if sum(chosen.values()) > 1:
+        raise typer.BadParameter("give one of --configure-chain, --switch-off-old, --undo")
+    command = next((each for each, wanted in chosen.items() if wanted), None)
+    finish(lambda: command(Console()) if command else steps.migration_command(Console(), Output(as_json, out)))
+
+
+@installation_app.command()
 def preflight(
     *,
     as_json: JsonOption = False,

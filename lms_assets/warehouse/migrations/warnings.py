@@ -17,5 +17,5 @@ def other_schedulers(connection: Connection, done: Reconciled) -> None:
     if enabled:
         done.warnings.append(
             f"scheduled_tasks holds {len(enabled)} enabled rows ({', '.join(enabled[:20])}): a scheduler of the "
-            "portal's own would start them beside Dagster's schedules; set enabled = 0 for those that lms-assets does"
+            "portal's own would start them beside Dagster's schedules; lms-assets migration --switch-off-old ends that"
         )
