@@ -213,11 +213,12 @@ def sandbox(
 @db_app.command()
 def upgrade(
     plan: Annotated[bool, typer.Option("--plan", help="Only list what would change.")] = False,
+    sql: Annotated[Path | None, typer.Option("--sql", help="Only write the statements, for a DBA to run.")] = None,
 ) -> None:
     """Create the warehouse's tables, or migrate them to this version. Safe to run again."""
     from lms_assets.console.commands.database import upgrade_command
 
-    _finish(lambda: upgrade_command(Console(), plan_only=plan))
+    _finish(lambda: upgrade_command(Console(), plan_only=plan, sql=sql))
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from lms_assets.warehouse.errors import (
+    AccessDenied,
     ReadOnlyWarehouse,
     SchemaNotCurrent,
     TransientWarehouseError,
@@ -235,6 +236,43 @@ class Warehouse:
                 return upgrade(self.engine, self.name)
         finally:
             self._may_create = False
+
+    def upgrade_statements(self) -> tuple[str, ...]:
+        """The statements with which an upgrade of a MySQL or MariaDB server changes tables, and why, line by line.
+
+        They are found on a copy of the tables without rows, in a database of its own that is dropped again. What is
+        left to `upgrade` after them needs no right to change tables.
+
+        Raises:
+            AccessDenied: this user may not make a database.
+            UpgradeRefused: the upgrade would not begin; nothing was tried.
+        """
+        from lms_assets.warehouse.migrations import refuse_unfit, upgrade
+        from lms_assets.warehouse.migrations.rehearsal import Recorded, copy_of_tables, needs_a_copy, recording
+
+        with self.read() as connection:
+            refuse_unfit(connection, self.name)
+        done = Recorded()
+        try:
+            with copy_of_tables(self.engine, self.name, self._engine_of) as copy, recording(copy, done):
+                upgrade(copy, self.name, done)
+        except AccessDenied as error:
+            raise needs_a_copy(error) from None
+        return tuple(done.lines)
+
+    def _engine_of(self, database: str) -> Engine:
+        return Warehouse(self._url.set(database=database).render_as_string(hide_password=False)).engine
+
+    @property
+    def backup_command(self) -> str:
+        """The command that makes a backup before an upgrade; asks for the password."""
+        path = sqlite_path(self._url)
+        if path is not None:
+            return f"sqlite3 {path} \".backup '{path}.before'\""
+        host = self._url.host or "localhost"
+        login = f"-h {host} -P {self._url.port or 3306} -u {self._url.username or 'USER'} -p"
+        database = self._url.database
+        return f"mariadb-dump --single-transaction --routines --triggers {login} {database} > {database}-before.sql"
 
     def close(self) -> None:
         """Close idle connections; the next use opens new ones."""

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, MetaData, bindparam, text
 
-__all__ = ["FOR_RUNS", "FOR_UPGRADES", "ServerFacts", "missing_rights", "server_facts"]
+__all__ = ["FOR_RUNS", "FOR_UPGRADES", "ServerFacts", "missing_rights", "rows_of", "server_facts"]
 
 FOR_RUNS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 FOR_UPGRADES = (*FOR_RUNS, "CREATE", "ALTER", "INDEX", "DROP", "REFERENCES")
@@ -47,6 +47,14 @@ def server_facts(connection: Connection) -> ServerFacts:
     version, now, zone, charset, packet, database = connection.execute(text(query)).one()
     grants = tuple(str(row[0]) for row in connection.execute(text("SHOW GRANTS")))
     return ServerFacts(version, now.replace(tzinfo=UTC), zone, charset, int(packet), database, grants)
+
+
+def rows_of(connection: Connection, metadata: MetaData) -> int:
+    """About how many rows our tables hold, as the server estimates them."""
+    query = """SELECT COALESCE(SUM(table_rows), 0) FROM information_schema.tables
+        WHERE table_schema = DATABASE() AND table_name IN :names"""
+    statement = text(query).bindparams(bindparam("names", list(metadata.tables), expanding=True))
+    return int(connection.execute(statement).scalar_one())
 
 
 def missing_rights(

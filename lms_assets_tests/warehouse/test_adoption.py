@@ -270,23 +270,67 @@ def test_on_sqlite_a_view_and_a_table_without_a_key_are_refused_too(sqlite_url):
         assert "sync_logs has no primary key" in str(caught.value)
 
 
-def test_a_missing_right_is_named_with_table_and_statement(mariadb: MariaDbServer, mariadb_url: str):
-    make_old_portal(mariadb_url)
-    database = mariadb_url.rsplit("/", 1)[1]
+RUNS = "SELECT, INSERT, UPDATE, DELETE, CREATE, INDEX"
+
+
+def clerk(mariadb: MariaDbServer, url: str, *grants: str) -> Warehouse:
+    """The warehouse as a user sees it who has nothing but these grants; {database} is its database."""
+    database = url.rsplit("/", 1)[1]
     mariadb.execute(
-        "DROP USER IF EXISTS 'clerk'@'127.0.0.1'",
-        "CREATE USER 'clerk'@'127.0.0.1' IDENTIFIED BY 'pw-of-clerk'",
-        f"GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, INDEX ON `{database}`.* TO 'clerk'@'127.0.0.1'",
+        "CREATE OR REPLACE USER 'clerk'@'127.0.0.1' IDENTIFIED BY 'pw-of-clerk'",
+        *(grant.format(database=database) for grant in grants),
     )
-    with closing(Warehouse(mariadb_url.replace("portal:s3cret-of-the-tests", "clerk:pw-of-clerk"))) as warehouse:
-        with pytest.raises(AccessDenied) as caught:
+    return Warehouse(url.replace("portal:s3cret-of-the-tests", "clerk:pw-of-clerk"))
+
+
+def test_missing_rights_are_named_before_anything_is_changed(mariadb: MariaDbServer, mariadb_url: str):
+    make_old_portal(mariadb_url)
+    with closing(clerk(mariadb, mariadb_url, f"GRANT {RUNS} ON `{{database}}`.* TO 'clerk'@'127.0.0.1'")) as warehouse:
+        before = changed(warehouse)
+        with pytest.raises(UpgradeRefused, match="lacks ALTER, DROP, REFERENCES: GRANT ALTER") as caught:
             warehouse.upgrade()
-        said = str(caught.value)
-        assert "table lms_group_members" in said
-        assert "ALTER TABLE" in said
-        assert "ALTER is not granted" in said
-        assert "clerk" not in said
-    mariadb.execute("DROP USER 'clerk'@'127.0.0.1'")
+        assert changed(warehouse) == before
+        assert warehouse.plan_upgrade().refusals == caught.value.refusals
+        assert "clerk" not in str(caught.value)
+
+
+def test_a_right_that_a_role_lacks_is_named_with_table_and_statement(mariadb: MariaDbServer, mariadb_url: str):
+    """SHOW GRANTS does not tell what a role holds, so the first refused statement has to."""
+    make_old_portal(mariadb_url)
+    warehouse = clerk(
+        mariadb,
+        mariadb_url,
+        "CREATE OR REPLACE ROLE desk",
+        f"GRANT {RUNS} ON `{{database}}`.* TO desk",
+        "GRANT desk TO 'clerk'@'127.0.0.1'",
+        "SET DEFAULT ROLE desk FOR 'clerk'@'127.0.0.1'",
+    )
+    with closing(warehouse):
+        with pytest.raises((AccessDenied, UpgradeRefused)) as caught:
+            warehouse.upgrade()
+        assert "ALTER" in str(caught.value)
+        assert "clerk" not in str(caught.value)
+
+
+@pytest.mark.parametrize("options", [UTF8MB4, LATIN1])
+def test_the_statements_for_a_dba_do_all_that_needs_rights(mariadb: MariaDbServer, mariadb_url: str, options: str):
+    make_old_portal(mariadb_url, options)
+    with closing(Warehouse(mariadb_url)) as warehouse:
+        before = changed(warehouse)
+        lines = warehouse.upgrade_statements()
+        assert changed(warehouse) == before
+        assert not ask(warehouse, "SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE '%plan'")
+    assert any(line.startswith("-- add lms_users.") for line in lines)
+    database = mariadb_url.rsplit("/", 1)[1]
+    statements = [line.removesuffix(";") for line in lines if not line.startswith("-- ")]
+    mariadb.execute(f"USE `{database}`", "SET SESSION foreign_key_checks = 0", *statements)
+    grant = "GRANT SELECT, INSERT, UPDATE, DELETE ON `{database}`.* TO 'clerk'@'127.0.0.1'"
+    with closing(clerk(mariadb, mariadb_url, grant)) as warehouse:
+        assert not [line for line in warehouse.plan_upgrade().changes if "lower case" not in line]
+        report = warehouse.upgrade()
+        warehouse.require_current_schema()
+        assert report.after
+        assert ask(warehouse, "SELECT account_name, account_status FROM partners ORDER BY id")[0][0] == "Example Ltd"
 
 
 def test_tasks_that_an_old_scheduler_would_start_are_named(warehouse_url):

@@ -24,6 +24,7 @@ from lms_assets.warehouse.migrations.reconcile_texts import Texts
 from lms_assets.warehouse.migrations.refusals import refusals
 from lms_assets.warehouse.migrations.warnings import other_schedulers
 from lms_assets.warehouse.schema.tables import metadata
+from lms_assets.warehouse.server import FOR_UPGRADES, missing_rights, rows_of, server_facts
 
 __all__ = [
     "VERSION_TABLE",
@@ -32,6 +33,7 @@ __all__ = [
     "current_version",
     "head_version",
     "plan_upgrade",
+    "refuse_unfit",
     "require_current",
     "upgrade",
 ]
@@ -70,6 +72,8 @@ class UpgradePlan:
 
     changes: tuple[str, ...]
     refusals: tuple[str, ...] = ()
+    rows: int = 0
+    """About how many rows the tables hold that are there already; 0 where nobody counts them (SQLite)."""
 
 
 def _config(connection: Connection | None = None, done: Reconciled | None = None) -> Config:
@@ -121,6 +125,12 @@ def require_current(connection: Connection, where: str) -> None:
         )
 
 
+def refuse_unfit(connection: Connection, where: str) -> None:
+    """Raise UpgradeRefused where something under our names cannot be used, whoever runs the upgrade."""
+    if refused := refusals(connection, metadata):
+        raise UpgradeRefused(where, refused)
+
+
 def plan_upgrade(connection: Connection) -> UpgradePlan:
     """What `upgrade` would do with this database, worked out by reading only."""
     refused = refusals(connection, metadata)
@@ -130,25 +140,41 @@ def plan_upgrade(connection: Connection) -> UpgradePlan:
     reconcile(connection, metadata, plan)
     if current_version(connection) != head_version():
         lower_case_emails(connection, plan)
-    return UpgradePlan(tuple(plan.changes))
+    changes = tuple(plan.changes)
+    if connection.dialect.name != "mysql" or not changes:
+        return UpgradePlan(changes)
+    facts = server_facts(connection)
+    missing = missing_rights(facts.grants, facts.database, metadata.tables, FOR_UPGRADES)
+    return UpgradePlan(changes, _rights_refusal(missing or (), facts.database), rows_of(connection, metadata))
 
 
-def upgrade(engine: Engine, where: str) -> UpgradeReport:
+def _rights_refusal(missing: tuple[str, ...], database: str) -> tuple[str, ...]:
+    if not missing:
+        return ()
+    rights = ", ".join(missing)
+    remedy = f"GRANT {rights} ON `{database}`.* TO it, or give the DBA the file of `lms-assets db upgrade --sql FILE`"
+    return (f"this user lacks {rights}: {remedy}",)
+
+
+def upgrade(engine: Engine, where: str, done: Reconciled | None = None) -> UpgradeReport:
     """Bring the database to this code's version.
 
     On SQLite everything is one transaction. MySQL commits each change of a table by itself; every step looks first at
     what is there, so that running it again goes on where it stopped.
 
+    Args:
+        done: what was done is added to it; for whoever wants to follow.
+
     Raises:
-        UpgradeRefused: something under our names cannot be used; nothing was changed.
+        UpgradeRefused: a right is missing, or something under our names cannot be used; nothing was changed.
         LockedByOthers: another upgrade is under way.
         SQLAlchemy's errors, for Warehouse.upgrade to translate.
     """
     with _exclusive(engine, where) as connection:
-        if refused := refusals(connection, metadata):
+        if refused := plan_upgrade(connection).refusals:
             raise UpgradeRefused(where, refused)
         before = current_version(connection)
-        done = Reconciled()
+        done = done if done is not None else Reconciled()
         command.upgrade(_config(connection, done), "head")
         # Also fixes what was dropped or altered by hand since.
         reconcile(connection, metadata, done)
