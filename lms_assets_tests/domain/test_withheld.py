@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from lms_assets.domain.linking.partner_users import Affiliation, Via
+from lms_assets.domain.safety import withheld
 from lms_assets.domain.safety.withheld import (
     ContactBasis,
     GroupBasis,
@@ -156,3 +159,15 @@ def test_many_people_are_counted_and_a_few_named():
     assert people_listed(["b"]) == "1 person (b)"
     assert people_listed(list("abcde")) == "5 people (a, b, c, d, e)"
     assert people_listed(list("gfedcba")) == "7 people (a, b, c, d, e and 2 more)"
+
+
+def test_every_reason_has_plain_words_without_ids():
+    """People who read reports know no syncs; a kind without words of its own would say next to nothing."""
+    source = Path(withheld.__file__).read_text(encoding="utf-8")
+    source += (Path(withheld.__file__).parents[2] / "warehouse" / "reading" / "withheld.py").read_text(encoding="utf-8")
+    kinds = set(re.findall(r'WithheldReason\(\s*"(\w+)"', source)) | {"groups_not_read", "contacts_not_read"}
+    assert len(kinds) >= 9
+    found = {kind: withheld.in_plain_words([withheld.WithheldReason(kind, "group 4711")]) for kind in kinds}
+    assert len(set(found.values())) == len(kinds)
+    assert not [text for text in found.values() if "4711" in text]
+    assert withheld.in_plain_words([withheld.WithheldReason("new kind", "")]).startswith("not everything")

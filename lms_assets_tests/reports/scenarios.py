@@ -120,5 +120,5 @@ def show_scenario(
             for attempt in range(attempts_each):
                 old = AT - timedelta(days=1000 + attempt)
                 enrollments.append(done(user, _COURSES[attempt % 7].id, old, attempt=100 + attempt))
-    inputs = CountingInputs(tuple(affiliations), tuple(enrollments), {each.id: each for each in _COURSES})
-    return inputs(inputs, facts, names=names, config=ReportConfig(portal_url="https://portal.example.com"))
+    counting = CountingInputs(tuple(affiliations), tuple(enrollments), {each.id: each for each in _COURSES})
+    return inputs(counting, facts, names=names, config=ReportConfig(portal_url="https://portal.example.com"))

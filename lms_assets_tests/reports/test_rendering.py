@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from lms_assets.domain.safety.withheld import WithheldReason, in_plain_words
 from lms_assets.reports.config import MINIMUM_CONTRAST, contrast, report_config_from_toml
 from lms_assets.reports.figures.executive import build_executive_report
 from lms_assets.reports.figures.pam import build_pam_report
@@ -283,3 +284,18 @@ def test_charts_have_the_size_that_the_page_gives_them(report):
     for image in report.images:
         width, height = image_module.open(io.BytesIO(image.png)).size
         assert (str(width // 2), str(height // 2)) == sizes[image.cid]
+
+
+def test_a_count_that_is_not_confirmed_is_marked_with_its_reason_in_both_reports(scenario):
+    reason = in_plain_words([WithheldReason("group_never_read", "members of group 4711 were never read completely")])
+    partner = max(scenario.partners, key=lambda each: scenario.counts_of(each.id).total_npcu)
+    marked = replace(scenario, withheld={partner.id: reason})
+    renderer = Renderer(scenario.config)
+    for report in (build_pam_report(marked, [partner.owner]), build_executive_report(marked)):
+        found = renderer.render(report)
+        for text in (Page(found.html).text, " ".join(found.text.split())):
+            assert "not confirmed: the members of an LMS group of it were not read yet" in text
+            assert words.NOT_CONFIRMED_NOTE in text
+            assert "4711" not in text
+    plain = renderer.render(build_executive_report(scenario))
+    assert "onfirmed" not in plain.text

@@ -21,6 +21,7 @@ __all__ = [
     "by_partner",
     "contacts_not_matched",
     "groups_not_read",
+    "in_plain_words",
     "long_unread",
     "named",
     "overrides_not_applied",
@@ -75,6 +76,26 @@ def by_partner(found: Iterable[tuple[int, WithheldReason]]) -> Mapping[int, tupl
     for partner_id, reason in found:
         reasons.setdefault(partner_id, set()).add(reason)
     return {partner_id: tuple(sorted(of_partner)) for partner_id, of_partner in sorted(reasons.items())}
+
+
+def in_plain_words(reasons: Iterable[WithheldReason]) -> str:
+    """Why a count is not confirmed, for readers who know no syncs: each reason once, without ids."""
+    return "; ".join(dict.fromkeys(_PLAIN_WORDS.get(each.kind, _OTHER_REASON) for each in reasons))
+
+
+_OTHER_REASON = "not everything that it rests on was read yet"
+_PLAIN_WORDS = {
+    "groups_not_read": "the partner is new or was renamed, and its LMS groups were not read yet",
+    "contacts_not_read": "the partner is new or was renamed, and its CRM contacts were not read yet",
+    "group_never_read": "the members of an LMS group of it were not read yet",
+    "group_not_read_since_linked": "the members of an LMS group that is new for it were not read yet",
+    "override_not_applied": "an LMS group was given to another partner by hand, and that is not counted yet",
+    "users_not_read_since_contact_changed": "a CRM contact of it changed, and LMS accounts were not read since",
+    "person_never_read": "what some of its people learned was not read yet",
+    "person_not_read_since": "what some people who are new for it learned was not read yet",
+    "not_counted_since": "it was counted before everything that it rests on was read",
+    "row_refused": "the database refused a row that it rests on",
+}
 
 
 def named(withheld: Mapping[int, tuple[WithheldReason, ...]]) -> list[str]:

@@ -28,6 +28,7 @@ class Readings:
         snapshots: gives the stored snapshots of these days.
         keep: stores snapshots computed for days on which nobody counted.
         names: names of LMS people by id.
+        withheld: partners whose counts are not sent to the CRM, and why in plain words.
     """
 
     partners: tuple[PartnerFacts, ...]
@@ -35,6 +36,7 @@ class Readings:
     snapshots: Callable[[Iterable[date]], Iterable[Snapshot]]
     keep: Callable[[Iterable[Snapshot]], object]
     names: Mapping[str, str] = field(repr=False)
+    withheld: Mapping[int, str] = field(default_factory=dict)
 
 
 def assemble(
@@ -64,6 +66,7 @@ def assemble(
         past=Past((*known, *computed)),
         names=readings.names,
         config=config,
+        withheld=readings.withheld,
     )
 
 

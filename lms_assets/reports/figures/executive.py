@@ -62,6 +62,7 @@ def build_executive_report(inputs: ReportInputs) -> ExecutiveReport:
         npcu_by_week=npcu_by_week(inputs, ids),
         expiries_by_week=expiries_by_week(inputs, held),
         fell_below=_fell_below(inputs, standings),
+        withheld=_ranked(inputs, sorted(_withheld(inputs), key=lambda each: (each.name.casefold(), each.id))),
     )
 
 
@@ -190,6 +191,10 @@ def _fell_below(inputs: ReportInputs, standings: Mapping[int, Standing]) -> tupl
     return _ranked(inputs, sorted(fallen, key=lambda each: (each.name.casefold(), each.id)))
 
 
+def _withheld(inputs: ReportInputs) -> list[PartnerFacts]:
+    return [partner for partner in inputs.partners if partner.id in inputs.withheld]
+
+
 def _ranked(inputs: ReportInputs, partners: Iterable[PartnerFacts]) -> tuple[RankLine, ...]:
     day = (inputs.frame.as_of - WEEK * GROWTH_WEEKS).date()
     return tuple(
@@ -201,6 +206,7 @@ def _ranked(inputs: ReportInputs, partners: Iterable[PartnerFacts]) -> tuple[Ran
             owner=partner.owner or UNKNOWN,
             npcu=inputs.npcu_change(partner.id, day),
             url=inputs.config.partner_url(partner.id),
+            withheld=inputs.withheld.get(partner.id),
         )
         for partner in partners
     )

@@ -11,10 +11,12 @@ from datetime import datetime
 from lms_assets.domain.counting.report_facts import Snapshot
 from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.rules import Rules
+from lms_assets.domain.safety.withheld import in_plain_words
 from lms_assets.reports.config import ReportConfig
 from lms_assets.reports.figures.assemble import Readings, assemble
 from lms_assets.reports.figures.inputs import ReportInputs
 from lms_assets.warehouse.engine import Warehouse
+from lms_assets.warehouse.reading import withheld_partners
 from lms_assets.warehouse.reading.reports import (
     counting_inputs,
     partner_facts,
@@ -65,6 +67,7 @@ def report_inputs_from(
             snapshots=lambda days: snapshots(connection, days),
             keep=remember,
             names=people_names(connection),
+            withheld={key: in_plain_words(each) for key, each in withheld_partners(connection, rules).items()},
         )
         inputs = assemble(readings, as_of=counted.as_of, now=now, config=config, banner=banner, released=released)
     # Written once the reading is over: a SQLite file cannot be written while it is read from.

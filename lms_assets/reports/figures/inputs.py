@@ -32,6 +32,7 @@ class ReportInputs:
         holdings: what is held at `frame.as_of` and around it.
         past: snapshots of the days of `periods.days_of_history`.
         names: names of LMS people by id, for those who may read them.
+        withheld: partners whose counts are not confirmed, so that the CRM does not get them, and why in plain words.
     """
 
     frame: Frame
@@ -40,6 +41,7 @@ class ReportInputs:
     past: Past
     names: Mapping[str, str] = field(repr=False)
     config: ReportConfig
+    withheld: Mapping[int, str] = field(default_factory=dict)
 
     def counts_of(self, partner_id: int) -> PartnerCounts:
         """A partner's counts, all 0 for one without people."""

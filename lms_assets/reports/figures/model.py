@@ -48,7 +48,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class PartnerLine:
-    """One partner in a PAM's report."""
+    """One partner in a PAM's report. `withheld`: why its counts are not confirmed; None when they are."""
 
     key: int
     name: str
@@ -65,6 +65,7 @@ class PartnerLine:
     lost: int
     expiring_90: int
     url: str | None = None
+    withheld: str | None = None
 
     @property
     def by_people_who_moved(self) -> int:
@@ -203,7 +204,7 @@ class ShareLine:
 
 @dataclass(frozen=True, slots=True)
 class RankLine:
-    """A partner in a ranking, with the change since the ranking's beginning."""
+    """A partner in a ranking, with the change since the ranking's beginning. `withheld` as in PartnerLine."""
 
     key: int
     name: str
@@ -212,6 +213,7 @@ class RankLine:
     owner: str
     npcu: Change
     url: str | None = None
+    withheld: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +221,7 @@ class ExecutiveReport:
     """The roll-up over all active partners; it holds no person's name.
 
     `growing` counts from thirteen weeks ago; `quiet` are partners none of whose people completed a certification in
-    90 days, `quiet_partners` their number.
+    90 days, `quiet_partners` their number. `withheld`: partners whose counts are not confirmed.
     """
 
     frame: Frame
@@ -243,6 +245,7 @@ class ExecutiveReport:
     npcu_by_week: tuple[WeekPoint, ...]
     expiries_by_week: tuple[WeekPoint, ...]
     fell_below: tuple[RankLine, ...]
+    withheld: tuple[RankLine, ...] = ()
 
 
 Report = PamReport | ExecutiveReport

@@ -104,6 +104,7 @@ def _partner_line(
         lost=sum(item.npcu for item in lost),
         expiring_90=len(expiring),
         url=inputs.config.partner_url(partner.id),
+        withheld=inputs.withheld.get(partner.id),
     )
 
 

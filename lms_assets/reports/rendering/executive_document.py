@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from lms_assets.reports.figures.model import EarnedLine, ExecutiveReport, RankLine, ShareLine, StockLine
 from lms_assets.reports.rendering import formatting as chart_words
 from lms_assets.reports.rendering import formatting as words
 from lms_assets.reports.rendering.document import Cell, Column, Document, Paragraph, Row, Section, Table, Tile, Tiles
 
+SHOWN = 10
 PERIOD_NAMES = {"week": "Week", "month": "Month", "year to date": "Year to date"}
 NPCU = Column("NPCU", numeric=True)
 
@@ -39,6 +41,7 @@ def executive_document(report: ExecutiveReport) -> Document:
         _expiring(report),
         Section("Top partners", (_rank_table("Top partners", report.top, ""),)),
         _quiet(report),
+        *_not_confirmed(report),
     ]
     return Document(
         title="Partner certifications",
@@ -172,6 +175,7 @@ def _rank_table(caption: str, lines: Sequence[RankLine], change: str) -> Table:
     rows = []
     for line in lines:
         below = " · ".join(words.name(part) for part in (line.tier, line.region) if part)
+        below += words.not_confirmed(line.withheld)
         cells = [Cell(words.name(line.name), below, line.url), Cell(words.name(line.owner))]
         cells.append(Cell(words.number(line.npcu.now)))
         if change:
@@ -250,6 +254,16 @@ def _quiet(report: ExecutiveReport) -> Section:
     shown = Table(table.caption, table.columns, table.rows, more=left_out)
     sentence = f"{words.plural(report.quiet_partners, 'partner').capitalize()}; those with the most NPCU first."
     return Section(title, (Paragraph(sentence), shown))
+
+
+def _not_confirmed(report: ExecutiveReport) -> list[Section]:
+    """The partners whose counts the CRM does not get, if there are any."""
+    if not report.withheld:
+        return []
+    title, shown = "Counts that are not confirmed", report.withheld[:SHOWN]
+    table = _rank_table(title, shown, "")
+    more = len(report.withheld) - len(shown)
+    return [Section(title, (Paragraph(words.NOT_CONFIRMED_NOTE), replace(table, more=more)))]
 
 
 def _footer(report: ExecutiveReport) -> tuple[str, ...]:

@@ -181,3 +181,13 @@ def standing(found: Standing) -> tuple[str, Tone]:
 def subtitle(frame: Frame) -> str:
     """Of which week and as of when."""
     return f"Week of {day(frame.week)} · figures as of {instant(frame.as_of)}"
+
+
+NOT_CONFIRMED_NOTE = (
+    "Not confirmed: the count is stored here and is not sent to the CRM, which keeps the last confirmed one."
+)
+
+
+def not_confirmed(reason: str | None) -> str:
+    """What follows a partner's name when its counts are not confirmed."""
+    return f" · not confirmed: {reason}" if reason else ""

@@ -149,7 +149,8 @@ _MOVED = (PARTNER, Column("Because", width=30), Column("Change", numeric=True, w
 
 
 def _partner(line: PartnerLine) -> Cell:
-    return Cell(words.name(line.name), below=words.name(line.tier) or "no tier", link=line.url)
+    below = words.name(line.tier) or "no tier"
+    return Cell(words.name(line.name), f"{below}{words.not_confirmed(line.withheld)}", link=line.url)
 
 
 def _against(line: PartnerLine) -> str:
@@ -232,6 +233,8 @@ def _partners(report: PamReport) -> Section:
     if report.totals.uncategorised:
         without = words.plural(report.totals.uncategorised, "held certification")
         note += f" In no category, but counted in NPCU: {without}."
+    if any(line.withheld for line in report.partners):
+        note += f" {words.NOT_CONFIRMED_NOTE}"
     return Section("All your partners", (table, Paragraph(note, "muted")))
 
 
@@ -243,7 +246,7 @@ def _partner_row(line: PartnerLine) -> Row:
         for count, what in ((line.people_in_no_group, "in no group"), (line.contacts_not_in_lms, "not in LMS"))
         if count
     ]
-    below = f"{words.name(line.tier) or 'no tier'} · {certifications}"
+    below = f"{words.name(line.tier) or 'no tier'} · {certifications}{words.not_confirmed(line.withheld)}"
     change = line.npcu.difference
     return Row(
         (
