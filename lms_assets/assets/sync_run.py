@@ -27,6 +27,7 @@ from lms_assets.runs.retries import FINAL
 from lms_assets.runs.write_locks import GroupIsBusy, Turn
 from lms_assets.vendors.transport.client import VendorHttp
 from lms_assets.vendors.transport.errors import PermanentVendorError
+from lms_assets.warehouse import reading
 from lms_assets.warehouse.bookkeeping import sync_log
 from lms_assets.warehouse.bookkeeping.failures import RecordFailure, replace_failures
 from lms_assets.warehouse.bookkeeping.refused_rows import REFUSED, note_refused
@@ -215,8 +216,15 @@ class Step:
         self.metadata["api_throttled"] = self.metadata.get("api_throttled", 0) + http.throttled
         require_same_time(http.vendor, http.clock.seconds_ahead)
 
-    def result(self, row_count: int, **metadata: Any) -> dg.MaterializeResult[Any]:
-        """The materialisation: rows in the table, what changed, calls and seconds."""
+    def result(self, row_count: int | None = None, **metadata: Any) -> dg.MaterializeResult[Any]:
+        """The materialisation: rows in the table, what changed, calls and seconds.
+
+        Args:
+            row_count: rows of the asset, where these are not those of its table.
+        """
+        if row_count is None:
+            with self.warehouse.read() as connection:
+                row_count = reading.row_count(connection, ENTRIES[self.key].table)
         seconds = time.monotonic() - self._began
         return dg.MaterializeResult(
             metadata={

@@ -51,5 +51,5 @@ def test_names_of_every_script_and_addresses_that_look_alike_are_all_stored(tmp_
         assert sum("株式会社" in row["name"] for row in harness.rows("lms_groups")) >= 3
         for asset, table in TABLES.items():
             assert asset in SPECS
-            assert result.metadata[asset]["dagster/row_count"] <= len(harness.rows(table)), asset
+            assert result.metadata[asset]["dagster/row_count"] == len(harness.rows(table)), asset
         harness.close()

@@ -49,7 +49,7 @@ def contacts(
         describe(step, plan.listing)
         without_partner = sum(row.partner_id is None for row in plan.rows)
         duplicates = sum(each.kind == "duplicate" for each in plan.listing.rejected)
-        return step.result(len(plan.rows), without_partner=without_partner, duplicate_emails=duplicates)
+        return step.result(listed=len(plan.rows), without_partner=without_partner, duplicate_emails=duplicates)
 
 
 def read_employers(connection: Connection) -> Employers:

@@ -57,7 +57,9 @@ def course_npcu(
 
         step.write(work, **outcome(plan.listing))
         describe(step, plan.listing)
-        return step.result(len(plan.catalogue), certifications_without_category=without_category[0], **_figures(plan))
+        return step.result(
+            listed=len(plan.catalogue), certifications_without_category=without_category[0], **_figures(plan)
+        )
 
 
 def _read(

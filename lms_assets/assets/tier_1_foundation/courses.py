@@ -38,4 +38,4 @@ def courses(
 
         step.write(write, **outcome(listing))
         describe(step, listing)
-        return step.result(len(rows))
+        return step.result(listed=len(rows))

@@ -53,7 +53,7 @@ def groups(
         stop_if_too_many(step, "groups", active, plan.gone | plan.excluded)
         step.write(partial(write_groups, plan=plan, now=step.now), **outcome(plan.listing))
         describe(step, plan.listing)
-        return step.result(len(plan.rows), **_figures(plan, linked_to, step.rules))
+        return step.result(listed=len(plan.rows), **_figures(plan, linked_to, step.rules))
 
 
 def read_linked_to(connection: Connection) -> LinkedTo:

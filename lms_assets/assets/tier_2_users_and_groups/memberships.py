@@ -253,4 +253,4 @@ def _memberships(
             step.used(client.http)
         lists = sync.lists
         step.write(sync.write, failures=lists.failures, complete=not lists.incomplete, details=lists.details())
-        return step.result(sum(len(members) for members in lists.complete.values()), **sync.figures())
+        return step.result(listed=sum(len(members) for members in lists.complete.values()), **sync.figures())

@@ -45,7 +45,9 @@ def users(
         describe(step, plan.listing)
         people = plan.listing.accepted
         without_email = sum(user.email is None for user in people)
-        return step.result(len(people), active=sum(user.is_active for user in people), without_email=without_email)
+        return step.result(
+            listed=len(people), active=sum(user.is_active for user in people), without_email=without_email
+        )
 
 
 def write_users(connection: Connection, plan: UserPlan, now: datetime) -> SyncCounts:
