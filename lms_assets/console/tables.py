@@ -1,5 +1,7 @@
 """Tables that people can take away: the one way in which commands print rows, as text, as JSON or into a file.
 
+And the way back: a table that somebody gives as a file.
+
 A command makes `Table`s of plain rows, hands them to `deliver`, and prints its text only where that returns False.
 A pandas frame is `Table(name, columns, frame.to_dict("records"))`. pandas is imported when a file is written.
 """
@@ -13,7 +15,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
+from warnings import catch_warnings, simplefilter
+from zipfile import BadZipFile
 
 import typer
 
@@ -33,6 +37,9 @@ WIDTH = 80
 _GAP = 2
 _LEAST_TEXT = 12
 """A text column narrower than this is unreadable: the rows are then printed one under the other."""
+_EMPTY = frozenset({"NULL", "\\N"})
+"""How databases write an empty value into an export."""
+_DELIMITERS = ",;\t"
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 Cell = str | int | float | bool | list[str] | None
@@ -173,8 +180,8 @@ def _shown(value: object) -> str:
         return ""
     if isinstance(cell, bool):
         return "yes" if cell else "no"
-    if isinstance(cell, int):
-        return f"{cell:,}"
+    if isinstance(cell, int | float) and float(cell).is_integer():
+        return f"{int(cell):,}"
     if isinstance(value, datetime):
         return f"{str(cell)[:16].replace('T', ' ')} UTC"
     return visible("; ".join(cell) if isinstance(cell, list) else cell)
@@ -240,3 +247,47 @@ def _write_excel(path: Path, tables: Sequence[Table]) -> None:
                     if isinstance(each.value, str):
                         each.data_type = "s"
                         each.quotePrefix = each.value.startswith(_FORMULA_STARTS)
+
+
+@dataclass(frozen=True)
+class ReadTable:
+    """A file's rows as text, each with the line in which it begins; an empty cell, `NULL` and `\\N` are ""."""
+
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[int, Mapping[str, str]]]
+
+
+def read_table(path: Path) -> ReadTable:
+    """The table in a CSV file (comma, semicolon or tab; UTF-8) or on the first sheet of an Excel file (.xlsx).
+
+    Its first line has the names of the columns.
+
+    Raises:
+        ConfigurationError: it cannot be read.
+    """
+    import pandas as pd
+
+    everything: dict[str, Any] = {"dtype": str, "keep_default_na": False, "na_values": []}
+    try:
+        if path.suffix.lower() == ".xlsx":
+            frame = pd.read_excel(path, engine="openpyxl", **everything)
+        else:
+            first = path.read_text(encoding="utf-8-sig").partition("\n")[0]
+            delimiter = max(_DELIMITERS, key=first.count)
+            with catch_warnings():
+                # A row with more cells than columns is only warned of, and the last cells are left out.
+                simplefilter("error", pd.errors.ParserWarning)
+                frame = pd.read_csv(
+                    path, sep=delimiter, encoding="utf-8-sig", skip_blank_lines=False, index_col=False, **everything
+                )
+    except (OSError, ValueError, BadZipFile, KeyError, pd.errors.ParserWarning) as error:
+        what = "an Excel file" if path.suffix.lower() == ".xlsx" else "UTF-8 text with columns"
+        raise ConfigurationError([f"{path} cannot be read as {what}: {str(error).strip()}"]) from None
+    columns = tuple(str(name).strip() for name in frame.columns)
+    rows, line = [], 2 + sum(name.count("\n") for name in columns)
+    for values in frame.fillna("").itertuples(index=False, name=None):
+        texts = [str(value).strip() for value in values]
+        if any(texts):
+            rows.append((line, {n: "" if t in _EMPTY else t for n, t in zip(columns, texts, strict=True)}))
+        line += 1 + sum(str(value).count("\n") for value in values)
+    return ReadTable(columns, rows)

@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from rich.console import Console
 from sqlalchemy import delete, insert, update
 from typer.testing import CliRunner
 
 from lms_assets.cli import app
-from lms_assets.console.commands.compare import CompareOptions, Comparison, compare_lines, find_comparison, old_data
+from lms_assets.console.commands.compare import (
+    CompareOptions,
+    Comparison,
+    compare_lines,
+    compare_tables,
+    find_comparison,
+    old_data,
+    read_old_counts_file,
+)
 from lms_assets.domain.counting.certifications import PartnerCounts, assess, count
-from lms_assets.domain.counting.comparison import Fit
+from lms_assets.domain.counting.comparison import Compared, Fit, OldCounts
 from lms_assets.domain.rules import Rules
 from lms_assets.sandbox import running_sandbox
 from lms_assets.settings import ConfigurationError
@@ -135,7 +145,7 @@ def test_a_system_that_knew_no_expiry_is_explained_at_every_partner_by_just_that
     assert {row.partner_id: row.npcu for row in differing} == {
         key: now[key] - values["total_npcu"] for key, values in old.items() if now[key] != values["total_npcu"]
     }
-    assert f"{len(found.rows) - len(differing)} equal, {len(differing)} explained." in shown(found)
+    assert f"{len(found.rows) - len(differing)} equal, {len(differing)} explained\n" in shown(found)
 
 
 @pytest.mark.slow
@@ -239,6 +249,9 @@ def test_a_database_that_is_no_portal_is_refused(tmp_path: Path):
     [
         ("name,total_npcu\nAcorn,1\n", "no column account_name"),
         ("account_name,total_npcu\nAcorn,many\n", "line 2: total_npcu is no whole number"),
+        ('account_name,total_npcu\n"Aco\nrn",1\n\nBeech,2.5\n', "line 5: total_npcu is no whole number"),
+        ("account_name,total_npcu\nAcorn,1\nBeech,2,3\n", "line 3"),
+        ("", "cannot be read as UTF-8 text with columns"),
     ],
 )
 def test_an_export_that_cannot_be_read_says_what_is_wrong(tmp_path: Path, text: str, said: str, warehouse: Warehouse):
@@ -246,6 +259,47 @@ def test_an_export_that_cannot_be_read_says_what_is_wrong(tmp_path: Path, text: 
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigurationError, match=said), warehouse.read() as connection:
         old_data(CompareOptions(old_csv=path), connection)
+
+
+@pytest.mark.parametrize("ending", [".csv", ".xlsx"])
+def test_an_export_holds_text_and_empty_values_and_only_the_columns_it_has(tmp_path: Path, ending: str):
+    columns = ["account_name", "impartner_id", "total_npcu", "cert_count_nintex_k2", "region"]
+    rows = [
+        ["Acorn", "7", "12", "3", "NA"],
+        ["Beech", "NULL", "\\N", "", "x"],
+        ["", "", "", "", ""],
+        ["007", "", "1", "", ""],
+    ]
+    frame = pd.DataFrame(rows, columns=columns)
+    path = tmp_path / f"old{ending}"
+    (frame.to_excel if ending == ".xlsx" else frame.to_csv)(path, index=False)
+    found = read_old_counts_file(path)
+    assert found.categories == ("nintex_k2",), "what it has no column for is not compared"
+    read = [(each.name, each.impartner_id, each.total_npcu, each.by_category["nintex_k2"]) for each in found.accounts]
+    assert read == [("Acorn", 7, 12, 3), ("Beech", None, 0, 0), ("007", None, 1, 0)]
+
+
+def test_what_matters_comes_first_and_only_partners_of_both_are_summed():
+    def row(name: str, fit: Fit, old: int | None, new: int | None) -> Compared:
+        before = None if old is None else OldCounts(name, old, {})
+        after = None if new is None else PartnerCounts(1, {}, new, False)
+        return Compared(name, 1, before, after, fit)
+
+    rows = (
+        row("gone", Fit.INACTIVE_HERE, 900, None),
+        row("same", Fit.EQUAL, 5, 5),
+        row("Larch", Fit.EXPLAINED, 50, 10),
+        row("new", Fit.NEW_ONLY, None, 70),
+        row("odd", Fit.UNEXPLAINED, 4, 5),
+    )
+    found = Comparison(rows, ("nintex_k2",), NOW, None)
+    facts, (table,) = compare_tables(found)
+    assert [each["name"] for each in table.rows] == ["odd", "Larch", "new", "gone", "same"]
+    assert (facts["old_npcu_in_both"], facts["new_npcu_in_both"], facts["partners_in_both"]) == (59, 20, 3)
+    text = shown(found)
+    assert "NPCU of the 3 that both have: 59 → 20 (-39)" in text
+    assert "Not compared, since the old counts do not have it: nintex_ce, nintex_salesforce, go_to_market" in text
+    assert text.index("odd:") < text.index("Larch:") < text.index("new:") < text.index("gone:")
 
 
 def test_only_what_stood_there_before_the_first_count_is_kept(warehouse: Warehouse, now: datetime):
@@ -290,5 +344,8 @@ def test_the_command_changes_nothing_and_ends_well_whatever_it_finds(
     result = runner.invoke(app, ["compare", "--old-at", "2026-02-01"])
     assert result.exit_code == 0, result.output
     assert "expired before the old count" in result.output
-    assert "NPCU in all" in result.output
+    assert "that both have" in result.output
+    found = json.loads(runner.invoke(app, ["compare", "--json"]).stdout)
+    assert found["partners_in_both"] == len(found["partners"])
+    assert found["new_npcu_in_both"] == sum(row["new_npcu"] for row in found["partners"])
     assert (tmp_path / "warehouse.db").read_bytes() == before

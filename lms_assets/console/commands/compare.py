@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from lms_assets.console.environment import settings_from_environment
+from lms_assets.console.tables import Output, Table, deliver, read_table
 from lms_assets.console.wording import visible
 from lms_assets.domain.counting.certifications import Assessed, assess, count
 from lms_assets.domain.counting.comparison import Compared, Fit, OldCounts, OldData, compare, pair_up
@@ -31,49 +31,40 @@ from lms_assets.warehouse.results.links import stored_lost_links
 from lms_assets.warehouse.state.old_counts import kept_old_counts, read_old_counts
 
 NEEDED = ("account_name", "total_npcu")
-DELIMITERS = ",;\t"
 
 
 def read_old_counts_file(path: Path) -> OldData:
-    """The counts in a file with a line of column names: those of `partners`, in any order.
+    """The counts in a CSV or Excel file with a line of column names: those of `partners`, in any order.
 
     `account_name` and `total_npcu` must be there; `impartner_id`, `salesforce_id` and `cert_count_*` are used, others
-    are passed over. Comma, semicolon or tab; UTF-8.
+    are passed over. A category without a column is not compared.
 
     Raises:
         ConfigurationError: it cannot be read, a column is missing, or a count is no whole number.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError([f"{path} cannot be read as UTF-8 text: {error}"]) from None
-    first = text.partition("\n")[0]
-    delimiter = max(DELIMITERS, key=first.count)
-    reader = csv.DictReader(text.splitlines(), delimiter=delimiter)
-    columns = [name.strip() for name in reader.fieldnames or ()]
-    reader.fieldnames = columns
-    if missing := [name for name in NEEDED if name not in columns]:
+    table = read_table(path)
+    if missing := [name for name in NEEDED if name not in table.columns]:
         raise ConfigurationError([f"{path} has no column {', '.join(missing)} in its first line"])
-    found = {category: name for category, name in CATEGORY_COLUMNS.items() if name in columns}
+    found = {category: name for category, name in CATEGORY_COLUMNS.items() if name in table.columns}
     accounts = []
-    for row in reader:
-        where = f"{path}, line {reader.line_num}"
+    for line, row in table.rows:
+        where = f"{path}, line {line}"
         by_category = {category: _whole(row, name, where) or 0 for category, name in found.items()}
         accounts.append(
             OldCounts(
-                (row["account_name"] or "").strip(),
+                row["account_name"],
                 _whole(row, "total_npcu", where) or 0,
                 by_category,
                 impartner_id=_whole(row, "impartner_id", where),
-                salesforce_id=(row.get("salesforce_id") or "").strip() or None,
+                salesforce_id=row.get("salesforce_id") or None,
             )
         )
     return OldData(tuple(accounts), tuple(found))
 
 
-def _whole(row: Mapping[str, str | None], name: str, where: str) -> int | None:
-    text = (row.get(name) or "").strip()
-    if not text or text in {"NULL", "\\N"}:
+def _whole(row: Mapping[str, str], name: str, where: str) -> int | None:
+    text = row.get(name, "")
+    if not text:
         return None
     try:
         return int(text)
@@ -84,7 +75,7 @@ def _whole(row: Mapping[str, str | None], name: str, where: str) -> int | None:
 COUNT_FIRST = f"nothing has been counted yet; run LMS_PUSH_DRY_RUN=1 lms-assets run {CHAIN} first"
 NO_OLD = (
     "this warehouse holds no counts from before its first chain; name them with --old-url or --old-csv "
-    "(columns account_name, total_npcu; better with impartner_id and cert_count_...)"
+    "(CSV or Excel; columns account_name, total_npcu; better with impartner_id and cert_count_...)"
 )
 
 
@@ -111,7 +102,7 @@ class Comparison:
     stale: int = 0
 
 
-def compare_command(options: CompareOptions, console: Console, *, rules: Rules) -> int:
+def compare_command(options: CompareOptions, console: Console, output: Output, *, rules: Rules) -> int:
     """Print the comparison; returns 0 whatever it shows.
 
     Raises:
@@ -126,8 +117,10 @@ def compare_command(options: CompareOptions, console: Console, *, rules: Rules) 
             found = find_comparison(connection, old_data(options, connection), rules=rules)
     finally:
         warehouse.close()
-    for line in compare_lines(found):
-        console.print(line, highlight=False, soft_wrap=True)
+    facts, tables = compare_tables(found)
+    if not deliver(tables, output, console, facts=facts):
+        for line in compare_lines(found):
+            console.print(line, highlight=False, soft_wrap=True)
     return 0
 
 
@@ -228,10 +221,74 @@ def compare_lines(found: Comparison) -> Iterator[Text]:
         yield Text(
             f"{found.stale} partners' data changed since they were counted; what follows is as of now.", "yellow"
         )
-    for row in sorted(found.rows, key=lambda each: (-abs(each.npcu), each.name)):
+    if missing := _not_compared(found):
+        yield Text(f"Not compared, since the old counts do not have it: {', '.join(missing)}", "yellow")
+    for row in sorted(found.rows, key=_what_matters):
         if row.fit is not Fit.EQUAL:
             yield from _block(row, found.categories)
     yield from _summary(found.rows)
+
+
+ORDER = (
+    Fit.UNEXPLAINED,
+    Fit.OTHER_CATEGORIES,
+    Fit.NPCU_EXPLAINED,
+    Fit.EXPLAINED,
+    Fit.NEW_ONLY,
+    Fit.OLD_ONLY,
+    Fit.INACTIVE_HERE,
+    Fit.EQUAL,
+)
+
+
+def _what_matters(row: Compared) -> tuple[int, int, str]:
+    """What nobody can explain first, what is no partner here last; of those the furthest first."""
+    return ORDER.index(row.fit), -abs(row.npcu), row.name
+
+
+def _not_compared(found: Comparison) -> list[str]:
+    return [each for each in CATEGORY_COLUMNS if each not in found.categories]
+
+
+COMPARED = ("partner", "name", "fit", "old_npcu", "new_npcu", "npcu_difference")
+
+
+def compare_tables(found: Comparison) -> tuple[Mapping[str, object], Sequence[Table]]:
+    """All that the text says, for programs, equal partners too: a row each, what matters first."""
+    both = [row for row in found.rows if row.old and row.new]
+    facts = {
+        "old_at": found.old_at,
+        "as_of": found.at,
+        "partners_changed_since": found.stale,
+        "not_compared": _not_compared(found),
+        "partners_in_both": len(both),
+        "old_npcu_in_both": sum(row.old.total_npcu for row in both if row.old),
+        "new_npcu_in_both": sum(row.new.total_npcu for row in both if row.new),
+    }
+    columns = [*COMPARED]
+    for each in found.categories:
+        columns += [f"old_{each}", f"new_{each}"]
+    rows = [_as_row(row, found.categories) for row in sorted(found.rows, key=_what_matters)]
+    return facts, [Table("partners", (*columns, "reasons", "other_reasons_add_up", "possible"), rows)]
+
+
+def _as_row(row: Compared, categories: Sequence[str]) -> dict[str, object]:
+    old, new = row.old, row.new
+    values: dict[str, object] = {
+        "partner": row.partner_id,
+        "name": row.name,
+        "fit": str(row.fit),
+        "old_npcu": old.total_npcu if old else None,
+        "new_npcu": new.total_npcu if new else None,
+        "npcu_difference": row.npcu if old and new else None,
+        "reasons": [_effect(each) for each in row.reasons],
+        "other_reasons_add_up": row.ambiguous,
+        "possible": [_effect(each) for each in row.possible],
+    }
+    for each in categories:
+        values[f"old_{each}"] = old.by_category.get(each, 0) if old else None
+        values[f"new_{each}"] = new.by_category.get(each, 0) if new else None
+    return values
 
 
 def _block(row: Compared, categories: Sequence[str]) -> Iterator[Text]:
@@ -261,8 +318,9 @@ def _effect(effect: Effect) -> str:
 
 def _summary(rows: Sequence[Compared]) -> Iterator[Text]:
     fits = Counter(row.fit for row in rows)
-    before = sum(row.old.total_npcu for row in rows if row.old)
-    after = sum(row.new.total_npcu for row in rows if row.new)
+    both = [row for row in rows if row.old and row.new]
+    before = sum(row.old.total_npcu for row in both if row.old)
+    after = sum(row.new.total_npcu for row in both if row.new)
     reasons = Counter(each.reason for row in rows for each in row.reasons)
     moved = Counter[str]()
     for row in rows:
@@ -273,7 +331,8 @@ def _summary(rows: Sequence[Compared]) -> Iterator[Text]:
     for reason, partners in reasons.most_common():
         yield Text(f"  {reason}: {partners} partners, {moved[reason]:+} NPCU")
     shown = ", ".join(f"{number} {fit}" for fit in Fit if (number := fits[fit]))
-    yield Text(f"\n{len(rows)} partners: {shown}. NPCU in all {before} → {after} ({after - before:+})", style="bold")
+    yield Text(f"\n{len(rows)} partners: {shown}", style="bold")
+    yield Text(f"NPCU of the {len(both)} that both have: {before} → {after} ({after - before:+})", style="bold")
 
 
 def _time(moment: datetime) -> str:

@@ -15,19 +15,21 @@ _IDENTITY = ("impartner_id", "salesforce_id")
 
 
 def kept_old_counts(connection: Connection) -> OldData | None:
-    """What an adopted portal's partners had before our first counting; None when there was nothing."""
+    """What an adopted portal's partners had before our first counting; None when there was nothing.
+
+    A category of which no partner had any is left out: its column came with our migration, or nobody ever counted it.
+    """
     kept = counted_by_others(connection)
     if kept is None:
         return None
     rows, at = kept
     names = partner_names(connection, active_only=False)
+    counted = tuple(each for each in CATEGORY_COLUMNS if any(row[each] for row in rows.values()))
     accounts = [
-        OldCounts(
-            names.get(key, f"partner {key}"), row["total_npcu"], {each: row[each] for each in CATEGORY_COLUMNS}, key
-        )
+        OldCounts(names.get(key, f"partner {key}"), row["total_npcu"], {each: row[each] for each in counted}, key)
         for key, row in rows.items()
     ]
-    return OldData(tuple(accounts), tuple(CATEGORY_COLUMNS), at)
+    return OldData(tuple(accounts), counted, at)
 
 
 def read_old_counts(connection: Connection, database: str) -> OldData:
