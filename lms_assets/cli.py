@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from lms_assets.console.crm.cli import crm_app
 from lms_assets.console.finish import finish as _finish
 from lms_assets.console.installation.cli import installation_app
 from lms_assets.console.tables import JsonOption, OutOption, Output
@@ -24,6 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(installation_app)
+app.add_typer(crm_app)
 db_app = typer.Typer(help="The warehouse: the portal's database.", no_args_is_help=True)
 app.add_typer(db_app, name="db")
 offboarding_app = typer.Typer(help="Plans of who leaves which LMS group.", no_args_is_help=True)
@@ -118,16 +120,21 @@ def why(
 @app.command("compare")
 def compare_counts(
     old_url: Annotated[str | None, typer.Option(help="The database of the old system; it is only read.")] = None,
-    old_csv: Annotated[Path | None, typer.Option(help="Its table partners as a CSV file.")] = None,
+    old_csv: Annotated[Path | None, typer.Option(help="Its table partners as a CSV or Excel file.")] = None,
     old_at: Annotated[str | None, typer.Option(help="When the old counts were made, ISO 8601.")] = None,
+    as_json: JsonOption = False,
+    out: OutOption = None,
 ) -> None:
     """Old counts against new, per partner, with the reason of each difference; changes nothing."""
     from lms_assets.console.commands.compare import CompareOptions, compare_command
     from lms_assets.console.environment import settings_from_environment
     from lms_assets.resources import load_rules
 
-    options = CompareOptions(old_url, old_csv, old_at)
-    _finish(lambda: compare_command(options, Console(), rules=load_rules(settings_from_environment())))
+    def command() -> int:
+        rules = load_rules(settings_from_environment())
+        return compare_command(CompareOptions(old_url, old_csv, old_at), Console(), Output(as_json, out), rules=rules)
+
+    _finish(command)
 
 
 @report_app.command()

@@ -96,6 +96,7 @@ CHECKS = (
     _complete("partners"),
     _readable("partners"),
     _stored("partners"),
+    _odd("partners", "crm_shows_our_counts", "The CRM shows in each field what it last confirmed to us."),
     _blocking("contacts", "contacts_are_present", "There are active contacts."),
     _recent("contacts"),
     _complete("contacts"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from lms_assets.checks.base import (
     Look,
     are_readable,
@@ -11,13 +13,21 @@ from lms_assets.checks.base import (
     unless_allowed,
     were_all_stored,
 )
+from lms_assets.domain.counting.crm_drift import drift_text
 from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.records.contacts import DUPLICATE_EMAIL
 from lms_assets.domain.safety.check_results import CheckResult, at_least, no_sudden_fall, none_of
 from lms_assets.domain.safety.overrides import FALL_CERTIFICATIONS
 from lms_assets.warehouse import reading
+from lms_assets.warehouse.bookkeeping.redaction import scrub
 from lms_assets.warehouse.state.baselines import certifications_before
+from lms_assets.warehouse.state.crm_shown import crm_drift, fields_not_shown
 
+DRIFT_REMEDIES = {
+    "resend": "The next push sends our values again. Who, or which workflow of the CRM, changed them?",
+    "report": "The rule crm_drift is report, so they stay. lms-assets push retry PARTNER sends our values again.",
+}
+HIDDEN = "Look at the fields in the CRM and at what the key may read: lms-assets reconcile, lms-assets preflight."
 RUN_IT = f"Run {CHAIN} and read why this table is empty: lms-assets status."
 
 
@@ -71,6 +81,17 @@ def _partners_have_ids(look: Look) -> CheckResult:
     return none_of(without, "active partners without a CRM id", "Is the account still in the CRM?")
 
 
+def _crm_shows_our_counts(look: Look) -> CheckResult:
+    names = {each.impartner_id: each.account_name for each in reading.stored_partners(look.connection)}
+    told = [scrub(drift_text(each, names.get(each.impartner_id))) for each in crm_drift(look.connection)]
+    found = none_of(told, "fields that the CRM shows otherwise than it confirmed", DRIFT_REMEDIES[look.rules.crm_drift])
+    hidden = ", ".join(sorted(fields_not_shown(look.connection)))
+    if not hidden:
+        return found
+    text = f"not compared: {hidden}, which the CRM showed for no account (all emptied, or not readable with this key)"
+    return replace(found, passed=False, description=f"{found.description}; {text}", remedy=found.remedy or HIDDEN)
+
+
 def _contacts_present(look: Look) -> CheckResult:
     count = reading.row_count(look.connection, "contacts", active_only=True)
     return at_least(count, 1, "active contacts", RUN_IT)
@@ -119,6 +140,7 @@ TIER_1_CHECKS = [
             "partners_have_crm_ids": _partners_have_ids,
             "partners_listing_was_complete": listing_was_complete("partners"),
             "partners_are_all_readable": are_readable("partners"),
+            "crm_shows_our_counts": _crm_shows_our_counts,
         },
     ),
     checks_of(

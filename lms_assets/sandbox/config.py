@@ -35,6 +35,9 @@ class SandboxConfig:
     * `empty_transcripts`: answer for a person without transcripts: "404" or "list".
     * `retry_after`: whether a 429 carries a Retry-After header; "sometimes" is every second one.
     * `activity_moves_updated_at`: whether a completion moves the person's `updated_at`, besides `last_active_at`.
+    * `crm_numbers`: how the CRM shows a decimal number: as one (3.0), as `text` ("3.00"), or `rounded` as binary
+      fractions are (2.9999999998).
+    * `hidden_account_fields`: fields of accounts that this key may write but not read: they are never shown.
     * `rejecting_accounts`: Impartner account ids for which every PATCH record fails validation.
     """
 
@@ -53,6 +56,8 @@ class SandboxConfig:
     empty_transcripts: EmptyAnswer = "404"
     retry_after: Literal["always", "sometimes", "never"] = "sometimes"
     activity_moves_updated_at: bool = True
+    crm_numbers: Literal["number", "text", "rounded"] = "number"
+    hidden_account_fields: tuple[str, ...] = ()
     rejecting_accounts: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:

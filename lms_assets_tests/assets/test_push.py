@@ -253,7 +253,7 @@ def test_people_see_the_first_hundred_differences_with_what_was_confirmed_before
     set_points(full, 2, 3)
     many_partners(full, 30)
     made = Push(cast(Step, Run(full, now + HOUR)), portal_url=None)
-    records = Push.as_table(made.planned.items).records
-    assert records[0].data == {"account": 12, "field": NPCU, "confirmed": "0", "now": "3"}
+    records = made.as_table(made.planned.items).records
+    assert records[0].data == {"account": 12, "field": NPCU, "confirmed": "0", "crm_shows": "", "now": "3"}
     assert records[1].data["confirmed"] == "never"
     assert len(records) == 100

@@ -14,6 +14,7 @@ from lms_assets.assets.crm_records import Lookup, accounts, take_in_all
 from lms_assets.assets.deactivation_limit import stop_if_too_many
 from lms_assets.assets.listing_sync import describe, outcome, refuse_too_many_bad
 from lms_assets.assets.sync_run import sync_step
+from lms_assets.assets.tier_1_foundation.shown_counts import ShownCounts
 from lms_assets.domain.records.partner_rows import NAME_LIMIT
 from lms_assets.domain.sync_plans.crm import doubtful_records, rows_by_crm_id
 from lms_assets.domain.sync_plans.partners import PartnerPlan, plan_partners
@@ -34,18 +35,21 @@ def partners(
         with step.warehouse.read() as connection:
             stored = reading.stored_partners(connection)
         with impartner.client() as client:
-            source = accounts(client, step.rules, Lookup(client, "Region"))
-            listing = take_in_all(step, source, "accounts", first_load=not stored)
+            shown = ShownCounts(step)
+            plain = accounts(client, step.rules, Lookup(client, "Region"))
+            source, listing = shown.read(plain, partial(take_in_all, step, noun="accounts", first_load=not stored))
             refuse_too_many_bad(step, listing, step.rules)
             listed = source.ids(listing)
             doubts = doubtful_records(listing, listed, rows_by_crm_id(stored))
             plan = plan_partners(listing, stored, ask_about(doubts, source.by_id(listed)))
             step.used(client.http)
         stop_if_too_many(step, "partners", sum(row.is_active for row in stored), plan.leaving)
+        step.on_commit(shown.remember)
         step.write(partial(write_partners, plan=plan, now=step.now), **outcome(plan.listing))
         describe(step, plan.listing)
+        step.metadata["pushed_fields_compared"] = list(shown.compared)
         findings = [f"{finding.entity_id}: {finding.problem}" for finding in plan.assignment.findings]
-        return step.result(len(plan.assignment.rows), findings=findings[:20])
+        return step.result(listed=len(plan.assignment.rows), findings=findings[:20])
 
 
 def write_partners(connection: Connection, plan: PartnerPlan, now: datetime) -> SyncCounts:

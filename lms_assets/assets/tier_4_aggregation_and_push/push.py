@@ -170,8 +170,7 @@ class Push:
             "differences": self.as_table(items),
         }
 
-    @staticmethod
-    def as_table(items: Sequence[PushItem]) -> dg.TableMetadataValue:
+    def as_table(self, items: Sequence[PushItem]) -> dg.TableMetadataValue:
         """The first differences, for people who look at the asset."""
         records = [
             dg.TableRecord(
@@ -179,13 +178,14 @@ class Push:
                     "account": item.impartner_id,
                     "field": name,
                     "confirmed": "never" if old is None else str(old),
+                    "crm_shows": str(self.planned.shown.get(item.impartner_id, {}).get(name, "")),
                     "now": str(new),
                 }
             )
             for item in items
             for name, (old, new) in item.changes.items()
         ]
-        columns = [dg.TableColumn("account", "int"), *(dg.TableColumn(name) for name in ("field", "confirmed", "now"))]
+        columns = [dg.TableColumn("account", "int"), *map(dg.TableColumn, ("field", "confirmed", "crm_shows", "now"))]
         return dg.MetadataValue.table(records[:SHOWN], schema=dg.TableSchema(columns))
 
 

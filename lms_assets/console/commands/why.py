@@ -15,6 +15,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from lms_assets.console.asked_partner import one_partner
 from lms_assets.console.environment import settings_from_environment
 from lms_assets.console.wording import visible
 from lms_assets.domain.counting.certifications import Assessed, PartnerCounts, Via
@@ -26,10 +27,8 @@ from lms_assets.domain.safety.withheld import WithheldReason, people_listed
 from lms_assets.settings import ConfigurationError
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.reading import groups, people_read, people_read_long_ago, withheld_partners
-from lms_assets.warehouse.reading.reports import counting_inputs, find_partners, people_names, snapshots
+from lms_assets.warehouse.reading.reports import counting_inputs, people_names, snapshots
 from lms_assets.warehouse.results.counts import last_counted
-
-LISTED = 15
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ def find_answer(warehouse: Warehouse, options: WhyOptions, *, rules: Rules, now:
         ConfigurationError: no such partner, several, or an instant that cannot be read.
     """
     with warehouse.read() as connection:
-        partner = _one_partner(find_partners(connection, options.partner), options.partner)
+        partner = one_partner(connection, options.partner)
         counted = last_counted(connection)
         default = counted.as_of if counted else now
         asked = (("--at", options.at), ("--since", options.since))
@@ -261,16 +260,6 @@ def _counts(counts: PartnerCounts) -> str:
 
 def _time(moment: datetime | None) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment else "–"
-
-
-def _one_partner(found: Sequence[PartnerFacts], asked: str) -> PartnerFacts:
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        raise ConfigurationError([f"no partner has the id or name {asked!r}"])
-    listed = "; ".join(f"#{each.id} {each.name}" for each in found[:LISTED])
-    more = f"; and {len(found) - LISTED} more" if len(found) > LISTED else ""
-    raise ConfigurationError([f"{len(found)} partners have {asked!r} in their name; give the number: {listed}{more}"])
 
 
 def _instant(text: str | None, option: str, taken: Mapping[date, Snapshot]) -> datetime | None:

@@ -29,7 +29,7 @@ from lms_assets.domain.operations.chain_state import close, final_status
 from lms_assets.domain.operations.schedule import APPLY_JOB, CHAIN, TRAILING_DAYS
 from lms_assets.domain.safety.overrides import parse_overrides
 from lms_assets.lineage import NOT_REQUIRED, PARTITIONED_JOBS
-from lms_assets.run_tags import AS_OF_TAG, OFFBOARDING_PLAN_TAG
+from lms_assets.run_tags import AS_OF_TAG, OFFBOARDING_PLAN_TAG, PUSH_PARTNER_TAG
 from lms_assets.runs.overrides import allowing_tags
 from lms_assets.runs.partitions import full_range_tags, partition_tags, trailing_days_tags
 from lms_assets.runs.served import Served, fingerprint, served_location
@@ -41,7 +41,10 @@ EXIT_CODES = {"completed": 0, "failed": 1, "partial": 3}
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What the person asked for. `here`: in this process, though a daemon might run it."""
+    """What the person asked for. `here`: in this process, though a daemon might run it.
+
+    `push_partner`: the row id of the one partner to send again.
+    """
 
     job: str
     partition: str | None = None
@@ -52,6 +55,7 @@ class RunOptions:
     by: str = "unknown"
     no_wait: bool = False
     here: bool = False
+    push_partner: int | None = None
 
 
 def run_command(options: RunOptions, console: Console) -> int:
@@ -166,6 +170,8 @@ def _new_order(options: RunOptions, now: datetime) -> RunOrder:
     tags = {AS_OF_TAG: now.isoformat()}
     if options.plan is not None:
         tags[OFFBOARDING_PLAN_TAG] = str(options.plan)
+    if options.push_partner is not None:
+        tags[PUSH_PARTNER_TAG] = str(options.push_partner)
     return RunOrder(options.job, tags | _weeks_asked_for(options, now))
 
 

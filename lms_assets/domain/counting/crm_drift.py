@@ -12,7 +12,7 @@ from typing import Any
 
 from lms_assets.domain.counting.push_plan import same_value
 
-__all__ = ["Drift", "fields_shown", "is_comparable", "shown_otherwise", "since_when"]
+__all__ = ["Drift", "drift_text", "fields_shown", "is_comparable", "shown_otherwise", "since_when"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,14 @@ class Drift:
     ours: Any
     theirs: Any
     since: datetime | None
+
+
+def drift_text(drift: Drift, name: str | None) -> str:
+    """One drift for people; values that may come from a person's hand are quoted."""
+    since = f", since {drift.since:%Y-%m-%d %H:%M} UTC" if drift.since else ""
+    label = f" ({name})" if name else ""
+    theirs = "nothing" if same_value(drift.theirs, None) else repr(drift.theirs)
+    return f"account {drift.impartner_id}{label}, {drift.field}: ours {drift.ours!r}, the CRM shows {theirs}{since}"
 
 
 def is_comparable(*, shown_at: datetime, confirmed_at: datetime | None, last_attempt_at: datetime | None) -> bool:

@@ -28,7 +28,7 @@ async def one(sandbox: Sandbox, call: Call) -> Reply:
     row = entry.rows(sandbox.vendor_state).get(int(number) if number.isdigit() else -1)
     if row is None:
         raise Refused(404, "Not Found", f"{entry.name} {number} does not exist")
-    return json_reply({"success": True, "data": shower(list(entry.fields.values()))(row)})
+    return json_reply({"success": True, "data": shower(list(entry.fields.values()), sandbox.config)(row)})
 
 
 async def deleted(sandbox: Sandbox, call: Call) -> Reply:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from lms_assets.sandbox.config import SandboxConfig
 from lms_assets.sandbox.state.vendor_state import VendorState
 
 
@@ -155,17 +156,27 @@ def description(entry: CrmObject) -> list[dict[str, Any]]:
     return [{"name": entry.name, "displayName": entry.name, "fields": fields}]
 
 
-def shower(fields: list[Field]) -> Callable[[Any], dict[str, Any]]:
+_NUMBERS: dict[str, Callable[[float], float | str]] = {
+    "number": float,
+    "text": lambda value: f"{value:.2f}",
+    "rounded": lambda value: float(value) - 2e-10,
+}
+
+
+def shower(fields: list[Field], config: SandboxConfig) -> Callable[[Any], dict[str, Any]]:
     """Makes the answer for a row: only these fields; an empty one is null or, in every second record, missing.
 
-    A double is shown with its point, 3.0 for 3.
+    A double is shown with its point, 3.0 for 3, or as `config.crm_numbers` says.
     """
+    hidden = {name.lower() for name in config.hidden_account_fields}
+    fields = [field for field in fields if field.name.lower() not in hidden]
+    shown = _NUMBERS[config.crm_numbers]
     columns = [(field.answered_as, field.attribute) for field in fields]
     doubles = [field.answered_as for field in fields if field.data_type == "Double"]
 
     def show(row: Any) -> dict[str, Any]:
         values = {name: getattr(row, attribute) for name, attribute in columns}
-        values |= {name: float(values[name]) for name in doubles if values[name] is not None}
+        values |= {name: shown(values[name]) for name in doubles if values[name] is not None}
         if row.id % 2:
             return {name: value for name, value in values.items() if value is not None}
         return values

@@ -27,7 +27,7 @@ async def list_of(sandbox: Sandbox, call: Call, entry: CrmObject) -> Reply:
     if not rows and "empty_is_404" in call.faults:
         raise Refused(404, "Not Found", "no records found")
     start, rows = window(call, rows, skip, take)
-    show = shower(fields)
+    show = shower(fields, sandbox.config)
     data = {
         "count": len(everything) if hides_count(call) else len(rows),
         "entity": entry.name,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -10,12 +10,13 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from lms_assets.domain.counting.crm_drift import Drift, is_comparable, shown_otherwise, since_when
+from lms_assets.domain.counting.push_plan import same_value
 from lms_assets.warehouse.bookkeeping.odd_rows import readable_rows
-from lms_assets.warehouse.schema.tables import crm_shown_counts
+from lms_assets.warehouse.schema.tables import crm_shown_counts, partners
 from lms_assets.warehouse.state.pushed_values import Pushed, push_memory
 from lms_assets.warehouse.upsert.compare import chunks
 
-__all__ = ["Shown", "compared", "crm_drift", "remember_shown", "shown_accounts", "shown_since"]
+__all__ = ["Shown", "compared", "crm_drift", "fields_not_shown", "remember_shown", "shown_accounts", "shown_since"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +56,32 @@ def shown_since(pushed: Pushed, shown: Shown | None) -> Mapping[str, Any]:
 
 
 def crm_drift(connection: Connection) -> list[Drift]:
-    """Every field that the CRM showed otherwise than it last confirmed, by account and field."""
-    memory, listed = push_memory(connection), shown_accounts(connection)
+    """Every field of an active partner that the CRM showed otherwise than it last confirmed, by account and field."""
     return [
-        Drift(impartner_id, name, memory[impartner_id].fields[name], theirs, shown.since.get(name))
-        for impartner_id, shown in sorted(listed.items())
-        if impartner_id in memory
-        for name, theirs in sorted(compared(memory[impartner_id], shown).items())
+        Drift(impartner_id, name, pushed.fields[name], theirs, shown.since.get(name))
+        for impartner_id, pushed, shown in _of_partners(connection)
+        for name, theirs in sorted(compared(pushed, shown).items())
     ]
+
+
+def fields_not_shown(connection: Connection) -> set[str]:
+    """Fields that the CRM confirmed for active partners and showed for none of them when it last listed them."""
+    listed = [(pushed, shown) for _, pushed, shown in _of_partners(connection) if _was_asked_for(pushed, shown)]
+    confirmed = {name for pushed, _ in listed for name, value in pushed.fields.items() if not same_value(value, None)}
+    return confirmed - {name for _, shown in listed for name in shown.fields}
+
+
+def _was_asked_for(pushed: Pushed, shown: Shown) -> bool:
+    """Whether what is confirmed now was so when the account was listed."""
+    return pushed.confirmed_at is not None and pushed.confirmed_at < shown.shown_at
+
+
+def _of_partners(connection: Connection) -> Iterator[tuple[int, Pushed, Shown]]:
+    """Account, memory and last showing of every active partner that has both."""
+    memory, listed = push_memory(connection), shown_accounts(connection)
+    active = select(partners.c.impartner_id).where(partners.c.is_active.is_(True), partners.c.impartner_id.is_not(None))
+    for impartner_id in sorted(set(connection.execute(active).scalars()) & set(memory) & set(listed)):
+        yield impartner_id, memory[impartner_id], listed[impartner_id]
 
 
 def remember_shown(connection: Connection, records: Mapping[int, Mapping[str, Any]], *, at: datetime) -> None:

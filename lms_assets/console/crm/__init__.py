@@ -1,0 +1,1 @@
+"""What stands in the CRM, what was sent to it, and what would be."""
