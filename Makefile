@@ -1,7 +1,7 @@
 # A fresh machine needs Python 3.11 to 3.13 (with venv) and make; everything else is installed into .venv.
 # make ends with 2 whatever the recipe's code was; the code itself stands in its last line ("Error N").
 .DEFAULT_GOAL := help
-.PHONY: help demo docs test lint format properties mutants bench clean
+.PHONY: help demo docs test test-quick test-all coverage lint format properties mutants bench clean
 
 # PYTHON=python3.12 chooses another interpreter for .venv.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -9,18 +9,27 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	&& echo "$$p" && break; done || echo python3)
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\): ## /  make \1\t/p' Makefile
+	@sed -n 's/^\([a-z-]*\): ## /  make \1\t/p' Makefile | expand -t 20
 	@echo "  make demo EXIT=1 ends after the summary instead of leaving the UI open"
 
 demo: ## the whole chain against the built-in sandbox, then Dagster's UI on http://127.0.0.1:3000
 	@$(PYTHON) scripts/prepare.py
 	@.venv/bin/lms-assets demo $(if $(filter-out 0,$(EXIT)),--exit)
 
-test: ## everything: lint, types, import rules, the whole suite (CI=true: nothing may be left out)
+test: ## lint, types, import rules and the suite: a test of every promise (CI=true: nothing may be left out)
 	@$(PYTHON) scripts/suite.py
 
+test-quick: ## within a minute: lint, types, import rules; rules, vendors, warehouse on SQLite, architecture
+	@$(PYTHON) scripts/suite.py quick
+
+test-all: ## make test and what takes long: the whole matrix of faults, more random histories
+	@$(PYTHON) scripts/suite.py all
+
+coverage: ## make test, and which lines of the product it does not run (page by page: htmlcov/index.html)
+	@$(PYTHON) scripts/suite.py coverage
+
 lint: ## lint, format, types and import rules only
-	@$(PYTHON) scripts/suite.py --lint-only
+	@$(PYTHON) scripts/suite.py lint
 
 format: ## let ruff put the code in order
 	@$(PYTHON) scripts/prepare.py --dev
@@ -43,5 +52,5 @@ bench: ## how near the chain is to the API limits: a table, bench/bench.json, pi
 	@.venv/bin/python -m benchmarks.chain $(BENCH)
 
 clean: ## removes .venv, the demo's data and every cache; configuration (.env) stays
-	rm -rf .venv .demo mutants bench .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache build dist site *.egg-info
+	rm -rf .venv .demo mutants bench .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache build dist site htmlcov .coverage* *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,7 +1,8 @@
-"""The whole suite, as a developer and as CI run it: installs what it needs, checks, tests, tells the truth.
+"""The suite, as a developer and as CI run it: installs what it needs, checks, tests, tells the truth.
 
-The last line counts every test of every part. What was left out is named above it, each with its reason, and
-with ``CI=true`` leaving anything out is a failure. Standard library only: it starts before ``.venv`` exists.
+The last line counts every test that ran. What was left out is named above it, each with its reason, and with
+``CI=true`` leaving anything out is a failure. How many tests a smaller extent is without is said too.
+Standard library only: it starts before ``.venv`` exists.
 """
 
 # ruff: noqa: S603, T201 - this script's job is to run tools and to talk on the terminal
@@ -34,13 +35,24 @@ LINT: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("import rules", ("lint-imports", "--no-cache", "--no-logo")),
 )
 
-RULES = "lms_assets_tests/domain"
-PARTS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("tests of the rules", (RULES, "-n", WORKERS)),
-    # A module's expensive fixtures (a whole chain, a database) are made once if one worker gets it all. The longest
-    # modules come first (lms_assets_tests/conftest.py), so that no worker is left alone with one at the end.
-    ("all other tests", (f"--ignore={RULES}", "-n", WORKERS, "--dist", "loadfile", "--no-loadscope-reorder")),
-)
+WHOLE = "lms_assets_tests"
+QUICK = tuple(f"{WHOLE}/{room}" for room in ("architecture", "domain", "vendors", "warehouse"))
+# A module's expensive fixtures (a whole chain, a database) are made once if one worker gets it all. The longest
+# modules come first (lms_assets_tests/conftest.py), so that no worker is left alone with one at the end.
+SPREAD = ("-n", WORKERS, "--dist", "loadfile", "--no-loadscope-reorder")
+COVERAGE = ("--cov", "--cov-report=term:skip-covered", "--cov-report=html")
+EXTENTS: dict[str, tuple[str, ...]] = {
+    "lint": (),
+    "quick": (*QUICK, *SPREAD, "-m", "not slow and not long", "-k", "not mariadb"),
+    "test": (WHOLE, *SPREAD, "-m", "not long"),
+    "all": (WHOLE, *SPREAD),
+    "coverage": (WHOLE, *SPREAD, "-m", "not long", *COVERAGE),
+}
+"""What pytest is told for each extent. `long` marks the whole of what `test` tries by a fixed sample."""
+MORE = {
+    "quick": "This was the quick part; make test has a test of every promise.",
+    "test": "The tests marked `long`, of which these are a sample, run with make test-all.",
+}
 
 ROOM_IN_MEMORY = 3 * 2**30
 """Bytes that must be free before tests write into memory what they would write to the disk: SQLite waits for a disk."""
@@ -63,26 +75,28 @@ class Tally:
 
 def main() -> int:
     """Exit code 0: all passed (and with CI=true nothing was left out); 1: not so; 2: cannot run here."""
-    parser = argparse.ArgumentParser(description="Run lint, types, import rules and all tests")
-    parser.add_argument("--lint-only", action="store_true")
-    lint_only = parser.parse_args().lint_only
+    parser = argparse.ArgumentParser(description="Run lint, types, import rules and tests")
+    parser.add_argument("extent", choices=EXTENTS, nargs="?", default="test")
+    extent = parser.parse_args().extent
+    lint_only, whole = extent == "lint", extent not in ("lint", "quick")
     tally = Tally()
-    if not lint_only:
+    if whole:
         system_packages.install_missing()
     try:
         prepare.prepare(dev=True)
     except prepare.PreparationError as problem:
         print(problem, file=sys.stderr)
         return 2
-    holes = None if lint_only else audit.Audit(BIN)
+    holes = audit.Audit(BIN) if whole else None
     for name, command in LINT:
         if _run(name, [str(BIN / command[0]), *command[1:]]) != 0:
             tally.broken.append(name)
     if not lint_only:
-        for name, options in PARTS:
-            _run_tests(name, options, tally)
+        _run_tests("tests", EXTENTS[extent], tally)
     if holes is not None:
         _note_holes(holes.outcome(), tally)
+    if extent in MORE:
+        print(f"\n{MORE[extent]}")
     return _conclude(tally, lint_only=lint_only)
 
 

@@ -1,4 +1,4 @@
-"""The programs that the tests need from the operating system: a MariaDB server, a browser and nginx.
+"""The programs that the tests need from the operating system: a MariaDB server, a browser, nginx and Redis.
 
 Installs them where it may (root, with apt); elsewhere says what to install and goes on, and the tests that
 need them are named as left out. Never starts a service: the tests start their own, in their own folders.
@@ -20,6 +20,7 @@ NEEDED: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("a MariaDB server", ("mariadbd", "mysqld"), "mariadb-server"),
     ("Chromium", ("chromium", "chromium-browser", "google-chrome"), "chromium"),
     ("nginx", ("nginx",), "nginx"),
+    ("Redis", ("redis-server",), "redis-server"),
 )
 """What for, the programs any of which will do, Debian's package."""
 

@@ -50,7 +50,15 @@ def test_both_partners_have_the_person_and_why_says_through_which_contact(synced
     assert f"CRM contact {further} (further contact with the same e-mail address)" in console.export_text()
 
 
-@pytest.mark.parametrize("change", ["deleted", "inactive", "moved to the other's partner", "of a partner that is out"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "deleted",
+        "moved to the other's partner",
+        pytest.param("inactive", marks=pytest.mark.long),
+        pytest.param("of a partner that is out", marks=pytest.mark.long),
+    ],
+)
 def test_an_affiliation_that_is_over_no_longer_counts(synced: ChainHarness, change: str) -> None:
     further, holder, _ = of_case(synced)
     users = synced.sandbox.vendor_state.users

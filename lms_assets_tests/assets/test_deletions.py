@@ -22,31 +22,36 @@ def test_a_deleted_account_is_deactivated_keeps_its_row_and_is_told_nothing_any_
     assert differences(synced) == []
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"partner_tier": "Pending"},
-        {"partner_tier": None},
-        {"account_status": "Inactive"},
-        {"name": "Nintex of Somewhere"},
-    ],
-    ids=["tier", "no tier", "status", "name"],
+LEFT_OUT = (
+    {"partner_tier": "Pending"},
+    {"partner_tier": None},
+    {"account_status": "Inactive"},
+    {"name": "Nintex of Somewhere"},
 )
-def test_an_account_that_the_rules_now_leave_out_is_deactivated_and_comes_back_by_itself(
-    synced: ChainHarness, fields: dict[str, str | None]
-) -> None:
-    partner = a_partner_with_points(synced)
-    account = synced.sandbox.vendor_state.accounts[partner["impartner_id"]]
-    before = {name: getattr(account, name) for name in fields}
-    synced.sandbox.mutate("set_account", account=account.id, fields=fields)
+
+
+def test_an_account_that_the_rules_leave_out_is_deactivated_and_comes_back_by_itself(synced: ChainHarness) -> None:
+    """One account for each reason."""
+    accounts = synced.sandbox.vendor_state.accounts
+    chosen = [row for row in synced.rows("partners") if row["is_active"] and not row["total_npcu"]][: len(LEFT_OUT) - 1]
+    partners = dict(zip((row["id"] for row in [a_partner_with_points(synced), *chosen]), LEFT_OUT, strict=True))
+    numbers = {row["id"]: row["impartner_id"] for row in synced.rows("partners") if row["id"] in partners}
+    before = {
+        each: {name: getattr(accounts[numbers[each]], name) for name in fields} for each, fields in partners.items()
+    }
+    for each, fields in partners.items():
+        synced.sandbox.mutate("set_account", account=numbers[each], fields=fields)
     assert synced.run(assets=("partners",)).success
-    assert not row_of(synced, "partners", id=partner["id"])["is_active"]
-    synced.sandbox.mutate("set_account", account=account.id, fields=before)
+    assert not set(partners) & active_ids(synced, "partners")
+    for each, fields in before.items():
+        synced.sandbox.mutate("set_account", account=numbers[each], fields=fields)
     again = synced.run()
     assert again.success, again.errors
-    row = row_of(synced, "partners", id=partner["id"])
-    assert (row["is_active"], row["deleted_at"], row["account_status"]) == (True, None, account.account_status)
-    assert again.metadata["partners"]["reactivated"] == 1
+    for each, number in numbers.items():
+        row = row_of(synced, "partners", id=each)
+        status = accounts[number].account_status
+        assert (row["is_active"], row["deleted_at"], row["account_status"]) == (True, None, status)
+    assert again.metadata["partners"]["reactivated"] == len(partners)
     assert differences(synced) == []
 
 
@@ -89,29 +94,34 @@ def test_contacts_of_a_partner_that_left_stay_linked_to_it_so_that_they_can_be_o
     assert differences(synced) == []
 
 
-@pytest.mark.parametrize("dated", [True, False])
-def test_a_disabled_person_stops_counting_and_an_enabled_one_counts_again(synced: ChainHarness, dated: bool) -> None:
+def test_a_disabled_person_stops_counting_and_an_enabled_one_counts_again(synced: ChainHarness) -> None:
+    """With and without the day on which it happened."""
     _, members = a_group_of_people(synced)
-    synced.sandbox.mutate("disable_person", person=members[0], dated=dated)
+    for person, dated in zip(members[:2], (True, False), strict=True):
+        synced.sandbox.mutate("disable_person", person=person, dated=dated)
     assert synced.run().success
-    row = row_of(synced, "lms_users", id=members[0])
-    assert (row["status"], row["is_active"]) == ("deactivated", False)
+    rows = [row_of(synced, "lms_users", id=person) for person in members[:2]]
+    assert [(row["status"], row["is_active"]) for row in rows] == [("deactivated", False)] * 2
     assert differences(synced) == []
-    synced.sandbox.mutate("enable_person", person=members[0])
+    for person in members[:2]:
+        synced.sandbox.mutate("enable_person", person=person)
     assert synced.run().success
-    row = row_of(synced, "lms_users", id=members[0])
-    assert (row["status"], row["is_active"], row["deactivation_reason"]) == ("active", True, None)
+    rows = [row_of(synced, "lms_users", id=person) for person in members[:2]]
+    assert [(row["status"], row["is_active"], row["deactivation_reason"]) for row in rows] == [
+        ("active", True, None)
+    ] * 2
     assert differences(synced) == []
 
 
-@pytest.mark.parametrize("dangling", [True, False])
-def test_a_deleted_person_is_marked_and_counts_for_nobody(synced: ChainHarness, dangling: bool) -> None:
+def test_a_deleted_person_is_marked_and_counts_for_nobody(synced: ChainHarness) -> None:
+    """Whether the LMS still names the person as a member or not."""
     _, members = a_group_of_people(synced)
-    synced.sandbox.mutate("delete_person", person=members[0], keep_memberships=dangling)
+    for person, dangling in zip(members[:2], (True, False), strict=True):
+        synced.sandbox.mutate("delete_person", person=person, keep_memberships=dangling)
     result = synced.run()
     assert result.success, result.errors
-    row = row_of(synced, "lms_users", id=members[0])
-    assert (row["status"], row["is_active"]) == ("deleted", False)
+    rows = [row_of(synced, "lms_users", id=person) for person in members[:2]]
+    assert [(row["status"], row["is_active"]) for row in rows] == [("deleted", False)] * 2
     assert differences(synced) == []
 
 

@@ -12,6 +12,7 @@ from lms_assets_tests.harness.agreement import differences
 from lms_assets_tests.harness.chain import ChainHarness
 
 pytestmark = pytest.mark.slow
+LONG = pytest.mark.long
 
 LISTS = {
     "partners": "GET /Account",
@@ -165,12 +166,12 @@ def test_people_without_transcripts_cost_one_call_each_once_that_is_known(synced
     ("asset", "kind", "options"),
     [
         ("partners", "missing_field", {"field": "partner_Tier__cf"}),
-        ("partners", "wrong_type", {"field": "account_Status__cf", "value": "Inactive"}),
-        ("contacts", "wrong_type", {"field": "isActive", "value": False}),
+        pytest.param("partners", "wrong_type", {"field": "account_Status__cf", "value": "Inactive"}, marks=LONG),
+        pytest.param("contacts", "wrong_type", {"field": "isActive", "value": False}, marks=LONG),
         ("contacts", "null_field", {"field": "accountId"}),
-        ("contacts", "missing_field", {"field": "email"}),
+        pytest.param("contacts", "missing_field", {"field": "email"}, marks=LONG),
         ("users", "wrong_type", {"field": "attributes.disabled", "value": True}),
-        ("users", "null_field", {"field": "attributes.email"}),
+        pytest.param("users", "null_field", {"field": "attributes.email"}, marks=LONG),
         ("groups", "wrong_type", {"field": "attributes.name", "value": "Internal test"}),
         ("course_npcu", "null_field", {"field": "attributes.properties.npcu"}),
     ],

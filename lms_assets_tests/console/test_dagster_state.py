@@ -14,7 +14,8 @@ from lms_assets.console.running.dagster_state import DagsterStateLost, dagster_i
 from lms_assets.sandbox.config import SandboxConfig
 from lms_assets.sandbox.server.server import running_sandbox
 from lms_assets_tests.harness.chain import NOW
-from lms_assets_tests.harness.commands import COMMAND, ROOT, Commands
+from lms_assets_tests.harness.commands import COMMAND, Commands
+from lms_assets_tests.harness.environment import ROOT
 from lms_assets_tests.harness.mariadb import PASSWORD, USER, MariaDbServer
 from lms_assets_tests.harness.waits import LONGEST_SECONDS
 

@@ -64,9 +64,6 @@ def a_step_that_the_chain_can_do_without_fails(harness: DaemonHarness) -> Callab
     return harness.sandbox.faults.reset
 
 
-WAYS = (a_step_raises, a_blocking_check_fails, a_step_that_the_chain_can_do_without_fails)
-
-
 def tried_again_by_itself(harness: DaemonHarness, root: str) -> None:
     """What the daemon does: a run of the assets that did not come through, with the steps of those only."""
     row = one_row(harness, "task_chain_logs")
@@ -89,8 +86,17 @@ def a_run_that_never_started(harness: DaemonHarness, root: str) -> None:
     harness.instance.create_run_for_job(definition, tags=tags, root_run_id=root, parent_run_id=root)
 
 
-@pytest.mark.parametrize("retries", [0, 1])
-@pytest.mark.parametrize("fails", WAYS)
+@pytest.mark.parametrize(
+    ("fails", "retries"),
+    [
+        (a_step_raises, 1),
+        (a_blocking_check_fails, 0),
+        (a_step_that_the_chain_can_do_without_fails, 0),
+        pytest.param(a_step_raises, 0, marks=pytest.mark.long),
+        pytest.param(a_blocking_check_fails, 1, marks=pytest.mark.long),
+        pytest.param(a_step_that_the_chain_can_do_without_fails, 1, marks=pytest.mark.long),
+    ],
+)
 def test_it_goes_on_with_what_did_not_come_through(harness: DaemonHarness, fails: Callable[..., Any], retries: int):
     corrected = fails(harness)
     root = harness.run().run_id

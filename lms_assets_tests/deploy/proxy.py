@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from lms_assets_tests.harness.commands import ROOT, wait_until
+from lms_assets_tests.harness.commands import wait_until
+from lms_assets_tests.harness.environment import ROOT
 from lms_assets_tests.harness.waits import LONGEST_SECONDS
 
 HOST = "dagster.example.com"

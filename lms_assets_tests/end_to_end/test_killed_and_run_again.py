@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 
 # A little latency, so that a step lasts long enough to be hit in its middle.
 CONFIG = SandboxConfig(scale=0.005, now=NOW, northpass_rps=0, impartner_rps=0, latency_ms=15)
-# Every other step: automation/test_recovery.py; at any write: faults/test_chaos.py.
+# Resumed: automation/test_recovery.py; run again after a kill at any write: faults/test_chaos.py.
 STEPS_TO_KILL = ("memberships", "pushed_partner_cert_counts")
 
 
@@ -48,6 +48,7 @@ def _as_of(warehouse: Warehouse) -> datetime:
     return row.as_of
 
 
+@pytest.mark.long
 def test_killed_in_one_step_after_the_other_and_run_again(sandbox: SandboxHandle, quick_folder: Path):
     commands = Commands(quick_folder / "killed", sandbox)
     assert commands.run("db", "upgrade").returncode == 0

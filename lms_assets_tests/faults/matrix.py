@@ -75,6 +75,8 @@ LATE = frozenset(
 """What a list of changes hides, nothing shows: Sunday's full sync of leads and the nightly chain bring it. After a 404
 for the people who changed, which may be an empty list, or with the filter ignored, the next run asks from there again.
 """
+NOT_HIT = "–"
+"""What the table shows where a fault hits no call."""
 LEFT_OUT = frozenset({"mutate"})
 ALWAYS_IS_NO_FAULT = frozenset({"slow"})
 """Always late by more than the client waits is the same as not reachable, which other kinds show."""
@@ -291,7 +293,7 @@ def marks(found: Mapping[Exposure, Outcome]) -> str:
     """A cell of the table: once, then always; one word when both came to the same."""
     shown = [each for each in found.values() if each != "untouched"]
     if not shown:
-        return "–"
+        return NOT_HIT
     return shown[0] if len(set(shown)) == 1 else " / ".join(shown)
 
 

@@ -7,9 +7,10 @@ import tempfile
 import warnings
 from pathlib import Path
 
-from lms_assets_tests.faults.matrix import TARGETS, Matrix, exposures, kinds, marks, matrix
+from lms_assets_tests.faults.matrix import NOT_HIT, TARGETS, Matrix, Target, exposures, kinds, marks, matrix
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "faults.md"
+HIDES_RECORDS = ("cut_short", "page_drift_removed")
 BEGIN, END = "<!-- table -->", "<!-- end of table -->"
 
 
@@ -19,8 +20,27 @@ def row(made: Matrix, kind: str) -> str:
     Raises:
         AssertionError: a cell came to something that must not be.
     """
-    cells = [marks({each: made.cell(kind, target, each)[0] for each in exposures(kind)}) for target in TARGETS]
-    return f"| `{kind}` | " + " | ".join(cells) + " |"
+    return f"| `{kind}` | " + " | ".join(cell(made, kind, target) for target in TARGETS) + " |"
+
+
+def cell(made: Matrix, kind: str, target: Target) -> str:
+    """What a kind comes to for one target, as the table writes it."""
+    return marks({each: made.cell(kind, target, each)[0] for each in exposures(kind)})
+
+
+def sample(kind: str) -> dict[Target, str]:
+    """Targets to try, and what the docs show: one for each outcome in the kind's line, another target each kind.
+
+    All of them for what hides records, as that may take something away.
+    """
+    outcomes = documented()[kind].split(" | ")[1:]
+    line = dict(zip(TARGETS, (each.removesuffix(" |") for each in outcomes), strict=True))
+    hit = {target: outcome for target, outcome in line.items() if outcome != NOT_HIT}
+    if kind in HIDES_RECORDS:
+        return hit
+    turn = kinds().index(kind) % len(TARGETS)
+    chosen = {hit[target]: target for target in TARGETS[turn:] + TARGETS[:turn] if target in hit}
+    return {target: outcome for outcome, target in chosen.items()}
 
 
 def head() -> list[str]:

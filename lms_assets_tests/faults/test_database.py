@@ -75,7 +75,7 @@ def test_a_server_that_dies_in_every_write_phase_and_comes_back_ends_in_the_righ
     harness.close()
 
 
-@pytest.mark.parametrize("phase", ["partners", "lms_enrollments"])
+@pytest.mark.parametrize("phase", ["lms_enrollments", pytest.param("partners", marks=pytest.mark.long)])
 def test_a_server_that_stays_down_leaves_the_old_state_and_says_so(
     sandbox: SandboxHandle, tmp_path: Path, mariadb: MariaDbServer, ready_mariadb_url: str, phase: str
 ) -> None:
@@ -185,8 +185,15 @@ def _elsewhere(harness: ChainHarness, job: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
 
-@pytest.mark.parametrize("other", ["daily_full", "enrollments_incremental"])
-@pytest.mark.parametrize("kind", ["sqlite", "mariadb"])
+@pytest.mark.parametrize(
+    ("kind", "other"),
+    [
+        ("mariadb", "daily_full"),
+        ("sqlite", "enrollments_incremental"),
+        pytest.param("mariadb", "enrollments_incremental", marks=pytest.mark.long),
+        pytest.param("sqlite", "daily_full", marks=pytest.mark.long),
+    ],
+)
 def test_two_runs_at_once_that_nobody_kept_apart_still_end_in_the_right_state(
     sandbox: SandboxHandle, tmp_path: Path, request: pytest.FixtureRequest, other: str, kind: str
 ) -> None:

@@ -28,12 +28,13 @@ from lms_assets.resources import RESOURCES, ImpartnerResource, NorthpassResource
 from lms_assets.run_tags import AS_OF_TAG
 from lms_assets.runs.overrides import allowing_tags
 from lms_assets.runs.partitions import full_range_tags, trailing_days_tags
-from lms_assets.sandbox import IMPARTNER_KEY, NORTHPASS_KEY, SandboxConfig
+from lms_assets.sandbox import SandboxConfig
 from lms_assets.sandbox.server.server import SandboxHandle
 from lms_assets.vendors.impartner.client import ImpartnerClient
 from lms_assets.vendors.northpass.client import NorthpassClient
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.schema.tables import metadata
+from lms_assets_tests.harness.environment import of_the_product
 from lms_assets_tests.harness.limits import QUICK, at_a_standing_clock
 from lms_assets_tests.harness.quick_instance import BATCHES, quick_instance
 
@@ -162,16 +163,8 @@ class ChainHarness:
         self.folder = folder
         self.url = warehouse_url or f"sqlite:///{folder / 'warehouse.db'}"
         self.environment = {
-            "NORTHPASS_BASE_URL": sandbox.northpass_url,
-            "NORTHPASS_API_KEY": NORTHPASS_KEY,
-            "NORTHPASS_REQUESTS_PER_SECOND": "1000",
-            "IMPARTNER_BASE_URL": sandbox.impartner_url,
-            "IMPARTNER_API_KEY": IMPARTNER_KEY,
-            "IMPARTNER_REQUESTS_PER_SECOND": "1000",
-            "LMS_WAREHOUSE_URL": self.url,
-            "LMS_PORTAL_URL": "https://portal.example.com",
+            **of_the_product(sandbox, self.url, folder),
             "LMS_REPORTS_DIR": str(folder / "reports"),
-            "DAGSTER_HOME": str(folder),
             # Tests count the messages about incidents; the digest has its own.
             "LMS_DAILY_DIGEST": "0",
             **BATCHES,

@@ -8,16 +8,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from lms_assets.console.commands import demo
-from lms_assets.sandbox.config import IMPARTNER_KEY, NORTHPASS_KEY
 from lms_assets.sandbox.server.server import SandboxHandle
+from lms_assets_tests.harness.environment import ROOT as ROOT
+from lms_assets_tests.harness.environment import of_a_process, of_the_product
 from lms_assets_tests.harness.waits import LONGEST_SECONDS
+from lms_assets_tests.harness.warm import run_warm
 
 COMMAND = str(Path(sys.executable).with_name("lms-assets"))
-ROOT = Path(__file__).resolve().parents[2]
 
 
 class Commands:
@@ -25,33 +26,25 @@ class Commands:
 
     def __init__(self, folder: Path, sandbox: SandboxHandle, warehouse_url: str | None = None) -> None:
         self.folder = folder
-        self.command = COMMAND
+        self.command = COMMAND  # or that of another installation
         self.home = folder / "dagster_home"
         self.home.mkdir(parents=True)
         shutil.copyfile(Path(demo.__file__).with_name("demo_dagster.yaml"), self.home / "dagster.yaml")
         self.url = warehouse_url or f"sqlite:///{folder / 'warehouse.db'}"
         self.environment = {
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(ROOT),
-            "HOME": str(folder),
-            "COLUMNS": "160",
-            "NO_COLOR": "1",
-            "DAGSTER_HOME": str(self.home),
-            "NORTHPASS_BASE_URL": sandbox.northpass_url,
-            "NORTHPASS_API_KEY": NORTHPASS_KEY,
-            "NORTHPASS_REQUESTS_PER_SECOND": "1000",
-            "IMPARTNER_BASE_URL": sandbox.impartner_url,
-            "IMPARTNER_API_KEY": IMPARTNER_KEY,
-            "IMPARTNER_REQUESTS_PER_SECOND": "1000",
-            "LMS_WAREHOUSE_URL": self.url,
-            "LMS_PORTAL_URL": "https://portal.example.com",
+            **of_a_process(folder, COLUMNS="160"),
+            **of_the_product(sandbox, self.url, self.home),
         }
 
     def run(self, *words: str, **environment: str | None) -> subprocess.CompletedProcess[str]:
         """Run to the end. A variable given as None is taken out of the environment."""
+        merged = {**self.environment, **environment}
+        kept = {name: value for name, value in merged.items() if value is not None}
+        if self.command == COMMAND:
+            return run_warm(words, kept, self.folder)
         return subprocess.run(
             [self.command, *words],
-            env=self._merged(environment),
+            env=kept,
             cwd=self.folder,
             capture_output=True,
             text=True,
@@ -70,10 +63,6 @@ class Commands:
                 stderr=log,
                 start_new_session=True,
             )
-
-    def _merged(self, environment: Mapping[str, str | None]) -> dict[str, str]:
-        merged = {**self.environment, **environment}
-        return {name: value for name, value in merged.items() if value is not None}
 
 
 def kill_all(process: subprocess.Popen[bytes]) -> None:
