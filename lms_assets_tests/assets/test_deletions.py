@@ -33,8 +33,10 @@ LEFT_OUT = (
 def test_an_account_that_the_rules_leave_out_is_deactivated_and_comes_back_by_itself(synced: ChainHarness) -> None:
     """One account for each reason."""
     accounts = synced.sandbox.vendor_state.accounts
-    chosen = [row for row in synced.rows("partners") if row["is_active"] and not row["total_npcu"]][: len(LEFT_OUT) - 1]
-    partners = dict(zip((row["id"] for row in [a_partner_with_points(synced), *chosen]), LEFT_OUT, strict=True))
+    with_status = [row for row in synced.rows("partners") if accounts[row["impartner_id"]].account_status]
+    poor = [row for row in with_status if row["is_active"] and not row["total_npcu"]]
+    chosen = [a_partner_with_points(synced), *poor[: len(LEFT_OUT) - 1]]
+    partners = dict(zip((row["id"] for row in chosen), LEFT_OUT, strict=True))
     numbers = {row["id"]: row["impartner_id"] for row in synced.rows("partners") if row["id"] in partners}
     before = {
         each: {name: getattr(accounts[numbers[each]], name) for name in fields} for each, fields in partners.items()

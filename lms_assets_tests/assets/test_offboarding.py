@@ -14,20 +14,30 @@ from lms_assets.run_tags import OFFBOARDING_PLAN_TAG
 from lms_assets.warehouse.schema.tables import lms_offboarding_plans
 from lms_assets_tests.assets.queries import a_group_of_people, pairs, row_of
 from lms_assets_tests.harness.chain import EVERYTHING, ChainHarness, ChainResult
+from lms_assets_tests.harness.checkpoints import Saved
 
 pytestmark = pytest.mark.slow
 
 
+@pytest.fixture(scope="module")
+def planned() -> dict[str, Any]:
+    """What `left` has come to, once it has run."""
+    return {}
+
+
 @pytest.fixture
-def left(synced: ChainHarness) -> tuple[ChainHarness, str, int]:
+def left(synced: ChainHarness, planned: dict[str, Any]) -> tuple[ChainHarness, str, int]:
     """A partner with a group of people went inactive, and a chain has seen it; the group, and the plan's id."""
-    group, _ = a_group_of_people(synced)
-    account = row_of(synced, "partners", id=row_of(synced, "lms_groups", id=group)["partner_id"])["impartner_id"]
-    synced.sandbox.mutate("set_account", account=account, fields={"account_status": "Inactive"})
-    assert synced.run(allow=EVERYTHING).success
-    planned = synced.run("offboarding_plan")
-    assert planned.success, planned.errors
-    return synced, group, planned.metadata["lms_offboarding_plan"]["plan"]
+    if not planned:
+        group, _ = a_group_of_people(synced)
+        account = row_of(synced, "partners", id=row_of(synced, "lms_groups", id=group)["partner_id"])["impartner_id"]
+        synced.sandbox.mutate("set_account", account=account, fields={"account_status": "Inactive"})
+        assert synced.run(allow=EVERYTHING).success
+        run = synced.run("offboarding_plan")
+        assert run.success, run.errors
+        planned |= {"at": Saved.of(synced), "group": group, "plan": run.metadata["lms_offboarding_plan"]["plan"]}
+    planned["at"].restore(synced)
+    return synced, planned["group"], planned["plan"]
 
 
 def review(harness: ChainHarness, plan: int) -> None:

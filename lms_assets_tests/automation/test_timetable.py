@@ -69,7 +69,7 @@ def storage_in(url: str) -> dict[str, object]:
     return {"storage": {"mysql": {"mysql_db": {**address, "db_name": parts.path.strip("/")}}}}
 
 
-@pytest.fixture(params=["sqlite", "mariadb"])
+@pytest.fixture(params=["sqlite", pytest.param("mariadb", marks=pytest.mark.long)])
 def instance(request: pytest.FixtureRequest, quick_folder: Path) -> Iterator[dg.DagsterInstance]:
     """The scheduler's state and its runs in each kind of storage, with a queue that nobody empties.
 
