@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -15,20 +16,20 @@ from lms_assets.automation.sensors import push_after_enrollments_sensor
 from lms_assets.domain.operations.schedule import TIMETABLE
 from lms_assets_tests.automation.daemon_harness import DaemonHarness, watched_harness
 from lms_assets_tests.automation.receiver import receiving
+from lms_assets_tests.harness.chain import NOW, SMALL
 
-WEEK = timedelta(days=7)
 # Of five syncs of enrollments a day and three of leads, as few as the cadences bear: gaps of 8 and of 12 hours, where
 # 10 and 14 are overdue. What more of them would add is runs after shorter gaps.
 ENOUGH = {"enrollments_incremental": (10, 18), "leads_incremental": (8, 20)}
 DAYS_ON_WHICH_COUNTS_CHANGE = (0, 2, 5)
 
 
-def ticks(begin: datetime) -> Iterator[tuple[datetime, str]]:
-    """The week's runs by the timetable, thinned: when, and which job."""
+def ticks(begin: datetime, end: datetime) -> Iterator[tuple[datetime, str]]:
+    """The runs by the timetable, thinned: when, and which job."""
     found = []
     for line in TIMETABLE:
         tick = line.next_after(begin - timedelta(seconds=1))
-        while tick < begin + WEEK:
+        while tick < end:
             if tick.hour in ENOUGH.get(line.job, line.hours):
                 found.append((tick, line.job))
             tick = line.next_after(tick)
@@ -53,25 +54,33 @@ def wait_for(harness: DaemonHarness, tick: datetime) -> None:
 
 
 @pytest.mark.slow
-def test_a_healthy_week_is_silent_and_each_of_its_nights_beats_once(quick_folder: Path):
+@pytest.mark.parametrize(
+    ("begin", "days"),
+    [
+        # A night that is no weekend's, and all that Sunday and Monday bring.
+        pytest.param(NOW - timedelta(days=2), 3, id="from Saturday"),
+        pytest.param(NOW, 7, id="a week", marks=pytest.mark.long),
+    ],
+)
+def test_healthy_days_are_silent_and_each_night_beats_once(quick_folder: Path, begin: datetime, days: int):
     runs: Counter[str] = Counter()
+    changes = [day for day in DAYS_ON_WHICH_COUNTS_CHANGE if day < days]
     with receiving() as receiver:
         urls = {"LMS_ALERT_URLS": receiver.alert_url, "LMS_HEARTBEAT_URL": receiver.heartbeat_url}
-        with watched_harness(quick_folder, **urls) as harness:
-            begin = harness.now
-            for tick, job in ticks(begin):
+        with watched_harness(quick_folder, replace(SMALL, now=begin), **urls) as harness:
+            for tick, job in ticks(begin, begin + timedelta(days=days)):
                 wait_for(harness, tick)
                 assert harness.run(job).success
                 runs[job] += 1
-                if job == "daily_full" and (tick - begin).days in DAYS_ON_WHICH_COUNTS_CHANGE:
+                if job == "daily_full" and (tick - begin).days in changes:
                     something_happens(harness, (tick - begin).days)
                 push = harness.tick(push_after_enrollments_sensor)
                 if isinstance(push, dg.RunRequest):
                     assert harness.follow(push, "push_to_impartner").success
                     runs["push_to_impartner"] += 1
                 assert receiver.titles == [], f"after {job} at {tick}"
-            assert runs["daily_full"] == len(receiver.gets) == WEEK.days
-            assert runs["push_to_impartner"] >= len(DAYS_ON_WHICH_COUNTS_CHANGE)
+            assert runs["daily_full"] == len(receiver.gets) == days
+            assert runs["push_to_impartner"] >= len(changes)
             assert {line.job for line in TIMETABLE} <= set(runs)
             wait_for(harness, harness.now + timedelta(hours=12))
             assert any("Overdue" in title for title in receiver.titles), "the silence was not that of a dead channel"
