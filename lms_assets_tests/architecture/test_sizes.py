@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 
 from lms_assets_tests.architecture import source
 
@@ -11,6 +12,7 @@ FOLDER_MODULES = 15
 FUNCTION_LINES = 50
 ASSET_LINES = 25
 POSITIONAL_PARAMETERS = 5
+NAME_CHARACTERS = 80
 
 
 def test_no_module_has_more_than_400_lines():
@@ -86,3 +88,10 @@ def test_the_ruler_measures_what_it_says():
     assert source.length_without_docstring(function) == 4
     names = {module.name for module in source.modules()}
     assert {"lms_assets", "lms_assets.domain"} <= names
+
+
+def test_no_test_has_a_name_of_more_than_80_characters():
+    """What a name cannot hold stands in the docstring."""
+    tests = [path.read_text(encoding="utf-8") for path in (source.ROOT / "lms_assets_tests").rglob("test_*.py")]
+    too_long = [name for text in tests for name in re.findall(r"def (test_\w+)", text) if len(name) > NAME_CHARACTERS]
+    assert not too_long, "say the rest in a docstring:\n" + "\n".join(too_long)

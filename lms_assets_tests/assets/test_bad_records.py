@@ -78,7 +78,7 @@ def test_duplicate_emails_are_their_own_finding_and_never_unreadable_records(syn
     ] == [0]
 
 
-def test_a_contact_who_could_not_be_read_keeps_the_row_whose_address_another_one_has_too(synced: ChainHarness) -> None:
+def test_an_unreadable_contact_keeps_its_row_though_another_has_its_address(synced: ChainHarness) -> None:
     """A new contact of another partner has it: the row is not handed over on a record that nobody could read."""
     contact = min((row for row in synced.rows("contacts") if row["impartner_id"]), key=lambda row: row["impartner_id"])
     place = sorted(synced.sandbox.vendor_state.users).index(contact["impartner_id"])
@@ -119,7 +119,7 @@ def test_rows_that_the_portal_made_without_a_crm_id_are_left_alone(synced: Chain
     assert "partners_have_crm_ids" in result.red
 
 
-def test_of_two_contacts_with_one_address_one_stands_for_both_and_the_other_takes_over_when_it_goes(
+def test_of_two_contacts_with_one_address_the_other_takes_over_when_one_goes(
     synced: ChainHarness,
 ) -> None:
     account = next(row["impartner_id"] for row in synced.rows("partners") if row["is_active"])

@@ -77,7 +77,7 @@ def test_a_course_that_leaves_both_lists_loses_its_points_and_that_is_said(synce
 
 
 @pytest.mark.parametrize("answer", ["there", "forbidden"])
-def test_a_course_that_the_list_lacks_twice_and_that_answers_by_itself_keeps_its_points(
+def test_a_course_that_the_list_lacks_twice_and_that_answers_keeps_its_points(
     synced: ChainHarness, answer: str
 ) -> None:
     course = held(synced)

@@ -32,7 +32,7 @@ def a_contact(harness: ChainHarness) -> dict[str, Any]:
     [None, {"partner_tier": "Pending"}, {"account_status": "Inactive"}],
     ids=["deleted", "tier", "status"],
 )
-def test_a_partner_that_left_is_inactive_after_the_incremental_job_and_counts_no_more(
+def test_a_partner_that_left_is_inactive_after_the_incremental_job_without_counts(
     synced: ChainHarness, fields: dict[str, str] | None
 ) -> None:
     partner = a_partner_with_points(synced)
@@ -100,7 +100,7 @@ def test_a_quiet_day_costs_six_calls_and_writes_no_row_of_partners_or_contacts(s
     assert (synced.rows("partners"), synced.rows("contacts")) == before
 
 
-def test_an_account_recreated_under_another_id_keeps_its_row_until_the_full_sync_reassigns_it(
+def test_a_recreated_account_keeps_its_row_until_the_full_sync_reassigns_it(
     synced: ChainHarness,
 ) -> None:
     partner = a_partner_with_points(synced)
@@ -122,7 +122,7 @@ def account_of(harness: ChainHarness, contact: dict[str, Any]) -> int:
     return int(row_of(harness, "partners", id=contact["partner_id"])["impartner_id"])
 
 
-def test_a_contact_whose_address_another_crm_user_has_too_stays_until_the_full_sync_reassigns_it(
+def test_a_contact_whose_address_another_has_stays_until_the_full_sync_reassigns_it(
     synced: ChainHarness,
 ) -> None:
     contact = a_contact(synced)
@@ -137,7 +137,7 @@ def test_a_contact_whose_address_another_crm_user_has_too_stays_until_the_full_s
     assert row_of(synced, "contacts", email=contact["email"])["is_active"]
 
 
-def test_the_address_of_a_merged_contact_counts_on_when_the_one_who_took_it_is_deleted(synced: ChainHarness) -> None:
+def test_the_address_of_a_merged_contact_counts_when_the_one_who_took_it_is_deleted(synced: ChainHarness) -> None:
     """Somebody takes a contact's address, a chain has seen it, then that one is deleted: the address is still there."""
     account = a_partner_with_points(synced)["impartner_id"]
     course = next(row["id"] for row in synced.rows("lms_courses") if row["npcu_value"])
@@ -205,7 +205,7 @@ def test_a_contact_who_moves_to_another_partner_and_then_leaves_is_inactive(sync
     assert not row_of(synced, "contacts", id=contact["id"])["is_active"]
 
 
-def test_an_account_that_takes_over_the_identity_of_a_deleted_one_keeps_its_row_though_it_had_one_before(
+def test_an_account_that_takes_over_a_deleted_ones_identity_keeps_its_own_row(
     synced: ChainHarness,
 ) -> None:
     """The account that takes over was a partner before, so an inactive row has its CRM id."""
@@ -222,7 +222,7 @@ def test_an_account_that_takes_over_the_identity_of_a_deleted_one_keeps_its_row_
     assert row_of(synced, "partners", id=old["id"])["is_active"]
 
 
-def test_more_than_the_deactivation_limit_allows_stops_before_any_write_until_somebody_allows_it(
+def test_above_the_deactivation_limit_it_stops_before_any_write_until_allowed(
     synced: ChainHarness,
 ) -> None:
     active = [row for row in synced.rows("partners") if row["is_active"]]

@@ -76,7 +76,7 @@ CASES: list[tuple[str, Callable[[ChainHarness], None]]] = [
 
 
 @pytest.mark.parametrize(("asset", "change"), CASES, ids=[f"{asset}{change.__name__}" for asset, change in CASES])
-def test_more_than_the_deactivation_limit_allows_writes_nothing_says_how_much_and_passes_when_allowed(
+def test_above_the_deactivation_limit_nothing_is_written_until_it_is_allowed(
     synced: ChainHarness, asset: str, change: Callable[[ChainHarness], None]
 ) -> None:
     before = the_state(synced)

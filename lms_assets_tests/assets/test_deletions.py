@@ -82,7 +82,7 @@ def test_a_contact_set_inactive_goes_without_being_deleted(synced: ChainHarness)
     assert differences(synced) == []
 
 
-def test_contacts_of_a_partner_that_left_stay_linked_to_it_so_that_they_can_be_offboarded(synced: ChainHarness) -> None:
+def test_contacts_of_a_partner_that_left_stay_linked_so_that_they_can_be_offboarded(synced: ChainHarness) -> None:
     partner = max(
         (row for row in synced.rows("partners") if row["is_active"]),
         key=lambda row: sum(each["partner_id"] == row["id"] for each in synced.rows("contacts")),

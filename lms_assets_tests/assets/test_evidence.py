@@ -72,7 +72,7 @@ def test_a_404_for_members_of_a_group_that_counts_some_keeps_them(synced: ChainH
     assert "memberships_are_current" in result.red
 
 
-def test_a_group_that_seems_empty_at_the_first_load_is_doubted_and_its_partner_not_pushed(
+def test_a_group_that_seems_empty_at_first_is_doubted_and_its_partner_not_pushed(
     harness: ChainHarness,
 ) -> None:
     """A count that is too low costs a tier; the CRM keeps what it had until the group was read whole."""
@@ -93,7 +93,7 @@ def test_a_group_that_seems_empty_at_the_first_load_is_doubted_and_its_partner_n
     assert differences(harness) == []
 
 
-def test_a_wrong_404_for_members_of_a_group_without_a_count_is_not_taken_for_an_empty_list(
+def test_a_wrong_404_for_members_of_a_group_without_a_count_is_no_empty_list(
     harness: ChainHarness,
 ) -> None:
     """At the first load nothing else could show it; the list is read a second time."""
@@ -216,7 +216,7 @@ def test_a_completion_that_is_missing_once_is_not_taken_back(synced: ChainHarnes
         assert row_of(synced, "lms_enrollments", id=enrollment["id"])["status"] == "completed"
 
 
-def test_a_first_push_that_would_lower_the_crm_far_is_blocked_until_somebody_allows_it(harness: ChainHarness) -> None:
+def test_a_first_push_that_would_lower_the_crm_far_is_blocked_until_allowed(harness: ChainHarness) -> None:
     """An older portal kept these counts; a first load that lacks half the people must not overwrite them."""
     for number in list(harness.sandbox.vendor_state.accounts):
         harness.sandbox.mutate("set_account", account=number, fields={"total_npcu": 40})

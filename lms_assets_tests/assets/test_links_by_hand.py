@@ -53,7 +53,7 @@ def test_an_override_that_points_to_nothing_shows_in_a_check(synced: ChainHarnes
     assert result.metadata["groups"]["overrides_that_point_to_nothing"] == 1
 
 
-def test_a_group_that_lost_its_partner_by_a_rename_is_a_red_check_until_somebody_acts(synced: ChainHarness) -> None:
+def test_a_group_that_lost_its_partner_by_a_rename_is_a_red_check_until_one_acts(synced: ChainHarness) -> None:
     group, _ = a_group_of_people(synced)
     partner = row_of(synced, "partners", id=row_of(synced, "lms_groups", id=group)["partner_id"])
     synced.sandbox.mutate("rename_account", account=partner["impartner_id"], name="Something Else Entirely")

@@ -107,7 +107,7 @@ def test_a_plan_whose_facts_have_changed_is_refused(left: tuple[ChainHarness, st
     assert removals_asked(harness) == 0
 
 
-def test_a_partner_that_is_active_again_in_the_crm_keeps_its_people_though_no_chain_has_seen_it(
+def test_a_partner_active_again_in_the_crm_keeps_its_people_before_any_chain_saw_it(
     left: tuple[ChainHarness, str, int], tmp_path: Path
 ) -> None:
     """The warehouse knows yesterday's news: the CRM is asked right before anybody is taken out."""
@@ -125,7 +125,7 @@ def test_a_partner_that_is_active_again_in_the_crm_keeps_its_people_though_no_ch
     assert row_of(harness, "lms_offboarding_plans", id=plan)["status"] == "applied"
 
 
-def test_who_left_the_group_or_is_at_an_active_partner_now_is_dropped_and_the_others_leave(
+def test_who_left_the_group_or_has_an_active_partner_is_dropped_and_the_others_leave(
     left: tuple[ChainHarness, str, int], tmp_path: Path
 ) -> None:
     harness, group, plan = left

@@ -67,9 +67,7 @@ def set_points(warehouse: Warehouse, partner_id: int, points: int) -> None:
         connection.execute(update(t.partners).where(t.partners.c.id == partner_id).values(total_npcu=points))
 
 
-def test_every_field_that_was_sent_is_there_with_what_was_known_before_and_what_came_of_it(
-    two: Warehouse, now: datetime
-):
+def test_every_field_sent_is_there_with_the_value_known_before_and_the_outcome(two: Warehouse, now: datetime):
     crm = Crm()
     push(two, crm, now)
     first = {each.field: each for each in history(two)}

@@ -102,7 +102,7 @@ def test_its_check_is_red_and_its_partners_are_withheld_until_it_is_stored(
     assert withheld(synced) == {}
 
 
-def test_an_enrollment_that_is_refused_withholds_its_person_until_it_is_stored_or_gone(synced: ChainHarness) -> None:
+def test_a_refused_enrollment_withholds_its_person_until_it_is_stored_or_gone(synced: ChainHarness) -> None:
     group, people = a_group_of_learners(synced)
     partner = row_of(synced, "lms_groups", id=group)["partner_id"]
     with synced.warehouse.transaction() as connection:

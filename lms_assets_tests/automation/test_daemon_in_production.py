@@ -130,7 +130,7 @@ def times(instance: dg.DagsterInstance, run_id: str) -> tuple[float, float]:
     return record.start_time, record.end_time
 
 
-def test_concurrency_groups_hold_and_a_chain_whose_machine_stopped_is_closed_and_continued(
+def test_concurrency_groups_hold_and_a_chain_on_a_stopped_machine_is_continued(
     production: Production, quick_folder: Path
 ):
     now = datetime.now(UTC)

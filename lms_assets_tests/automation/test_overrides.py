@@ -45,7 +45,7 @@ def test_a_token_is_for_the_run_that_comes_first_and_for_all_of_its_steps(instan
         overrides_of(instance, second, warehouse, NOW)
 
 
-def test_a_run_that_continues_one_with_an_override_is_allowed_nothing_and_not_refused(instance, warehouse):
+def test_a_run_that_continues_one_with_an_override_is_neither_allowed_nor_refused(instance, warehouse):
     """Retries and re-executions inherit the tags; a page could re-execute a run of last month."""
     tags = allowing_tags(warehouse, [USERS], by="somebody")
     first = run_with(instance, tags)
@@ -89,7 +89,7 @@ def test_a_name_that_is_no_override_is_refused(instance, warehouse):
         overrides_of(instance, run_with(instance, {ALLOW_TAG: "everything"}), warehouse, NOW)
 
 
-def test_a_token_expires_after_half_an_hour_and_a_run_that_waited_in_the_queue_may_come_late(instance, warehouse):
+def test_a_token_expires_after_half_an_hour_and_a_run_that_was_queued_may_come_late(instance, warehouse):
     in_time = allowing_tags(warehouse, [USERS], by="somebody")
     too_late = allowing_tags(warehouse, [USERS], by="somebody")
     waited, late = run_with(instance, in_time), run_with(instance, too_late)

@@ -77,9 +77,7 @@ def test_reports_blocked_that_then_cannot_be_sent_are_told_again_and_not_called_
     assert told == [[("reports_blocked", True)], [], [("job", True)], [("job", False)]]
 
 
-def test_a_incident_that_became_one_of_an_undecided_kind_is_not_called_well_meanwhile(
-    warehouse: Warehouse, now: datetime
-):
+def test_an_incident_that_became_one_of_an_undecided_kind_is_not_called_resolved(warehouse: Warehouse, now: datetime):
     """While a chain runs nothing is decided about failed jobs; the reports are still not out."""
     held = blocked("weekly_reports", {"pam_weekly_report": [(now, may_send("failed", now, now).text)]})
     failed = FailedRun("weekly_reports", "failed", None, now, (), "no answer")
@@ -90,7 +88,7 @@ def test_a_incident_that_became_one_of_an_undecided_kind_is_not_called_well_mean
         assert incidents_to_announce(connection) == ()
 
 
-def test_mails_of_unknown_outcome_are_one_alert_without_addresses_until_they_are_resolved(
+def test_mails_of_unknown_outcome_are_one_alert_without_addresses_until_resolved(
     told: DaemonHarness, receiver: Receiver
 ):
     log = EmailLogRows(told.warehouse)

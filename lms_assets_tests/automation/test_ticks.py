@@ -106,7 +106,7 @@ def test_a_schedule_that_is_off_or_was_switched_on_after_its_time_is_not_missed(
     assert silent(harness) == {}, "what was due before it was on"
 
 
-def test_a_schedule_whose_last_tick_failed_is_noticed_at_once_without_anybody_s_address(
+def test_a_schedule_whose_last_tick_failed_is_noticed_at_once_without_any_address(
     harness: DaemonHarness, scheduler: Scheduler
 ):
     scheduler.switch_on(at=BEGIN)

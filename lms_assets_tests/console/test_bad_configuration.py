@@ -153,7 +153,7 @@ def test_half_a_migration_names_the_command(commands: Commands, tmp_path: Path):
     assert commands.run("preflight", LMS_WAREHOUSE_URL=f"sqlite:///{path}").returncode == 0
 
 
-def test_a_home_without_dagster_yaml_is_enough_for_a_terminal_and_preflight_names_what_a_daemon_lacks(
+def test_a_home_without_dagster_yaml_serves_a_terminal_and_preflight_says_what_lacks(
     commands: Commands, tmp_path: Path
 ):
     for text in (None, "", "telemetry: {enabled: false}\n"):

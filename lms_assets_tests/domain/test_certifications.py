@@ -106,7 +106,7 @@ def test_two_versions_of_a_course_are_two_courses_unless_they_have_the_same_id()
     assert counts([enrollment("a"), enrollment("b", course_id="c-2")])[1].total_npcu == 3
 
 
-def test_counts_add_up_by_category_and_points_and_uncategorised_ones_count_in_total_only():
+def test_counts_add_up_by_category_and_points_and_uncategorised_only_in_total():
     rows = [enrollment(course, course_id=course) for course in COURSES]
     found = counts(rows)[1]
     assert found.by_category == {"nintex_k2": 1, "go_to_market": 1}

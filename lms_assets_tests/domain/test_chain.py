@@ -226,7 +226,7 @@ def test_only_what_a_step_waits_for_holds_it_back():
     assert state.steps["memberships"].error == "blocked by users"
 
 
-def test_several_culprits_are_all_named_and_without_any_the_reason_or_that_it_was_not_reached():
+def test_all_culprits_are_named_without_any_the_reason_or_that_it_was_not_reached():
     bad = [StepRecord("a", "failed"), StepRecord("b", "completed"), StepRecord("c", "failed")]
     assert blocked_by(bad, ("a", "b", "c"), None) == "blocked by a, c"
     assert blocked_by(bad, ("b",), "cancelled") == "cancelled"
@@ -244,7 +244,7 @@ def test_a_step_that_ended_well_is_degraded_by_a_degrading_check_alone():
     assert failed.steps["memberships"].error == "no"
 
 
-def test_a_chain_completed_is_partial_or_failed_by_whether_what_is_missing_is_required():
+def test_a_completed_chain_is_partial_or_failed_by_whether_the_missing_is_required():
     def status(**statuses):
         state = ChainState({name: StepRecord(name, each) for name, each in statuses.items()})
         return final_status(state, frozenset({"memberships", "push"}))

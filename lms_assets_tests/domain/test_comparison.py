@@ -107,7 +107,7 @@ def test_what_expires_at_the_instant_of_our_count_has_expired():
     assert found(replace(done("e", "ann", "k2", 800), expires_at=AT)) == {("expired",): (-2, {"nintex_k2": -1})}
 
 
-def test_people_who_do_not_count_or_count_through_their_contact_only_have_their_effect():
+def test_people_who_count_not_or_only_through_their_contact_have_their_effect():
     people = [
         Affiliation(1, "ann", (CONTACT,), None),
         Affiliation(1, "bob", (GROUP,), "person is disabled"),
@@ -180,7 +180,7 @@ def test_a_certification_that_is_judged_otherwise_for_two_reasons_moves_the_sum_
     assert (row.fit, told(row)) == (Fit.EXPLAINED, {"expired": -2, "disabled and expired": -3})
 
 
-def test_what_expired_of_people_whom_the_other_system_does_not_know_is_nothing_that_it_counts():
+def test_what_expired_of_people_unknown_to_the_other_system_is_nothing_it_counts():
     of_contacts = cell(-2, "nintex_k2", {"expired"}, missed=[{"contacts"}])
     row = one(2, {"nintex_k2": 1}, 1, {"nintex_ce": 1}, EXPIRED, of_contacts, CONTACTS)
     assert (row.fit, told(row)) == (Fit.EXPLAINED, {"expired": -2, "contacts": 1})
@@ -219,7 +219,7 @@ def test_points_that_add_up_while_categories_do_not_are_told_apart():
     assert one(2, {"nintex_ce": 2}, 2, {"nintex_k2": 1}, EXPIRED).fit is Fit.OTHER_CATEGORIES
 
 
-def test_of_two_reasons_that_add_up_the_one_that_does_elsewhere_too_is_taken_and_the_doubt_is_said():
+def test_of_two_reasons_that_add_up_the_one_found_elsewhere_is_taken_with_the_doubt():
     beech = (OldCounts("Beech", 2, {"nintex_k2": 1}), 2)
     for elsewhere, reason in ((EXPIRED, "expired"), (RENEWED, "renewals")):
         row = one(4, {"nintex_k2": 2}, 2, {"nintex_k2": 1}, RENEWED, EXPIRED, others=[beech], of_others=elsewhere)
@@ -258,7 +258,7 @@ def test_accounts_are_paired_by_the_surest_sign():
     assert pairs[-1] == (None, 5)
 
 
-def test_a_system_that_counts_every_completion_differs_by_what_expired_and_what_was_repeated():
+def test_a_system_that_counts_all_completions_differs_by_expired_and_repeated_ones():
     rows = [
         done("e", "ann", "k2", 800),
         done("f", "ann", "ce", 60),

@@ -121,7 +121,7 @@ def partner_of(each):
     return {7: 70}.get(each.account_id)
 
 
-def test_of_contacts_with_one_email_the_one_of_a_partner_goes_first_then_the_latest_then_the_highest_id():
+def test_of_contacts_with_one_email_a_partners_is_first_then_latest_then_highest_id():
     of_partner = contact(1, account_id=7, updated="2020-01-01")
     latest = contact(2, updated="2026-01-01")
     undated = contact(9)
@@ -160,7 +160,7 @@ def test_a_link_moves_with_the_email():
     assert link_contacts([(1, "ann@larch.example")], [user("a", "moved@larch.example"), user("b")]) == {1: "b"}
 
 
-def test_of_two_accounts_with_one_email_the_active_one_is_linked_then_the_one_active_last_then_the_lowest_id():
+def test_of_accounts_with_one_email_the_active_then_latest_then_lowest_id_is_linked():
     disabled = user("a", disabled=True, last_active_at="2026-01-01")
     never, early, late = user("b"), user("c", last_active_at="2025-01-01"), user("d", last_active_at="2025-06-01")
     contacts = [(1, "ann@larch.example")]
@@ -182,7 +182,7 @@ def test_a_link_does_not_depend_on_the_order_of_accounts(users):
     assert link_contacts([(1, "Ann@larch.example")], users) == {1: "b"}
 
 
-def test_a_contact_whose_address_another_one_holds_counts_further_for_its_own_partner():
+def test_a_contact_whose_address_another_holds_counts_for_its_own_partner():
     """Not for the holder's partner, which has the person already, nor for none, nor for an address nobody holds."""
     people = [read(Id=1, AccountId=7), read(Id=2, AccountId=8), read(Id=3, AccountId=7), read(Id=4, AccountId=None)]
     alone = read(Id=5, AccountId=8, Email="bob@larch.example")

@@ -150,7 +150,7 @@ def test_a_category_follows_the_rules_or_was_set_by_hand_and_stays(name, stored,
 
 
 @given(st.permutations([CategoryRule("a", "soft", 5), CategoryRule("b", "software", 5), CategoryRule("c", "", 9)]))
-def test_rules_of_one_priority_decide_the_same_in_any_order_and_blank_patterns_match_nothing(rules):
+def test_rules_of_one_priority_decide_alike_in_any_order_and_blanks_match_nothing(rules):
     assert matching_category("Software", rules) == "b"
 
 

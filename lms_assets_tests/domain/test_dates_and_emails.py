@@ -114,7 +114,7 @@ DOMAINS = st.sampled_from(["larch.example", "LARCH.example", "bücher.example", 
     st.sampled_from(["larch.example", "LARCH.example", "bücher.example", "x-1.co.test"]),
     st.sampled_from(["", " ", "\t"]),
 )
-def test_case_and_blanks_around_an_address_never_matter_and_folding_again_changes_nothing(local, domain, blank):
+def test_case_and_blanks_of_an_address_never_matter_and_folding_is_idempotent(local, domain, blank):
     email = normalise_email(f"{local}@{domain}")
     assert normalise_email(f"{blank}{local.upper()}@{domain.upper()}{blank}") == email
     assert normalise_email(email) == email

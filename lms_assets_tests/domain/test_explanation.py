@@ -111,7 +111,7 @@ def test_what_changed_names_what_began_and_what_ceased_to_count():
     assert changes.npcu == 0
 
 
-def test_what_ceased_to_count_is_told_with_its_own_reason_and_not_that_of_an_earlier_attempt():
+def test_what_ceased_to_count_has_its_own_reason_and_not_that_of_an_earlier_attempt():
     attempts = (done("ann", "k2", NOW - 900 * DAY, NOW - 200 * DAY), done("ann", "k2", NOW - 800 * DAY, NOW - DAY, 2))
     changes = what_changed(CountingInputs((member(1, "ann"),), attempts, COURSES), 1, NOW - 20 * DAY, NOW)
 

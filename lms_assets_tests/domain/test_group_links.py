@@ -152,7 +152,7 @@ def test_all_partners_is_nobodys_even_when_a_partner_is_called_so():
     assert link("All Partners", "All Partners", overrides={"g": 1}).partner_id is None
 
 
-def test_several_groups_may_be_one_partners_and_the_exact_one_with_most_users_names_it():
+def test_several_groups_may_be_one_partners_and_the_exact_largest_one_names_it():
     groups = [
         group("Larch Technologie", "a", 90),
         group("Larch Technologies", "b", 2),
@@ -199,9 +199,7 @@ def numbers(name):
 
 @settings(max_examples=200, deadline=None)
 @given(NAMES, st.lists(NAMES, min_size=1, max_size=6, unique=True))
-def test_a_link_by_name_never_joins_names_with_different_numbers_and_is_always_within_the_candidates(
-    name, partner_names
-):
+def test_a_link_by_name_stays_within_candidates_and_joins_no_different_numbers(name, partner_names):
     found = link(name or "x", *partner_names)
     if found.partner_id is not None:
         assert numbers(name or "x") == numbers(partner_names[found.partner_id - 1])
@@ -225,7 +223,7 @@ NOBODYS = GroupLink("g", None, "none")
 
 
 @pytest.mark.parametrize("link", [NOBODYS, GroupLink("g", None, "ambiguous", 100.0)])
-def test_a_group_that_was_an_active_partners_and_is_nobodys_is_lost_until_somebody_acts(link):
+def test_a_group_that_was_an_active_partners_and_is_nobodys_is_lost_until_one_acts(link):
     lost = lost_links([link], {"g": 1}, {}, {1})
     assert lost == {"g": 1}
     again = lost_links([link], {}, lost, {1})

@@ -125,7 +125,7 @@ def test_of_several_snapshots_the_last_one_until_that_day_stands_for_it():
     assert [past.on(1, date(2026, 11, day)) for day in (9, 10, 11, 12)] == [first, first, second, second]
 
 
-def test_a_course_held_again_from_the_very_end_of_the_first_time_is_held_without_a_gap():
+def test_a_course_held_again_from_the_end_of_the_first_time_is_held_without_a_gap():
     assert united([(NOW, NOW + DAY), (NOW - DAY, NOW)]) == [(NOW - DAY, NOW + DAY)]
     assert united([(NOW - DAY, NOW), (NOW + DAY, NOW + 2 * DAY)]) == [(NOW - DAY, NOW), (NOW + DAY, NOW + 2 * DAY)]
 
@@ -150,7 +150,7 @@ def test_only_what_is_missing_is_filled():
     assert past.missing([1, 2], [date(2026, 11, 9)]) == {date(2026, 11, 9): (2,)}
 
 
-def test_the_spans_are_a_week_a_calendar_month_and_the_year_and_the_same_a_year_earlier():
+def test_the_spans_are_a_week_a_month_and_the_year_and_the_same_a_year_earlier():
     week, month, year = periods(datetime(2028, 3, 31, 2, tzinfo=UTC))
 
     assert week.start == datetime(2028, 3, 24, 2, tzinfo=UTC)

@@ -126,7 +126,7 @@ def test_of_several_reports_blocked_the_latest_attempt_says_why():
         assert (held.message, held.since) == (new, earlier)
 
 
-def test_reports_that_were_blocked_and_then_could_not_be_sent_are_a_failed_job_under_the_same_key():
+def test_reports_blocked_and_then_not_sent_are_a_failed_job_under_the_same_key():
     error = "the mail server refused user or password"
     failures = {BOTH[0]: [(NOW, BLOCKED), (NOW, error)], BOTH[1]: [(NOW, BLOCKED), (NOW, error)]}
     assert blocked("weekly_reports", failures) is None
@@ -144,7 +144,7 @@ def test_one_report_blocked_and_one_that_failed_are_told_together():
     assert "the last chain failed" in incident.what
 
 
-def test_mails_whose_outcome_is_not_known_are_one_incident_that_counts_and_names_them():
+def test_mails_of_unknown_outcome_are_one_incident_that_counts_and_names_them():
     mails = UnknownMails(BOTH[:1], ("pam 12", "pam 14"), NOW - timedelta(days=7), NOW)
     (incident,) = find_incidents(Facts(unknown_mails=mails))
     assert incident.what.startswith("2 report messages")
@@ -162,7 +162,7 @@ DEGRADED = StepRecord("memberships", "degraded", error="memberships_are_current:
 NOT_CURRENT = FailedBlockingCheck("memberships", "memberships_are_current", "403", "run-1", NOW, "Check the key.")
 
 
-def test_a_check_that_made_the_chain_partial_is_told_by_the_chain_and_alone_by_itself():
+def test_a_check_that_made_a_chain_partial_is_told_by_the_chain_and_alone_by_itself():
     (incident,) = find_incidents(Facts(failed_runs=[chain(DEGRADED, status="partial")], failed_checks=[NOT_CURRENT]))
     assert incident.key == "chain/daily_full"
     (incident,) = find_incidents(Facts(failed_checks=[NOT_CURRENT]))

@@ -40,7 +40,7 @@ def test_another_name_exactly_the_margin_below_is_no_rival():
 
 
 @pytest.mark.parametrize("names", [(ONE_OFF, TWO_OFF), (TWO_OFF, ONE_OFF)])
-def test_of_near_names_the_nearest_is_linked_and_shown_first_in_any_order_of_partners(names):
+def test_of_near_names_the_nearest_is_linked_and_first_in_any_order_of_partners(names):
     found = link(NAME, *names, fuzzy_margin=1.0)
     best = names.index(ONE_OFF) + 1
     assert (found.partner_id, found.candidates) == (best, ((best, 98.0), (3 - best, 96.0)))
@@ -119,7 +119,7 @@ def naming(*methods_and_users):
         ((("exact", 3), ("exact", 3)), "g0"),
     ],
 )
-def test_an_exactly_linked_group_names_its_partner_then_one_by_hand_then_the_one_with_most_users(candidates, named_by):
+def test_an_exact_link_names_the_partner_then_one_by_hand_then_the_largest(candidates, named_by):
     assert naming(*candidates) == named_by
 
 

@@ -22,13 +22,13 @@ def test_people_of_an_inactive_partner_leave_its_group_and_all_partners():
     assert {each.reason for each in found} == {"partner 1 is inactive"}
 
 
-def test_somebody_whose_contact_went_inactive_leaves_the_partners_group_and_all_partners():
+def test_whoever_has_an_inactive_contact_leaves_the_partners_group_and_all_partners():
     found = plan({1: True}, [("g1", "p"), ("all", "p"), ("g1", "q")], [ContactFacts(5, 1, "p", is_active=False)])
     assert pairs(found) == [("all", "p"), ("g1", "p")]
     assert {each.reason for each in found} == {"contact 5 is inactive"}
 
 
-def test_somebody_in_no_group_of_a_partner_leaves_all_partners_for_the_contact_that_went():
+def test_somebody_in_no_group_of_a_partner_leaves_all_partners_with_the_contact():
     found = plan({1: True}, [("all", "p"), ("all", "q")], [ContactFacts(5, 1, "p", is_active=False)])
     assert [(each.user_id, each.partner_id, each.reason) for each in found] == [("p", 1, "contact 5 is inactive")]
     found = plan({}, [("all", "p")], [ContactFacts(5, None, "p", is_active=False)])

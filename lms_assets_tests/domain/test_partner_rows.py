@@ -198,7 +198,7 @@ def test_a_second_sync_of_the_same_accounts_changes_nothing(incoming):
     assert second.name_moves == ()
 
 
-def test_a_row_whose_account_is_gone_stays_for_the_account_that_has_its_salesforce_id_or_name_now():
+def test_a_row_of_a_gone_account_stays_for_who_has_its_salesforce_id_or_name_now():
     rows = [stored(1, "Larch", 7, SF), stored(2, "Birch", 8, is_active=False)]
     assert rows_of_successors([partner(8, "Larch", SF)], rows, {1}) == {1}
     assert rows_of_successors([partner(9, "LARCH")], rows, {1}) == {1}

@@ -145,7 +145,7 @@ def test_a_score_fits_its_column_or_is_nothing(score, fits):
     assert (enrollment(score=score).score is not None) is fits
 
 
-def test_a_record_without_an_id_has_the_same_fingerprint_in_whatever_order_its_fields_come():
+def test_a_record_without_an_id_has_one_fingerprint_in_any_order_of_its_fields():
     one, other = fingerprint({"a": 1, "b": 2}), fingerprint({"b": 2, "a": 1})
     assert one == other != fingerprint({"a": 2, "b": 1})
     assert re.fullmatch(r"no-id-[0-9a-f]{12}", one)

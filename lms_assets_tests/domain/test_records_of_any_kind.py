@@ -61,7 +61,7 @@ READERS = [
 @pytest.mark.parametrize(("record", "read"), READERS)
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
-def test_a_reader_answers_to_any_record_with_a_row_that_a_database_can_store_or_a_reason(record, read, data):
+def test_a_reader_answers_any_record_with_a_row_that_can_be_stored_or_a_reason(record, read, data):
     answer = read(data.draw(with_fields_replaced(record) | JSON))
     texts = []
     if isinstance(answer, Rejected):
@@ -87,7 +87,7 @@ def test_the_whole_record_is_read_without_a_reason_against_it(record, read):
 
 @pytest.mark.parametrize(("record", "read"), READERS)
 @pytest.mark.parametrize("broken", [None, [], 1, "x", {}, True, float("nan")])
-def test_a_record_that_is_no_object_or_an_empty_one_is_bad_under_the_same_label_each_time(record, read, broken):
+def test_a_record_that_is_no_object_or_empty_is_bad_under_the_same_label_each_time(record, read, broken):
     answer = read(broken)
     assert isinstance(answer, Rejected)
     assert answer.kind == "bad"

@@ -47,13 +47,13 @@ def record(number, **attributes):
     return {"id": f"t{number}", "type": "transcripts", "attributes": given}
 
 
-def test_a_transcript_is_complete_when_every_page_came_and_every_record_could_be_read():
+def test_a_transcript_is_complete_when_every_page_and_record_could_be_read():
     read = read_transcript("p1", [record(1), record(2)], {"c1"}, complete=True)
     assert (read.outcome, [each.id for each in read.enrollments], read.rejected) == ("complete", ["t1", "t2"], ())
     assert read_transcript("p1", [record(1)], {"c1"}, complete=False).outcome == "partial"
 
 
-def test_a_record_that_cannot_be_read_makes_it_partial_and_an_unknown_course_does_not():
+def test_an_unreadable_record_makes_it_partial_and_an_unknown_course_does_not():
     damaged = read_transcript("p1", [record(1), record(2, completed_at="yesterday")], {"c1"}, complete=True)
     assert (damaged.outcome, len(damaged.enrollments), len(damaged.rejected)) == ("partial", 1, 1)
     unknown = read_transcript("p1", [record(1), record(2, resource_id="c9")], {"c1"}, complete=True)

@@ -149,7 +149,7 @@ def test_whoever_does_not_count_need_not_be_read():
     assert kinds(people_not_read([off, person("bob")], lambda _: AT, {})) == [(1, "person_never_read")]
 
 
-def test_people_read_long_ago_are_shown_by_partner_and_those_never_read_are_not_among_them():
+def test_people_read_long_ago_are_shown_by_partner_without_those_never_read():
     people = [person("ann"), person("bob"), person("new"), person("off", "person is disabled"), person("ann", None, 2)]
     found = long_unread(people, {"ann": AT, "bob": LATER, "off": AT}, LATER)
     assert found == {1: ("ann",), 2: ("ann",)}

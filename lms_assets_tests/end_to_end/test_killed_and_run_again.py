@@ -73,7 +73,7 @@ def test_killed_in_one_step_after_the_other_and_run_again(sandbox: SandboxHandle
     warehouse.close()
 
 
-def test_killed_among_the_transcripts_it_says_so_and_resumed_reads_only_those_that_are_left(
+def test_killed_among_the_transcripts_it_says_so_and_resumed_reads_only_the_rest(
     sandbox: SandboxHandle, quick_folder: Path
 ):
     commands = Commands(quick_folder / "killed", sandbox)

@@ -58,7 +58,7 @@ def at_first_write(tables: tuple[str, ...], do: Any) -> Iterator[list[str]]:
         event.remove(Engine, "before_cursor_execute", look)
 
 
-def test_a_server_that_dies_in_every_write_phase_and_comes_back_ends_in_the_right_state(
+def test_a_server_that_dies_in_every_write_phase_and_returns_ends_in_the_right_state(
     sandbox: SandboxHandle, tmp_path: Path, mariadb: MariaDbServer, ready_mariadb_url: str
 ) -> None:
     harness = ChainHarness(tmp_path, sandbox, ready_mariadb_url)

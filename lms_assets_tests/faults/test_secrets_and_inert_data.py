@@ -95,7 +95,7 @@ def test_nothing_secret_or_personal_is_in_what_a_chain_says(
     harness.close()
 
 
-def test_formulas_markup_and_sql_in_vendor_data_are_stored_as_they_are_and_do_nothing(
+def test_formulas_markup_and_sql_in_vendor_data_are_stored_unchanged_and_do_nothing(
     sandbox: SandboxHandle, tmp_path: Path
 ) -> None:
     accounts = {}

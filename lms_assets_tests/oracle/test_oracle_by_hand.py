@@ -123,7 +123,7 @@ def test_groups_that_count(name, counts):
     assert records.group_is_kept(group("g", name)) is counts
 
 
-def test_a_contact_of_two_lms_accounts_belongs_to_the_active_then_to_the_one_active_last():
+def test_a_contact_of_two_lms_accounts_belongs_to_the_active_then_the_latest():
     old = person("old", "a@x.example.com", last_active_at="2026-05-01T00:00:00Z", disabled=True)
     quiet = person("quiet", "A@x.example.com")
     busy = person("busy", " a@X.example.com", last_active_at="2026-02-01T00:00:00Z")

@@ -60,7 +60,7 @@ def test_a_period_is_a_day_an_iso_week_or_a_month():
     ]
 
 
-def test_the_key_of_a_message_is_the_same_however_the_address_is_written_and_holds_none():
+def test_the_key_of_a_message_is_one_for_all_spellings_of_the_address_and_holds_none():
     (one,), _ = pam_addressees([manager(email="Olga@Example.com ")], MONDAY)
     (other,), _ = pam_addressees([manager(7, email="olga@example.com")], MONDAY)
 

@@ -108,7 +108,7 @@ def test_a_period_that_is_over_is_said_to_be_over(unresolved):
     assert "period is over" in line
 
 
-def test_what_may_still_be_on_its_way_or_is_not_there_is_refused_and_nothing_is_changed(unresolved):
+def test_what_may_be_on_its_way_or_is_not_there_is_refused_and_nothing_changed(unresolved):
     found = listed(unresolved)
     first, second = found["pam 12"].id, found["pam 16"].id
     with pytest.raises(ConfigurationError, match="still be on its way; resolve it after 08:10 UTC"):

@@ -35,7 +35,7 @@ def test_without_the_right_key_and_tenant_calls_are_401(reader, headers):
     assert answer.json()["success"] is False
 
 
-def test_only_the_fields_asked_for_come_with_their_first_letter_lowered_and_always_the_id(reader):
+def test_only_fields_asked_for_come_with_a_lower_first_letter_and_always_the_id(reader):
     rows = reader.records("Account", fields="Name,Partner_Tier__cf,CrmId")
     assert {key for row in rows for key in row} == {"id", "name", "partner_Tier__cf", "crmId"}
 

@@ -166,7 +166,7 @@ def test_transcripts_are_paged_and_of_a_gone_person_404(reader):
     assert reader.northpass(f"/transcripts/{reader.case('members_gone')[1]}").status_code == 404
 
 
-def test_an_expiry_stands_under_the_name_of_its_row_and_is_missing_when_there_is_none(reader):
+def test_an_expiry_stands_under_the_name_of_its_row_and_is_missing_without_one(reader):
     def attributes(case):
         return reader.rows(f"/transcripts/{reader.case(case)}")[0]["attributes"]
 

@@ -97,7 +97,7 @@ def test_several_pages_are_under_way_at_once_and_all_of_them_prove_the_whole_lis
 
 
 @either
-def test_an_error_on_one_of_the_pages_under_way_ends_the_listing_before_the_pages_after_it(
+def test_an_error_on_a_page_under_way_ends_the_listing_before_the_pages_after_it(
     vendor: str, server: ScriptedServer
 ) -> None:
     serve, listed = LISTS[vendor]

@@ -156,7 +156,7 @@ def test_nothing_of_a_counting_stays_that_breaks_off(warehouse: Warehouse) -> No
     assert (stored(warehouse), ledger.as_of) == (before, AT)
 
 
-def test_cleanup_removes_what_was_closed_long_ago_and_the_ledger_says_since_when_it_answers(
+def test_cleanup_removes_what_closed_long_ago_and_the_ledger_says_since_when(
     warehouse: Warehouse,
 ) -> None:
     write(warehouse, AT, item(), item(user="bob"))

@@ -42,9 +42,7 @@ def test_a_transaction_that_is_run_again_counts_once(warehouse: Warehouse, now: 
         assert deactivated_lately(connection, "contacts", now) == {"": 7}
 
 
-def test_each_use_is_kept_with_who_when_and_how_many_and_a_repeated_step_notes_it_once(
-    warehouse: Warehouse, now: datetime
-):
+def test_each_use_is_kept_with_who_when_and_how_many_once_also_in_a_repeated_step(warehouse: Warehouse, now: datetime):
     with warehouse.transaction() as connection:
         token = issue(connection, [USERS], by="Ada", now=now)
         claimed = claim(connection, token, run_id="run", run_created_at=now, now=now)

@@ -182,7 +182,7 @@ def test_steps_reported_by_several_processes_at_once_are_all_kept(warehouse, now
     assert row.current_step in names
 
 
-def test_a_step_that_reports_again_replaces_its_entry_and_a_finished_chain_is_read_back_whole(warehouse, now):
+def test_a_step_reporting_again_replaces_its_entry_and_a_chain_reads_back_whole(warehouse, now):
     store = ChainStore(warehouse, "daily_full")
     store.open("run-1", now=now)
 

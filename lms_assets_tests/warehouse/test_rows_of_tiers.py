@@ -69,7 +69,7 @@ def test_memberships_keep_when_they_were_first_seen_and_those_gone_are_removed(s
     ]
 
 
-def test_a_membership_added_by_the_portal_stays_until_the_lms_confirms_it_and_is_then_like_any_other(stocked, now):
+def test_a_membership_added_by_the_portal_stays_until_the_lms_confirms_it(stocked, now):
     local = {"group_id": "g1", "user_id": "u1", "added_at": now, "pending_source": "local"}
     with stocked.transaction() as c:
         upsert(c, t.lms_group_members, [local], key=("group_id", "user_id"), now=now)
@@ -91,7 +91,7 @@ def enrollment(number: int, user: str, **values):
     return row | {"score": None, "completed_at": None} | values
 
 
-def test_enrollments_of_people_read_completely_become_what_the_transcript_says_and_others_stay(stocked, now):
+def test_enrollments_of_completely_read_people_follow_the_transcript_and_others_stay(stocked, now):
     with stocked.transaction() as c:
         sync_enrollments(
             c,

@@ -27,7 +27,7 @@ def sync_users(warehouse: Warehouse, rows: list[dict[str, Any]], now: datetime) 
         return upsert(connection, t.lms_users, rows, key=("id",), now=now)
 
 
-def test_each_row_is_created_updated_or_unchanged_and_only_written_rows_get_a_new_stamp(warehouse, now):
+def test_each_row_is_created_updated_or_unchanged_and_only_written_rows_are_stamped(warehouse, now):
     sync_users(warehouse, [user(1), user(2)], now)
 
     counts = sync_users(warehouse, [user(1), user(2, first_name="Grace"), user(3)], now + LATER)
@@ -52,7 +52,7 @@ def test_unchanged_rows_send_no_writing_statement(warehouse, now):
     assert not {"INSERT", "UPDATE", "DELETE"} & set(statements)
 
 
-def test_values_that_the_database_gives_back_in_another_form_do_not_count_as_different(warehouse, now):
+def test_values_that_the_database_returns_in_another_form_are_not_different(warehouse, now):
     sync_users(warehouse, [user(1)], now)
     enrollment = {
         "id": "e1",
@@ -169,7 +169,7 @@ def test_names_in_other_scripts_emoji_and_apostrophes_come_back_as_they_went(war
     assert {name for (name,) in stored(warehouse, t.partners, "account_name")} == set(names)
 
 
-def test_rows_that_are_not_stored_are_passed_over_when_only_existing_ones_are_to_change(warehouse, now):
+def test_rows_that_are_not_stored_are_passed_over_when_only_existing_ones_may_change(warehouse, now):
     sync_users(warehouse, [user(1)], now)
     with warehouse.transaction() as connection:
         rows = [{"id": "user-1", "enrollment_synced_at": now}, {"id": "nobody", "enrollment_synced_at": now}]

@@ -28,7 +28,7 @@ def test_only_the_rows_named_change_when_a_key_has_two_columns(warehouse, now):
     assert len(found) == 12
 
 
-def test_an_update_of_many_that_the_database_refuses_names_each_row_and_writes_the_others(warehouse, now):
+def test_an_update_of_many_that_is_refused_names_each_row_and_writes_the_others(warehouse, now):
     with warehouse.transaction() as connection:
         upsert(connection, t.contacts, [{"id": 1, "email": "ada@example.com"}], key=("id",), now=now)
         upsert(connection, t.lms_users, USERS[:12], key=("id",), now=now)
@@ -96,7 +96,7 @@ def test_columns_for_new_rows_only_are_written_once_and_then_left_alone(warehous
 LONG = "x" * 255
 
 
-def test_a_name_as_long_as_its_column_is_marked_within_it_when_an_inactive_row_gives_it_up(warehouse, now):
+def test_a_name_as_long_as_its_column_is_marked_within_it_when_given_up(warehouse, now):
     sync_partners(warehouse, partner_rows(LONG), now)
     ((old,),) = stored(warehouse, t.partners, "id")
     with warehouse.transaction() as connection:
@@ -122,7 +122,7 @@ def test_a_long_name_that_is_put_back_is_marked_within_its_column(warehouse, now
     assert names[ids["Beta"]] == LONG
 
 
-def test_a_row_that_stepped_aside_and_is_refused_gets_its_own_name_back_while_nobody_has_it(warehouse, now):
+def test_a_refused_row_that_stepped_aside_gets_its_name_back_while_nobody_has_it(warehouse, now):
     """Alpha and Beta both want Gamma's name, which stays; a new row, written after them, wants Alpha's."""
     sync_partners(warehouse, partner_rows("Alpha", "Beta", "Gamma"), now)
     ids = {name: row_id for row_id, name in stored(warehouse, t.partners, "id", "account_name")}

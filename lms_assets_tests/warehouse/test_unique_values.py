@@ -44,7 +44,7 @@ def test_a_name_may_change_in_case_only_and_pass_to_a_new_row(warehouse, now):
     ]
 
 
-def test_an_inactive_row_outside_the_sync_gives_up_a_unique_value_and_stays_recognisable(warehouse, now):
+def test_an_inactive_row_outside_the_sync_gives_up_a_unique_value_recognisably(warehouse, now):
     old = {"id": None, "email": "ada@example.com", "impartner_id": 1, "is_active": False}
     with warehouse.transaction() as connection:
         upsert(connection, t.contacts, [old], key=("id",), now=now)
@@ -57,7 +57,7 @@ def test_an_inactive_row_outside_the_sync_gives_up_a_unique_value_and_stays_reco
     assert rows[0][1].startswith("ada@example.com (inactive #")
 
 
-def test_a_row_whose_unique_value_an_active_one_holds_is_refused_and_the_others_are_written(warehouse, now):
+def test_a_row_whose_unique_value_an_active_one_holds_is_refused_others_are_written(warehouse, now):
     sync_partners(warehouse, partner_rows("Alpha"), now)
 
     counts = sync_partners(warehouse, partner_rows("New 1", "Alpha", "New 2"), now)
@@ -85,7 +85,7 @@ def test_a_refused_row_may_get_another_name(warehouse, now):
     ]
 
 
-def test_a_row_that_stepped_aside_for_another_and_is_then_refused_keeps_its_old_values(warehouse, now):
+def test_a_row_that_stepped_aside_and_is_then_refused_keeps_its_old_values(warehouse, now):
     """Alpha wants the name of Gamma, which stays: so it is refused, and must not be left with a placeholder."""
     sync_partners(warehouse, partner_rows("Alpha", "Beta", "Gamma"), now)
     ids = {name: row_id for row_id, name in stored(warehouse, t.partners, "id", "account_name")}

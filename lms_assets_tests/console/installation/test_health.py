@@ -60,7 +60,7 @@ def test_health_follows_the_chain_the_incidents_and_the_daemon(installation: Cal
     warehouse.close()
 
 
-def test_tables_of_another_version_are_not_healthy_and_a_missing_variable_cannot_be_told(
+def test_tables_of_another_version_are_unhealthy_and_a_missing_variable_is_not_told(
     installation: Callable[..., Path],
 ):
     folder = installation()
