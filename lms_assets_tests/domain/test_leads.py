@@ -56,7 +56,7 @@ def test_only_a_complete_listing_of_everything_says_who_is_missing():
     assert doubtful_leads(listing.incomplete("drifted"), [5, 6, 9], [], full=True)[Doubt.ABSENT] == []
 
 
-def test_an_answer_that_contradicts_the_listing_makes_the_deletions_before_it_doubtful_too():
+def test_an_answer_that_contradicts_the_listing_makes_earlier_deletions_doubtful():
     """The vendor's log calls 6 deleted; 7 seemed to be over and is not."""
     answers = {
         Doubt.DELETED: Answers(frozenset([6])),

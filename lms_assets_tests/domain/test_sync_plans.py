@@ -61,7 +61,7 @@ def test_people_are_in_doubt_when_missing_disabled_or_without_their_email():
     assert set(doubtful_users(listing.incomplete("drifted"), stored, RULES)) == {Doubt.DISABLED, Doubt.WITHOUT_EMAIL}
 
 
-def test_somebody_who_reads_differently_by_id_stays_as_stored_and_then_nobody_is_gone():
+def test_somebody_who_reads_differently_by_id_stays_as_stored_and_nobody_is_gone():
     stored = {key: stored_user(key) for key in ("u1", "u2", "u3")}
     listing = ListingResult((user("u1"), user("u2", is_active=False)))
     gone = {Doubt.ABSENT: Answers[str, LmsUser](frozenset(["u3"]))}
@@ -120,7 +120,7 @@ def test_contacts_get_their_row_their_partner_and_whether_they_are_its_primary_u
     assert (plan.leaving, plan.displaced, plan.resolved) == (set(), (), {101, 102})
 
 
-def test_a_contact_that_seems_to_have_lost_its_partner_is_asked_for_and_believed_by_id():
+def test_a_contact_that_seems_to_have_lost_its_partner_is_asked_for_by_id():
     stored = [StoredContact(5, "a@partner.example", 101, True)]
     listing = ListingResult((contact(101, "a@partner.example", None),))
     doubts = doubtful_contacts(listing, {101}, {101}, EMPLOYERS)
@@ -147,7 +147,7 @@ def test_a_partner_whose_account_is_gone_leaves_unless_another_account_has_its_r
     assert (plan.leaving, plan.listing.complete) == (set(), False)
 
 
-def test_who_left_the_crm_is_told_by_its_log_or_by_a_rule_and_only_on_answers_that_prove_it():
+def test_who_left_the_crm_is_told_by_its_log_or_a_rule_on_answers_that_prove_it():
     stored = [StoredContact(5, "a@partner.example", 101, True), StoredContact(6, "b@partner.example", 102, True)]
     listing: ListingResult[Contact] = ListingResult((), (Rejected("excluded", "contact", "102", "why"),))
     assert doubtful_changes(listing, {101, 999}, {101, 102}) == {Doubt.EXCLUDED: [102], Doubt.DELETED: [101]}

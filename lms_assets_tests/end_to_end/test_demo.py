@@ -22,6 +22,7 @@ import pytest
 import requests
 from playwright.sync_api import Page, expect, sync_playwright
 
+from lms_assets_tests.automation.test_partial_chain import RESTS_ON_MEMBERSHIPS
 from lms_assets_tests.harness.commands import COMMAND, wait_until
 from lms_assets_tests.harness.environment import of_a_process
 from lms_assets_tests.harness.waits import LONGEST_SECONDS, comes_about
@@ -269,8 +270,7 @@ def test_the_chain_is_started_and_resumed_by_the_clicks_that_its_page_names(demo
     page.goto(NOTHING)
     resumed = demo.next_run({first["runId"], partial["runId"]})
     assert (resumed["status"], resumed["parentRunId"]) == ("SUCCESS", partial["runId"])
-    rests_on_it = {"memberships", "enrollments", "partner_cert_counts", "pushed_partner_cert_counts"}
-    assert set(materialized(resumed)) == rests_on_it
+    assert set(materialized(resumed)) == RESTS_ON_MEMBERSHIPS
 
 
 def test_it_reaches_nothing_but_its_sandbox_and_ctrl_c_ends_all_that_it_started(demo: Demo):
