@@ -29,12 +29,12 @@ from lms_assets_tests.oracle.table_differences import differences_in_partners
 pytestmark = pytest.mark.slow
 
 
-WORLDS = (("sqlite", 1), ("mariadb", 2), ("sqlite", 3), ("mariadb", 4))
-MORE_WORLDS = [(kind, seed) for kind in ("sqlite", "mariadb") for seed in range(1, 11) if (kind, seed) not in WORLDS]
+STATES = (("sqlite", 1), ("mariadb", 2), ("sqlite", 3), ("mariadb", 4))
+MORE_STATES = [(kind, seed) for kind in ("sqlite", "mariadb") for seed in range(1, 11) if (kind, seed) not in STATES]
 
 
 @pytest.mark.parametrize(
-    ("kind", "seed"), [*WORLDS, *(pytest.param(*vendor_state, marks=pytest.mark.long) for vendor_state in MORE_WORLDS)]
+    ("kind", "seed"), [*STATES, *(pytest.param(*vendor_state, marks=pytest.mark.long) for vendor_state in MORE_STATES)]
 )
 def test_every_partner_counts_what_the_oracle_counts(
     kind: str, seed: int, request: pytest.FixtureRequest, tmp_path: Path
