@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -82,6 +83,47 @@ def test_the_wheel_runs_a_chain_and_makes_a_report_without_the_checkout(installe
 def test_dagster_loads_the_definitions_from_the_wheel(installed: Commands):
     python = Path(installed.command).with_name("dagster")
     run(python, "definitions", "validate", "-m", "lms_assets.definitions", cwd=installed.folder, PYTHONPATH="")
+
+
+@pytest.mark.skipif(not (TOOLS / "hadolint").exists(), reason="hadolint has no release for this machine")
+def test_the_dockerfile_has_no_fault_that_a_linter_knows():
+    run(TOOLS / "hadolint", "--failure-threshold", "info", "deploy/Dockerfile", cwd=ROOT)
+
+
+def test_the_commands_of_the_dockerfile_install_the_program(tmp_path: Path):
+    """What its first stage copies and runs, in an empty folder: a container engine is not needed for that."""
+    copied, commands = [], []
+    stage = (ROOT / "deploy" / "Dockerfile").read_text(encoding="utf-8").split("\nFROM ")[1]
+    for line in stage.splitlines():
+        words = line.split()
+        if words[:1] == ["COPY"]:
+            copied += words[1:-1]
+        if words[:2] == ["RUN", "uv"]:
+            commands.append(words[2:])
+    for name in copied:
+        source = ROOT / name
+        shutil.copytree(source, tmp_path / name) if source.is_dir() else shutil.copy(source, tmp_path / name)
+    target = tmp_path / "installed"
+    for words in commands:
+        run(
+            TOOLS / "uv",
+            *words,
+            "--python",
+            sys.executable,
+            cwd=tmp_path,
+            UV_PROJECT_ENVIRONMENT=str(target),
+            VIRTUAL_ENV="",
+        )
+    said = run(target / "bin" / "lms-assets", "--version", cwd=tmp_path, PYTHONPATH="")
+    assert said.stdout.split() == ["lms-assets", program_version()]
+
+
+def test_the_compose_file_follows_its_schema_and_builds_nothing_from_a_public_index(tmp_path: Path):
+    """A package of this name that somebody else published must never be installed."""
+    run(TOOLS / "lms-assets", "init", tmp_path / "here", "--compose", "--host", "dagster.example.com", cwd=tmp_path)
+    written = tmp_path / "here" / "compose.yaml"
+    run(TOOLS / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", written, cwd=tmp_path)
+    assert "pip install" not in written.read_text(encoding="utf-8")
 
 
 def test_the_workflow_of_ci_follows_its_schema():

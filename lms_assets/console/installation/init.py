@@ -188,7 +188,7 @@ def _next_steps(options: InitOptions, folder: Path, values: Mapping[str, str]) -
     if options.compose:
         login = "  the login and the certificate: see nginx/lms-assets.conf"
         inside = [line.replace("lms-assets", "docker compose run --rm daemon lms-assets", 1) for line in first]
-        return [*fill_in, enter, login, *inside, "  docker compose up -d --build"]
+        return [*fill_in, enter, login, *inside, "  docker compose up -d"]
     units = [
         "  sudo cp systemd/*.service /etc/systemd/system/ && sudo systemctl daemon-reload",
         f"  sudo systemctl enable --now {' '.join(f'lms-assets-{name}' for name in SERVICES)}",
