@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
-from sqlalchemy import insert, update
+from sqlalchemy import delete, insert, update
 
+from lms_assets.assets.tier_4_aggregation_and_push.certifications import Judgement
 from lms_assets.console.commands.report import PreviewOptions, read_report_inputs, write_preview
 from lms_assets.console.commands.why import WhyOptions, find_answer, why_lines
 from lms_assets.domain.counting.certifications import PartnerCounts
@@ -215,3 +217,66 @@ def test_whoever_was_never_read_is_not_said_to_hold_nothing(scenario):
 def test_it_says_why_a_partner_is_not_pushed(scenario):
     _, text = ask(scenario)
     assert "Withheld, not sent to the CRM: members of group g1 were never read completely" in text
+
+
+@pytest.fixture
+def counted(scenario):
+    """The scenario with a ledger of two countings: a week ago Ann's course was held, now another one is."""
+    for at in (AT - 7 * DAY, AT):
+        judge(scenario, at)
+    return scenario
+
+
+def judge(warehouse, at):
+    """What the asset partner_certifications does, as of an instant."""
+    step = SimpleNamespace(warehouse=warehouse, rules=Rules(), now=at)
+    warehouse.in_transaction(Judgement(step, at).write)
+
+
+def test_what_the_ledger_covers_is_read_from_it(counted):
+    for options, npcu in (({}, 2), ({"at": "2026-11-16"}, 1), ({"at": "2026-11-20T12:00:00Z"}, 1)):
+        answer, text = ask(counted, **options)
+        assert (answer.in_ledger, answer.explanation.counts.total_npcu, answer.notes) == (True, npcu, ())
+        assert sum(item.npcu for item in answer.explanation.counted) == npcu
+        assert "worked out" not in text
+    everything = ask(counted, show_all=True)[1]
+    assert "another attempt at the same course counts (renewal): e2" in everything
+    assert "no NPCU" in everything
+
+
+def test_what_was_known_then_stands_whatever_became_of_it_since(counted):
+    with counted.transaction() as connection:
+        connection.execute(delete(t.lms_group_members))
+        connection.execute(delete(t.contacts))
+        connection.execute(update(t.lms_courses).values(npcu_value=0))
+    text = ask(counted)[1]
+
+    assert "adds up to the stored counts" in text
+    assert "2 NPCU  K2 Developer (nintex_k2)" in text
+    assert "counted again it would be 0 NPCU" in " ".join(text.split())
+    assert ask(counted, at="2026-11-16")[0].explanation.counts.by_category == {"nintex_ce": 1}
+
+    judge(counted, AT + DAY)
+    _, since = ask(counted, at=str(AT + DAY), since=str(AT))
+    assert "−2 ann: K2 Developer (nintex_k2), no longer listed: the person left the partner" in since
+    assert "People are those of today" not in since
+
+
+@pytest.mark.parametrize(
+    ("at", "said"),
+    [
+        (
+            "2026-11-15",
+            "The ledger begins at 2026-11-16 02:00:00 UTC: 2026-11-15 00:00:00 UTC is worked",
+        ),
+        ("2026-11-24", "Nothing was counted as of 2026-11-24 00:00:00 UTC yet: worked out from today's tables."),
+    ],
+)
+def test_what_the_ledger_does_not_cover_is_worked_out_and_said_so(counted, at, said):
+    answer, text = ask(counted, at=at)
+    assert not answer.in_ledger
+    assert said in " ".join(text.split())
+
+
+def test_without_a_ledger_it_says_so(scenario):
+    assert "There is no ledger yet" in ask(scenario)[1]

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from lms_assets.assets.sync_run import Step
-from lms_assets.domain.counting.certifications import partner_users
 from lms_assets.domain.operations.partition_weeks import weeks_of_last_days
 from lms_assets.domain.operations.schedule import TRAILING_DAYS
 from lms_assets.domain.records.dates import harmless_date
@@ -71,14 +70,7 @@ def _leave_queue(connection: Connection, step: Step, wanted: set[str], queued: s
 
 def current_partner_users(connection: Connection) -> set[str]:
     """LMS ids of everybody who counts for at least one partner."""
-    affiliations = partner_users(
-        reading.partner_activity(connection),
-        reading.person_facts(connection),
-        reading.group_facts(connection),
-        reading.members(connection),
-        reading.contact_facts(connection),
-    )
-    return {each.user_id for each in affiliations if each.obstacle is None}
+    return {each.user_id for each in reading.affiliations(connection) if each.obstacle is None}
 
 
 def _changed_since_last_listing(

@@ -10,7 +10,7 @@ from lms_assets.assets.asset import asset_of
 from lms_assets.assets.clocks import compare_clocks
 from lms_assets.assets.sync_run import Step, sync_step
 from lms_assets.assets.upstream_checks import require_upstream_checks
-from lms_assets.domain.counting.certifications import assess, partner_users, people_of_several_partners
+from lms_assets.domain.counting.certifications import assess, people_of_several_partners
 from lms_assets.domain.counting.ledger import deciding, fingerprint
 from lms_assets.domain.safety.run_instants import not_before
 from lms_assets.resources import ImpartnerResource, WarehouseResource
@@ -34,13 +34,7 @@ class Judgement:
         with step.warehouse.read() as connection:
             before = read_ledger(connection)
             self._newest = before.as_of if before else None
-            self._affiliations = partner_users(
-                reading.partner_activity(connection),
-                reading.person_facts(connection),
-                reading.group_facts(connection),
-                reading.members(connection),
-                reading.contact_facts(connection),
-            )
+            self._affiliations = reading.affiliations(connection)
             assessed = assess(
                 self._affiliations,
                 reading.enrollments(connection, {each.user_id for each in self._affiliations}),

@@ -18,17 +18,30 @@ from rich.text import Text
 from lms_assets.console.asked_partner import one_partner
 from lms_assets.console.environment import settings_from_environment
 from lms_assets.console.wording import visible
-from lms_assets.domain.counting.certifications import Assessed, PartnerCounts, Via
-from lms_assets.domain.counting.explanation import ChangedItem, Changes, Explanation, differences, explain, what_changed
+from lms_assets.domain.counting.certifications import Assessed, PartnerCounts, Verdict, Via
+from lms_assets.domain.counting.explanation import (
+    ChangedItem,
+    Changes,
+    Explanation,
+    changes_between,
+    differences,
+    explain,
+    explained,
+)
+from lms_assets.domain.counting.holdings import CountingInputs
 from lms_assets.domain.counting.report_facts import PartnerFacts, Snapshot
 from lms_assets.domain.records.dates import parse_utc
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.withheld import WithheldReason, people_listed
 from lms_assets.settings import ConfigurationError
-from lms_assets.warehouse.engine import Warehouse
+from lms_assets.warehouse.engine import Connection, Warehouse
 from lms_assets.warehouse.reading import groups, people_read, people_read_long_ago, withheld_partners
 from lms_assets.warehouse.reading.reports import counting_inputs, people_names, snapshots
-from lms_assets.warehouse.results.counts import last_counted
+from lms_assets.warehouse.results.counts import Counted, last_counted
+from lms_assets.warehouse.results.ledger import Ledger, ledger_items, read_ledger
+
+# What the ledger leaves out: it holds one enrollment of each person and certification.
+_NOT_LISTED = frozenset({Verdict.SAME_COURSE, Verdict.NO_NPCU})
 
 
 @dataclass(frozen=True)
@@ -45,6 +58,8 @@ class Answer:
         read_long_ago: people whose transcript was not read for longer than the rules allow.
         withheld: why the partner's counts are not sent to the CRM; empty when they are.
         show_all: also what is far from counting.
+        notes: where it was not read from the ledger, and why.
+        in_ledger: whether it was.
     """
 
     partner: PartnerFacts
@@ -57,6 +72,8 @@ class Answer:
     read_long_ago: tuple[str, ...] = ()
     show_all: bool = False
     never_read: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
+    in_ledger: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,43 +108,104 @@ def find_answer(warehouse: Warehouse, options: WhyOptions, *, rules: Rules, now:
     """Read and explain, all as of one state of the database.
 
     Without `at` it is the instant at which the stored counts were counted. A day means the instant at which it was
-    counted on that day, if it was.
+    counted on that day, if it was. What the ledger covers is read from it; before its first day and after the newest
+    counting it is worked out from today's tables.
 
     Raises:
         ConfigurationError: no such partner, several, or an instant that cannot be read.
     """
     with warehouse.read() as connection:
         partner = one_partner(connection, options.partner)
-        counted = last_counted(connection)
+        counted, ledger = last_counted(connection), read_ledger(connection)
         default = counted.as_of if counted else now
         asked = (("--at", options.at), ("--since", options.since))
         days = {parsed.date() for option, text in asked if text and (parsed := _parsed(text, option))}
         taken = {each.day: each for each in snapshots(connection, days) if each.partner_id == partner.id}
         at = _instant(options.at, "--at", taken) or default
         since = _instant(options.since, "--since", taken)
-        inputs = counting_inputs(connection, months=rules.certification_months, gtm_category=rules.gtm_category)
-        found = explain(inputs, partner.id, at)
         if since is not None and since >= at:
             raise ConfigurationError(["--since must be before --at (or before the last count)"])
+        inputs = counting_inputs(
+            connection, months=rules.certification_months, gtm_category=rules.gtm_category, partner_id=partner.id
+        )
+        source = _Source(connection, inputs, ledger, partner.id)
+        found = source.explanation(at)
+        before = source.explanation(since) if since else None
         people = {item.user_id for item in (*found.counted, *found.not_counted)} | found.people
-        stored = None
-        if counted and counted.as_of.replace(microsecond=0) == at.replace(microsecond=0):
-            stored = PartnerCounts(partner.id, partner.stored_by_category, partner.stored_npcu, False)
-        elif at.date() in taken and taken[at.date()].as_of == at and taken[at.date()].origin == "chain":
-            snapshot = taken[at.date()]
-            stored = PartnerCounts(partner.id, snapshot.by_category, snapshot.total_npcu, False)
         return Answer(
             partner=partner,
             explanation=found,
-            stored=stored,
-            changes=what_changed(inputs, partner.id, since, at) if since else None,
+            stored=_stored(partner, at, counted, taken),
+            changes=changes_between(before, found) if before else None,
             names=people_names(connection, people) if options.names else {},
             group_names={each.id: each.name for each in groups(connection)},
             withheld=withheld_partners(connection, rules).get(partner.id, ()),
             never_read=frozenset(found.people - people_read(connection)),
             read_long_ago=people_read_long_ago(connection, rules, now).get(partner.id, ()),
             show_all=options.show_all,
+            notes=tuple(note for each in (at, since) if each and (note := source.note(each))),
+            in_ledger=source.covers(at),
         )
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where the explanations of one partner come from: the ledger where it covers an instant, else today's tables."""
+
+    connection: Connection
+    inputs: CountingInputs
+    ledger: Ledger | None
+    partner_id: int
+
+    def covers(self, at: datetime) -> bool:
+        """Whether the ledger tells what was known at the instant."""
+        return self.ledger is not None and self.ledger.covers(at)
+
+    def explanation(self, at: datetime) -> Explanation:
+        """What the counts at the instant were, or would be, made of.
+
+        The ledger holds one enrollment of each person and certification; the other attempts, and courses without
+        NPCU, are added as today's tables have them.
+        """
+        today = explain(self.inputs, self.partner_id, at)
+        if not self.covers(at):
+            return today
+        items = list(ledger_items(self.connection, at=at, partner_id=self.partner_id))
+        listed = {item.enrollment_id for item in items}
+        items += [
+            each for each in today.not_counted if each.verdict in _NOT_LISTED and each.enrollment_id not in listed
+        ]
+        items.sort(key=lambda item: (item.user_id, item.course_id, item.enrollment_id))
+        return explained(items, self.partner_id, at, people=today.people, gtm_category=self.inputs.gtm_category)
+
+    def note(self, at: datetime) -> str | None:
+        """What to know of an instant that the ledger does not cover, or that it knows otherwise than today's tables."""
+        if self.ledger is None:
+            return "There is no ledger yet: worked out from today's tables."
+        if at > self.ledger.as_of:
+            return f"Nothing was counted as of {_time(at)} yet: worked out from today's tables."
+        if not self.covers(at):
+            return (
+                f"The ledger begins at {_time(self.ledger.since)}: {_time(at)} is worked out from dates of completion "
+                "and expiry, with today's people."
+            )
+        if at == self.ledger.as_of:
+            now, then = explain(self.inputs, self.partner_id, at).counts, self.explanation(at).counts
+            if now != then:
+                return f"People, courses or enrollments changed since; counted again it would be {_counts(now)}."
+        return None
+
+
+def _stored(
+    partner: PartnerFacts, at: datetime, counted: Counted | None, taken: Mapping[date, Snapshot]
+) -> PartnerCounts | None:
+    """The counts that were stored for exactly that instant."""
+    if counted and counted.as_of.replace(microsecond=0) == at.replace(microsecond=0):
+        return PartnerCounts(partner.id, partner.stored_by_category, partner.stored_npcu, False)
+    snapshot = taken.get(at.date())
+    if snapshot and snapshot.as_of == at and snapshot.origin == "chain":
+        return PartnerCounts(partner.id, snapshot.by_category, snapshot.total_npcu, False)
+    return None
 
 
 def why_lines(answer: Answer) -> Iterator[RenderableType]:
@@ -137,6 +215,8 @@ def why_lines(answer: Answer) -> Iterator[RenderableType]:
     yield Text.assemble((visible(answer.partner.name), "bold"), f"  #{answer.partner.id}{tier}")
     yield Text(f"As of {_time(found.at)}: {_counts(found.counts)}", style="bold")
     yield _verdict(answer)
+    for note in answer.notes:
+        yield Text(note, "yellow")
     for reason in answer.withheld:
         yield Text(f"Withheld, not sent to the CRM: {reason.text}", "yellow")
     if answer.read_long_ago:
@@ -161,7 +241,8 @@ def _changes(answer: Answer, changes: Changes) -> Iterator[RenderableType]:
     for mark, style, items in (("+", "green", changes.gained), ("−", "red", changes.lost)):
         for each in items:
             yield Text.assemble((f"{mark}{each.npcu} ", style), _changed(answer, each))
-    yield Text("People are those of today: who joined or left in between shows on neither side.", "dim")
+    if not answer.in_ledger:
+        yield Text("People are those of today: who joined or left in between shows on neither side.", "dim")
 
 
 def _changed(answer: Answer, changed: ChangedItem) -> str:
@@ -177,9 +258,12 @@ def _verdict(answer: Answer) -> Text:
     if not found:
         return Text("✓ adds up to the stored counts", "green")
     text = "✗ differs from the stored counts: " + "; ".join(found)
-    return Text(
-        text + ". People, courses or enrollments changed since; the next count stores what is shown here.", "red"
+    remedy = (
+        ""
+        if answer.in_ledger
+        else ". People, courses or enrollments changed since; the next count stores what is shown here."
     )
+    return Text(text + (remedy or ". Add up again: lms-assets run push_to_impartner."), "red")
 
 
 def _disagreement(answer: Answer) -> tuple[str, ...]:

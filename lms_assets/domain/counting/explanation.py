@@ -5,7 +5,7 @@ All of it is what `certifications.assess` says, so that it adds up to the counts
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -86,30 +86,48 @@ def explain(inputs: CountingInputs, partner_id: int, at: datetime) -> Explanatio
     affiliations = [each for each in inputs.affiliations if each.partner_id == partner_id]
     people = {each.user_id for each in affiliations}
     enrollments = [each for each in inputs.enrollments if each.user_id in people]
-    assessed = tuple(assess(affiliations, enrollments, inputs.courses, at=at, months=inputs.months))
-    counts = count(assessed, [partner_id], inputs.gtm_category)[partner_id]
+    assessed = assess(affiliations, enrollments, inputs.courses, at=at, months=inputs.months)
+    belonging = frozenset(each.user_id for each in affiliations if each.obstacle is None)
+    return explained(assessed, partner_id, at, people=belonging, gtm_category=inputs.gtm_category)
+
+
+def explained(
+    items: Iterable[Assessed], partner_id: int, at: datetime, *, people: frozenset[str], gtm_category: str
+) -> Explanation:
+    """The explanation that these judged items of one partner make up, of the ledger or judged just now."""
+    assessed = tuple(items)
     return Explanation(
         partner_id=partner_id,
         at=at,
-        counts=counts,
+        counts=count(assessed, [partner_id], gtm_category)[partner_id],
         counted=tuple(item for item in assessed if item.counted),
         not_counted=tuple(item for item in assessed if not item.counted),
-        people=frozenset(each.user_id for each in affiliations if each.obstacle is None),
+        people=people,
     )
 
 
 def what_changed(inputs: CountingInputs, partner_id: int, since: datetime, at: datetime) -> Changes:
-    """What began and what ceased to count between `since` and `at`.
+    """What began and what ceased to count between `since` and `at` for the people of today.
 
     Raises:
         ValueError: `since` is not before `at`.
     """
-    if since >= at:
+    return changes_between(explain(inputs, partner_id, since), explain(inputs, partner_id, at))
+
+
+def changes_between(before: Explanation, after: Explanation) -> Changes:
+    """What began and what ceased to count between two explanations of one partner.
+
+    Raises:
+        ValueError: `before` is not before `after`.
+    """
+    if before.at >= after.at:
         raise ValueError("the instant to compare with must be before the other one")
-    before, after = explain(inputs, partner_id, since), explain(inputs, partner_id, at)
     then = {key_of(item): item for item in before.counted}
     now = {key_of(item): item for item in after.counted}
-    gained = tuple(ChangedItem(item, item.npcu, _why_gained(item)) for key, item in now.items() if key not in then)
+    gained = tuple(
+        ChangedItem(item, item.npcu, _why_gained(item, before.at)) for key, item in now.items() if key not in then
+    )
     lost = tuple(
         ChangedItem(item, item.npcu, _why_lost(item, after.not_counted)) for key, item in then.items() if key not in now
     )
@@ -128,10 +146,13 @@ def differences(explained: PartnerCounts, stored_npcu: int, stored: Mapping[str,
     return tuple(found)
 
 
-def _why_gained(item: Assessed) -> str:
-    return f"completed on {item.completed_at:%Y-%m-%d %H:%M:%S} UTC" if item.completed_at else "began to count"
+def _why_gained(item: Assessed, since: datetime) -> str:
+    if item.completed_at is None:
+        return "began to count"
+    completed = f"completed on {item.completed_at:%Y-%m-%d %H:%M:%S} UTC"
+    return completed if item.completed_at > since else f"{completed}, known or the person's only since then"
 
 
 def _why_lost(item: Assessed, not_counted: tuple[Assessed, ...]) -> str:
     reasons = (other.reason for other in not_counted if other.enrollment_id == item.enrollment_id)
-    return next(reasons, "no longer counted")
+    return next(reasons, "no longer listed: the person left the partner, or the record is gone")

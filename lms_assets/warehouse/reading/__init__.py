@@ -27,6 +27,7 @@ from lms_assets.warehouse.reading.foundation import (
     stored_partners,
 )
 from lms_assets.warehouse.reading.people import (
+    affiliations,
     contact_emails,
     contact_facts,
     group_facts,
@@ -42,6 +43,7 @@ from lms_assets.warehouse.reading.withheld import people_read_long_ago, withheld
 __all__ = [
     "TranscriptState",
     "active_ids",
+    "affiliations",
     "category_rules",
     "completed_ids",
     "contact_emails",

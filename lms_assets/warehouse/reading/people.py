@@ -6,9 +6,16 @@ from collections.abc import Collection, Iterator
 
 from sqlalchemy import Connection, select
 
-from lms_assets.domain.counting.certifications import ContactFacts, GroupFacts, PersonFacts
+from lms_assets.domain.counting.certifications import (
+    Affiliation,
+    ContactFacts,
+    GroupFacts,
+    PersonFacts,
+    partner_users,
+)
 from lms_assets.domain.records.groups import StoredGroup
 from lms_assets.domain.records.users import StoredUser
+from lms_assets.warehouse.reading.foundation import partner_activity
 from lms_assets.warehouse.schema.tables import contact_affiliations, contacts, lms_group_members, lms_groups, lms_users
 from lms_assets.warehouse.upsert.compare import chunks
 
@@ -73,6 +80,17 @@ def contact_facts(connection: Connection) -> tuple[ContactFacts, ...]:
             ContactFacts(row[0], row[1], row[2], further=row[3])
             for row in connection.execute(further.where(c.lms_user_id.is_not(None)).order_by(f.impartner_id))
         ),
+    )
+
+
+def affiliations(connection: Connection) -> tuple[Affiliation, ...]:
+    """Whose people are whose now, of all partners."""
+    return partner_users(
+        partner_activity(connection),
+        person_facts(connection),
+        group_facts(connection),
+        members(connection),
+        contact_facts(connection),
     )
 
 

@@ -8,17 +8,13 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import Connection, func, select
 from sqlalchemy.sql.elements import ColumnElement
 
-from lms_assets.domain.counting.certifications import DEFAULT_MONTHS, GO_TO_MARKET, PartnerCounts, partner_users
+from lms_assets.domain.counting.certifications import DEFAULT_MONTHS, GO_TO_MARKET, PartnerCounts
 from lms_assets.domain.counting.holdings import CountingInputs
 from lms_assets.domain.counting.report_facts import Executive, Manager, PartnerFacts, Snapshot
 from lms_assets.warehouse.reading import (
-    contact_facts,
+    affiliations,
     course_facts,
     enrollments,
-    group_facts,
-    members,
-    partner_activity,
-    person_facts,
 )
 from lms_assets.warehouse.results.counts import CATEGORY_COLUMNS, write_history
 from lms_assets.warehouse.schema.tables import (
@@ -133,22 +129,23 @@ def find_partners(connection: Connection, text: str) -> tuple[PartnerFacts, ...]
 
 
 def counting_inputs(
-    connection: Connection, *, months: int = DEFAULT_MONTHS, gtm_category: str = GO_TO_MARKET
+    connection: Connection,
+    *,
+    months: int = DEFAULT_MONTHS,
+    gtm_category: str = GO_TO_MARKET,
+    partner_id: int | None = None,
 ) -> CountingInputs:
-    """What counting needs of all partners, whose people are whose included.
+    """What counting needs of all partners, or of one, whose people are whose included.
 
     Enrollments of people at no partner are left out.
     """
-    affiliations = partner_users(
-        partner_activity(connection),
-        person_facts(connection),
-        group_facts(connection),
-        members(connection),
-        contact_facts(connection),
-    )
-    people = {each.user_id for each in affiliations}
-    kept = tuple(each for each in enrollments(connection) if each.user_id in people)
-    return CountingInputs(affiliations, kept, course_facts(connection), months, gtm_category)
+    found = affiliations(connection)
+    if partner_id is not None:
+        found = tuple(each for each in found if each.partner_id == partner_id)
+    people = {each.user_id for each in found}
+    of_whom = None if partner_id is None else people
+    kept = tuple(each for each in enrollments(connection, of_whom) if each.user_id in people)
+    return CountingInputs(found, kept, course_facts(connection), months, gtm_category)
 
 
 def people_names(connection: Connection, user_ids: Collection[str] | None = None) -> dict[str, str]:

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from sqlalchemy import Connection, select
 
-from lms_assets.domain.linking.partner_users import Affiliation, Via, partner_users
+from lms_assets.domain.linking.partner_users import Affiliation, Via
 from lms_assets.domain.records.groups import is_kept_group
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.withheld import (
@@ -26,8 +26,7 @@ from lms_assets.domain.safety.withheld import (
     people_not_read,
 )
 from lms_assets.warehouse.bookkeeping.refused_rows import refused_rows
-from lms_assets.warehouse.reading.foundation import partner_activity
-from lms_assets.warehouse.reading.people import contact_facts, group_facts, members, person_facts
+from lms_assets.warehouse.reading.people import affiliations
 from lms_assets.warehouse.results.counts import counted_without_all, differing_from_recount, last_counted
 from lms_assets.warehouse.results.links import group_overrides
 from lms_assets.warehouse.schema.tables import (
@@ -73,13 +72,7 @@ class _Basis:
     @cached_property
     def affiliations(self) -> tuple[Affiliation, ...]:
         """Who counts for whom."""
-        return partner_users(
-            partner_activity(self.connection),
-            person_facts(self.connection),
-            group_facts(self.connection),
-            members(self.connection),
-            contact_facts(self.connection),
-        )
+        return affiliations(self.connection)
 
     @cached_property
     def joined_at(self) -> dict[tuple[str, str], datetime | None]:
