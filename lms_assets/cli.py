@@ -137,6 +137,40 @@ def compare_counts(
     _finish(command)
 
 
+rules_app = typer.Typer(help="The rules: which records count, and for how much.", no_args_is_help=True)
+app.add_typer(rules_app, name="rules")
+
+
+@rules_app.command("show")
+def show_rules(as_json: JsonOption = False, out: OutOption = None) -> None:
+    """The rules in force, with where each comes from."""
+    from lms_assets.console.commands.rules import show_command
+
+    _finish(lambda: show_command(Console(), Output(as_json, out)))
+
+
+@rules_app.command("check")
+def check_rules(
+    file: Annotated[Path | None, typer.Argument(help="A rules file; without, the one in LMS_RULES_FILE.")] = None,
+) -> None:
+    """Check a rules file, and name every mistake at once."""
+    from lms_assets.console.commands.rules import check_command
+
+    _finish(lambda: check_command(file, Console()))
+
+
+@rules_app.command("diff")
+def diff_rules(
+    file: Annotated[Path, typer.Argument(help="A rules file that is not in force yet.")],
+    as_json: JsonOption = False,
+    out: OutOption = None,
+) -> None:
+    """What the rules of a file would change, before they apply; counted from the stored rows."""
+    from lms_assets.console.commands.rules import diff_command
+
+    _finish(lambda: diff_command(file, Console(), Output(as_json, out), now=datetime.now(UTC)))
+
+
 @report_app.command()
 def preview(
     owner: Annotated[str | None, typer.Option(help="The account manager's; else the executives' report.")] = None,

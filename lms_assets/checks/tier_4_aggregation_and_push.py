@@ -5,11 +5,13 @@ from __future__ import annotations
 from functools import partial
 
 from lms_assets.checks.base import TOO_OLD, Look, checks_of, is_up_to_date, unless_allowed
+from lms_assets.domain.counting.rule_change import total_npcu
 from lms_assets.domain.operations.schedule import CHAIN
-from lms_assets.domain.safety.check_results import CheckResult, no_sudden_fall, none_of, recent
+from lms_assets.domain.safety.check_results import CheckResult, after_a_rule_change, no_sudden_fall, none_of, recent
 from lms_assets.domain.safety.overrides import FALL_NPCU
 from lms_assets.domain.safety.withheld import named
 from lms_assets.warehouse import reading
+from lms_assets.warehouse.reading.rule_change import counts_before_rules_changed
 from lms_assets.warehouse.results.counts import last_counted, note_recount, stored_counts
 from lms_assets.warehouse.state.baselines import npcu_pushed_before
 from lms_assets.warehouse.state.pushed_values import push_memory
@@ -19,13 +21,26 @@ PLAUSIBLE_FALL_MINIMUM = 20
 
 
 def _plausible(look: Look) -> CheckResult:
+    """Judges what the data moved; what changed rules moved since the last push is told beside it."""
     now = sum(row["total_npcu"] or 0 for row in stored_counts(look.connection).values())
     before = npcu_pushed_before(look.connection)
+    by_rules = _moved_by_rules(look, now) if before is not None else 0
     remedy = "Nothing is pushed. Look at partner_cert_counts (moved_most) and at lms-assets why PARTNER."
     fall = no_sudden_fall(
-        before, now, share=PLAUSIBLE_FALL, minimum=PLAUSIBLE_FALL_MINIMUM, what="NPCU in all", remedy=remedy
+        before, now - by_rules, share=PLAUSIBLE_FALL, minimum=PLAUSIBLE_FALL_MINIMUM, what="NPCU in all", remedy=remedy
     )
+    if by_rules and before is not None:
+        fall = after_a_rule_change(fall, before, now, by_rules)
     return unless_allowed(look, FALL_NPCU, fall)
+
+
+def _moved_by_rules(look: Look, now: int) -> int:
+    """How much of the NPCU counted now comes from rules that changed since the last push: 0 without a change."""
+    counted = last_counted(look.connection)
+    if counted is None:
+        return 0
+    by_old_rules = counts_before_rules_changed(look.connection, "pushed", look.rules, counted.as_of)
+    return 0 if by_old_rules is None else now - total_npcu(by_old_rules.values())
 
 
 def _recent(look: Look) -> CheckResult:

@@ -28,6 +28,7 @@ from lms_assets.vendors.transport.errors import VendorError
 from lms_assets.warehouse.bookkeeping.failures import RecordFailure
 from lms_assets.warehouse.bookkeeping.push_log import CONFIRMED, Answer, Sending, note_answers, note_sending
 from lms_assets.warehouse.engine import Connection
+from lms_assets.warehouse.reading.rule_change import remember_rules
 from lms_assets.warehouse.state.baselines import remember_pushed_total
 from lms_assets.warehouse.state.pushed_values import (
     remember_attempts,
@@ -148,6 +149,7 @@ class Push:
         step, items = self._step, self.planned.items
         if only is None:
             step.on_commit(lambda connection: remember_pushed_total(connection, now=step.now))
+            step.on_commit(lambda connection: remember_rules(connection, "pushed", step.rules, now=step.now))
         counts = SyncCounts(updated=len(self.confirmed), unchanged=self.planned.partners - len(items))
         details = {"dry_run": False, "differing": len(items), "failed": len(self.failures)}
         step.write(

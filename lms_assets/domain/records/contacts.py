@@ -208,6 +208,11 @@ def _reason_to_leave_out(email: str | None, status: str | None, is_active: bool 
     return None
 
 
+def keeps_address(email: str, rules: Rules) -> bool:
+    """Whether a contact with this address is one, as far as the address says."""
+    return _reason_to_leave_out(email, None, None, rules) is None
+
+
 def partner_of_contact(
     contact: Contact, by_impartner_id: Mapping[int, int], by_folded_name: Mapping[str, int]
 ) -> int | None:

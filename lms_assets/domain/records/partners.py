@@ -118,6 +118,12 @@ def _reason_to_leave_out(name: str | None, kept_tier: str | None, status: str, r
     return None if kept_tier else "tier is blank or not among those kept"
 
 
+def keeps_partner(name: str, tier: str | None, rules: Rules) -> bool:
+    """Whether an account of this name and tier is a partner, as far as these two say."""
+    kept_tier = {folded(each): each for each in rules.partner_tiers}.get(folded(tier or ""))
+    return kept_tier is not None and _reason_to_leave_out(name, kept_tier, "", rules) is None
+
+
 def _region(record: Mapping[str, Any], regions: Mapping[int, str]) -> str | None:
     number = harmless_whole_number(record, "RegionId")
     name = regions.get(number) if number is not None else None

@@ -6,7 +6,7 @@ A verdict shows the exact count, a bounded sample of what is wrong, and what to 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from lms_assets.domain.operations.schedule import CHAIN
@@ -66,3 +66,16 @@ def no_sudden_fall(
     return CheckResult(
         passed, description, after, remedy=None if passed else remedy, figures={"before": before, "after": after}
     )
+
+
+def after_a_rule_change(fall: CheckResult, before: int, after: int, by_rules: int) -> CheckResult:
+    """A result of `no_sudden_fall` on what the data moved, which tells what the rules moved beside it.
+
+    Args:
+        before, after: the figure at the last run and now.
+        by_rules: how much of the movement comes from rules that changed in between.
+    """
+    by_data = after - by_rules - before
+    description = f"{after:,} NPCU in all, {before:,} before: {by_rules:+,} by changed rules, {by_data:+,} by data"
+    figures = {"before": before, "after": after - by_rules, "by_rules": by_rules, "by_data": by_data}
+    return replace(fall, description=description, count=after, figures=figures)
