@@ -25,6 +25,14 @@ from lms_assets.domain.sync_plans.course_points import (
 )
 from lms_assets.domain.sync_plans.crm_deactivations import confirm_departed, doubtful_changes
 from lms_assets.domain.sync_plans.groups import LinkedTo, doubtful_groups, plan_groups
+from lms_assets.domain.sync_plans.memberships import (
+    MembershipPlan,
+    MembersRead,
+    SecondLook,
+    judge_list,
+    needs_second_look,
+    unknown_members,
+)
 from lms_assets.domain.sync_plans.partners import plan_partners
 from lms_assets.domain.sync_plans.users import doubtful_users, plan_users
 
@@ -184,3 +192,44 @@ def test_a_course_loses_its_points_when_no_reading_and_no_answer_shows_it():
     stored = StoredCourse("c1", "Its name", "published", 2, None, True, None, None)  # type: ignore[arg-type]
     plan = plan_course_points(first, [stored], Answers(frozenset(["c2"])))
     assert (plan.left, [course.name for course in plan.catalogue]) == ({"c2"}, ["Its name"])
+
+
+def members(*people: str, **more: Any) -> MembersRead:
+    return MembersRead(frozenset(people), **more)
+
+
+GROUP = StoredGroup("g1", "Ayr", 2, True, 1, "exact", 100.0, None)
+
+
+def test_a_list_that_lacks_nobody_needs_no_second_look_and_one_that_does_must_prove_itself():
+    assert not needs_second_look(GROUP, members("a", "b"), ["a", "b"], 0)
+    assert needs_second_look(GROUP, members("a"), ["a", "b"], 0)
+    assert needs_second_look(replace(GROUP, user_count=None), members(not_found=True), [], 0)
+    assert not needs_second_look(GROUP, members("a", complete=False), ["a", "b"], 0)
+
+
+@pytest.mark.parametrize(
+    ("second", "doubt"),
+    [
+        (SecondLook(members("a"), 1), None),
+        (SecondLook(members("a"), 2), "1 members came, and the group counts 2"),
+        (SecondLook(members("a", "b"), 2), "two readings differ in 1 of 2 records"),
+        (SecondLook(members("a", complete=False), 1), "the second reading was incomplete"),
+        (SecondLook(members("a", bad="no person"), 1), "no person"),
+        (SecondLook(problem="the group is gone"), "the group is gone"),
+    ],
+)
+def test_a_member_is_out_when_both_readings_and_the_groups_count_say_so(second: SecondLook, doubt: str | None):
+    found = judge_list(GROUP, members("a"), ["a", "b"], 0, second)
+    plan = MembershipPlan((found,), {"g1": ["a", "b"]}, {"g1": 5})
+    assert found.doubt == doubt
+    assert plan.left == ({} if doubt else {"g1": {"b"}})
+    # What was known before stays while the list is in doubt; else the gap of this time is remembered.
+    assert plan.gaps == ({"g1": 5} if doubt else {"g1": 1})
+
+
+def test_an_incomplete_list_adds_the_members_seen_and_takes_nobody_out():
+    found = judge_list(GROUP, members("c", complete=False, reasons=("drifted",)), ["a"], 0, None)
+    plan = MembershipPlan((found,), {"g1": ["a"]}, {})
+    assert (plan.incomplete, plan.left, plan.doubts) == ({"g1": {"c"}}, {}, {"g1": "drifted"})
+    assert unknown_members(plan.lists, ["a"]) == ["c"]

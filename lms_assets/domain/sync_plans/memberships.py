@@ -1,0 +1,147 @@
+"""What a sync of the memberships writes: what each group's list proves, and who left it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from lms_assets.domain.records.groups import StoredGroup, member_of
+from lms_assets.domain.records.rejections import Rejected
+from lms_assets.domain.records.users import LmsUser
+from lms_assets.domain.safety.member_lists import count_gap, is_far_short, why_list_proves_nothing
+
+
+@dataclass(frozen=True)
+class MembersRead:
+    """One reading of a group's list; `bad`: why a record of it could not be read. `not_found`: the answer was 404."""
+
+    members: frozenset[str]
+    bad: str | None = None
+    complete: bool = True
+    reasons: tuple[str, ...] = ()
+    not_found: bool = False
+
+    @classmethod
+    def of(cls, records: Iterable[Any], **more: Any) -> MembersRead:
+        """What the records of one listing come to."""
+        results = [member_of(record) for record in records]
+        bad = next((each.reason for each in results if isinstance(each, Rejected)), None)
+        return cls(frozenset(each for each in results if isinstance(each, str)), bad, **more)
+
+    @property
+    def problem(self) -> str | None:
+        """Why the list may lack somebody; None when it is complete."""
+        return self.bad or (None if self.complete else "; ".join(self.reasons))
+
+
+@dataclass(frozen=True)
+class SecondLook:
+    """A group's list read a second time, and the group's own count then; or why there is no such reading."""
+
+    again: MembersRead | None = None
+    user_count: int | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class MemberList:
+    """What is known of a group's members. `doubt`: why nobody is taken out; None when the list is complete.
+
+    `gap`: how far the group's own count is ahead of the list, where that is to be remembered; else 0.
+    """
+
+    group_id: str
+    members: frozenset[str]
+    doubt: str | None = None
+    gap: int = 0
+
+
+def needs_second_look(group: StoredGroup, first: MembersRead, before: Collection[str], known_gap: int) -> bool:
+    """Whether a list has to prove itself by a second reading.
+
+    Args:
+        before: members as stored.
+        known_gap: how far the group's count was ahead of the list at the sync before.
+    """
+    if first.problem is not None:
+        return False
+    # Without a count of the group's own nothing says that a 404 is an empty list and not a wrong answer.
+    bare_404 = first.not_found and group.user_count is None
+    short = is_far_short(group.user_count, len(first.members), known_gap)
+    return bool(set(before) - first.members) or short or bare_404
+
+
+def judge_list(
+    group: StoredGroup, first: MembersRead, before: Collection[str], known_gap: int, second: SecondLook | None
+) -> MemberList:
+    """What a group's list proves, given a second look where it needs one (`needs_second_look`)."""
+    if first.problem is not None:
+        return MemberList(group.id, first.members, first.problem)
+    doubt = _doubt(first, known_gap, second) if second is not None else None
+    missing = set(before) - first.members
+    # Reported once; the next sync that finds the same takes it for the group's way of counting.
+    remembered = doubt is None or not missing
+    return MemberList(
+        group.id, first.members, doubt, count_gap(group.user_count, len(first.members)) if remembered else 0
+    )
+
+
+def _doubt(first: MembersRead, known_gap: int, second: SecondLook) -> str | None:
+    again = second.again
+    if again is None:
+        return second.problem
+    if again.bad is not None:
+        return again.bad
+    return why_list_proves_nothing(
+        first.members, again.members, second.user_count, known_gap, second_is_complete=again.complete
+    )
+
+
+@dataclass(frozen=True)
+class MembershipPlan:
+    """What is to be written of the memberships.
+
+    Attributes:
+        lists: each group's list.
+        stored: group id to its members as stored.
+        known_gaps: group id to how far its own count was ahead of its list at the sync before.
+        unlisted: members whom no list of people has shown, and who are there when asked for.
+    """
+
+    lists: tuple[MemberList, ...]
+    stored: Mapping[str, Collection[str]]
+    known_gaps: Mapping[str, int]
+    unlisted: tuple[LmsUser, ...] = ()
+
+    @cached_property
+    def complete(self) -> dict[str, frozenset[str]]:
+        """Group id to its members, all of them."""
+        return {each.group_id: each.members for each in self.lists if each.doubt is None}
+
+    @cached_property
+    def incomplete(self) -> dict[str, frozenset[str]]:
+        """Group id to the members seen, which may not be all."""
+        return {each.group_id: each.members for each in self.lists if each.doubt is not None}
+
+    @property
+    def doubts(self) -> dict[str, str]:
+        """Group id to why nobody is taken out of it."""
+        return {each.group_id: each.doubt for each in self.lists if each.doubt is not None}
+
+    @property
+    def gaps(self) -> dict[str, int]:
+        """How far counts and lists differ, for the next sync."""
+        kept = {group_id: gap for group_id, gap in self.known_gaps.items() if group_id in self.incomplete}
+        return kept | {each.group_id: each.gap for each in self.lists if each.gap}
+
+    @property
+    def left(self) -> dict[str, set[str]]:
+        """Group id to who left it, of groups with a complete list."""
+        return {group_id: set(self.stored.get(group_id, ())) - members for group_id, members in self.complete.items()}
+
+
+def unknown_members(lists: Iterable[MemberList], known_people: Collection[str]) -> list[str]:
+    """Members whom no list of people has ever shown; ids, sorted."""
+    return sorted({person for each in lists for person in each.members} - set(known_people))
