@@ -3,7 +3,6 @@
 # No postponed annotations: Dagster reads the type of `context` from the function itself.
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -105,7 +104,7 @@ def write_leads(
     Args:
         read_from: when this sync began; the next one asks for changes since then.
     """
-    counts = upsert(connection, leads_table, map(asdict, plan.rows), key=("impartner_id",), now=now)
+    counts = upsert(connection, leads_table, plan.rows, key=("impartner_id",), now=now)
     counts += rename_statuses(connection, statuses, now=now)
     removed = remove_leads(connection, plan.leaving)
     link_leads(connection, now=now)

@@ -201,7 +201,7 @@ def members(*people: str, **more: Any) -> MembersRead:
 GROUP = StoredGroup("g1", "Ayr", 2, True, 1, "exact", 100.0, None)
 
 
-def test_a_list_that_lacks_nobody_needs_no_second_look_and_one_that_does_must_prove_itself():
+def test_a_list_needs_a_second_look_when_it_lacks_somebody_or_may_be_a_wrong_404():
     assert not needs_second_look(GROUP, members("a", "b"), ["a", "b"], 0)
     assert needs_second_look(GROUP, members("a"), ["a", "b"], 0)
     assert needs_second_look(replace(GROUP, user_count=None), members(not_found=True), [], 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
+from lms_assets.domain.records.users import LmsUser
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.schema import tables as t
 from lms_assets.warehouse.upsert.upsert import SyncCounts, deactivate, delete_rows, update_existing, upsert
@@ -22,7 +24,7 @@ def user(number: int, **values: Any) -> dict[str, Any]:
     return row | values
 
 
-def sync_users(warehouse: Warehouse, rows: list[dict[str, Any]], now: datetime) -> SyncCounts:
+def sync_users(warehouse: Warehouse, rows: list[Any], now: datetime) -> SyncCounts:
     with warehouse.transaction() as connection:
         return upsert(connection, t.lms_users, rows, key=("id",), now=now)
 
@@ -38,6 +40,18 @@ def test_each_row_is_created_updated_or_unchanged_and_only_written_rows_are_stam
         ("user-2", "Grace", now + LATER),
         ("user-3", "Ada", now + LATER),
     ]
+
+
+def test_a_dataclass_whose_fields_are_columns_is_a_row_as_it_stands(warehouse, now):
+    person = LmsUser("user-1", "p1@example.com", "Ada", None, now, None, None, "active", True, None)
+    rows = [person, replace(person, id="x" * 300), replace(person, id="user-2", first_name="Grace" * 100)]
+
+    counts = sync_users(warehouse, rows, now)
+
+    assert (counts.created, counts.shortened, [each.key for each in counts.rejected_rows]) == (2, 1, [("x" * 300,)])
+    assert counts.rejected_rows[0].values["email"] == "p1@example.com"
+    assert sync_users(warehouse, [replace(person, email=None)], now + LATER) == SyncCounts(updated=1)
+    assert stored(warehouse, t.lms_users, "id", "email") == [("user-1", None), ("user-2", "p1@example.com")]
 
 
 def test_unchanged_rows_send_no_writing_statement(warehouse, now):

@@ -1,7 +1,7 @@
 """`course_npcu`: the courses' points. A certification that seems to lose its points is looked at twice."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -98,8 +98,7 @@ def write_course_points(
         for each in plan.listing.accepted
     ]
     # The courses first: a portal's properties may refer to them.
-    rows = map(asdict, plan.catalogue)
-    counts = upsert(connection, lms_courses, rows, key=("id",), now=now, insert_only=OWNED_BY_COURSES)
+    counts = upsert(connection, lms_courses, plan.catalogue, key=("id",), now=now, insert_only=OWNED_BY_COURSES)
     nothing = {"npcu_value": 0, "npcu_problem": NOT_LISTED, "is_certification": False}
     left = [{"id": course_id, **nothing} for course_id in sorted(plan.left)]
     counts += update_existing(connection, lms_courses, left, key=("id",), now=now)

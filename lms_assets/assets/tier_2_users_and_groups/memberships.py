@@ -1,7 +1,7 @@
 """`memberships`: the member list of every partner's group, several read at once, each judged for what it proves."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -169,7 +169,7 @@ def write_memberships(connection: Connection, plan: MembershipPlan, now: datetim
     put_state(connection, COUNT_GAPS, plan.gaps, now=now)
     refused = SyncCounts()
     if plan.unlisted:
-        people = upsert(connection, lms_users, map(asdict, plan.unlisted), key=("id",), now=now)
+        people = upsert(connection, lms_users, plan.unlisted, key=("id",), now=now)
         refused = SyncCounts(rejected_rows=people.rejected_rows)
         link_contacts_to_users(connection, now)
     mark_members_read(connection, plan.complete, now=now)

@@ -1,6 +1,5 @@
 """`users`: people read, who left or was disabled confirmed, contacts linked by e-mail."""
 
-from dataclasses import asdict
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -53,7 +52,7 @@ def users(
 def write_users(connection: Connection, plan: UserPlan, now: datetime) -> SyncCounts:
     """Write who is listed, mark who is gone, then link contacts to accounts."""
     returned = [{"id": user_id, "transcript_read_at": None} for user_id in sorted(plan.returned)]
-    counts = upsert(connection, lms_users, map(asdict, plan.rows), key=("id",), now=now)
+    counts = upsert(connection, lms_users, plan.rows, key=("id",), now=now)
     update_existing(connection, lms_users, returned, key=("id",), now=now)
     gone = {"status": "deleted", "deactivation_reason": "gone from the LMS"}
     left = deactivate(connection, lms_users, sorted(plan.gone), now=now, values=gone)

@@ -1,7 +1,6 @@
 """One sync of the enrollments: whose transcripts are due, read and staged, judged, written at once."""
 
 from collections.abc import Iterable
-from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any
 
@@ -22,7 +21,7 @@ from lms_assets.assets.tier_3_enrollments.transcripts import (
 )
 from lms_assets.assets.upstream_checks import require_upstream_checks
 from lms_assets.domain.records.rejections import Rejected
-from lms_assets.domain.records.transcripts import TranscriptRead
+from lms_assets.domain.records.transcripts import Enrollment, TranscriptRead
 from lms_assets.resources import NorthpassResource, WarehouseResource
 from lms_assets.vendors.northpass.client import NorthpassClient
 from lms_assets.warehouse import reading
@@ -172,8 +171,8 @@ def _leaving(reads: Iterable[TranscriptRead], stored: dict[str, set[str]]) -> li
     return sorted(gone)
 
 
-def _rows(reads: Iterable[TranscriptRead]) -> list[dict[str, Any]]:
-    return [asdict(each) for read in reads for each in read.enrollments]
+def _rows(reads: Iterable[TranscriptRead]) -> list[Enrollment]:
+    return [each for read in reads for each in read.enrollments]
 
 
 @asset_of("enrollments")

@@ -17,7 +17,7 @@ from lms_assets.warehouse.bookkeeping.odd_rows import readable_rows
 from lms_assets.warehouse.bookkeeping.redaction import scrub
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.schema.tables import sync_logs
-from lms_assets.warehouse.upsert.convert import Fitter
+from lms_assets.warehouse.upsert.compare import Fitter
 from lms_assets.warehouse.upsert.counts import SyncCounts
 
 __all__ = [

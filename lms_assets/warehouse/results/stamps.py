@@ -8,8 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table
 
-from lms_assets.warehouse.upsert.compare import chunks, stored_rows
-from lms_assets.warehouse.upsert.convert import Fitter
+from lms_assets.warehouse.upsert.compare import Fitter, chunks, stored_rows
 from lms_assets.warehouse.upsert.upsert import update_existing
 
 __all__ = ["stamp_changes"]

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Table, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from lms_assets.warehouse.schema.tables import lms_enrollments, lms_group_members, lms_groups
-from lms_assets.warehouse.upsert.compare import chunks
+from lms_assets.warehouse.upsert.compare import Row, chunks, value_of
 from lms_assets.warehouse.upsert.upsert import SyncCounts, delete_rows, upsert
 
 __all__ = ["add_members", "mark_members_read", "sync_children", "sync_enrollments", "sync_members"]
@@ -23,7 +23,7 @@ __all__ = ["add_members", "mark_members_read", "sync_children", "sync_enrollment
 def sync_children(
     connection: Connection,
     table: Table,
-    rows: Iterable[Mapping[str, Any]],
+    rows: Iterable[Row],
     *,
     parent: str,
     parents: Iterable[Any],
@@ -43,9 +43,9 @@ def sync_children(
     key = [column.name for column in table.primary_key.columns]
     wanted: set[tuple[Any, ...]] = set()
 
-    def remembered() -> Iterable[Mapping[str, Any]]:
+    def remembered() -> Iterable[Row]:
         for row in rows:
-            wanted.add(tuple(row[name] for name in key))
+            wanted.add(tuple(value_of(row, name) for name in key))
             yield row
 
     counts = upsert(connection, table, remembered(), key=key, now=now, insert_only=insert_only)
@@ -87,7 +87,7 @@ def sync_members(connection: Connection, members: Mapping[str, Iterable[str]], *
 
 
 def sync_enrollments(
-    connection: Connection, rows: Iterable[Mapping[str, Any]], *, user_ids: Iterable[str], now: datetime
+    connection: Connection, rows: Iterable[Row], *, user_ids: Iterable[str], now: datetime
 ) -> SyncCounts:
     """Make the enrollments of these people equal to their complete transcripts.
 

@@ -11,8 +11,7 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, String, Table, UniqueConstraint, bindparam, select
 
-from lms_assets.warehouse.upsert.compare import Change, SyncPlan, chunks
-from lms_assets.warehouse.upsert.convert import text_limit
+from lms_assets.warehouse.upsert.compare import Change, SyncPlan, chunks, text_limit
 
 __all__ = ["make_way", "marked", "unique_columns"]
 
