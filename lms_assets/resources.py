@@ -45,7 +45,8 @@ class OutsideSystem(dg.ConfigurableResource):  # type: ignore[type-arg]
         given = {
             field.default.env_var_name: value
             for name, field in type(self).model_fields.items()
-            if isinstance(value := getattr(self, name), str)
+            # A resource made by hand holds the EnvVar itself, which is a str as well: the variable's name, no value.
+            if isinstance(value := getattr(self, name), str) and not isinstance(value, dg.EnvVar)
         }
         return load_settings({**os.environ, **given})
 
