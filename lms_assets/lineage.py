@@ -7,8 +7,6 @@ is added in one place. No I/O, and no logic beyond what shapes a spec.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from datetime import timedelta
 
 import dagster as dg
 
@@ -19,16 +17,14 @@ from lms_assets.domain.operations.schedule import (
     LEADS_FULL_JOB,
     LEADS_JOB,
     MONDAYS,
-    NIGHTLY,
     PLAN_JOB,
     PUSH_JOB,
     REPORTS_JOB,
     THRICE_DAILY,
-    Cadence,
 )
 from lms_assets.domain.records.contacts import DUPLICATE_EMAIL
+from lms_assets.registry import LEARNING_ROWS, Asset, runbook_of
 
-OWNER = "team:partner_data"
 NORTHPASS_POOL = "northpass_api"
 IMPARTNER_POOL = "impartner_api"
 
@@ -41,7 +37,7 @@ LEADS = "leads"
 OFFBOARDING = "offboarding"
 
 # Concurrency groups: which rows a step writes. Runs whose steps write the same ones take turns (runs.write_locks).
-LEARNING_ROWS, LEADS_ROWS, REPORTS_ROWS, LOGS = "learning", "leads", "reports", "cleanup"
+LEADS_ROWS, REPORTS_ROWS, LOGS = "leads", "reports", "cleanup"
 
 # Mondays, the running week included. Completions before it have expired (rules: certification_months).
 WEEKLY = dg.WeeklyPartitionsDefinition(start_date="2024-01-01", day_offset=1, end_offset=1)
@@ -50,75 +46,22 @@ WEEKLY = dg.WeeklyPartitionsDefinition(start_date="2024-01-01", day_offset=1, en
 STEP_RETRIES = dg.RetryPolicy(max_retries=2, delay=15, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Asset:
-    """One asset.
-
-    Attributes:
-        key: its name, and the name of its step.
-        tier: the group in which the UI shows it.
-        deps: assets and sources that it is made of.
-        table: the table that it writes, whose columns the UI shows.
-        sync_type: what the portal calls its sync (`sync_logs.sync_type`, and the type of its task).
-        jobs: the jobs that run it.
-        task: its name on the portal's task page, and with that its place in the chain log; None: in neither.
-        cadence: how often it must come through; None: nobody expects it at a time.
-        pool: the vendor that it calls.
-        records: kinds of records that its sync may set aside (`sync_failures.entity_type`).
-        required: a failure ends the chain. Otherwise the last good state stays, and the chain ends `partial`.
-        group: the concurrency group, the rows that it writes.
-    """
-
-    key: str
-    tier: str
-    deps: tuple[str, ...]
-    description: str
-    table: str
-    sync_type: str
-    jobs: tuple[str, ...] = (CHAIN,)
-    task: str | None = None
-    cadence: Cadence | None = NIGHTLY
-    pool: str | None = None
-    records: tuple[str, ...] = ()
-    required: bool = True
-    group: str = LEARNING_ROWS
-    kinds: tuple[str, ...] = ("python", "mysql")
-    personal_data: bool = False
-    partitions: dg.PartitionsDefinition[str] | None = None
-
-    @property
-    def spec(self) -> dg.AssetSpec:
-        """The asset as Dagster shows it."""
-        return dg.AssetSpec(
-            self.key,
-            group_name=self.tier,
-            deps=list(self.deps),
-            description=self.description,
-            owners=[OWNER],
-            kinds=set(self.kinds),
-            tags={"pii": "yes" if self.personal_data else "no"},
-            freshness_policy=freshness_of(self.cadence) if self.cadence else None,
-            partitions_def=self.partitions,
-        )
-
-
-def freshness_of(cadence: Cadence) -> dg.FreshnessPolicy:
-    """The policy by which the UI shows an asset as overdue at the moment at which `find_overdue` reports it."""
-    if cadence.window is not None:
-        return dg.FreshnessPolicy.time_window(
-            fail_window=cadence.window, warn_window=cadence.window - timedelta(hours=1)
-        )
-    assert cadence.line is not None
-    grace = cadence.grace // timedelta(hours=1)
-    deadline = replace(cadence.line, hours=tuple(hour + grace for hour in cadence.line.hours))
-    return dg.FreshnessPolicy.cron(deadline_cron=deadline.cron, lower_bound_delta=cadence.grace, timezone="UTC")
-
-
-SOURCES = (
-    dg.AssetSpec("northpass", group_name="vendors", kinds={"api"}, description="The Northpass LMS, API version 2."),
+# One for each kind of record that a vendor has, so that the UI shows which asset reads what.
+SOURCES = tuple(
     dg.AssetSpec(
-        "impartner", group_name="vendors", kinds={"api"}, description="The Impartner partner CRM, Objects API v1."
-    ),
+        dg.AssetKey([vendor, name]), group_name="vendors", kinds={"api"}, description=text, metadata=runbook_of(vendor)
+    )
+    for vendor, name, text in (
+        ("northpass", "courses", "Courses of the LMS, archived versions included."),
+        ("northpass", "course_properties", "What the LMS's owners note of a course: NPCU points, category."),
+        ("northpass", "people", "Accounts of the LMS."),
+        ("northpass", "groups", "Groups of the LMS."),
+        ("northpass", "memberships", "Who is in which group of the LMS."),
+        ("northpass", "transcripts", "What each person enrolled in and completed."),
+        ("impartner", "Account", "Partner accounts of the CRM. The counts are written back to them."),
+        ("impartner", "User", "Partner people of the CRM."),
+        ("impartner", "Lead", "Leads of the CRM."),
+    )
 )
 
 LEDGER_IN_SQL = """What every count is made of: a row for each partner, person and certification, with the enrollment
@@ -145,7 +88,7 @@ ASSETS = (
     Asset(
         key="courses",
         tier=TIER_1,
-        deps=("northpass",),
+        deps=("northpass/courses",),
         description="Every course that the LMS lists, into `lms_courses`.",
         table="lms_courses",
         sync_type="sync_courses",
@@ -156,7 +99,7 @@ ASSETS = (
     Asset(
         key="course_npcu",
         tier=TIER_1,
-        deps=("northpass", "courses"),
+        deps=("northpass/course_properties", "courses"),
         description="NPCU points and certification category of each course, archived versions included. Points are "
         "0, 1 or 2; anything else counts as 0 and shows in a check.",
         table="lms_courses",
@@ -164,22 +107,24 @@ ASSETS = (
         task="Course points (NPCU)",
         pool=NORTHPASS_POOL,
         records=("course_properties",),
+        rules=("category_rules",),
     ),
     Asset(
         key="partners",
         tier=TIER_1,
-        deps=("impartner",),
+        deps=("impartner/Account",),
         description="Partner accounts of the CRM that the rules keep, into `partners`.",
         table="partners",
         sync_type="impartner_partners",
         task="Partners",
         pool=IMPARTNER_POOL,
         records=("partner",),
+        rules=("partner_tiers", "excluded_account_statuses", "excluded_partner_name_words"),
     ),
     Asset(
         key="contacts",
         tier=TIER_1,
-        deps=("impartner", "partners"),
+        deps=("impartner/User", "partners"),
         description="Partner people as the CRM knows them, linked to their partner, into `contacts`.",
         table="contacts",
         sync_type="impartner_contacts",
@@ -187,11 +132,12 @@ ASSETS = (
         pool=IMPARTNER_POOL,
         records=("contact", DUPLICATE_EMAIL),
         personal_data=True,
+        rules=("excluded_contact_statuses", "excluded_email_domains", "excluded_local_part_words"),
     ),
     Asset(
         key="users",
         tier=TIER_2,
-        deps=("northpass", "contacts"),
+        deps=("northpass/people", "contacts"),
         description="Every LMS account, linked to its contact by e-mail, into `lms_users`.",
         table="lms_users",
         sync_type="users",
@@ -199,22 +145,36 @@ ASSETS = (
         pool=NORTHPASS_POOL,
         records=("lms_user",),
         personal_data=True,
+        rules=("excluded_email_domains", "excluded_local_part_words"),
     ),
     Asset(
         key="groups",
         tier=TIER_2,
-        deps=("northpass", "partners"),
+        deps=("northpass/groups", "partners"),
         description="LMS groups and the partner each belongs to, into `lms_groups`.",
         table="lms_groups",
         sync_type="groups",
         task="LMS groups",
         pool=NORTHPASS_POOL,
         records=("group",),
+        rules=(
+            "kept_group_names",
+            "excluded_group_names",
+            "excluded_group_words",
+            "group_name_prefixes",
+            "legal_suffixes",
+            "legal_prefixes",
+            "legal_affixes",
+            "filler_words",
+            "distinguishing_words",
+            "fuzzy_threshold",
+            "fuzzy_margin",
+        ),
     ),
     Asset(
         key="memberships",
         tier=TIER_2,
-        deps=("northpass", "groups", "users"),
+        deps=("northpass/memberships", "groups", "users"),
         description="Who is in which partner's group, into `lms_group_members`. When it fails the last good members "
         "stay.",
         table="lms_group_members",
@@ -227,7 +187,16 @@ ASSETS = (
     Asset(
         key="enrollments",
         tier=TIER_3,
-        deps=("northpass", "courses", "course_npcu", "partners", "contacts", "users", "groups", "memberships"),
+        deps=(
+            "northpass/transcripts",
+            "courses",
+            "course_npcu",
+            "partners",
+            "contacts",
+            "users",
+            "groups",
+            "memberships",
+        ),
         description="Learning records of partner people, into `lms_enrollments`. A partition is a week of activity.",
         table="lms_enrollments",
         sync_type="enrollments",
@@ -242,7 +211,7 @@ ASSETS = (
     Asset(
         key="crm_deactivations",
         tier=OFFBOARDING,
-        deps=("impartner", "partners", "contacts"),
+        deps=("impartner/Account", "impartner/User", "partners", "contacts"),
         description="Partners and contacts that left the CRM since the last look: deleted, inactive, or out by a rule. "
         "Deactivated within hours; who comes back is linked by the nightly chain.",
         table="partners",
@@ -259,6 +228,7 @@ ASSETS = (
             *("courses", "course_npcu", "partners", "contacts", "users", "groups", "memberships", "enrollments"),
             "crm_deactivations",
         ),
+        rules=("certification_months", "ledger_months", "gtm_category"),
         description=LEDGER_IN_SQL,
         table="partner_certifications",
         sync_type="partner_certifications",
@@ -277,6 +247,7 @@ ASSETS = (
         jobs=(CHAIN, ENROLLMENTS_JOB, PUSH_JOB),
         task="Certification counts",
         cadence=FOUR_HOURLY,
+        rules=("crm_count_fields", "gtm_category"),
     ),
     Asset(
         key="pushed_partner_cert_counts",
@@ -291,11 +262,12 @@ ASSETS = (
         records=("partner",),
         required=False,
         kinds=("python", "api"),
+        rules=("crm_count_fields", "crm_total_field", "crm_group_name_field", "crm_dashboard_field", "dashboard_path"),
     ),
     Asset(
         key="leads",
         tier=LEADS,
-        deps=("impartner", "partners"),
+        deps=("impartner/Lead", "partners"),
         description="Leads that the CRM gave to partners, into `leads`, and each partner's number of them.",
         table="leads",
         sync_type="sync_leads",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import dagster as dg
 
+from lms_assets.assets.column_lineage import COLUMN_LINEAGE
 from lms_assets.lineage import ENTRIES, SPECS, STEP_RETRIES
 from lms_assets.warehouse.schema.descriptions import table_columns
 
@@ -14,9 +16,11 @@ from lms_assets.warehouse.schema.descriptions import table_columns
 def asset_of(key: str) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """The asset `key` as the registry describes it, with its pool, its retries and the columns of its table."""
     entry = ENTRIES[key]
-    shown = {"dagster/column_schema": _schema(entry.table), "dagster/table_name": entry.table}
+    shown: dict[str, Any] = {"dagster/column_schema": _schema(entry.table), "dagster/table_name": entry.table}
+    if key in COLUMN_LINEAGE:
+        shown["dagster/column_lineage"] = COLUMN_LINEAGE[key]
     # With `dg.asset` each part of the spec would have to be handed over, and its `backfill_policy` is a beta parameter.
-    return dg.multi_asset(
+    made = dg.multi_asset(
         name=key,
         specs=[SPECS[key].merge_attributes(metadata=shown)],
         pool=entry.pool,
@@ -24,6 +28,16 @@ def asset_of(key: str) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
         # A backfill is one run over its weeks: the step reads people, not weeks.
         backfill_policy=dg.BackfillPolicy.single_run() if entry.partitions else None,
     )
+
+    def decorate(function: Callable[..., Any]) -> dg.AssetsDefinition:
+        # The links to the source are a beta feature, of which each import would warn.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", dg.BetaWarning)
+            (linked,) = dg.with_source_code_references([made(function)])
+        assert isinstance(linked, dg.AssetsDefinition)
+        return linked
+
+    return decorate
 
 
 def _schema(table: str) -> dg.TableSchema:

@@ -7,7 +7,8 @@ import dagster as dg
 from lms_assets.assets.offboarding.apply import OffboardingRun
 from lms_assets.domain.operations.schedule import APPLY_JOB
 from lms_assets.domain.safety.deactivation_limit import SyncStopped
-from lms_assets.lineage import LEARNING_ROWS, NORTHPASS_POOL
+from lms_assets.lineage import NORTHPASS_POOL
+from lms_assets.registry import LEARNING_ROWS
 from lms_assets.resources import ImpartnerResource, NorthpassResource, WarehouseResource
 from lms_assets.run_tags import CONCURRENCY_GROUP_TAG, JOB_TAG, OFFBOARDING_PLAN_TAG
 from lms_assets.runs.write_locks import Turn

@@ -15,7 +15,8 @@ from lms_assets.domain.operations.chain_state import CHECKS_SUFFIX, ChainEvent, 
 from lms_assets.domain.operations.portal_tasks import Task
 from lms_assets.domain.operations.schedule import CHAIN, CLEANUP, TIMETABLE, ScheduleEntry
 from lms_assets.domain.operations.schedule import DAILY_FULL as CHAIN_LINE
-from lms_assets.lineage import ASSETS, DAILY_FULL, Asset, ancestors
+from lms_assets.lineage import ASSETS, DAILY_FULL, ancestors
+from lms_assets.registry import Asset
 from lms_assets.runs.active import FINISHED
 from lms_assets.warehouse.bookkeeping.chain_log import chain_of_run
 from lms_assets.warehouse.bookkeeping.portal_tasks import TaskEnd, begin_run, end_run, ensure_tasks, open_runs, skip_run

@@ -18,7 +18,8 @@ from lms_assets.automation.check_history import blocking_checks_not_passed
 from lms_assets.domain.operations.schedule import CHAIN, ENROLLMENTS_JOB, PUSH_JOB
 from lms_assets.domain.records.completions import COURSE_COMPLETED, Completion, completion_from_message, recent_messages
 from lms_assets.domain.records.rejections import Rejected
-from lms_assets.lineage import ASSETS_OF_JOBS, GROUP_OF_JOB, LEARNING_ROWS, SYNC_TYPES
+from lms_assets.lineage import ASSETS_OF_JOBS, GROUP_OF_JOB, SYNC_TYPES
+from lms_assets.registry import LEARNING_ROWS
 from lms_assets.resources import ImpartnerResource, NorthpassResource, WarehouseResource
 from lms_assets.run_tags import AS_OF_TAG, PEOPLE_TAG
 from lms_assets.runs.active import run_under_way

@@ -9,6 +9,7 @@ import dagster as dg
 
 from lms_assets.domain.operations.foreign_text import as_markdown, as_text
 from lms_assets.lineage import SPECS
+from lms_assets.registry import runbook_of
 from lms_assets.resources import WarehouseResource
 from lms_assets.warehouse.bookkeeping.incidents import Incident, open_incidents
 
@@ -79,7 +80,12 @@ def incident_result(asset: str, incidents: Sequence[Incident]) -> dg.AssetCheckR
 @dg.multi_asset_check(
     name="open_incidents",
     specs=[
-        dg.AssetCheckSpec(NO_INCIDENT, asset=asset, description="No incident that concerns this asset is open.")
+        dg.AssetCheckSpec(
+            NO_INCIDENT,
+            asset=asset,
+            description="No incident that concerns this asset is open.",
+            metadata=runbook_of(NO_INCIDENT),
+        )
         for asset in SPECS
     ],
     can_subset=True,

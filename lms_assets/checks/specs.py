@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from lms_assets.lineage import ancestors
+from lms_assets.registry import runbook_of
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,13 @@ class CheckSpec:
     def spec(self) -> dg.AssetCheckSpec:
         """The check as Dagster wants it defined."""
         blocking = self.blocking or self.read_again
-        return dg.AssetCheckSpec(self.name, asset=self.asset, description=self.description, blocking=blocking)
+        return dg.AssetCheckSpec(
+            self.name,
+            asset=self.asset,
+            description=self.description,
+            blocking=blocking,
+            metadata=runbook_of(self.name),
+        )
 
 
 def _blocking(asset: str, name: str, description: str) -> CheckSpec:

@@ -9,6 +9,7 @@ import dagster as dg
 from lms_assets.checks.base import RESUME, Look, degraded_by
 from lms_assets.checks.specs import CHAIN_IS_WHOLE
 from lms_assets.lineage import DAILY_FULL
+from lms_assets.registry import runbook_of
 from lms_assets.resources import WarehouseResource
 from lms_assets.runs.retries import FINAL
 
@@ -17,7 +18,14 @@ PUSH = DAILY_FULL[-1]
 
 @dg.multi_asset_check(
     name=CHAIN_IS_WHOLE,
-    specs=[dg.AssetCheckSpec(CHAIN_IS_WHOLE, asset=PUSH, description="Every step of the last chain came through.")],
+    specs=[
+        dg.AssetCheckSpec(
+            CHAIN_IS_WHOLE,
+            asset=PUSH,
+            description="Every step of the last chain came through.",
+            metadata=runbook_of(CHAIN_IS_WHOLE),
+        )
+    ],
 )
 def chain_is_whole(
     context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -159,9 +160,9 @@ def _zone(schedule) -> str | None:
 
 def _picture(specs) -> str:
     lines = []
-    for group, keys in [("vendors", {"northpass", "impartner"}), *GROUPS.items()]:
-        for key in [key for key in specs if key in keys]:
-            spec = specs[key]
+    for key, spec in specs.items():
+        group = spec.group_name
+        if group in {"vendors", *GROUPS}:
             ups = ", ".join(sorted(dep.asset_key.to_user_string() for dep in spec.deps))
             lines.append(f"{group}: {key}" + (f" <- {ups}" if ups else ""))
     return "\n".join(sorted(lines)) + "\n"
@@ -170,3 +171,53 @@ def _picture(specs) -> str:
 def test_the_lineage_is_the_one_in_the_picture(specs):
     """lineage.txt has one line an asset; a change to it is a change of what waits for what, and has a reason."""
     assert _picture(specs) == (Path(__file__).parent / "lineage.txt").read_text(encoding="utf-8")
+
+
+def test_no_column_of_an_asset_is_without_its_meaning(specs):
+    """A column that nobody explains is read as whatever its name suggests."""
+    bare = [
+        f"{key}.{column.name}"
+        for key, spec in specs.items()
+        if "dagster/column_schema" in spec.metadata
+        for column in spec.metadata["dagster/column_schema"].columns
+        if not column.description
+    ]
+    assert not bare, "\n".join(bare)
+
+
+def test_every_asset_links_to_its_source_and_every_asset_and_check_to_the_runbook(definitions, specs):
+    """From a red asset in the UI to the text that says what to do; the files are there, as in a wheel."""
+    sections = set(re.findall(r"^#+ `?([\w]+)`?$", (source.ROOT / "docs/runbook.md").read_text("utf-8"), re.MULTILINE))
+    graph = definitions.resolve_asset_graph()
+    linked = [spec.metadata for spec in specs.values()]
+    linked += [graph.get_check_spec(key).metadata for key in graph.asset_check_keys]
+    missing = {found["runbook"].path for found in linked if found["runbook"].path.rpartition("#")[2] not in sections}
+    assert not missing, f"docs/runbook.md lacks sections: {sorted(missing)}"
+    for key in set().union(*GROUPS.values()):
+        (reference,) = specs[key].metadata["dagster/code_references"].code_references
+        assert f"def {key}(" in Path(reference.file_path).read_text("utf-8"), key
+
+
+def test_what_the_crm_is_sent_can_be_followed_back_to_the_vendors_fields(specs):
+    """Column by column, over assets and columns that there are."""
+    sent = ("Total_NPCU__cf", "Nintex_K2_Certifications__cf")
+    found, todo = set(), [("pushed_partner_cert_counts", field) for field in sent]
+    while todo:
+        asset, column = todo.pop()
+        lineage = specs[asset].metadata.get("dagster/column_lineage")
+        deps = lineage.deps_by_column.get(column, ()) if lineage else ()
+        for dep in deps:
+            up = dep.asset_key.to_user_string()
+            assert up in specs, f"{asset}.{column} comes from {up}, which is no asset"
+            (found.add if "/" in up else todo.append)((up, dep.column_name))
+    assert ("northpass/course_properties", "npcu") in found
+
+
+def test_the_version_of_an_asset_changes_with_the_rules_that_it_applies():
+    """So the UI marks counts as outdated when the months change, and not when a word of a name does."""
+    rules, registry = pytest.importorskip("lms_assets.domain.rules"), pytest.importorskip("lms_assets.lineage").ENTRIES
+    known = {each.name for each in fields(rules.Rules)}
+    assert not [rule for entry in registry.values() for rule in entry.rules if rule not in known]
+    ledger = registry["partner_certifications"]
+    assert ledger.code_version != replace(ledger, rules=(*ledger.rules, "fuzzy_margin")).code_version
+    assert ledger.code_version != replace(ledger, version="2").code_version

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 from lms_assets.domain.operations.schedule import find_overdue
 from lms_assets.domain.safety.overrides import OVERRIDES
@@ -73,9 +74,11 @@ print(json.dumps({
 """
 
 
-def test_an_asset_that_is_added_to_the_registry_arrives_everywhere():
+def test_an_asset_that_is_added_to_the_registry_arrives_everywhere(tmp_path: Path):
+    script = tmp_path / "wider.py"
+    script.write_text(SCRIPT, encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-W", "error::DeprecationWarning:lms_assets", "-c", SCRIPT, ADDED],
+        [sys.executable, script, ADDED],
         capture_output=True, text=True, check=False, cwd=source.ROOT,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]

@@ -36,12 +36,12 @@ from lms_assets.lineage import (
     CADENCES,
     GROUP_OF_JOB,
     LEADS_ROWS,
-    LEARNING_ROWS,
     REPORTS_ROWS,
     SPECS,
     SYNC_TYPES,
     ancestors,
 )
+from lms_assets.registry import LEARNING_ROWS
 from lms_assets.runs.active import FINISHED, retry_is_coming, run_under_way
 from lms_assets.warehouse.bookkeeping import sync_log
 from lms_assets.warehouse.bookkeeping.chain_log import ChainRow, latest_chain

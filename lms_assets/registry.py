@@ -1,0 +1,102 @@
+"""What an entry of the registry (`lineage.py`) says of an asset, and what Dagster is told of it. No I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from hashlib import blake2b
+from typing import Any
+
+import dagster as dg
+
+from lms_assets.domain.operations.schedule import CHAIN, NIGHTLY, Cadence
+from lms_assets.domain.rules import Rules
+
+OWNER = "team:partner_data"
+# The concurrency group of all but a few steps: the rows that counts are made of.
+LEARNING_ROWS = "learning"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asset:
+    """One asset.
+
+    Attributes:
+        key: its name, and the name of its step.
+        tier: the group in which the UI shows it.
+        deps: assets and sources (`northpass/people`) that it is made of.
+        table: the table that it writes, whose columns the UI shows.
+        sync_type: what the portal calls its sync (`sync_logs.sync_type`, and the type of its task).
+        jobs: the jobs that run it.
+        task: its name on the portal's task page, and with that its place in the chain log; None: in neither.
+        cadence: how often it must come through; None: nobody expects it at a time.
+        pool: the vendor that it calls.
+        records: kinds of records that its sync may set aside (`sync_failures.entity_type`).
+        required: a failure ends the chain. Otherwise the last good state stays, and the chain ends `partial`.
+        group: the concurrency group, the rows that it writes.
+        rules: names of the rules that it applies (`domain.rules`); a change of one makes its rows outdated in the UI.
+        version: counted up by hand when the code would write other rows from the same sources.
+    """
+
+    key: str
+    tier: str
+    deps: tuple[str, ...]
+    description: str
+    table: str
+    sync_type: str
+    jobs: tuple[str, ...] = (CHAIN,)
+    task: str | None = None
+    cadence: Cadence | None = NIGHTLY
+    pool: str | None = None
+    records: tuple[str, ...] = ()
+    required: bool = True
+    group: str = LEARNING_ROWS
+    kinds: tuple[str, ...] = ("python", "mysql")
+    personal_data: bool = False
+    partitions: dg.PartitionsDefinition[str] | None = None
+    rules: tuple[str, ...] = ()
+    version: str = "1"
+
+    @property
+    def code_version(self) -> str:
+        """What the asset's rows depend on beside their sources: its version, and the default rules that it applies.
+
+        A rules file is not looked at: the graph is loaded without reading a setting. `lms-assets rules diff` does.
+        """
+        default = Rules()
+        applied = repr([(name, getattr(default, name)) for name in self.rules])
+        return f"{self.version}-{blake2b(applied.encode(), digest_size=4).hexdigest()}" if self.rules else self.version
+
+    @property
+    def spec(self) -> dg.AssetSpec:
+        """The asset as Dagster shows it."""
+        return dg.AssetSpec(
+            self.key,
+            group_name=self.tier,
+            deps=[dg.AssetKey(dep.split("/")) for dep in self.deps],
+            description=self.description,
+            owners=[OWNER],
+            kinds=set(self.kinds),
+            tags={"pii": "yes" if self.personal_data else "no"},
+            freshness_policy=freshness_of(self.cadence) if self.cadence else None,
+            partitions_def=self.partitions,
+            code_version=self.code_version,
+            metadata=runbook_of(self.key),
+        )
+
+
+def runbook_of(section: str) -> dict[str, dg.MetadataValue[Any]]:
+    """Where the runbook says what an asset or a check means, where to look and what to do."""
+    return {"runbook": dg.MetadataValue.path(f"docs/runbook.md#{section}")}
+
+
+def freshness_of(cadence: Cadence) -> dg.FreshnessPolicy:
+    """The policy by which the UI shows an asset as overdue at the moment at which `find_overdue` reports it."""
+    if cadence.window is not None:
+        return dg.FreshnessPolicy.time_window(
+            fail_window=cadence.window, warn_window=cadence.window - timedelta(hours=1)
+        )
+    assert cadence.line is not None
+    grace = cadence.grace // timedelta(hours=1)
+    deadline = replace(cadence.line, hours=tuple(hour + grace for hour in cadence.line.hours))
+    return dg.FreshnessPolicy.cron(deadline_cron=deadline.cron, lower_bound_delta=cadence.grace, timezone="UTC")
