@@ -80,6 +80,15 @@ def test_the_wheel_runs_a_chain_and_makes_a_report_without_the_checkout(installe
         assert done.returncode == 0, f"{words}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
 
 
+def test_init_writes_an_installation_from_the_wheel(installed: Commands):
+    folder = installed.folder / "made"
+    done = installed.run("init", str(folder))
+    assert done.returncode == 0, done.stderr
+    units = (folder / "systemd" / "lms-assets-daemon.service").read_text(encoding="utf-8")
+    assert f"{Path(installed.command).parent}/dagster-daemon" in units
+    assert {".env", "workspace.yaml", "nginx", "dagster_home"} <= {path.name for path in folder.iterdir()}
+
+
 def test_dagster_loads_the_definitions_from_the_wheel(installed: Commands):
     python = Path(installed.command).with_name("dagster")
     run(python, "definitions", "validate", "-m", "lms_assets.definitions", cwd=installed.folder, PYTHONPATH="")

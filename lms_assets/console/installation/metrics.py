@@ -30,6 +30,7 @@ from lms_assets.warehouse.engine import Connection, Warehouse
 from lms_assets.warehouse.errors import WarehouseError
 from lms_assets.warehouse.reading import withheld_partners
 from lms_assets.warehouse.results.counts import last_counted
+from lms_assets.warehouse.state.crm_shown import crm_drift
 
 FAILED = 1
 ANSWER_SECONDS = 60
@@ -53,6 +54,7 @@ METRICS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "asset_overdue": ("1 when the asset should have come through by now", ("asset",)),
     "record_failures": ("Records that cannot be used at the moment", ("asset",)),
     "partners_withheld": ("Partners whose counts are not sent to the CRM", ()),
+    "crm_drift_accounts": ("Accounts that show other counts in the CRM than it confirmed", ()),
     "counts_timestamp_seconds": ("The instant as of which partners were last counted", ()),
     "open_incidents": ("Incidents that nobody has resolved", ("kind",)),
 }
@@ -113,6 +115,7 @@ def read_metrics(connection: Connection, rules: Rules, families: Families, now: 
     _chain(connection, families, now)
     _assets(connection, families, now)
     families.set("partners_withheld", len(withheld_partners(connection, rules)))
+    families.set("crm_drift_accounts", len({each.impartner_id for each in crm_drift(connection)}))
     counted = last_counted(connection)
     families.set("counts_timestamp_seconds", counted.as_of.timestamp() if counted else None)
     kinds = [each.kind for each in open_incidents(connection)]

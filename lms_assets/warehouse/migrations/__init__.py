@@ -68,10 +68,14 @@ class UpgradeReport:
 
 @dataclass(frozen=True)
 class UpgradePlan:
-    """What an upgrade would do; `refusals` say why it would not begin, each with what to do."""
+    """What an upgrade would do; `refusals` say why it would not begin, each with what to do.
+
+    `warnings` are what a person should look at: it stays as it is.
+    """
 
     changes: tuple[str, ...]
     refusals: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     rows: int = 0
     """About how many rows the tables hold that are there already; 0 where nobody counts them (SQLite)."""
 
@@ -140,12 +144,13 @@ def plan_upgrade(connection: Connection) -> UpgradePlan:
     reconcile(connection, metadata, plan)
     if current_version(connection) != head_version():
         lower_case_emails(connection, plan)
-    changes = tuple(plan.changes)
+    changes, warnings = tuple(plan.changes), tuple(plan.warnings)
     if connection.dialect.name != "mysql" or not changes:
-        return UpgradePlan(changes)
+        return UpgradePlan(changes, warnings=warnings)
     facts = server_facts(connection)
     missing = missing_rights(facts.grants, facts.database, metadata.tables, FOR_UPGRADES)
-    return UpgradePlan(changes, _rights_refusal(missing or (), facts.database), rows_of(connection, metadata))
+    refused = _rights_refusal(missing or (), facts.database)
+    return UpgradePlan(changes, refused, warnings, rows_of(connection, metadata))
 
 
 def _rights_refusal(missing: tuple[str, ...], database: str) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import os
 import shutil
 import stat
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from fnmatch import fnmatch
@@ -85,7 +86,7 @@ def test_a_sandbox_installation_is_ready_once_its_tables_are_made(tmp_path: Path
     assert (folder / "warehouse.db").exists()
 
 
-def test_a_production_installation_takes_what_the_environment_knows_and_is_ready(
+def test_a_production_installation_takes_what_the_environment_knows(
     tmp_path: Path, sandbox: SandboxHandle, mariadb: MariaDbServer, mariadb_url: str
 ):
     parts = urlsplit(mariadb_url)
@@ -161,5 +162,8 @@ def test_the_compose_file_serves_the_ui_behind_the_proxy_only(tmp_path: Path):
     assert all(services[name]["read_only"] for name in ("webserver", "daemon"))
     conf = (folder / "nginx" / "lms-assets.conf").read_text(encoding="utf-8")
     assert "server webserver:3000;" in conf
+    schema = [str(Path(sys.executable).with_name("check-jsonschema")), "--builtin-schema", "vendor.compose-spec"]
+    checked = subprocess.run([*schema, folder / "compose.yaml"], capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout
     for volume in services["proxy"]["volumes"][1:]:
         assert volume.split(":")[1] in conf

@@ -122,6 +122,22 @@ def test_a_home_that_is_relative_or_of_another_dagster_is_found(ready: Path):
     assert preflight()[0] == 0
 
 
+def test_a_foreign_column_that_refuses_new_rows_is_found_and_a_default_helps(ready: Path):
+    with sqlite3.connect(ready / "warehouse.db") as connection:
+        connection.execute("DROP TABLE leads")
+        columns = "id INTEGER PRIMARY KEY, impartner_id INTEGER UNIQUE, shoe_size INTEGER NOT NULL"
+        connection.execute(f"CREATE TABLE leads ({columns})")
+    assert CliRunner().invoke(app, ["db", "upgrade"]).exit_code == 0
+    code, lines = preflight()
+    assert code == 2
+    assert "leads.shoe_size" in problems(lines)["warehouse"]
+    assert "default value" in problems(lines)["warehouse"]
+    with sqlite3.connect(ready / "warehouse.db") as connection:
+        connection.execute("ALTER TABLE leads DROP COLUMN shoe_size")
+        connection.execute("ALTER TABLE leads ADD COLUMN shoe_size INTEGER NOT NULL DEFAULT 40")
+    assert preflight()[0] == 0
+
+
 def test_a_user_without_rights_is_told_the_grant_that_helps(ready: Path, mariadb: MariaDbServer, mariadb_url: str):
     database = mariadb_url.rpartition("/")[2]
     Warehouse(mariadb_url).upgrade()

@@ -30,6 +30,8 @@ def tables(settings: Settings) -> Iterator[Line]:
                 raise UpgradeRefused(warehouse.name, refusals) from None
             raise
         warehouse.check_writable()
+        for each in warehouse.plan_upgrade().warnings:
+            yield problem("warehouse", each)
     finally:
         warehouse.close()
     yield ok("warehouse", f"{warehouse.name}, tables current")
