@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from importlib.util import find_spec
@@ -26,7 +26,7 @@ from lms_assets.settings import ConfigurationError
 
 if TYPE_CHECKING:
     import pandas as pd
-    from rich.console import Console, RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else.")]
 OutOption = Annotated[
@@ -40,6 +40,8 @@ _LEAST_TEXT = 12
 _EMPTY = frozenset({"NULL", "\\N"})
 """How databases write an empty value into an export."""
 _DELIMITERS = ",;\t"
+_MOST_WORD = 16
+"""A longer word is broken."""
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 Cell = str | int | float | bool | list[str] | None
@@ -102,30 +104,50 @@ def deliver(
     return output.as_json or output.out is not None
 
 
+@dataclass(frozen=True)
+class _Fitted:
+    """A table that takes the form for the terminal on which it is printed."""
+
+    table: Table
+    width: int
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        yield _in_width(self.table, min(self.width, options.max_width))
+
+
 def terminal(table: Table, width: int = WIDTH) -> RenderableType:
     """The table for a terminal, at most `width` columns wide: texts are folded, numbers are never cut.
 
-    Where the columns do not fit side by side, each row is a block of lines instead.
+    A column that is empty in every row is left out. Where the columns do not fit side by side, each row is a block of
+    lines instead.
     """
+    return _Fitted(table, width)
+
+
+def _in_width(table: Table, width: int) -> RenderableType:
     from rich.console import Group
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    titles = [table.titles.get(name, name.replace("_", " ")) for name in table.columns]
-    cells = [[_shown(row.get(name)) for name in table.columns] for row in table.rows]
-    numeric = [all(_is_number(row.get(name)) for row in table.rows) for name in table.columns]
+    columns = [name for name in table.columns if any(_shown(row.get(name)) for row in table.rows)] or table.columns
+    titles = [table.titles.get(name, name.replace("_", " ")) for name in columns]
+    cells = [[_shown(row.get(name)) for name in columns] for row in table.rows]
+    numeric = [all(_is_number(row.get(name)) for row in table.rows) for name in columns]
     widths = [
         max([Text(title).cell_len, *(Text(row[at]).cell_len for row in cells)]) for at, title in enumerate(titles)
     ]
-    least = sum(size if number else min(size, _LEAST_TEXT) for size, number in zip(widths, numeric, strict=True))
-    if least + _GAP * (len(titles) - 1) > width:
+    lowest = [
+        size if number else min(size, _longest_word([title, *(row[at] for row in cells)]))
+        for at, (title, number, size) in enumerate(zip(titles, numeric, widths, strict=True))
+    ]
+    if sum(lowest) + _GAP * (len(titles) - 1) > width:
         return Group(*_blocks(titles, cells))
     made = RichTable(box=None, padding=(0, _GAP, 0, 0), header_style="bold", pad_edge=False, width=None)
-    for title, number, size in zip(titles, numeric, widths, strict=True):
+    for title, number, size in zip(titles, numeric, lowest, strict=True):
         if number:
             made.add_column(title, justify="right", no_wrap=True, min_width=size)
         else:
-            made.add_column(title, overflow="fold", min_width=min(size, _LEAST_TEXT))
+            made.add_column(title, overflow="fold", min_width=size)
     for row in cells:
         made.add_row(*map(Text, row))
     return made
@@ -153,6 +175,12 @@ def plain(value: object) -> Cell:
     if isinstance(value, list | tuple | set | frozenset):
         return [str(each) for each in (sorted(value, key=str) if isinstance(value, set | frozenset) else value)]
     raise TypeError(f"a table's cell cannot hold {type(value).__name__}")
+
+
+def _longest_word(texts: Iterable[str]) -> int:
+    """How wide the longest word of some texts is, within the bounds of a column that folds."""
+    longest = max((len(word) for text in texts for word in text.split()), default=0)
+    return min(max(longest, _LEAST_TEXT), _MOST_WORD)
 
 
 def _blocks(titles: Sequence[str], cells: Sequence[Sequence[str]]) -> Iterator[RenderableType]:

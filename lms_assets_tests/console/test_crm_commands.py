@@ -91,7 +91,7 @@ def test_a_hand_edit_is_named_at_once_and_its_history_can_be_read(night: ChainHa
     assert (send["state"], send["last_confirmed"], send["crm_shows"], send["to_send"]) == (
         "send", partner["total_npcu"], 4711.0, partner["total_npcu"],
     )  # fmt: skip
-    assert "To send: 1 partner, 1 fields." in " ".join(lms("push", "plan").stdout.split())
+    assert "To send: 1 partner, 1 field." in " ".join(lms("push", "plan").stdout.split())
 
     night.advance(hours=1)
     assert night.run("push_to_impartner", assets=("pushed_partner_cert_counts",), alone=True).success

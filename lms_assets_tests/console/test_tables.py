@@ -128,6 +128,12 @@ def test_columns_that_do_not_fit_side_by_side_become_blocks():
     assert sum("1,000,000,008" in line for line in lines) == 2
 
 
+def test_a_column_that_is_empty_in_every_row_is_left_out():
+    rows = [{"name": "Larch", "since": None, "why": ()}, {"name": "Beech", "since": None, "why": ()}]
+    assert text_of(Table("t", ("name", "since", "why"), rows))[0].split() == ["name"]
+    assert text_of(Table("t", ("name", "why"), []))[0].split() == ["name", "why"]
+
+
 def test_markup_and_control_characters_of_others_are_shown_not_obeyed():
     lines = text_of(Table("t", ("name",), [{"name": "[red]Beech\x1b[2J"}]))
     assert "[red]Beech [2J" in lines[1]

@@ -14,7 +14,15 @@ from lms_assets_tests.harness.agreement import differences
 from lms_assets_tests.harness.chain import SMALL, ChainHarness
 
 pytestmark = pytest.mark.slow
-DIARIES = ("sync_logs", "sync_failures", "task_chain_logs", "task_run_history", "alert_incidents", "sync_state")
+DIARIES = (
+    "sync_logs",
+    "sync_failures",
+    "task_chain_logs",
+    "task_run_history",
+    "alert_incidents",
+    "sync_state",
+    "partner_push_log",
+)
 NASTY = (
     "=cmd|' /C calc'!A0",
     "<script>alert(1)</script>",

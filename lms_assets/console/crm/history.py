@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from lms_assets.console.asked_partner import one_partner
+from lms_assets.console.crm.wording import field_words
 from lms_assets.console.environment import settings_from_environment, terminal_user
 from lms_assets.console.tables import Output, Table, deliver, terminal
 from lms_assets.console.wording import quoted, visible
@@ -19,7 +20,6 @@ from lms_assets.warehouse.engine import Warehouse
 NOT_KNOWN = "not known"
 PUSH_JOB = "push_to_impartner"
 COLUMNS = tuple(LoggedField.__slots__)
-SHOWN = ("field", "last_confirmed", "crm_showed", "sent", "read_back", "outcome")
 
 
 def history_command(asked: str, console: Console, output: Output) -> int:
@@ -56,13 +56,25 @@ def _print_call(console: Console, fields: list[LoggedField]) -> None:
     console.print(
         f"\n{first.sent_at:%Y-%m-%d %H:%M:%S} UTC, run {(first.run_id or 'unknown')[:8]}{attempt}", highlight=False
     )
-    rows = [{**asdict(each), "outcome": each.outcome or NOT_KNOWN} for each in fields]
-    console.print(terminal(Table("call", SHOWN, rows)))
+    rows = [
+        {"field": field_words(each.field), "sent": _sent(each), "outcome": each.outcome or NOT_KNOWN} for each in fields
+    ]
+    console.print(terminal(Table("call", ("field", "sent", "outcome"), rows)))
     said = {f"{each.answer_code or ''} {each.answer}".strip() for each in fields if each.answer}
     for text in sorted(said):
         console.print(f"The CRM: {quoted(text)}", highlight=False, soft_wrap=True, style="yellow")
     if any(each.outcome is None for each in fields):
         console.print("The run ended before the answer was known; the next push sends all again.", style="yellow")
+
+
+def _sent(field: LoggedField) -> str:
+    """What was confirmed before and what was sent, with what the CRM showed before and after where that differs."""
+    text = f"{field.last_confirmed or 'nothing'} → {field.sent or 'nothing'}"
+    if field.crm_showed is not None and field.crm_showed != field.last_confirmed:
+        text += f", the CRM showed {field.crm_showed}"
+    if field.outcome == "differs" and field.read_back != field.sent:
+        text += f", reads back {field.read_back or 'nothing'}"
+    return text
 
 
 def retry_command(asked: str, console: Console, *, no_wait: bool = False) -> int:

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from lms_assets.assets.tier_4_aggregation_and_push.push_planning import Planned, plan_in
 from lms_assets.checks.base import Look, failed_blocking_checks
+from lms_assets.console.crm.wording import for_people
 from lms_assets.console.environment import settings_from_environment
 from lms_assets.console.tables import Output, Table, deliver, terminal
 from lms_assets.console.wording import quoted
@@ -44,13 +45,12 @@ def plan_command(console: Console, output: Output, *, now: datetime) -> int:
     if deliver([table], output, console, facts=facts):
         return 0
     if table.rows:
-        shown = Table("plan", tuple(name for name in PLAN if name != "account"), table.rows)
-        console.print(terminal(shown))
+        console.print(terminal(for_people("plan", PLAN, table.rows)))
         console.print()
     console.print(
-        f"To send: {_partners(len(planned.items))}, {facts['fields_to_send']:,} fields. "
-        f"Nothing to send: {_partners(int(str(facts['nothing_to_send'])))}. "
-        f"Cannot tell: {_partners(int(str(facts['cannot_tell'])))}.",
+        f"To send: {_number(len(planned.items), 'partner')}, {_number(facts['fields_to_send'], 'field')}. "
+        f"Nothing to send: {_number(facts['nothing_to_send'], 'partner')}. "
+        f"Cannot tell: {_number(facts['cannot_tell'], 'partner')}.",
         highlight=False,
         soft_wrap=True,
     )
@@ -100,5 +100,5 @@ def _without_account(planned: Planned) -> list[int]:
     return [each for each in planned.without_crm_id if each not in planned.withheld]
 
 
-def _partners(number: int) -> str:
-    return f"{number:,} partner{'' if number == 1 else 's'}"
+def _number(number: object, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from lms_assets.assets.tier_4_aggregation_and_push.push_planning import Planned, plan_in
+from lms_assets.console.crm.wording import for_people
 from lms_assets.console.environment import settings_from_environment
 from lms_assets.console.tables import Output, Table, deliver, terminal
 from lms_assets.console.wording import quoted
@@ -63,9 +64,9 @@ def reconcile_command(console: Console, output: Output) -> int:
         return code
     shown = [row for row in rows if row["state"] != EQUAL]
     if shown:
-        console.print(terminal(Table("partners", tuple(name for name in COLUMNS if name != "account"), shown)))
+        console.print(terminal(for_people("partners", COLUMNS, shown)))
         console.print()
-    said = ", ".join(f"{states[state]:,} {state}" for state in reversed(ORDER))
+    said = ", ".join(f"{state} {states[state]:,}" for state in reversed(ORDER))
     console.print(f"{len(both.partners):,} partners: {said}", highlight=False, soft_wrap=True)
     if both.hidden:
         text = "Not compared, since the CRM shows it for no account (all emptied, or not readable with this key): "
