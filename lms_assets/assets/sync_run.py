@@ -17,7 +17,7 @@ from lms_assets.domain.records.contacts import DUPLICATE_EMAIL
 from lms_assets.domain.records.rejections import Rejected
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.clocks import require_same_time
-from lms_assets.domain.safety.deactivation_limit import SyncStopped
+from lms_assets.domain.safety.deactivation_limit import MassDeactivationStopped, SyncStopped
 from lms_assets.domain.safety.overrides import Overrides
 from lms_assets.lineage import ENTRIES, STEP_RETRIES
 from lms_assets.resources import WarehouseResource
@@ -240,6 +240,7 @@ class Step:
 
         With the warehouse away the row stays `running` until the next sync of this type closes it.
         """
+        command = error.command if isinstance(error, MassDeactivationStopped) else None
         try:
             sync_log.fail(
                 self.warehouse,
@@ -247,6 +248,7 @@ class Step:
                 now=self.clock(),
                 error=str(error) or type(error).__name__,
                 api_calls=self.api_calls,
+                details={sync_log.MASS_DEACTIVATION_COMMAND: command} if command else None,
             )
         except WarehouseError as incident:
             self.context.log.warning(f"The failure of {self.key} could not be noted in sync_logs: {incident}")

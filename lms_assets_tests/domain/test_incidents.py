@@ -193,7 +193,7 @@ def test_the_alert_about_a_blocking_check_says_what_to_do():
 
 
 def test_late_things_wait_before_they_are_told_and_failures_do_not():
-    stopped = Stopped("users", "60 of 160 active users would be deactivated", NOW)
+    stopped = Stopped("users", "60 of 160 active users would be deactivated", NOW, "lms-assets run …")
     incidents = find_incidents(Facts(stopped=[stopped], overdue=[Overdue("leads_incremental", ("leads",), NOW)]))
     due, seen = past_grace_period(incidents, {}, NOW)
     assert [incident.kind for incident in due] == ["mass_deactivation"]

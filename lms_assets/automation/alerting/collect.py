@@ -30,7 +30,6 @@ from lms_assets.domain.operations.incident_detection import (
 )
 from lms_assets.domain.operations.report_incidents import BlockedReports, UnknownMails, blocked
 from lms_assets.domain.operations.schedule import CHAIN, REPORTS_JOB, find_overdue
-from lms_assets.domain.safety.deactivation_limit import tells_of_mass_deactivation
 from lms_assets.lineage import (
     ASSETS_OF_JOBS,
     CADENCES,
@@ -170,9 +169,9 @@ def _warnings(instance: dg.DagsterInstance) -> tuple[Warned, ...]:
 
 def _stopped(latest: dict[str, SyncLogEntry]) -> list[Stopped]:
     return [
-        Stopped(asset, entry.error_message or "", entry.completed_at or entry.started_at)
+        Stopped(asset, entry.error_message or "", entry.completed_at or entry.started_at, command)
         for asset, entry in _by_asset(latest)
-        if entry.status == "failed" and tells_of_mass_deactivation(entry.error_message)
+        if entry.status == "failed" and (command := entry.mass_deactivation_command)
     ]
 
 

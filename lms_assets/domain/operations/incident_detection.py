@@ -22,7 +22,6 @@ from lms_assets.domain.operations.report_incidents import (
     unknown_mails,
 )
 from lms_assets.domain.operations.schedule import CHAIN, Overdue
-from lms_assets.domain.safety.overrides import command_in
 
 PUSH_STEP = "pushed_partner_cert_counts"
 NO_RESULT = "ended without a result (killed, or the machine stopped)"
@@ -77,11 +76,12 @@ class FailedBlockingCheck:
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """A sync that stopped before it deactivated too much; `message` says how many, and what to do."""
+    """A sync that stopped before it deactivated too much; `message` says how many, `command` allows it."""
 
     asset: str
     message: str
     at: datetime
+    command: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,8 +222,7 @@ def _stopped(stopped: Stopped) -> FoundIncident:
         what=f"The sync of {stopped.asset} stopped before a mass deactivation. {stopped.message}",
         since=stopped.at,
         effect=f"{stopped.asset} is not brought up to date, and what builds on it is blocked. {STAYS}",
-        remedy="Look at the source. Only if they are really gone: "
-        + (command_in(stopped.message) or "run again with the override that the message names"),
+        remedy=f"Look at the source. Only if they are really gone: {stopped.command}",
         assets=(stopped.asset,),
     )
 

@@ -35,11 +35,12 @@ class Leaving:
 
 
 class MassDeactivationStopped(SyncStopped):
-    """More rows would leave than the deactivation limit allows. `sample` holds at most 20 ids."""
+    """More rows would leave than the deactivation limit allows. `sample` holds at most 20 ids; `command` allows it."""
 
     def __init__(self, leaving: Leaving, limit: int, command: str) -> None:
         self.leaving = leaving
         self.limit = limit
+        self.command = command
         ids = sorted(leaving.ids, key=lambda each: (str(type(each)), each))
         self.sample = tuple(ids[:SAMPLE_SIZE])
         shown = ", ".join(str(each) for each in self.sample)
@@ -47,18 +48,10 @@ class MassDeactivationStopped(SyncStopped):
         where = f" of {leaving.scope}" if leaving.scope else ""
         before = f", and {leaving.lately} left in the last 24 hours" if leaving.lately else ""
         super().__init__(
-            f"{len(ids)} of {leaving.active} active {leaving.kind}{where} would be deactivated{before}. {_STOPPED} "
-            f"{limit} in 24 hours. Nothing was written. Ids: {shown}{more}. Look at the source. Only if they are "
-            f"really gone: {command}"
+            f"{len(ids)} of {leaving.active} active {leaving.kind}{where} would be deactivated{before}. "
+            f"The deactivation limit is {limit} in 24 hours. Nothing was written. Ids: {shown}{more}. "
+            f"Look at the source. Only if they are really gone: {command}"
         )
-
-
-_STOPPED = "The deactivation limit is"
-
-
-def tells_of_mass_deactivation(message: str | None) -> bool:
-    """Whether a stored error message is that of a `MassDeactivationStopped`."""
-    return _STOPPED in (message or "")
 
 
 class TooManyBadRecords(SyncStopped):

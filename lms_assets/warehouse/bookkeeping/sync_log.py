@@ -21,6 +21,7 @@ from lms_assets.warehouse.upsert.compare import Fitter
 from lms_assets.warehouse.upsert.counts import SyncCounts
 
 __all__ = [
+    "MASS_DEACTIVATION_COMMAND",
     "SyncLogEntry",
     "complete",
     "completed_recently",
@@ -32,6 +33,8 @@ __all__ = [
     "start",
 ]
 
+MASS_DEACTIVATION_COMMAND = "mass_deactivation_command"
+"""Where `details` of a failed sync holds the command that allows what it stopped before."""
 _ORPHANED = "did not finish: its process ended before it could say so"
 
 
@@ -53,6 +56,13 @@ class SyncLogEntry:
     api_calls_made: int
     error_message: str | None
     details: Any
+
+    @property
+    def mass_deactivation_command(self) -> str | None:
+        """Of a sync that stopped before a mass deactivation: the command that allows it; else None."""
+        details = self.details if isinstance(self.details, Mapping) else {}
+        command = details.get(MASS_DEACTIVATION_COMMAND)
+        return command if isinstance(command, str) else None
 
 
 def start(warehouse: Warehouse, sync_type: str, *, now: datetime) -> int:
@@ -107,9 +117,22 @@ def complete(
     connection.execute(update(sync_logs).where(sync_logs.c.id == log_id).values(values))
 
 
-def fail(warehouse: Warehouse, log_id: int, *, now: datetime, error: str, api_calls: int = 0) -> None:
-    """Close the row as `failed`, in a transaction of its own; addresses and credentials are taken out of `error`."""
+def fail(
+    warehouse: Warehouse,
+    log_id: int,
+    *,
+    now: datetime,
+    error: str,
+    api_calls: int = 0,
+    details: Mapping[str, Any] | None = None,
+) -> None:
+    """Close the row as `failed`, in a transaction of its own; addresses and credentials are taken out of `error`.
+
+    Args:
+        details: facts about the failure for those who read the log; plain JSON.
+    """
     values = {"status": "failed", "completed_at": now, "error_message": scrub(error), "api_calls_made": api_calls}
+    values["details"] = dict(details) if details else None
     warehouse.in_transaction(
         lambda connection: connection.execute(update(sync_logs).where(sync_logs.c.id == log_id).values(values))
     )
