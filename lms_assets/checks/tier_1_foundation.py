@@ -16,6 +16,7 @@ from lms_assets.checks.base import (
 from lms_assets.domain.counting.crm_drift import drift_text
 from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.records.contacts import DUPLICATE_EMAIL
+from lms_assets.domain.rules_defaults import SUDDEN_FALL_SHARE
 from lms_assets.domain.safety.check_results import CheckResult, at_least, no_sudden_fall, none_of
 from lms_assets.domain.safety.overrides import FALL_CERTIFICATIONS
 from lms_assets.warehouse import reading
@@ -44,7 +45,7 @@ def _certifications_stayed(look: Look) -> CheckResult:
     now = sum(course.is_certification for course in reading.courses(look.connection))
     before = certifications_before(look.connection)
     remedy = "Were points removed in Northpass?"
-    fall = no_sudden_fall(before, now, share=0.2, minimum=5, what="certifications", remedy=remedy)
+    fall = no_sudden_fall(before, now, share=SUDDEN_FALL_SHARE, minimum=5, what="certifications", remedy=remedy)
     return unless_allowed(look, FALL_CERTIFICATIONS, fall)
 
 

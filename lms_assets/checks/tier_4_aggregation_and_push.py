@@ -7,6 +7,7 @@ from functools import partial
 from lms_assets.checks.base import TOO_OLD, Look, checks_of, is_up_to_date, unless_allowed
 from lms_assets.domain.counting.rule_change import total_npcu
 from lms_assets.domain.operations.schedule import CHAIN
+from lms_assets.domain.rules_defaults import SUDDEN_FALL_SHARE
 from lms_assets.domain.safety.check_results import CheckResult, after_a_rule_change, no_sudden_fall, none_of, recent
 from lms_assets.domain.safety.overrides import FALL_NPCU
 from lms_assets.domain.safety.withheld import named
@@ -16,7 +17,6 @@ from lms_assets.warehouse.results.counts import last_counted, note_recount, stor
 from lms_assets.warehouse.state.baselines import npcu_pushed_before
 from lms_assets.warehouse.state.pushed_values import push_memory
 
-PLAUSIBLE_FALL = 0.2
 PLAUSIBLE_FALL_MINIMUM = 20
 
 
@@ -27,7 +27,12 @@ def _plausible(look: Look) -> CheckResult:
     by_rules = _moved_by_rules(look, now) if before is not None else 0
     remedy = "Nothing is pushed. Look at partner_cert_counts (moved_most) and at lms-assets why PARTNER."
     fall = no_sudden_fall(
-        before, now - by_rules, share=PLAUSIBLE_FALL, minimum=PLAUSIBLE_FALL_MINIMUM, what="NPCU in all", remedy=remedy
+        before,
+        now - by_rules,
+        share=SUDDEN_FALL_SHARE,
+        minimum=PLAUSIBLE_FALL_MINIMUM,
+        what="NPCU in all",
+        remedy=remedy,
     )
     if by_rules and before is not None:
         fall = after_a_rule_change(fall, before, now, by_rules)

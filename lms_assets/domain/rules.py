@@ -44,7 +44,7 @@ class Rules:
     distinguishing_words: tuple[str, ...] = default.DISTINGUISHING_WORDS
     fuzzy_threshold: float = 92.0
     fuzzy_margin: float = 5.0
-    certification_months: int = 24
+    certification_months: int = default.CERTIFICATION_MONTHS
     ledger_months: int = 25
     mass_deactivation_share: float = 0.05
     mass_deactivation_minimum: int = 10

@@ -11,6 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+CERTIFICATION_MONTHS = 24
+"""How long a certification is held where the LMS names no expiry."""
+SUDDEN_FALL_SHARE = 0.2
+"""A figure that falls by more than this share at once is not believed: certifications, NPCU, the first push."""
+
 PARTNER_TIERS = ("Premier", "Premier Plus", "Select", "Certified", "Registered", "Aggregator")
 LOCAL_PART_WORDS = ("demo", "sales", "support", "accounts", "test", "renewals", "finance", "payable")
 

@@ -14,6 +14,7 @@ from lms_assets.domain.safety.overrides import OVERRIDES
 from lms_assets.lineage import ASSETS, CADENCES, ENTRIES
 from lms_assets_tests.architecture import source
 
+DEFAULTS = "lms_assets.domain.rules_defaults"
 SCHEDULE = "lms_assets.domain.operations.schedule"
 ADDED = """    Asset(
         key="badges",
@@ -132,3 +133,28 @@ def _texts(tree: ast.Module) -> list[str]:
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose
     ]
+
+
+def test_a_certification_s_months_and_the_fall_that_is_not_believed_stand_once():
+    """Their numbers are in the rules' defaults; nobody else writes a 24 or a 0.2 for them."""
+    suspects = {"months": 24, "share": 0.2}
+    found = [
+        f"{module.name}: {word}={node.value}"
+        for module in source.modules()
+        if module.room not in {"sandbox", "vendors"}
+        for line in module.text.splitlines()
+        for word, value in suspects.items()
+        for node in _numbers(line)
+        if word in line.lower() and node.value == value
+    ]
+    # How far a group's member list may fall short is another rule.
+    expected = [f"{DEFAULTS}: months=24", f"{DEFAULTS}: share=0.2", "lms_assets.domain.safety.member_lists: share=0.2"]
+    assert sorted(found) == sorted(expected), "\n".join(found)
+
+
+def _numbers(line: str) -> list[ast.Constant]:
+    try:
+        tree = ast.parse(line.strip().rstrip(",:"))
+    except SyntaxError:
+        return []
+    return [node for node in ast.walk(tree) if isinstance(node, ast.Constant)]

@@ -27,6 +27,7 @@ from lms_assets.domain.counting.rule_change import (
     counts_under,
     partner_moves,
 )
+from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.rules import CategoryRule, Rules
 from lms_assets.reports.config import ReportConfig, report_config
 from lms_assets.resources import load_report_config, load_rules
@@ -194,7 +195,7 @@ def _lines(found: Change) -> Iterator[str]:
     yield f"NPCU in all: {sum(each.change for each in found.partners):+,}"
     yield f"{len(found.categories):,} certifications change category"
     if found.unseen:
-        yield f"Not seen in stored rows, shows at the next daily_full: {', '.join(found.unseen)}"
+        yield f"Not seen in stored rows, shows at the next {CHAIN}: {', '.join(found.unseen)}"
         if "category_rules" in found.unseen:
             yield f"category_rules: the table {_TABLE} has rows and wins over the file"
 

@@ -21,6 +21,7 @@ from lms_assets.domain.linking.partner_users import (
 )
 from lms_assets.domain.records.dates import LATEST, months_after
 from lms_assets.domain.records.transcripts import Enrollment
+from lms_assets.domain.rules_defaults import CERTIFICATION_MONTHS
 
 __all__ = [
     "Affiliation",
@@ -41,7 +42,6 @@ __all__ = [
     "people_of_several_partners",
 ]
 
-DEFAULT_MONTHS = 24
 GO_TO_MARKET = "go_to_market"
 
 
@@ -129,14 +129,14 @@ class PartnerCounts:
     uncategorised: int = 0
 
 
-def expiry_of(enrollment: Enrollment, months: int = DEFAULT_MONTHS) -> datetime | None:
+def expiry_of(enrollment: Enrollment, months: int = CERTIFICATION_MONTHS) -> datetime | None:
     """When it stops counting: `expires_at`, else `months` calendar months after `completed_at`; None without both."""
     if enrollment.expires_at is not None:
         return enrollment.expires_at
     return None if enrollment.completed_at is None else months_after(enrollment.completed_at, months)
 
 
-def held_period(enrollment: Enrollment, months: int = DEFAULT_MONTHS) -> tuple[datetime, datetime] | None:
+def held_period(enrollment: Enrollment, months: int = CERTIFICATION_MONTHS) -> tuple[datetime, datetime] | None:
     """From when (inclusive) until when (exclusive) the enrollment makes its person hold the course; None: never.
 
     It must be completed and have a completion date; an expiry at or before that date leaves no time at all.
@@ -147,7 +147,7 @@ def held_period(enrollment: Enrollment, months: int = DEFAULT_MONTHS) -> tuple[d
     return (enrollment.completed_at, end) if end > enrollment.completed_at else None
 
 
-def is_held(enrollment: Enrollment, at: datetime, months: int = DEFAULT_MONTHS) -> bool:
+def is_held(enrollment: Enrollment, at: datetime, months: int = CERTIFICATION_MONTHS) -> bool:
     """Whether it counts at the instant `at` (domain rules, holds): completed at or before, expiring after.
 
     At the instant of expiry it no longer counts; there is no grace period.
@@ -162,7 +162,7 @@ def assess(
     courses: Mapping[str, CourseFacts],
     *,
     at: datetime,
-    months: int = DEFAULT_MONTHS,
+    months: int = CERTIFICATION_MONTHS,
 ) -> Iterator[Assessed]:
     """Every enrollment of everybody whom a group or contact connects to a partner, with its verdict at `at`.
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from lms_assets.domain.counting.certifications import (
-    DEFAULT_MONTHS,
     GO_TO_MARKET,
     Affiliation,
     CourseFacts,
@@ -15,6 +14,7 @@ from lms_assets.domain.counting.certifications import (
     held_period,
 )
 from lms_assets.domain.records.transcripts import Enrollment
+from lms_assets.domain.rules_defaults import CERTIFICATION_MONTHS
 
 Period = tuple[datetime, datetime]
 
@@ -25,7 +25,7 @@ def counts_over_time(
     courses: Mapping[str, CourseFacts],
     instants: Iterable[datetime],
     *,
-    months: int = DEFAULT_MONTHS,
+    months: int = CERTIFICATION_MONTHS,
     partner_ids: Iterable[int] = (),
     gtm_category: str = GO_TO_MARKET,
 ) -> Iterator[tuple[datetime, dict[int, PartnerCounts]]]:

@@ -12,7 +12,6 @@ from datetime import datetime
 from functools import cached_property
 
 from lms_assets.domain.counting.certifications import (
-    DEFAULT_MONTHS,
     GO_TO_MARKET,
     Affiliation,
     Assessed,
@@ -25,6 +24,7 @@ from lms_assets.domain.counting.certifications import (
 from lms_assets.domain.counting.compliance import TotalAt
 from lms_assets.domain.counting.history import Period, united
 from lms_assets.domain.records.transcripts import Enrollment
+from lms_assets.domain.rules_defaults import CERTIFICATION_MONTHS
 
 Key = tuple[int, str, str]
 """Partner row id, LMS user id, course id: what counts once."""
@@ -37,7 +37,7 @@ class CountingInputs:
     affiliations: Sequence[Affiliation]
     enrollments: Sequence[Enrollment]
     courses: Mapping[str, CourseFacts]
-    months: int = DEFAULT_MONTHS
+    months: int = CERTIFICATION_MONTHS
     gtm_category: str = GO_TO_MARKET
 
 

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 
 from lms_assets.domain.counting.certifications import PartnerCounts
 from lms_assets.domain.rules import Rules
+from lms_assets.domain.rules_defaults import SUDDEN_FALL_SHARE
 from lms_assets.domain.safety.deactivation_limit import SyncStopped
 from lms_assets.domain.safety.overrides import FIRST_PUSH, Overrides
 
@@ -144,14 +145,13 @@ class ImplausiblePush(SyncStopped):
     """The first push would lower the CRM's counts too far to be believed."""
 
 
-FALL_SHARE = 0.2
 FALL_MINIMUM = 20
 
 
 def refuse_implausible_push(shown: int, wanted: int, overrides: Overrides) -> None:
     """Raise `ImplausiblePush` when NPCU in all would fall from `shown` by more than a fifth, and by more than 20."""
     fall = shown - wanted
-    if fall > max(FALL_MINIMUM, FALL_SHARE * shown) and not overrides.allows(FIRST_PUSH, fall):
+    if fall > max(FALL_MINIMUM, SUDDEN_FALL_SHARE * shown) and not overrides.allows(FIRST_PUSH, fall):
         raise ImplausiblePush(
             f"NPCU in all: the CRM shows {shown}, and the first push would make it {wanted}. Nothing was sent. Look at "
             f"partner_cert_counts. Only if it is right: {overrides.command(FIRST_PUSH)}"

@@ -8,9 +8,10 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import Connection, func, select
 from sqlalchemy.sql.elements import ColumnElement
 
-from lms_assets.domain.counting.certifications import DEFAULT_MONTHS, GO_TO_MARKET, PartnerCounts
+from lms_assets.domain.counting.certifications import GO_TO_MARKET, PartnerCounts
 from lms_assets.domain.counting.holdings import CountingInputs
 from lms_assets.domain.counting.report_facts import Executive, Manager, PartnerFacts, Snapshot
+from lms_assets.domain.rules_defaults import CERTIFICATION_MONTHS
 from lms_assets.warehouse.reading import (
     affiliations,
     course_facts,
@@ -131,7 +132,7 @@ def find_partners(connection: Connection, text: str) -> tuple[PartnerFacts, ...]
 def counting_inputs(
     connection: Connection,
     *,
-    months: int = DEFAULT_MONTHS,
+    months: int = CERTIFICATION_MONTHS,
     gtm_category: str = GO_TO_MARKET,
     partner_id: int | None = None,
 ) -> CountingInputs:

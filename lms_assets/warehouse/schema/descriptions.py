@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.dialects import mysql
 
+from lms_assets.domain.rules_defaults import CERTIFICATION_MONTHS
 from lms_assets.warehouse.schema.tables import metadata
 
 __all__ = ["ColumnInfo", "table_columns"]
@@ -52,7 +53,7 @@ NOTES = {
     "enrollment_synced_at": "as of when the person's transcript was last read completely (UTC)",
     "error": "why it failed",
     "error_message": "why it failed",
-    "expires_at": "when it stops counting (UTC); empty: 24 months after completion",
+    "expires_at": f"when it stops counting (UTC); empty: {CERTIFICATION_MONTHS} months after completion",
     "failed_attempts": "pushes in a row that the CRM refused",
     "fields": "what the CRM last confirmed, by field",
     "fingerprint": "digest of all that the row says",
