@@ -9,7 +9,8 @@ from typing import Any
 
 from lms_assets.domain.rules import Rules
 from lms_assets.warehouse.reading.withheld import withheld_partners
-from lms_assets.warehouse.results.counts import last_counted
+from lms_assets.warehouse.results.counts import CATEGORY_COLUMNS, last_counted
+from lms_assets.warehouse.results.ledger import ledger_counts, read_ledger
 from lms_assets_tests.faults.bounds import Moment, bounds, never_taken_back, outside
 from lms_assets_tests.harness.agreement import differences, links_taken_over
 from lms_assets_tests.harness.chain import ChainHarness
@@ -35,6 +36,8 @@ SHOWN = {
     "cert_count_go_to_market": "nintex_gtm_certifications",
     "total_npcu": "total_npcu",
 }
+
+SUMMED = ("total_npcu", *CATEGORY_COLUMNS.values())
 
 
 @dataclass(frozen=True)
@@ -69,11 +72,12 @@ class Judge:
         self._as_of: datetime | None = None
         self._before: dict[str, set[Any]] = {}
         self._shown: dict[int, dict[str, Any]] = {}
+        self._sums: dict[datetime, dict[int, tuple[int, ...]]] = {}
 
     def correct_and_compare(self) -> list[str]:
         """After an undisturbed chain: everything that is not as the oracle says now."""
         found = differences(self._harness, at=self._counted())
-        found += self._older()
+        found += self._older() + self._ledger()
         self._start_again()
         return found
 
@@ -94,7 +98,7 @@ class Judge:
         else:
             self._transcripts.append(state)
         self.all_right = False
-        wrong = self._lost() + self._older() + self._wrongly_shown()
+        wrong = self._lost() + self._older() + self._wrongly_shown() + self._ledger()
         if whole and job == "daily_full":
             wrong += differences(self._harness, at=self._counted())
             self._start_again()
@@ -125,6 +129,29 @@ class Judge:
         if before is not None and (counted is None or counted < before):
             return [f"counted as of {counted}, after it was counted as of {before}"]
         return []
+
+    def _ledger(self) -> list[str]:
+        """Past countings of which the ledger does not give the counts that they stored."""
+        stored = {row["id"]: tuple(row[name] for name in SUMMED) for row in self._harness.rows("partners")}
+        with self._harness.warehouse.read() as connection:
+            counted, ledger = last_counted(connection), read_ledger(connection)
+            if counted is None or ledger is None:
+                return []
+            if ledger.written_at == counted.counted_at:
+                self._sums[counted.as_of] = stored
+            elif ledger.as_of == counted.as_of:
+                self._sums.pop(counted.as_of, None)  # judged again for the same instant, and not added up yet
+            sums = {at: ledger_counts(connection, stored, Rules().gtm_category, at=at) for at in self._sums}
+        wrong = []
+        for at, found in sums.items():
+            ours = {
+                key: (each.total_npcu, *(each.by_category.get(name, 0) for name in CATEGORY_COLUMNS))
+                for key, each in found.items()
+            }
+            nothing = (0,) * len(SUMMED)
+            then = self._sums[at]
+            wrong += [f"ledger of partner {key} at {at}" for key in ours if ours[key] != then.get(key, nothing)]
+        return wrong
 
     def _wrongly_shown(self) -> list[str]:
         """Counts that the run changed in the CRM: those stored, of no partner withheld, and such as can be right."""

@@ -39,7 +39,8 @@ def test_it_names_a_count_that_is_not_the_last_counted_impossible_withheld_or_ol
         with harness.warehouse.transaction() as connection:
             connection.execute(update(partners).where(partners.c.id == row["id"]).values(total_npcu=right + 1))
         assert judge.found("daily_full", failed) == [
-            f"account {number}: total_npcu is {right + 1}, not {right} to {right}"
+            f"account {number}: total_npcu is {right + 1}, not {right} to {right}",
+            f"ledger of partner {row['id']} at {harness.now}",
         ]
 
         with harness.warehouse.transaction() as connection:
