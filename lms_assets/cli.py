@@ -105,16 +105,30 @@ def why(
     since: Annotated[str | None, typer.Option(help="Also what changed since this instant.")] = None,
     names: Annotated[bool, typer.Option("--names", help="Show people's names instead of their ids.")] = False,
     show_all: Annotated[bool, typer.Option("--all", help="Also list what is far from counting.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Write the evidence page: one file for the partner.")] = None,
+    as_json: JsonOption = False,
+    out: OutOption = None,
 ) -> None:
     """What a partner's counts are made of, and what is not counted and why."""
-    from lms_assets.console.commands.why import WhyOptions, why_command
+    from lms_assets.console.commands.why import why_command
     from lms_assets.console.environment import settings_from_environment
+    from lms_assets.console.partner_answer import WhyOptions
     from lms_assets.resources import load_rules
 
-    options = WhyOptions(partner, at, since, names, show_all)
-    _finish(
-        lambda: why_command(options, Console(), rules=load_rules(settings_from_environment()), now=datetime.now(UTC))
-    )
+    def explain() -> int:
+        options, output = WhyOptions(partner, at, since, names, show_all), Output(as_json, out)
+        rules = load_rules(settings_from_environment())
+        return why_command(options, output, Console(), rules=rules, now=datetime.now(UTC), html=html)
+
+    _finish(explain)
+
+
+@app.command()
+def verify(file: Annotated[Path, typer.Argument(help="A copy of an evidence page.")]) -> None:
+    """Check a copy of an evidence page: 0 unaltered, 1 altered; says how the present ledger differs."""
+    from lms_assets.console.commands.evidence import verify_command
+
+    _finish(lambda: verify_command(file, Console()))
 
 
 @app.command("compare")

@@ -12,7 +12,8 @@ from sqlalchemy import delete, insert, update
 
 from lms_assets.assets.tier_4_aggregation_and_push.certifications import Judgement
 from lms_assets.console.commands.report import PreviewOptions, read_report_inputs, write_preview
-from lms_assets.console.commands.why import WhyOptions, find_answer, why_lines
+from lms_assets.console.commands.why import why_lines
+from lms_assets.console.partner_answer import WhyOptions, find_answer
 from lms_assets.domain.counting.certifications import PartnerCounts
 from lms_assets.domain.rules import Rules
 from lms_assets.reports.config import ReportConfig

@@ -5,207 +5,114 @@ People appear by their LMS id; their names only when the person at the terminal 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from itertools import groupby
+from pathlib import Path
 
 from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from lms_assets.console.asked_partner import one_partner
 from lms_assets.console.environment import settings_from_environment
+from lms_assets.console.partner_answer import (
+    Answer,
+    WhyOptions,
+    counts_text,
+    described_person,
+    described_ways,
+    find_answer,
+    time_text,
+)
+from lms_assets.console.tables import Output, deliver
+from lms_assets.console.tables import Table as OutTable
 from lms_assets.console.wording import visible
-from lms_assets.domain.counting.certifications import Assessed, PartnerCounts, Verdict, Via
+from lms_assets.domain.counting.certifications import Assessed
 from lms_assets.domain.counting.explanation import (
     ChangedItem,
     Changes,
     Explanation,
-    changes_between,
     differences,
-    explain,
-    explained,
 )
-from lms_assets.domain.counting.holdings import CountingInputs
-from lms_assets.domain.counting.report_facts import PartnerFacts, Snapshot
-from lms_assets.domain.records.dates import parse_utc
 from lms_assets.domain.rules import Rules
-from lms_assets.domain.safety.withheld import WithheldReason, people_listed
-from lms_assets.settings import ConfigurationError
-from lms_assets.warehouse.engine import Connection, Warehouse
-from lms_assets.warehouse.reading import groups, people_read, people_read_long_ago, withheld_partners
-from lms_assets.warehouse.reading.reports import counting_inputs, people_names, snapshots
-from lms_assets.warehouse.results.counts import Counted, last_counted
-from lms_assets.warehouse.results.ledger import Ledger, ledger_items, read_ledger
-
-# What the ledger leaves out: it holds one enrollment of each person and certification.
-_NOT_LISTED = frozenset({Verdict.SAME_COURSE, Verdict.NO_NPCU})
+from lms_assets.domain.safety.withheld import people_listed
+from lms_assets.warehouse.engine import Warehouse
 
 
-@dataclass(frozen=True)
-class Answer:
-    """All that `why_lines` shows.
-
-    Attributes:
-        partner: as stored.
-        explanation: of the instant asked for.
-        stored: the counts that were stored for exactly that instant, None when there are none.
-        changes: against the earlier instant asked for.
-        names: person id to name, empty unless asked for; group_names: group id to name.
-        never_read: people whose transcript was never read completely: not the same as holding nothing.
-        read_long_ago: people whose transcript was not read for longer than the rules allow.
-        withheld: why the partner's counts are not sent to the CRM; empty when they are.
-        show_all: also what is far from counting.
-        notes: where it was not read from the ledger, and why.
-        in_ledger: whether it was.
-    """
-
-    partner: PartnerFacts
-    explanation: Explanation
-    stored: PartnerCounts | None = None
-    changes: Changes | None = None
-    names: Mapping[str, str] = field(default_factory=dict, repr=False)
-    group_names: Mapping[str, str] = field(default_factory=dict)
-    withheld: tuple[WithheldReason, ...] = ()
-    read_long_ago: tuple[str, ...] = ()
-    show_all: bool = False
-    never_read: frozenset[str] = frozenset()
-    notes: tuple[str, ...] = ()
-    in_ledger: bool = False
-
-
-@dataclass(frozen=True)
-class WhyOptions:
-    """What the person asked: a partner by id or name, and instants as ISO text (UTC without an offset)."""
-
-    partner: str
-    at: str | None = None
-    since: str | None = None
-    names: bool = False
-    show_all: bool = False
-
-
-def why_command(options: WhyOptions, console: Console, *, rules: Rules, now: datetime) -> int:
+def why_command(
+    options: WhyOptions, output: Output, console: Console, *, rules: Rules, now: datetime, html: Path | None = None
+) -> int:
     """Explain; returns 0 when it adds up to the stored counts or none are stored, 1 when it does not.
 
+    Args:
+        html: where the evidence page goes, instead of the text.
+
     Raises:
-        ConfigurationError: no such partner, several, or an instant that cannot be read.
+        ConfigurationError: no such partner, several, an instant that cannot be read, or a file that cannot be written.
     """
-    warehouse = Warehouse(settings_from_environment().warehouse_url)
+    settings = settings_from_environment()
+    warehouse = Warehouse(settings.warehouse_url)
     try:
         warehouse.require_current_schema()
         answer = find_answer(warehouse, options, rules=rules, now=now)
     finally:
         warehouse.close()
-    for line in why_lines(answer):
-        console.print(line, highlight=False)
+    if html is not None:
+        from lms_assets.console.commands.evidence import write_evidence
+        from lms_assets.resources import load_report_config
+
+        write_evidence(answer, html, config=load_report_config(settings), now=now)
+    delivered = deliver([_table(answer)], output, console, facts=_facts(answer))
+    if html is not None and not output.as_json:
+        console.print(f"The evidence page is in {html}", highlight=False, markup=False, soft_wrap=True)
+    elif not delivered and html is None:
+        for line in why_lines(answer):
+            console.print(line, highlight=False)
     return 1 if answer.stored and _disagreement(answer) else 0
 
 
-def find_answer(warehouse: Warehouse, options: WhyOptions, *, rules: Rules, now: datetime) -> Answer:
-    """Read and explain, all as of one state of the database.
-
-    Without `at` it is the instant at which the stored counts were counted. A day means the instant at which it was
-    counted on that day, if it was. What the ledger covers is read from it; before its first day and after the newest
-    counting it is worked out from today's tables.
-
-    Raises:
-        ConfigurationError: no such partner, several, or an instant that cannot be read.
-    """
-    with warehouse.read() as connection:
-        partner = one_partner(connection, options.partner)
-        counted, ledger = last_counted(connection), read_ledger(connection)
-        default = counted.as_of if counted else now
-        asked = (("--at", options.at), ("--since", options.since))
-        days = {parsed.date() for option, text in asked if text and (parsed := _parsed(text, option))}
-        taken = {each.day: each for each in snapshots(connection, days) if each.partner_id == partner.id}
-        at = _instant(options.at, "--at", taken) or default
-        since = _instant(options.since, "--since", taken)
-        if since is not None and since >= at:
-            raise ConfigurationError(["--since must be before --at (or before the last count)"])
-        inputs = counting_inputs(
-            connection, months=rules.certification_months, gtm_category=rules.gtm_category, partner_id=partner.id
-        )
-        source = _Source(connection, inputs, ledger, partner.id)
-        found = source.explanation(at)
-        before = source.explanation(since) if since else None
-        people = {item.user_id for item in (*found.counted, *found.not_counted)} | found.people
-        return Answer(
-            partner=partner,
-            explanation=found,
-            stored=_stored(partner, at, counted, taken),
-            changes=changes_between(before, found) if before else None,
-            names=people_names(connection, people) if options.names else {},
-            group_names={each.id: each.name for each in groups(connection)},
-            withheld=withheld_partners(connection, rules).get(partner.id, ()),
-            never_read=frozenset(found.people - people_read(connection)),
-            read_long_ago=people_read_long_ago(connection, rules, now).get(partner.id, ()),
-            show_all=options.show_all,
-            notes=tuple(note for each in (at, since) if each and (note := source.note(each))),
-            in_ledger=source.covers(at),
-        )
+_COLUMNS = ("user_id", "name", "course", "category", "npcu", "completed_at", "expires_at", "through", "verdict",
+            "counted", "reason", "enrollment_id")  # fmt: skip
 
 
-@dataclass(frozen=True)
-class _Source:
-    """Where the explanations of one partner come from: the ledger where it covers an instant, else today's tables."""
-
-    connection: Connection
-    inputs: CountingInputs
-    ledger: Ledger | None
-    partner_id: int
-
-    def covers(self, at: datetime) -> bool:
-        """Whether the ledger tells what was known at the instant."""
-        return self.ledger is not None and self.ledger.covers(at)
-
-    def explanation(self, at: datetime) -> Explanation:
-        """What the counts at the instant were, or would be, made of.
-
-        The ledger holds one enrollment of each person and certification; the other attempts, and courses without
-        NPCU, are added as today's tables have them.
-        """
-        today = explain(self.inputs, self.partner_id, at)
-        if not self.covers(at):
-            return today
-        items = list(ledger_items(self.connection, at=at, partner_id=self.partner_id))
-        listed = {item.enrollment_id for item in items}
-        items += [
-            each for each in today.not_counted if each.verdict in _NOT_LISTED and each.enrollment_id not in listed
-        ]
-        items.sort(key=lambda item: (item.user_id, item.course_id, item.enrollment_id))
-        return explained(items, self.partner_id, at, people=today.people, gtm_category=self.inputs.gtm_category)
-
-    def note(self, at: datetime) -> str | None:
-        """What to know of an instant that the ledger does not cover, or that it knows otherwise than today's tables."""
-        if self.ledger is None:
-            return "There is no ledger yet: worked out from today's tables."
-        if at > self.ledger.as_of:
-            return f"Nothing was counted as of {_time(at)} yet: worked out from today's tables."
-        if not self.covers(at):
-            return (
-                f"The ledger begins at {_time(self.ledger.since)}: {_time(at)} is worked out from dates of completion "
-                "and expiry, with today's people."
-            )
-        if at == self.ledger.as_of:
-            now, then = explain(self.inputs, self.partner_id, at).counts, self.explanation(at).counts
-            if now != then:
-                return f"People, courses or enrollments changed since; counted again it would be {_counts(now)}."
-        return None
+def _table(answer: Answer) -> OutTable:
+    """Every enrollment that was looked at, as rows to take away."""
+    found = answer.explanation
+    rows = [
+        {
+            "user_id": item.user_id,
+            "name": answer.names.get(item.user_id),
+            "course": item.course_name,
+            "category": item.category,
+            "npcu": item.npcu,
+            "completed_at": item.completed_at,
+            "expires_at": item.expires_at,
+            "through": described_ways(answer, item.via),
+            "verdict": item.verdict.value,
+            "counted": item.counted,
+            "reason": item.reason,
+            "enrollment_id": item.enrollment_id,
+        }
+        for item in (*found.counted, *found.not_counted)
+    ]
+    return OutTable("certifications", _COLUMNS, rows)
 
 
-def _stored(
-    partner: PartnerFacts, at: datetime, counted: Counted | None, taken: Mapping[date, Snapshot]
-) -> PartnerCounts | None:
-    """The counts that were stored for exactly that instant."""
-    if counted and counted.as_of.replace(microsecond=0) == at.replace(microsecond=0):
-        return PartnerCounts(partner.id, partner.stored_by_category, partner.stored_npcu, False)
-    snapshot = taken.get(at.date())
-    if snapshot and snapshot.as_of == at and snapshot.origin == "chain":
-        return PartnerCounts(partner.id, snapshot.by_category, snapshot.total_npcu, False)
-    return None
+def _facts(answer: Answer) -> dict[str, object]:
+    found = answer.explanation
+    return {
+        "partner_id": answer.partner.id,
+        "partner": answer.partner.name,
+        "tier": answer.partner.tier,
+        "as_of": found.at,
+        "in_ledger": answer.in_ledger,
+        "total_npcu": found.counts.total_npcu,
+        **{f"cert_count_{name}": number for name, number in found.counts.by_category.items()},
+        "stored_npcu": answer.stored.total_npcu if answer.stored else None,
+        "withheld": [reason.text for reason in answer.withheld],
+        "notes": list(answer.notes),
+    }
 
 
 def why_lines(answer: Answer) -> Iterator[RenderableType]:
@@ -213,7 +120,7 @@ def why_lines(answer: Answer) -> Iterator[RenderableType]:
     found = answer.explanation
     tier = f"  {answer.partner.tier}" if answer.partner.tier else ""
     yield Text.assemble((visible(answer.partner.name), "bold"), f"  #{answer.partner.id}{tier}")
-    yield Text(f"As of {_time(found.at)}: {_counts(found.counts)}", style="bold")
+    yield Text(f"As of {time_text(found.at)}: {counts_text(found.counts)}", style="bold")
     yield _verdict(answer)
     for note in answer.notes:
         yield Text(note, "yellow")
@@ -235,7 +142,9 @@ def why_lines(answer: Answer) -> Iterator[RenderableType]:
 
 def _changes(answer: Answer, changes: Changes) -> Iterator[RenderableType]:
     before, after = changes.before, changes.after
-    yield Text(f"Since {_time(before.at)}: {before.counts.total_npcu} → {after.counts.total_npcu} NPCU", style="bold")
+    yield Text(
+        f"Since {time_text(before.at)}: {before.counts.total_npcu} → {after.counts.total_npcu} NPCU", style="bold"
+    )
     if not changes.gained and not changes.lost:
         yield Text("Nothing began and nothing ceased to count.")
     for mark, style, items in (("+", "green", changes.gained), ("−", "red", changes.lost)):
@@ -248,7 +157,7 @@ def _changes(answer: Answer, changes: Changes) -> Iterator[RenderableType]:
 def _changed(answer: Answer, changed: ChangedItem) -> str:
     item = changed.item
     course = visible(item.course_name)
-    return f"{_person(answer, item.user_id)}: {course} ({item.category or 'no category'}), {changed.reason}"
+    return f"{described_person(answer, item.user_id)}: {course} ({item.category or 'no category'}), {changed.reason}"
 
 
 def _verdict(answer: Answer) -> Text:
@@ -295,7 +204,9 @@ def _list(answer: Answer, title: str, items: Sequence[Assessed]) -> Iterator[Ren
         return
     for user_id, group in groupby(items, key=lambda item: item.user_id):
         own = list(group)
-        yield Text.assemble(_person(answer, user_id), ("  through " + _through(answer, own[0].via), "dim"))
+        yield Text.assemble(
+            described_person(answer, user_id), ("  through " + described_ways(answer, own[0].via), "dim")
+        )
         table = Table.grid(padding=(0, 2, 0, 0))
         table.add_column(justify="right", min_width=6)
         table.add_column(overflow="fold")
@@ -316,45 +227,3 @@ def _short(moment: datetime | None) -> str:
     if moment is None:
         return "–"
     return f"{moment:%Y-%m-%d %H:%M:%S}" if moment.second else f"{moment:%Y-%m-%d %H:%M}"
-
-
-def _person(answer: Answer, user_id: str) -> str:
-    name = visible(answer.names.get(user_id, ""))
-    return f"{name} ({user_id})" if name else user_id
-
-
-def _through(answer: Answer, via: Sequence[Via]) -> str:
-    return ", ".join(_way(answer, each) for each in via)
-
-
-def _way(answer: Answer, via: Via) -> str:
-    if via.kind == "group":
-        return f"group {visible(answer.group_names.get(via.id, via.id))}"
-    if via.kind == "crm_contact":
-        return f"CRM contact {via.id} (further contact with the same e-mail address)"
-    return f"contact {via.id}"
-
-
-def _counts(counts: PartnerCounts) -> str:
-    parts = [f"{counts.total_npcu} NPCU", *(f"{category} {number}" for category, number in counts.by_category.items())]
-    if counts.uncategorised:
-        parts.append(f"no category {counts.uncategorised}")
-    return ", ".join(parts)
-
-
-def _time(moment: datetime | None) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment else "–"
-
-
-def _instant(text: str | None, option: str, taken: Mapping[date, Snapshot]) -> datetime | None:
-    moment = _parsed(text, option) if text else None
-    if moment is not None and text and len(text.strip()) == len("2026-11-23") and moment.date() in taken:
-        return taken[moment.date()].as_of
-    return moment
-
-
-def _parsed(text: str, option: str) -> datetime | None:
-    try:
-        return parse_utc(text)
-    except ValueError:
-        raise ConfigurationError([f"{option} must be a day or time like 2026-11-23 or 2026-11-23T02:00:00Z"]) from None

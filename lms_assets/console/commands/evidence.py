@@ -1,0 +1,153 @@
+"""The evidence page of `lms-assets why PARTNER --html FILE`, and `lms-assets verify FILE`, which checks a copy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from lms_assets.console.environment import program_version, settings_from_environment
+from lms_assets.console.partner_answer import NOT_LISTED, Answer, described_person, described_ways
+from lms_assets.domain.counting.certifications import Assessed
+from lms_assets.domain.counting.compliance import requirement_of
+from lms_assets.domain.counting.ledger import fingerprint
+from lms_assets.reports.config import ReportConfig
+from lms_assets.reports.rendering.evidence import (
+    EvidenceData,
+    EvidenceRow,
+    NotEvidence,
+    read_evidence,
+    render_evidence,
+)
+from lms_assets.settings import ConfigurationError
+from lms_assets.warehouse.engine import Warehouse
+from lms_assets.warehouse.results.ledger import ledger_items, read_ledger
+
+SHOWN = 20
+
+
+def write_evidence(answer: Answer, path: Path, *, config: ReportConfig, now: datetime) -> None:
+    """Write the evidence page of an answer.
+
+    Raises:
+        ConfigurationError: the file cannot be written.
+    """
+    try:
+        path.write_text(render_evidence(evidence_of(answer, config=config, now=now)), encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise ConfigurationError([f"--html {path} cannot be written: {error.strerror or error}"]) from None
+
+
+def evidence_of(answer: Answer, *, config: ReportConfig, now: datetime) -> EvidenceData:
+    """What the page of an answer says."""
+    found, partner = answer.explanation, answer.partner
+    withheld = [f"Withheld, not sent to the CRM: {reason.text}" for reason in answer.withheld]
+    never = found.people & answer.never_read
+    unread = [f"Never read, so nobody knows what they hold: {', '.join(sorted(never))}"] if never else []
+    groups = (("counted", found.counted), ("nearly", found.nearly), ("other", found.others))
+    return EvidenceData(
+        version=program_version(),
+        made=now.replace(microsecond=0).isoformat(),
+        partner_id=partner.id,
+        partner=partner.name,
+        tier=partner.tier,
+        as_of=found.at.replace(microsecond=0).isoformat(),
+        in_ledger=answer.in_ledger,
+        requirement=requirement_of(partner.tier, config.tier_requirements),
+        npcu=found.counts.total_npcu,
+        by_category=dict(found.counts.by_category),
+        uncategorised=found.counts.uncategorised,
+        people=len(found.people),
+        notes=(*answer.notes, *withheld, *unread),
+        rows=tuple(_row(answer, status, item) for status, items in groups for item in items),
+    )
+
+
+def verify_command(path: Path, console: Console) -> int:
+    """Check a copy of an evidence page: 0 when nothing in it was altered, 1 otherwise; says what changed since.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or is no evidence page.
+    """
+    try:
+        page = path.read_bytes().decode("utf-8")
+        data = read_evidence(page)
+    except OSError as error:
+        raise ConfigurationError([f"{path} cannot be read: {error.strerror or error}"]) from None
+    except (UnicodeDecodeError, NotEvidence) as error:
+        raise ConfigurationError([f"{path} is no evidence page: {error}"]) from None
+    made_again = render_evidence(data).encode()
+    said = f"partner {data.partner_id}, as of {data.as_of}: {data.npcu} NPCU"
+    if page.encode() != made_again:
+        other = data.version != program_version()
+        remedy = f"it was made by version {data.version}; check it with that one" if other else "it was altered"
+        return _tell(console, f"✗ The page is not what its data give: {remedy}. {said}", 1)
+    _tell(console, f"✓ Unaltered: {said}", 0)
+    try:
+        warehouse = Warehouse(settings_from_environment().warehouse_url)
+    except ConfigurationError:
+        return _tell(console, "Not compared with the ledger: no warehouse is configured here.", 0)
+    try:
+        warehouse.require_current_schema()
+        return _compare(data, warehouse, console)
+    finally:
+        warehouse.close()
+
+
+def _compare(data: EvidenceData, warehouse: Warehouse, console: Console) -> int:
+    """The page's rows against the ledger as of its instant, which must be equal, and against the present one."""
+    at = datetime.fromisoformat(data.as_of)
+    with warehouse.read() as connection:
+        ledger = read_ledger(connection)
+        covered = ledger is not None and data.in_ledger and ledger.covers(at)
+        then = _listed(ledger_items(connection, at=at, partner_id=data.partner_id)) if covered else {}
+        now = _listed(ledger_items(connection, partner_id=data.partner_id))
+    shown = {row.fingerprint: row.reason for row in data.rows if row.listed}
+    if not covered:
+        _tell(console, "Not compared with the ledger of then: it does not cover that instant.", 0)
+    elif set(shown) != set(then):
+        wrong = len(set(shown) ^ set(then))
+        return _tell(console, f"✗ Altered: {wrong} rows are not what the ledger held as of {data.as_of}.", 1)
+    else:
+        _tell(console, f"✓ Equal to the ledger as of {data.as_of}", 0)
+    gone = [
+        f"− {row.person}: {row.course}, {row.reason}" for row in data.rows if row.listed and row.fingerprint not in now
+    ]
+    new = [f"+ {item.user_id}: {item.course_name}, {item.reason}" for key, item in now.items() if key not in shown]
+    if not gone and not new:
+        return _tell(console, "The present ledger says the same.", 0)
+    _tell(console, "The present ledger differs:", 0)
+    for line in (*gone[:SHOWN], *new[:SHOWN]):
+        _tell(console, f"  {line}", 0)
+    if (more := max(0, len(gone) - SHOWN) + max(0, len(new) - SHOWN)) > 0:
+        _tell(console, f"  and {more} more", 0)
+    return 0
+
+
+def _listed(items: Iterable[Assessed]) -> dict[str, Assessed]:
+    return {fingerprint(item): item for item in items}
+
+
+def _tell(console: Console, text: str, code: int) -> int:
+    console.print(text, markup=False, highlight=False)
+    return code
+
+
+def _row(answer: Answer, status: str, item: Assessed) -> EvidenceRow:
+    return EvidenceRow(
+        person=described_person(answer, item.user_id),
+        course=item.course_name,
+        category=item.category,
+        npcu=item.npcu,
+        completed=item.completed_at.isoformat() if item.completed_at else None,
+        expires=item.expires_at.isoformat() if item.expires_at else None,
+        through=described_ways(answer, item.via),
+        status=status,
+        verdict=item.verdict.value,
+        reason=item.reason,
+        enrollment=item.enrollment_id,
+        fingerprint=fingerprint(item),
+        listed=answer.in_ledger and item.verdict not in NOT_LISTED,
+    )
