@@ -101,6 +101,7 @@ def status(as_json: JsonOption = False, out: OutOption = None) -> None:
 @app.command()
 def why(
     partner: Annotated[str, typer.Argument(help="A partner's name, or its id.")],
+    *,
     at: Annotated[str | None, typer.Option(help="As of this instant, ISO 8601; else as of the last counting.")] = None,
     since: Annotated[str | None, typer.Option(help="Also what changed since this instant.")] = None,
     names: Annotated[bool, typer.Option("--names", help="Show people's names instead of their ids.")] = False,

@@ -141,7 +141,7 @@ def test_a_copy_that_was_not_touched_is_equal_and_whatever_is_altered_shows(
         assert (code, "it was altered" in said) == (1, True), number
 
 
-def test_a_page_made_anew_with_other_rows_is_not_what_the_ledger_held(
+def test_a_page_made_again_with_other_rows_is_not_what_the_ledger_held(
     counted: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = page_of(counted, tmp_path)
