@@ -124,10 +124,13 @@ def _print_push(console: Console, push: dict[str, object] | None) -> None:
 def _print_report(console: Console, report: str, figures: dict[str, object] | None) -> None:
     if figures is None:
         return
-    counts = ", ".join(f"{figures.get(name, 0)} {name}" for name in ("sent", "skipped", "failed"))
-    console.print(f"\n{report}: {counts}", highlight=False)
-    names = figures.get("file_names")
-    for name in names if isinstance(names, list) else []:
+    found = figures.get("file_names")
+    names = found if isinstance(found, list) else []
+    kinds = ("skipped", "failed") if names else ("sent", "skipped", "failed")
+    counts = [f"{figures.get(name, 0)} {name}" for name in kinds]
+    written = [f"written as {len(names)} files, as LMS_SMTP_URL is not set"] if names else []
+    console.print(f"\n{report}: {', '.join([*written, *counts])}", highlight=False)
+    for name in names:
         console.print(f"  {quoted(figures.get('folder'))}/{quoted(name)}", highlight=False, soft_wrap=True)
 
 

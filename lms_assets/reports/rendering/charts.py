@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from anyascii import anyascii
 
 from lms_assets.reports.figures.model import ExecutiveReport, PamReport, WeekPoint
-from lms_assets.reports.rendering import formatting as chart_words
 from lms_assets.reports.rendering import formatting as words
 from lms_assets.reports.rendering.document import Chart
 
@@ -53,12 +52,12 @@ def draw(chart: Chart, report: PamReport | ExecutiveReport, palette: Palette) ->
         ValueError: no chart of that name belongs to this kind of report.
     """
     figure, axes = _canvas(chart, palette)
-    if chart.name == chart_words.NPCU_CHART:
+    if chart.name == words.NPCU_CHART:
         _line(axes, report.npcu_by_week, palette)
-    elif chart.name == chart_words.EXPIRY_CHART:
+    elif chart.name == words.EXPIRY_CHART:
         _columns(axes, report.expiries_by_week, palette)
-    elif chart.name == chart_words.REGION_CHART and isinstance(report, ExecutiveReport):
-        _bars(axes, chart_words.region_bars(report.regions), palette)
+    elif chart.name == words.REGION_CHART and isinstance(report, ExecutiveReport):
+        _bars(axes, words.region_bars(report.regions), palette)
     else:
         raise ValueError(f"no chart {chart.name} in a {type(report).__name__}")
     return _png(figure)
@@ -71,8 +70,8 @@ def _canvas(chart: Chart, palette: Palette) -> tuple[Figure, Axes]:
 
     figure = Figure(figsize=(chart.width / 100, chart.height / 100), dpi=100 * SCALE, facecolor=palette.ground)
     FigureCanvasAgg(figure)
-    left = 0.26 if chart.name == chart_words.REGION_CHART else 0.075
-    bottom = 26 / chart.height if chart.name != chart_words.REGION_CHART else 6 / chart.height
+    left = 0.26 if chart.name == words.REGION_CHART else 0.075
+    bottom = 26 / chart.height if chart.name != words.REGION_CHART else 6 / chart.height
     axes = figure.add_axes((left, bottom, 0.985 - left, 1 - bottom - 18 / chart.height), facecolor=palette.ground)
     for side in axes.spines.values():
         side.set_visible(False)
@@ -90,16 +89,15 @@ def _png(figure: Figure) -> bytes:
 def _line(axes: Axes, points: Sequence[WeekPoint], palette: Palette) -> None:
     values = [point.value for point in points]
     places = list(range(len(points)))
-    lowest, highest = min(values), max(values)
-    room = max(1.0, (highest - lowest) * 0.25, highest * 0.02)
-    floor = max(0.0, lowest - room)
+    # From 0, always: a chart that begins elsewhere makes a small fall look like a collapse.
+    floor, top = 0.0, max(1.0, max(values) * 1.15)
     axes.plot(places, values, color=palette.accent, linewidth=1.8, solid_capstyle="round")
     axes.fill_between(places, values, floor, color=palette.accent, alpha=0.12, linewidth=0)
     axes.plot(places[-1:], values[-1:], "o", color=palette.accent, markersize=4.5)
     axes.set_xlim(-0.4, len(points) + 1.2)
-    axes.set_ylim(floor, highest + room)
+    axes.set_ylim(floor, top)
     axes.grid(axis="y", color=palette.line, linewidth=0.7)
-    axes.set_yticks(_round_ticks(floor, highest + room))
+    axes.set_yticks(_round_ticks(floor, top))
     axes.yaxis.set_major_formatter(lambda value, _: words.number(int(value)))
     _week_labels(axes, points, step=5)
     axes.annotate(

@@ -270,7 +270,8 @@ def _footer(report: ExecutiveReport) -> tuple[str, ...]:
     lines = [
         "A certification counts while it is held: completed, not expired, and its holder is a partner's active user. "
         f"Somebody who belongs to several partners counts for each; {words.number(report.people_of_several)} do.",
-        f'What a number is made of: lms-assets why "PARTNER" --at {report.frame.as_of:%Y-%m-%dT%H:%M:%SZ}',
+        "NPCU are the points that a certification is worth; a partner's tier asks for a number of them. "
+        "Every count can be taken apart into its certifications: ask the partner's account manager.",
     ]
     if report.uncategorised:
         held = words.plural(report.uncategorised, "held certification")

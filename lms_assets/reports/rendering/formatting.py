@@ -120,8 +120,8 @@ def plural(value: int, one: str, many: str | None = None) -> str:
 
 
 def day(moment: date | datetime) -> str:
-    """`23 November 2026`."""
-    return f"{moment.day} {_MONTHS[moment.month - 1]} {moment.year}"
+    """`23 November 2026`, which is not broken over two lines."""
+    return f"{moment.day}\N{NO-BREAK SPACE}{_MONTHS[moment.month - 1]}\N{NO-BREAK SPACE}{moment.year}"
 
 
 def short_day(moment: date | datetime) -> str:

@@ -266,5 +266,6 @@ def _footer(report: PamReport) -> tuple[str, ...]:
         "A certification counts while it is held: completed, not expired, and its holder is a partner's active user. "
         "Somebody who belongs to two partners counts for both.",
         f'What a number is made of: lms-assets why "PARTNER" --at {at} (and --since {since} for what changed).',
-        f"You receive this as the owner of {', '.join(words.name(owner) for owner in report.owners)}.",
+        "You get this because the CRM names you as the account manager of these partners "
+        f"({', '.join(words.name(owner) for owner in report.owners)}).",
     )
