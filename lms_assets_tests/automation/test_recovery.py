@@ -76,7 +76,7 @@ def completed_syncs(warehouse: Warehouse) -> Counter[str]:
 @pytest.mark.parametrize(
     "steps",
     [
-        pytest.param(("contacts", "memberships", "partner_cert_counts"), id="three"),
+        pytest.param(("memberships", "partner_cert_counts"), id="two"),
         pytest.param(tuple(DAILY_FULL), id="each", marks=pytest.mark.long),
     ],
 )
@@ -96,7 +96,7 @@ def test_killed_in_one_step_after_another_and_resumed_each_time(
         resume = ("--resume",)
     final = commands.run("run", "daily_full", *resume)
     assert final.returncode == 0, final.stdout + final.stderr
-    assert len(killed) >= len(steps) - 2, f"only caught in {killed}"
+    assert len(killed) >= max(1, len(steps) - 2), f"only caught in {killed}"
     row = chain(warehouse)
     assert row is not None
     assert row.status == "completed"
