@@ -85,15 +85,12 @@ class PacedSender:
     def pass_through(self, connected: socket.socket | None, send: Callable[[], None]) -> None:
         """Wait for a slot, then send."""
         current: Exchange = self._here.exchange
-        permit = self._limiter.acquire(self._longest_wait)
-        with self._lock:
-            self.calls += 1
-        current.start_clock(connected)
-        current.sent = True
-        try:
+        with self._limiter.slot(self._longest_wait):
+            with self._lock:
+                self.calls += 1
+            current.start_clock(connected)
+            current.sent = True
             send()
-        finally:
-            self._limiter.sent(permit)
 
 
 class PacedAdapter(HTTPAdapter):

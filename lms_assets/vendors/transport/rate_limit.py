@@ -23,20 +23,24 @@ from pyrate_limiter import InMemoryBucket, Rate, RateItem
 SECOND = 1_000_000
 """The buckets count in microseconds: at ten a second, whole milliseconds would cost a tenth of the tolerance."""
 
-WINDOW = 1.015
+WINDOW = 1.021
 """Seconds in which at most the configured number is sent. The vendor counts in windows of one second at its own
-door: 15 ms is what two requests may differ in their way there, and leaves 98.5 % of the rate."""
+door: requests may be 10 ms early or late there, so two of them 20 ms nearer to each other than they were sent."""
 
-WIDER = 0.02
+MANY = 50
+MANY_SHARE = 0.97
+"""From MANY requests a second on, so much of the limit is used: there a stall of a few milliseconds anywhere on the way
+lets several requests arrive at once."""
+
+WIDER, NARROWER = 0.06, 0.01
 WIDEST = 0.2
-CALM = 200
+CALM = 500
 """After a refusal (429) the window grows by WIDER seconds, to WIDEST more at most: the way to the vendor is less even
-than WINDOW allows for. After CALM requests without one it shrinks by as much, back to WINDOW in the end."""
+than WINDOW allows for. It shrinks by NARROWER after each CALM requests without a refusal, back to WINDOW in the end."""
 
 SPREAD = 0.5
 """A burst is spread over this part of a second, so that answers do not all have to be read at once."""
 
-SENT_LATE = SECOND // 2000
 LOCK_POLL_SECONDS = 0.002
 
 
@@ -44,19 +48,12 @@ class NoFreeSlot(Exception):
     """No request could be sent within the longest wait allowed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Permit:
-    """One request may be sent now. Holds the moment of admission in microseconds of the monotonic clock."""
-
-    admitted: int
-
-
 class RateLimiter:
     """At most `requests_per_second` requests (rounded down above 1) in any one second.
 
-    With `state_file` all processes that name the same file share the limit; the file is only readable by its
-    owner and holds nothing but times. The clock is the machine's monotonic one, the same in every process, so
-    that a changed wall clock has no effect; times from before a reboot lie in the future and are dropped.
+    With `state_file` all processes that name the same file share the limit and what refusals taught; the file is only
+    readable by its owner and holds nothing but numbers. The clock is the machine's monotonic one, the same in every
+    process, so that a changed wall clock has no effect; times from before a reboot lie in the future and are dropped.
     """
 
     def __init__(
@@ -71,95 +68,102 @@ class RateLimiter:
             raise ValueError("requests_per_second must be above 0")
         self.requests_per_second = requests_per_second
         self._bucket = InMemoryBucket(_rates(requests_per_second, WINDOW))
-        self._wider = 0.0
-        self._since_refusal = 0
+        self._state = _State()
         self._ledger = None if state_file is None else _Ledger(state_file)
         self._turn = threading.Lock()
-        self._state = threading.Lock()
         self._clock = clock
         self._sleep = sleep
 
     def __repr__(self) -> str:
         return f"RateLimiter({self.requests_per_second} requests per second)"
 
-    def acquire(self, longest_wait: float = 300.0) -> Permit:
-        """Wait for a free slot, at most `longest_wait` seconds, and take it.
+    @contextlib.contextmanager
+    def slot(self, longest_wait: float = 300.0) -> Iterator[None]:
+        """Wait for a free slot, at most `longest_wait` seconds; send inside, and nothing else.
 
-        Call it immediately before sending, then `sent` immediately after. Raises NoFreeSlot.
+        One request at a time is inside, over all processes, and the log holds when it left: one that is held up on its
+        way out holds up those behind it, and they do not arrive together. Raises NoFreeSlot.
         """
         give_up_at = self._now() + int(longest_wait * SECOND)
-        # One thread waits for the next slot and the others for their turn: avoids a thundering herd.
+        # One thread waits for the next slot and the others for their turn, so that not all wake up for one slot.
         if not self._turn.acquire(timeout=max(0.0, longest_wait)):
             raise NoFreeSlot
         try:
             while True:
-                admitted, wait = self._try(give_up_at)
-                if wait == 0:
-                    return Permit(admitted)
+                with self._shared_state(give_up_at):
+                    item, wait = self._try()
+                    if item is not None:
+                        try:
+                            yield
+                        finally:
+                            item.timestamp = self._now()
+                        return
                 if self._now() + wait > give_up_at:
                     raise NoFreeSlot
                 self._sleep(wait / SECOND)
         finally:
             self._turn.release()
 
-    def sent(self, permit: Permit) -> None:
-        """The request has left. If the thread was held up on the way, its place in the log moves accordingly."""
-        now = self._now()
-        if now - permit.admitted <= SENT_LATE:
-            return
-        with self._shared_state(now + SECOND):
-            items = self._bucket.items
-            for item in items:
-                if item.timestamp == permit.admitted:
-                    item.timestamp = now
-                    break
-            items.sort(key=_timestamp)
-
     def refused(self) -> None:
         """The vendor said that there were too many requests: keep more distance for a while."""
-        with self._state:
-            self._widen(min(WIDEST, self._wider + WIDER))
+        with self._turn, self._shared_state(self._now() + SECOND):
+            # Requests that were on their way together teach one thing.
+            if self._state.admitted_since > self.requests_per_second or not self._state.wider:
+                self._state = _State(min(int(WIDEST * SECOND), self._state.wider + int(WIDER * SECOND)))
 
-    def _widen(self, seconds: float) -> None:
-        self._wider = seconds
-        self._since_refusal = 0
-        self._bucket.rates = _rates(self.requests_per_second, WINDOW + seconds)
-
-    def _try(self, give_up_at: int) -> tuple[int, int]:
-        """(moment of admission, 0), or (now, microseconds to wait before asking again)."""
-        with self._shared_state(give_up_at):
-            now = self._now()
-            self._bucket.leak(now)
-            item = RateItem("", now)
-            if self._bucket.put(item):
-                self._since_refusal += 1
-                if self._wider and self._since_refusal >= CALM:
-                    self._widen(max(0.0, self._wider - WIDER))
-                return now, 0
-            wait = self._bucket.waiting(item)
-            assert isinstance(wait, int)
-            return now, max(1, wait)
+    def _try(self) -> tuple[RateItem | None, int]:
+        """The admitted request's place in the log, or the microseconds to wait before asking again."""
+        now = self._now()
+        self._bucket.rates = _rates(self.requests_per_second, WINDOW + self._state.wider / SECOND)
+        self._bucket.leak(now)
+        item = RateItem("", now)
+        if self._bucket.put(item):
+            self._state = self._state.after_one_more()
+            return item, 0
+        wait = self._bucket.waiting(item)
+        assert isinstance(wait, int)
+        return None, max(1, wait)
 
     @contextlib.contextmanager
     def _shared_state(self, give_up_at: int) -> Iterator[None]:
-        with self._state:
-            if self._ledger is None:
+        if self._ledger is None:
+            yield
+            return
+        with self._ledger.open(max(0.01, (give_up_at - self._now()) / SECOND)) as numbers:
+            now = self._now()
+            self._state = _State(*numbers[:HEADER])
+            times = sorted(moment for moment in numbers[HEADER:] if moment <= now)
+            self._bucket.items = [RateItem("", moment) for moment in times]
+            try:
                 yield
-                return
-            with self._ledger.open(max(0.01, (give_up_at - self._now()) / SECOND)) as times:
-                now = self._now()
-                self._bucket.items = [RateItem("", moment) for moment in sorted(times) if moment <= now]
-                yield
-                times[:] = array("q", (item.timestamp for item in self._bucket.items))
+            finally:
+                moments = (item.timestamp for item in self._bucket.items)
+                numbers[:] = array("q", (self._state.wider, self._state.admitted_since, *moments))
 
     def _now(self) -> int:
         return self._clock() // 1000
 
 
-class _Ledger:
-    """The moments of the last requests of every process, in a file, under a lock of the operating system.
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What refusals taught: microseconds by which the window is wider, and requests admitted since that changed."""
 
-    One write call replaces the content, so that a killed process leaves the old moments or the new ones. A
+    wider: int = 0
+    admitted_since: int = 0
+
+    def after_one_more(self) -> _State:
+        if self.wider and self.admitted_since + 1 >= CALM:
+            return _State(max(0, self.wider - int(NARROWER * SECOND)))
+        return _State(self.wider, self.admitted_since + 1)
+
+
+HEADER = 2
+
+
+class _Ledger:
+    """What all processes know, in a file, under a lock of the operating system: `_State`, then moments of requests.
+
+    One write call replaces the content, so that a killed process leaves the old numbers or the new ones. A
     file of any other content counts as empty.
     """
 
@@ -172,7 +176,7 @@ class _Ledger:
 
     @contextlib.contextmanager
     def open(self, longest_wait: float) -> Iterator[array[int]]:
-        """The moments, to be changed in place; what was changed is written at the end."""
+        """The numbers, to be changed in place; what was changed is written at the end."""
         try:
             self._lock.acquire(timeout=longest_wait)
         except Timeout:
@@ -180,34 +184,34 @@ class _Ledger:
         try:
             handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             try:
-                times = _moments(os.pread(handle, 1 << 20, 0))
-                before = times.tobytes()
-                yield times
-                after = times.tobytes()
-                if after != before:
-                    os.pwrite(handle, after, 0)
-                    os.ftruncate(handle, len(after))
+                numbers = _numbers(os.pread(handle, 1 << 20, 0))
+                before = numbers.tobytes()
+                try:
+                    yield numbers
+                finally:
+                    after = numbers.tobytes()
+                    if after != before:
+                        os.pwrite(handle, after, 0)
+                        os.ftruncate(handle, len(after))
             finally:
                 os.close(handle)
         finally:
             self._lock.release()
 
 
-def _moments(content: bytes) -> array[int]:
-    times = array("q")
-    if len(content) % times.itemsize == 0:
-        times.frombytes(content)
-    return times
-
-
-def _timestamp(item: RateItem) -> int:
-    return item.timestamp
+def _numbers(content: bytes) -> array[int]:
+    numbers = array("q")
+    if len(content) % numbers.itemsize == 0:
+        numbers.frombytes(content)
+    if len(numbers) < HEADER or not 0 <= numbers[0] <= WIDEST * SECOND or numbers[1] < 0:
+        return array("q", [0] * HEADER)
+    return numbers
 
 
 def _rates(requests_per_second: float, window: float) -> list[Rate]:
     if requests_per_second < 1:
         return [Rate(1, ceil(SECOND * window / requests_per_second))]
-    limit = int(requests_per_second)
+    limit = int(requests_per_second * (MANY_SHARE if requests_per_second >= MANY else 1))
     whole = Rate(limit, ceil(SECOND * window))
     return [whole] if limit == 1 else [Rate(1, ceil(SECOND * SPREAD / limit)), whole]
 
