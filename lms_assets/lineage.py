@@ -174,7 +174,8 @@ ASSETS = (
     Asset(
         key="memberships",
         tier=TIER_2,
-        deps=("northpass/memberships", "groups", "users"),
+        # Not of `users`: member lists are read while the contacts are, for which the users wait.
+        deps=("northpass/memberships", "groups"),
         description="Who is in which partner's group, into `lms_group_members`. When it fails the last good members "
         "stay.",
         table="lms_group_members",

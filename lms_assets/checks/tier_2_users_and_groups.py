@@ -94,17 +94,6 @@ def _memberships_current(look: Look) -> CheckResult:
     return none_of(bad, "groups whose members could not be read completely", remedy)
 
 
-def _members_known(look: Look) -> CheckResult:
-    count, sample = reading.orphans(look.connection, "lms_group_members", "user_id", "lms_users")
-    remedy = "The LMS lists members who are gone; they count for nobody."
-    result = none_of([str(each) for each in sample], "members that are no LMS user", remedy)
-    return (
-        result
-        if result.passed
-        else CheckResult(False, f"members that are no LMS user: {count:,}", count, result.sample, remedy)
-    )
-
-
 TIER_2_CHECKS = [
     checks_of(
         "users",
@@ -135,7 +124,6 @@ TIER_2_CHECKS = [
             "memberships_are_present": _memberships_present,
             "memberships_are_current": _memberships_current,
             "memberships_are_up_to_date": is_up_to_date("memberships"),
-            "members_are_known_users": _members_known,
         },
     ),
 ]

@@ -61,6 +61,17 @@ def _messages_readable(look: Look) -> CheckResult:
     return none_of(unreadable, "webhook messages that could not be read", remedy)
 
 
+def _members_known(look: Look) -> CheckResult:
+    count, sample = reading.orphans(look.connection, "lms_group_members", "user_id", "lms_users")
+    remedy = "The LMS lists members who are gone; they count for nobody."
+    result = none_of([str(each) for each in sample], "members that are no LMS user", remedy)
+    return (
+        result
+        if result.passed
+        else CheckResult(False, f"members that are no LMS user: {count:,}", count, result.sample, remedy)
+    )
+
+
 TIER_3_CHECKS = [
     checks_of(
         "enrollments",
@@ -69,6 +80,7 @@ TIER_3_CHECKS = [
             "enrollments_are_present": _present,
             "enrollments_refer_to_known_rows": _refer_to_known_rows,
             "enrollments_are_recent": is_recent("enrollments"),
+            "members_are_known_users": _members_known,
             "transcripts_were_all_read": _all_read,
             "people_were_read_recently": _read_recently,
             "enrollment_courses_are_known": _courses_known,

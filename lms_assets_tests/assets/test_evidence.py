@@ -60,7 +60,7 @@ def test_people_whom_a_cut_list_lacks_are_found_as_members(harness: ChainHarness
     result = harness.run()
     members = {row["user_id"] for row in harness.rows("lms_group_members")} & set(harness.sandbox.vendor_state.people)
     assert members <= {row["id"] for row in harness.rows("lms_users")}
-    assert result.metadata["memberships"]["people_missing_in_the_list_of_people"] > 0
+    assert result.metadata["enrollments"]["people_missing_in_the_list_of_people"] > 0
 
 
 def test_a_404_for_members_of_a_group_that_counts_some_keeps_them(synced: ChainHarness) -> None:

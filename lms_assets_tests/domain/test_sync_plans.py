@@ -31,7 +31,6 @@ from lms_assets.domain.sync_plans.memberships import (
     SecondLook,
     judge_list,
     needs_second_look,
-    unknown_members,
 )
 from lms_assets.domain.sync_plans.partners import plan_partners
 from lms_assets.domain.sync_plans.users import doubtful_users, plan_users
@@ -232,4 +231,3 @@ def test_an_incomplete_list_adds_the_members_seen_and_takes_nobody_out():
     found = judge_list(GROUP, members("c", complete=False, reasons=("drifted",)), ["a"], 0, None)
     plan = MembershipPlan((found,), {"g1": ["a"]}, {})
     assert (plan.incomplete, plan.left, plan.doubts) == ({"g1": {"c"}}, {}, {"g1": "drifted"})
-    assert unknown_members(plan.lists, ["a"]) == ["c"]

@@ -11,9 +11,7 @@ import dagster as dg
 from lms_assets.assets.asset import asset_of
 from lms_assets.assets.deactivation_limit import stop_if_too_many
 from lms_assets.assets.sync_run import Step, or_keep_last_good, sync_step
-from lms_assets.assets.tier_2_users_and_groups.users import link_contacts_to_users
 from lms_assets.domain.records.groups import LmsGroup, StoredGroup, group_from_record, is_kept_group
-from lms_assets.domain.records.users import LmsUser, user_from_person
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.deactivation_limit import Leaving, check_deactivation_limit
 from lms_assets.domain.sync_plans.memberships import (
@@ -23,7 +21,6 @@ from lms_assets.domain.sync_plans.memberships import (
     SecondLook,
     judge_list,
     needs_second_look,
-    unknown_members,
 )
 from lms_assets.resources import NorthpassResource, WarehouseResource
 from lms_assets.vendors.listing import Reading, Record, as_it_is, read_until_stable
@@ -32,14 +29,12 @@ from lms_assets.vendors.transport.errors import VendorError
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.bookkeeping.failures import RecordFailure
 from lms_assets.warehouse.engine import Connection
-from lms_assets.warehouse.schema.tables import lms_users
 from lms_assets.warehouse.state.deactivations import deactivated_lately
 from lms_assets.warehouse.state.sync_state import get_state, put_state
 from lms_assets.warehouse.upsert.children import add_members, mark_members_read, sync_members
-from lms_assets.warehouse.upsert.upsert import SyncCounts, upsert
+from lms_assets.warehouse.upsert.upsert import SyncCounts
 
 COUNT_GAPS = "member_count_gaps"
-UNLISTED_ASKED = 2_000
 
 
 @asset_of("memberships")
@@ -77,14 +72,13 @@ def _memberships(
 @dataclass(frozen=True)
 class _Known:
     """What the warehouse knows: the groups whose lists are read; group id to members, to how far the group's own count
-    is ahead of its list, and to how many left it in the last 24 hours; and everybody's id.
+    is ahead of its list, and to how many left it in the last 24 hours.
     """
 
     groups: Mapping[str, StoredGroup]
     members: Mapping[str, Collection[str]]
     gaps: Mapping[str, int]
     left_lately: Mapping[str, int]
-    people: frozenset[str]
 
     @classmethod
     def of(cls, connection: Connection, rules: Rules, now: datetime) -> "_Known":
@@ -100,7 +94,6 @@ class _Known:
             reading.members_of(connection, groups),
             get_state(connection, COUNT_GAPS) or {},
             deactivated_lately(connection, "memberships", now),
-            frozenset(row.id for row in reading.users(connection)),
         )
 
 
@@ -118,8 +111,7 @@ def _read(step: Step, client: NorthpassClient, known: _Known) -> MembershipPlan:
             lists.append(MemberList(group_id, frozenset(), f"{type(result).__name__}: {result.problem}"))
         else:
             lists.append(_judged(step, client, known, known.groups[group_id], _members_of(result)))
-    unknown = unknown_members(lists, known.people)[:UNLISTED_ASKED]
-    return MembershipPlan(tuple(lists), known.members, known.gaps, _people_unlisted(step, client, unknown))
+    return MembershipPlan(tuple(lists), known.members, known.gaps)
 
 
 def _judged(step: Step, client: NorthpassClient, known: _Known, group: StoredGroup, first: MembersRead) -> MemberList:
@@ -151,30 +143,12 @@ def _members_of(read: Reading[Record]) -> MembersRead:
     return MembersRead.of(read.records, complete=read.complete, reasons=read.reasons, not_found=read.not_found)
 
 
-def _people_unlisted(step: Step, client: NorthpassClient, unknown: list[str]) -> tuple[LmsUser, ...]:
-    """Of these people those who are there when asked for: the list of people was cut.
-
-    Members who are gone (404) are left to the check that counts them.
-
-    Raises:
-        VendorError: the vendor is down, or refuses the key.
-    """
-    answers = step.counted(client.for_each(unknown, client.person), "unknown members", len(unknown))
-    found = (user_from_person(each) for _, each in answers if each is not None and not isinstance(each, VendorError))
-    return tuple(user for user in found if isinstance(user, LmsUser))
-
-
 def write_memberships(connection: Connection, plan: MembershipPlan, now: datetime) -> SyncCounts:
     """Make complete lists' members equal, add those of the others, and note how far counts and lists differ."""
     put_state(connection, COUNT_GAPS, plan.gaps, now=now)
-    refused = SyncCounts()
-    if plan.unlisted:
-        people = upsert(connection, lms_users, plan.unlisted, key=("id",), now=now)
-        refused = SyncCounts(rejected_rows=people.rejected_rows)
-        link_contacts_to_users(connection, now)
     mark_members_read(connection, plan.complete, now=now)
     counts = sync_members(connection, plan.complete, now=now)
-    return counts + refused + add_members(connection, plan.incomplete, now=now)
+    return counts + add_members(connection, plan.incomplete, now=now)
 
 
 def _figures(plan: MembershipPlan) -> dict[str, Any]:
@@ -183,5 +157,4 @@ def _figures(plan: MembershipPlan) -> dict[str, Any]:
         "groups_read": len(plan.complete),
         "groups_incomplete": len(plan.incomplete),
         "groups_without_members": sum(not members for members in plan.complete.values()),
-        "people_missing_in_the_list_of_people": len(plan.unlisted),
     }

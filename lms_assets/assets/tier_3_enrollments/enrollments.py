@@ -10,7 +10,7 @@ from lms_assets.assets.asset import asset_of
 from lms_assets.assets.deactivation_limit import stop_if_too_many
 from lms_assets.assets.run_order import CALLED, chosen_weeks, weeks_of
 from lms_assets.assets.sync_run import Step, sync_step
-from lms_assets.assets.tier_3_enrollments.people_to_read import people_to_read
+from lms_assets.assets.tier_3_enrollments.people_to_read import add_unlisted_members, people_to_read
 from lms_assets.assets.tier_3_enrollments.transcripts import (
     KnownEnrollments,
     TranscriptBatch,
@@ -20,6 +20,7 @@ from lms_assets.assets.tier_3_enrollments.transcripts import (
     too_many_unread,
 )
 from lms_assets.assets.upstream_checks import require_upstream_checks
+from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.records.rejections import Rejected
 from lms_assets.domain.records.transcripts import Enrollment, TranscriptRead
 from lms_assets.resources import NorthpassResource, WarehouseResource
@@ -52,6 +53,7 @@ class EnrollmentSync:
         self._read_at: dict[str, datetime] = {}
         self._learning: dict[date, tuple[int, int]] = {}
         self._everybody_read = False
+        self._unlisted = SyncCounts()
         self.everybody = False
         self.reads: list[TranscriptRead] = []
 
@@ -59,6 +61,8 @@ class EnrollmentSync:
         """Read the transcripts that are due, and work out what would go."""
         step = self._step
         self._forget_outdated()
+        if step.context.run.job_name == CHAIN:
+            self._unlisted = add_unlisted_members(step, client)
         selected = people_to_read(step, client, self._weeks)
         people, self.everybody = selected.people, selected.everybody
         with step.warehouse.read() as connection:
@@ -159,7 +163,7 @@ class EnrollmentSync:
         weeks = [date.fromisoformat(week) for week in self._weeks]
         self._learning = write_weeks(connection, weeks, everybody=everybody, now=now)
         clear_staging(connection, self._staging_key)
-        return counts
+        return counts + SyncCounts(rejected_rows=self._unlisted.rejected_rows)
 
 
 def _leaving(reads: Iterable[TranscriptRead], stored: dict[str, set[str]]) -> list[str]:

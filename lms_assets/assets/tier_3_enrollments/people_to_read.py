@@ -5,22 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from lms_assets.asset_specs import WEEKLY
 from lms_assets.assets.sync_run import Step
+from lms_assets.assets.tier_2_users_and_groups.users import link_contacts_to_users
 from lms_assets.domain.operations.partition_weeks import weeks_of_last_days
 from lms_assets.domain.operations.schedule import TRAILING_DAYS
 from lms_assets.domain.records.dates import harmless_date
 from lms_assets.domain.records.transcripts import ReadingState, is_due
-from lms_assets.lineage import WEEKLY
+from lms_assets.domain.records.users import LmsUser, user_from_person
 from lms_assets.run_tags import PEOPLE_TAG
 from lms_assets.vendors.northpass.client import NorthpassClient
+from lms_assets.vendors.transport.errors import VendorError
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Connection
+from lms_assets.warehouse.schema.tables import lms_users
 from lms_assets.warehouse.state.refresh_queue import people_read_since, queued_people, unqueue
 from lms_assets.warehouse.state.sync_state import advance_state, get_state
+from lms_assets.warehouse.upsert.upsert import SyncCounts, upsert
 
 LISTED_UNTIL = "changed_people_listed_until"
 # A change may show in the list a little after its own time, and clocks differ.
 OVERLAP = timedelta(minutes=10)
+UNLISTED_ASKED = 2_000
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,38 @@ class Selected:
 
     people: list[str]
     everybody: bool
+
+
+def add_unlisted_members(step: Step, client: NorthpassClient) -> SyncCounts:
+    """Write members whom no list of people has ever shown, and who are there when asked for: that list was cut.
+
+    Groups and people are read side by side, so this is the first step that knows both. Members who are gone (404) are
+    left to the check that counts them.
+
+    Returns:
+        What was written; its rejected rows are to be noted.
+
+    Raises:
+        VendorError: the vendor is down, or refuses the key.
+    """
+    with step.warehouse.read() as connection:
+        count, unknown = reading.orphans(connection, "lms_group_members", "user_id", "lms_users", limit=UNLISTED_ASKED)
+    found: list[LmsUser] = []
+    for _, answer in step.counted(client.for_each(unknown, client.person), "unknown members", count):
+        user = None if answer is None or isinstance(answer, VendorError) else user_from_person(answer)
+        if isinstance(user, LmsUser):
+            found.append(user)
+    step.metadata["people_missing_in_the_list_of_people"] = len(found)
+    if not found:
+        return SyncCounts()
+    step.require_live_run()
+
+    def write(connection: Connection) -> SyncCounts:
+        counts = upsert(connection, lms_users, found, key=("id",), now=step.now)
+        link_contacts_to_users(connection, step.now)
+        return counts
+
+    return step.warehouse.in_transaction(write)
 
 
 def people_to_read(step: Step, client: NorthpassClient, weeks: list[str]) -> Selected:

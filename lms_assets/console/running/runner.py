@@ -20,14 +20,14 @@ from lms_assets.automation.jobs import JOBS
 from lms_assets.console.running.dagster_runs import make_run, new_run_id, submit, withdraw, work_off
 from lms_assets.definitions import defs
 from lms_assets.domain.operations.chain_state import ChainState, fold
-from lms_assets.lineage import GROUP_OF_STEP, IMPARTNER_POOL, NORTHPASS_POOL
+from lms_assets.lineage import GROUP_OF_STEP
 from lms_assets.runs.active import FINISHED
+from lms_assets.runs.execution import ensure_pool_limits
 from lms_assets.runs.liveness import fail_dead_runs
 from lms_assets.runs.retries import NEVER_RETRIED
 from lms_assets.runs.served import Served, served_location
 from lms_assets.runs.write_locks import LOOK_AGAIN_SECONDS
 
-POOL_LIMIT = 1
 # The terminal shows progress; Dagster's own lines are in the run's log, where the UI shows them.
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -71,13 +71,6 @@ def steps_of(job: str) -> list[str]:
     return [key for key in GROUP_OF_STEP if key in nodes]
 
 
-def set_pool_limits(instance: dg.DagsterInstance) -> None:
-    """One step at a time for each vendor; set by name, as a default limit has a gap at a pool's first use."""
-    if instance.event_log_storage.supports_global_concurrency_limits:
-        for pool in (NORTHPASS_POOL, IMPARTNER_POOL):
-            instance.event_log_storage.set_concurrency_slots(pool, POOL_LIMIT)
-
-
 def execute(
     instance: dg.DagsterInstance,
     order: RunOrder,
@@ -90,7 +83,7 @@ def execute(
     Raises:
         CannotRun: Dagster could not make the run or work on it.
     """
-    set_pool_limits(instance)
+    ensure_pool_limits(instance)
     try:
         job, run = _made(instance, order, run_id or new_run_id(), served_location(instance))
         with _watching(instance, run.run_id, on_progress):

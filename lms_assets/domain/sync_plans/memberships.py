@@ -9,7 +9,6 @@ from typing import Any
 
 from lms_assets.domain.records.groups import StoredGroup, member_of
 from lms_assets.domain.records.rejections import Rejected
-from lms_assets.domain.records.users import LmsUser
 from lms_assets.domain.safety.member_lists import count_gap, is_far_short, why_list_proves_nothing
 
 
@@ -107,13 +106,11 @@ class MembershipPlan:
         lists: each group's list.
         stored: group id to its members as stored.
         known_gaps: group id to how far its own count was ahead of its list at the sync before.
-        unlisted: members whom no list of people has shown, and who are there when asked for.
     """
 
     lists: tuple[MemberList, ...]
     stored: Mapping[str, Collection[str]]
     known_gaps: Mapping[str, int]
-    unlisted: tuple[LmsUser, ...] = ()
 
     @cached_property
     def complete(self) -> dict[str, frozenset[str]]:
@@ -140,8 +137,3 @@ class MembershipPlan:
     def left(self) -> dict[str, set[str]]:
         """Group id to who left it, of groups with a complete list."""
         return {group_id: set(self.stored.get(group_id, ())) - members for group_id, members in self.complete.items()}
-
-
-def unknown_members(lists: Iterable[MemberList], known_people: Collection[str]) -> list[str]:
-    """Members whom no list of people has ever shown; ids, sorted."""
-    return sorted({person for each in lists for person in each.members} - set(known_people))
