@@ -20,6 +20,7 @@ from lms_assets.domain.operations.schedule import (
 )
 from lms_assets.lineage import ASSETS_OF_JOBS, DAILY_FULL, GROUP_OF_JOB
 from lms_assets.run_tags import CONCURRENCY_GROUP_TAG, JOB_TAG, LEADS_TAG
+from lms_assets.runs.execution import IN_PROCESS
 from lms_assets.runs.retries import RETRIED, retried_only_where_it_helps
 
 HOW_TO_START = """The whole chain, tier 1 to 4, over all weeks.
@@ -43,7 +44,14 @@ def _job(name: str, description: str, *, tags: dict[str, str] | None = None) -> 
     selection = selection | dg.AssetSelection.checks(*own, *blocking_checks, *whole)
     all_tags = {JOB_TAG: name, CONCURRENCY_GROUP_TAG: GROUP_OF_JOB[name], **(tags or {})}
     hooks = {retried_only_where_it_helps} if tags == RETRIED else set()
-    return dg.define_asset_job(name, selection=selection, description=description, tags=all_tags, hooks=hooks)
+    return dg.define_asset_job(
+        name,
+        selection=selection,
+        description=description,
+        tags=all_tags,
+        hooks=hooks,
+        executor_def=None if name == CHAIN else IN_PROCESS,
+    )
 
 
 JOBS: list[Any] = [
