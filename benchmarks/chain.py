@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -57,6 +58,7 @@ class Result:
     seconds: float
     bound: float
     needed: dict[str, int]
+    by_endpoint: dict[str, int]
     pipes: dict[str, Pipe]
     steps: dict[str, float]
     processes: list[Used]
@@ -81,7 +83,7 @@ class Place:
         home = folder / "home"
         home.mkdir(parents=True)
         shutil.copyfile(Path(demo.__file__).with_name("demo_dagster.yaml"), home / "dagster.yaml")
-        limit = str(served.limit or 100_000)
+        limit = str(served.limit or 1000)
         environment = {
             **os.environ,
             "DAGSTER_HOME": str(home),
@@ -119,7 +121,8 @@ class Place:
         least = _least(kind, calls)
         steps = {span.name: round(span.end - span.begin, 1) for span in spans}
         bound = max(least.values()) / limit if limit else 0.0
-        return Result(kind, code, round(end - begin, 2), round(bound, 1), least, pipes, steps, processes)
+        by_endpoint = dict(Counter(call.endpoint for call in calls))
+        return Result(kind, code, round(end - begin, 2), round(bound, 1), least, by_endpoint, pipes, steps, processes)
 
     def _spans(self, since: float) -> list[Span]:
         with contextlib.ExitStack() as stack:
