@@ -8,9 +8,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from lms_assets.asset_specs import WEEKLY
 from lms_assets.definitions import defs
-from lms_assets.lineage import ENTRIES
+from lms_assets.lineage import ENTRIES, WEEKLY
 from lms_assets.resources import RESOURCES
 from lms_assets.run_tags import AS_OF_TAG
 from lms_assets.sandbox import running_sandbox
