@@ -43,7 +43,7 @@ SPREAD = ("-n", WORKERS, "--dist", "loadfile", "--no-loadscope-reorder")
 COVERAGE = ("--cov", "--cov-report=term:skip-covered", "--cov-report=html")
 EXTENTS: dict[str, tuple[str, ...]] = {
     "lint": (),
-    "quick": (*QUICK, *SPREAD, "-m", "not slow and not long", "-k", "not mariadb"),
+    "quick": (*QUICK, *SPREAD, "-m", "not slow and not long", "-k", "not mariadb and not adopt"),
     "test": (WHOLE, *SPREAD, "-m", "not long"),
     "all": (WHOLE, *SPREAD),
     "coverage": (WHOLE, *SPREAD, "-m", "not long", *COVERAGE),
