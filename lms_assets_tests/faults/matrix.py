@@ -20,6 +20,7 @@ from lms_assets.sandbox.server.server import SandboxHandle, running_sandbox
 from lms_assets.warehouse.schema.tables import metadata, sync_failures, sync_logs
 from lms_assets_tests.harness.chain import DIARIES, SMALL, STAMPS, ChainHarness, ChainResult
 from lms_assets_tests.harness.checkpoints import Saved
+from lms_assets_tests.harness.limits import QUICK
 
 Exposure = Literal["once", "always"]
 Outcome = Literal["same", "old", "kept", "late", "untouched"]
@@ -285,6 +286,7 @@ def matrix(folder: Path) -> Iterator[Matrix]:
         result = harness.run(assets=(*upstream, "partner_certifications", "partner_cert_counts"))
         assert result.success, result.errors
         counted = Saved.of(harness)
+        harness.limits = QUICK
         yield Matrix(harness, {"start": start, "counted": counted})
         harness.close()
 

@@ -32,10 +32,11 @@ from lms_assets.sandbox import SandboxConfig
 from lms_assets.sandbox.server.server import SandboxHandle
 from lms_assets.vendors.impartner.client import ImpartnerClient
 from lms_assets.vendors.northpass.client import NorthpassClient
+from lms_assets.vendors.transport.client import HttpLimits
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.schema.tables import metadata
 from lms_assets_tests.harness.environment import of_the_product
-from lms_assets_tests.harness.limits import QUICK, at_a_standing_clock
+from lms_assets_tests.harness.limits import PATIENT, at_a_standing_clock
 from lms_assets_tests.harness.quick_instance import BATCHES, quick_instance
 
 EVERYTHING = tuple(OVERRIDES)
@@ -59,6 +60,7 @@ DIARIES = {
 }  # fmt: skip
 
 _clocks: list[Callable[[], datetime]] = []
+_limits: list[HttpLimits] = [PATIENT]
 
 
 class QuickWarehouse(WarehouseResource):
@@ -78,25 +80,25 @@ class QuickWarehouse(WarehouseResource):
 
 
 class QuickNorthpass(NorthpassResource):
-    """A client that gives up soon."""
+    """A client that tries as long as the harness that runs."""
 
     @contextmanager
     def client(self) -> Iterator[NorthpassClient]:
         vendor = self.settings().northpass
         with NorthpassClient(
-            vendor.base_url, vendor.api_key, vendor.requests_per_second, limits=QUICK, workers=8
+            vendor.base_url, vendor.api_key, vendor.requests_per_second, limits=_limits[-1], workers=8
         ) as client:
             yield client
 
 
 class QuickImpartner(ImpartnerResource):
-    """A client that gives up soon."""
+    """A client that tries as long as the harness that runs."""
 
     @contextmanager
     def client(self) -> Iterator[ImpartnerClient]:
         vendor = self.settings().impartner
         with ImpartnerClient(
-            vendor.base_url, vendor.api_key, vendor.tenant_id, vendor.requests_per_second, limits=QUICK, workers=8
+            vendor.base_url, vendor.api_key, vendor.tenant_id, vendor.requests_per_second, limits=_limits[-1], workers=8
         ) as client:
             yield client
 
@@ -173,6 +175,7 @@ class ChainHarness:
         self.instance = instance or quick_instance(folder)
         self.product_now: datetime | None = None
         """The product's clock, where it is to differ from the sandbox's."""
+        self.limits = PATIENT
         self.warehouse = Warehouse(self.url, lock_wait_seconds=5)
         if self.warehouse.is_sqlite and not (folder / "warehouse.db").exists() and warehouse_url is None:
             (folder / "warehouse.db").write_bytes(_empty_sqlite())
@@ -240,10 +243,12 @@ class ChainHarness:
             at_a_standing_clock(),
         ):
             _clocks.append(lambda: self.product_now or self.now)
+            _limits.append(self.limits)
             try:
                 yield
             finally:
                 _clocks.pop()
+                _limits.pop()
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         """All rows of a table, every column."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from unittest import mock
 
 import dagster as dg
@@ -28,7 +29,17 @@ QUICK = HttpLimits(
         hiccup_wait=0.005,
     ),
 )
-"""Every bound of the product's clients, only shorter: three attempts within six seconds."""
+"""Every bound of the product's clients, only shorter: three attempts within six seconds. For tests of slow answers."""
+
+PATIENT = replace(
+    QUICK,
+    connect_seconds=30,
+    read_seconds=60,
+    answer_seconds=120,
+    slot_seconds=120,
+    retry=replace(QUICK.retry, total_seconds=240),
+)
+"""For everything else: on a busy machine an answer may take long and is still no fault."""
 
 
 @contextmanager
