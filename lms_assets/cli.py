@@ -114,7 +114,7 @@ def why(
     from lms_assets.console.commands.why import why_command
     from lms_assets.console.environment import settings_from_environment
     from lms_assets.console.partner_answer import WhyOptions
-    from lms_assets.resources import load_rules
+    from lms_assets.rules_file import load_rules
 
     def explain() -> int:
         options, output = WhyOptions(partner, at, since, names, show_all), Output(as_json, out)
@@ -143,7 +143,7 @@ def compare_counts(
     """Old counts against new, per partner, with the reason of each difference; changes nothing."""
     from lms_assets.console.commands.compare import CompareOptions, compare_command
     from lms_assets.console.environment import settings_from_environment
-    from lms_assets.resources import load_rules
+    from lms_assets.rules_file import load_rules
 
     def command() -> int:
         rules = load_rules(settings_from_environment())
@@ -193,7 +193,7 @@ def preview(
     """Write this week's report as a file; sends nothing."""
     from lms_assets.console.commands.report import PreviewOptions, preview_command
     from lms_assets.console.environment import settings_from_environment
-    from lms_assets.resources import load_report_config, load_rules
+    from lms_assets.rules_file import load_report_config, load_rules
 
     def command() -> int:
         settings = settings_from_environment()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
+from lms_assets.asset_specs import SOURCES
 from lms_assets.assets.leads import leads
 from lms_assets.assets.offboarding.crm_deactivations import crm_deactivations
 from lms_assets.assets.offboarding.plan import lms_offboarding_plan
@@ -32,7 +33,6 @@ from lms_assets.checks.tier_3_enrollments import TIER_3_CHECKS
 from lms_assets.checks.tier_4_aggregation_and_push import TIER_4_CHECKS
 from lms_assets.checks.tier_5_reporting import TIER_5_CHECKS
 from lms_assets.checks.whole_chain import chain_is_whole
-from lms_assets.lineage import SOURCES
 from lms_assets.resources import RESOURCES
 from lms_assets.runs.execution import EXECUTOR
 

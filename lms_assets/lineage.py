@@ -1,14 +1,12 @@
 """The registry: one entry for each asset with everything that is a fact of it, in tier order.
 
 Pools, cadences, jobs, portal tasks, concurrency groups and the specs that Dagster sees are derived from it, so an asset
-is added in one place. No I/O, and no logic beyond what shapes a spec.
+is added in one place. No I/O, and no Dagster (see `asset_specs`), so that commands that need none start quickly.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-
-import dagster as dg
 
 from lms_assets.domain.operations.schedule import (
     CHAIN,
@@ -23,7 +21,7 @@ from lms_assets.domain.operations.schedule import (
     THRICE_DAILY,
 )
 from lms_assets.domain.records.contacts import DUPLICATE_EMAIL
-from lms_assets.registry import LEARNING_ROWS, Asset, runbook_of
+from lms_assets.registry import LEARNING_ROWS, Asset
 
 NORTHPASS_POOL = "northpass_api"
 IMPARTNER_POOL = "impartner_api"
@@ -39,30 +37,6 @@ OFFBOARDING = "offboarding"
 # Concurrency groups: which rows a step writes. Runs whose steps write the same ones take turns (runs.write_locks).
 LEADS_ROWS, REPORTS_ROWS, LOGS = "leads", "reports", "cleanup"
 
-# Mondays, the running week included. Completions before it have expired (rules: certification_months).
-WEEKLY = dg.WeeklyPartitionsDefinition(start_date="2024-01-01", day_offset=1, end_offset=1)
-
-# Waits of about 15 and 45 seconds: the clients have retried each call already, so this is for what takes longer.
-STEP_RETRIES = dg.RetryPolicy(max_retries=2, delay=15, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
-
-
-# One for each kind of record that a vendor has, so that the UI shows which asset reads what.
-SOURCES = tuple(
-    dg.AssetSpec(
-        dg.AssetKey([vendor, name]), group_name="vendors", kinds={"api"}, description=text, metadata=runbook_of(vendor)
-    )
-    for vendor, name, text in (
-        ("northpass", "courses", "Courses of the LMS, archived versions included."),
-        ("northpass", "course_properties", "What the LMS's owners note of a course: NPCU points, category."),
-        ("northpass", "people", "Accounts of the LMS."),
-        ("northpass", "groups", "Groups of the LMS."),
-        ("northpass", "memberships", "Who is in which group of the LMS."),
-        ("northpass", "transcripts", "What each person enrolled in and completed."),
-        ("impartner", "Account", "Partner accounts of the CRM. The counts are written back to them."),
-        ("impartner", "User", "Partner people of the CRM."),
-        ("impartner", "Lead", "Leads of the CRM."),
-    )
-)
 
 LEDGER_IN_SQL = """What every count is made of: a row for each partner, person and certification, with the enrollment
 that decides, how the person belongs, the verdict and its reason.
@@ -207,7 +181,7 @@ ASSETS = (
         pool=NORTHPASS_POOL,
         records=("enrollment", "transcript"),
         personal_data=True,
-        partitions=WEEKLY,
+        weekly=True,
     ),
     Asset(
         key="crm_deactivations",
@@ -325,7 +299,6 @@ ASSETS = (
 
 # Everything below is derived.
 ENTRIES = {asset.key: asset for asset in ASSETS}
-SPECS = {asset.key: asset.spec for asset in ASSETS}
 SYNC_TYPES = {asset.key: asset.sync_type for asset in ASSETS}
 POOLS = {asset.key: asset.pool for asset in ASSETS if asset.pool}
 CADENCES = {asset.key: asset.cadence for asset in ASSETS if asset.cadence}
@@ -340,7 +313,7 @@ ASSETS_OF_JOBS = {
     job: tuple(asset.key for asset in ASSETS if job in asset.jobs)
     for job in dict.fromkeys(job for asset in ASSETS for job in asset.jobs)
 }
-PARTITIONED_JOBS = frozenset(job for asset in ASSETS if asset.partitions for job in asset.jobs)
+PARTITIONED_JOBS = frozenset(job for asset in ASSETS if asset.weekly for job in asset.jobs)
 GROUP_OF_STEP = {
     **{asset.key: asset.group for asset in ASSETS},
     # Steps that are no assets.

@@ -1,13 +1,9 @@
-"""What an entry of the registry (`lineage.py`) says of an asset, and what Dagster is told of it. No I/O."""
+"""What an entry of the registry (`lineage.py`) says of an asset. No I/O, and no Dagster: commands start without it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any
-
-import dagster as dg
 
 from lms_assets.domain.operations.schedule import CHAIN, NIGHTLY, Cadence
 from lms_assets.domain.rules import Rules
@@ -34,6 +30,7 @@ class Asset:
         records: kinds of records that its sync may set aside (`sync_failures.entity_type`).
         required: a failure ends the chain. Otherwise the last good state stays, and the chain ends `partial`.
         group: the concurrency group, the rows that it writes.
+        weekly: whether it has a partition for each week of activity.
         rules: names of the rules that it applies (`domain.rules`); a change of one makes its rows outdated in the UI.
         version: counted up by hand when the code would write other rows from the same sources.
     """
@@ -53,7 +50,7 @@ class Asset:
     group: str = LEARNING_ROWS
     kinds: tuple[str, ...] = ("python", "mysql")
     personal_data: bool = False
-    partitions: dg.PartitionsDefinition[str] | None = None
+    weekly: bool = False
     rules: tuple[str, ...] = ()
     version: str = "1"
 
@@ -66,37 +63,3 @@ class Asset:
         default = Rules()
         applied = repr([(name, getattr(default, name)) for name in self.rules])
         return f"{self.version}-{blake2b(applied.encode(), digest_size=4).hexdigest()}" if self.rules else self.version
-
-    @property
-    def spec(self) -> dg.AssetSpec:
-        """The asset as Dagster shows it."""
-        return dg.AssetSpec(
-            self.key,
-            group_name=self.tier,
-            deps=[dg.AssetKey(dep.split("/")) for dep in self.deps],
-            description=self.description,
-            owners=[OWNER],
-            kinds=set(self.kinds),
-            tags={"pii": "yes" if self.personal_data else "no"},
-            freshness_policy=freshness_of(self.cadence) if self.cadence else None,
-            partitions_def=self.partitions,
-            code_version=self.code_version,
-            metadata=runbook_of(self.key),
-        )
-
-
-def runbook_of(section: str) -> dict[str, dg.MetadataValue[Any]]:
-    """Where the runbook says what an asset or a check means, where to look and what to do."""
-    return {"runbook": dg.MetadataValue.path(f"docs/runbook.md#{section}")}
-
-
-def freshness_of(cadence: Cadence) -> dg.FreshnessPolicy:
-    """The policy by which the UI shows an asset as overdue at the moment at which `find_overdue` reports it."""
-    if cadence.window is not None:
-        return dg.FreshnessPolicy.time_window(
-            fail_window=cadence.window, warn_window=cadence.window - timedelta(hours=1)
-        )
-    assert cadence.line is not None
-    grace = cadence.grace // timedelta(hours=1)
-    deadline = replace(cadence.line, hours=tuple(hour + grace for hour in cadence.line.hours))
-    return dg.FreshnessPolicy.cron(deadline_cron=deadline.cron, lower_bound_delta=cadence.grace, timezone="UTC")

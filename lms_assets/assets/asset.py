@@ -8,8 +8,9 @@ from typing import Any
 
 import dagster as dg
 
+from lms_assets.asset_specs import SPECS, STEP_RETRIES
 from lms_assets.assets.column_lineage import COLUMN_LINEAGE
-from lms_assets.lineage import ENTRIES, SPECS, STEP_RETRIES
+from lms_assets.lineage import ENTRIES
 from lms_assets.warehouse.schema.descriptions import table_columns
 
 
@@ -26,7 +27,7 @@ def asset_of(key: str) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
         pool=entry.pool,
         retry_policy=STEP_RETRIES,
         # A backfill is one run over its weeks: the step reads people, not weeks.
-        backfill_policy=dg.BackfillPolicy.single_run() if entry.partitions else None,
+        backfill_policy=dg.BackfillPolicy.single_run() if entry.weekly else None,
     )
 
     def decorate(function: Callable[..., Any]) -> dg.AssetsDefinition:

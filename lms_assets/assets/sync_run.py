@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import dagster as dg
 
+from lms_assets.asset_specs import STEP_RETRIES
 from lms_assets.assets.run_order import WrongOrder, chain_started_at, refuse_wrong_order, run_of
 from lms_assets.domain.operations.progress import Progress
 from lms_assets.domain.records.contacts import DUPLICATE_EMAIL
@@ -19,7 +20,7 @@ from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.clocks import require_same_time
 from lms_assets.domain.safety.deactivation_limit import MassDeactivationStopped, SyncStopped
 from lms_assets.domain.safety.overrides import Overrides
-from lms_assets.lineage import ENTRIES, STEP_RETRIES
+from lms_assets.lineage import ENTRIES
 from lms_assets.resources import WarehouseResource
 from lms_assets.runs.liveness import home_of, is_alive
 from lms_assets.runs.overrides import overrides_of

@@ -31,7 +31,8 @@ from lms_assets.reports.delivery.smtp import SmtpMailer, SmtpServer
 from lms_assets.reports.figures.from_warehouse import report_inputs_from
 from lms_assets.reports.figures.inputs import ReportInputs
 from lms_assets.reports.rendering.render import Renderer
-from lms_assets.resources import MailerResource, WarehouseResource, load_report_config
+from lms_assets.resources import MailerResource, WarehouseResource
+from lms_assets.rules_file import load_report_config
 from lms_assets.settings import Settings
 from lms_assets.warehouse.bookkeeping.chain_log import latest_chain
 from lms_assets.warehouse.bookkeeping.email_log import EmailLogRows

@@ -26,7 +26,6 @@ from lms_assets.checks.specs import DEGRADING
 from lms_assets.domain.operations.chain_state import (
     ChainEvent,
     ChainState,
-    StepRecord,
     apply_event,
     close,
     final_status,
@@ -45,12 +44,6 @@ ROOT_RUN_TAG = "dagster/root_run_id"
 
 DEGRADING_CHECKS = DEGRADING
 RUN_ENDS = frozenset({"PIPELINE_SUCCESS", "PIPELINE_FAILURE", "PIPELINE_CANCELED"})
-
-
-def state_of(row: ChainRow) -> ChainState:
-    """The steps that a row holds."""
-    records = [StepRecord.from_json(step) for step in row.steps]
-    return ChainState({record.step: record for record in records})
 
 
 def with_state(row: ChainRow, state: ChainState) -> ChainRow:
@@ -143,17 +136,17 @@ def _write(event: dg.DagsterEvent, run_id: str, tags: Mapping[str, str], at: dat
     kind = event.event_type_value
     if kind == "PIPELINE_START":
         store.open(root, now=at, as_of=_as_of(tags) or at)
-        store.change(root, lambda row: with_state(row, state_of(row)))
+        store.change(root, lambda row: with_state(row, row.state))
         _write_task(chain_task_begins(run_id, at))
     elif kind in RUN_ENDS:
         reason = "cancelled" if kind == "PIPELINE_CANCELED" else None
-        row = store.change(root, lambda row: closed(row, state_of(row), at, reason))
+        row = store.change(root, lambda row: closed(row, row.state, at, reason))
         if row is not None:
             _write_task(chain_task_ends(run_id, row.status, at, row.error_message))
     else:
         change = chain_event(event, at)
         if change is not None and not _is_repeated(run_id, change):
-            store.change(root, lambda row: with_state(row, apply_event(state_of(row), change)))
+            store.change(root, lambda row: with_state(row, apply_event(row.state, change)))
 
 
 def _as_of(tags: Mapping[str, str]) -> datetime | None:

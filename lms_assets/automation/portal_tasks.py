@@ -12,7 +12,7 @@ import dagster as dg
 
 from lms_assets.automation.event_mapping import chain_event, chain_events
 from lms_assets.domain.operations.chain_state import CHECKS_SUFFIX, ChainEvent, blocked_by, fold
-from lms_assets.domain.operations.portal_tasks import Task
+from lms_assets.domain.operations.portal_tasks import CHAIN_TASK, Task
 from lms_assets.domain.operations.schedule import CHAIN, CLEANUP, TIMETABLE, ScheduleEntry
 from lms_assets.domain.operations.schedule import DAILY_FULL as CHAIN_LINE
 from lms_assets.lineage import ASSETS, DAILY_FULL, ancestors
@@ -23,7 +23,6 @@ from lms_assets.warehouse.bookkeeping.portal_tasks import TaskEnd, begin_run, en
 from lms_assets.warehouse.engine import Connection, Warehouse
 from lms_assets.warehouse.state.sync_state import get_state, put_state
 
-CHAIN_TASK = "daily_sync_chain"
 _RECORDED_UNTIL = "task_runs_recorded_until"
 _OVERLAP = timedelta(minutes=10)
 _LOOK_BACK = timedelta(days=2)

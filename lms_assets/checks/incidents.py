@@ -7,9 +7,9 @@ from hashlib import blake2b
 
 import dagster as dg
 
+from lms_assets.asset_specs import runbook_of
 from lms_assets.domain.operations.foreign_text import as_markdown, as_text
-from lms_assets.lineage import SPECS
-from lms_assets.registry import runbook_of
+from lms_assets.lineage import ENTRIES
 from lms_assets.resources import WarehouseResource
 from lms_assets.warehouse.bookkeeping.incidents import Incident, open_incidents
 
@@ -27,13 +27,13 @@ def incident_evaluations(
         shown: asset to a digest of its incidents, as an earlier call gave it.
     """
     of_asset = _by_asset(incidents)
-    digests = {asset: _digest(of_asset[asset]) for asset in SPECS}
-    changed = [asset for asset in SPECS if shown.get(asset) != digests[asset]]
+    digests = {asset: _digest(of_asset[asset]) for asset in ENTRIES}
+    changed = [asset for asset in ENTRIES if shown.get(asset) != digests[asset]]
     return [_evaluation(asset, of_asset[asset]) for asset in changed], digests
 
 
 def _by_asset(incidents: Iterable[Incident]) -> dict[str, list[Incident]]:
-    found: dict[str, list[Incident]] = {asset: [] for asset in SPECS}
+    found: dict[str, list[Incident]] = {asset: [] for asset in ENTRIES}
     for incident in incidents:
         assets = [asset for asset in incident.details.get("assets") or () if asset in found] or [FALLBACK]
         for asset in assets:
@@ -86,7 +86,7 @@ def incident_result(asset: str, incidents: Sequence[Incident]) -> dg.AssetCheckR
             description="No incident that concerns this asset is open.",
             metadata=runbook_of(NO_INCIDENT),
         )
-        for asset in SPECS
+        for asset in ENTRIES
     ],
     can_subset=True,
 )

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from lms_assets.asset_specs import runbook_of
 from lms_assets.lineage import ancestors
-from lms_assets.registry import runbook_of
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,17 @@ from __future__ import annotations
 
 from rich.markup import escape
 
+MARKS = {
+    "waiting": "[dim]·[/]",
+    "running": "[cyan]▸[/]",
+    "retrying": "[yellow]↻[/]",
+    "completed": "[green]✓[/]",
+    "failed": "[red]✗[/]",
+    "degraded": "[yellow]![/]",
+    "blocked": "[yellow]–[/]",
+}
+STATUS_STYLES = {"completed": "green", "partial": "yellow", "failed": "red", "running": "cyan"}
+
 
 def visible(text: object) -> str:
     """The text without control sequences, which a terminal would obey; line breaks stay."""

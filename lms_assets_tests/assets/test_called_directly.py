@@ -8,8 +8,9 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from lms_assets.asset_specs import WEEKLY
 from lms_assets.definitions import defs
-from lms_assets.lineage import ENTRIES, WEEKLY
+from lms_assets.lineage import ENTRIES
 from lms_assets.resources import RESOURCES
 from lms_assets.run_tags import AS_OF_TAG
 from lms_assets.sandbox import running_sandbox
@@ -37,7 +38,7 @@ def test_every_asset_can_be_called_with_a_context_and_the_systems_that_it_uses(h
             asset = _asset(key)
             names = asset.required_resource_keys - {"io_manager"}
             context = dg.build_asset_context(
-                partition_key_range=dg.PartitionKeyRange(weeks[0], weeks[-1]) if entry.partitions else None,
+                partition_key_range=dg.PartitionKeyRange(weeks[0], weeks[-1]) if entry.weekly else None,
                 run_tags={AS_OF_TAG: harness.now.isoformat()},
             )
             result = asset(context, **{name: {**RESOURCES, **QUICK_RESOURCES}[name] for name in names})

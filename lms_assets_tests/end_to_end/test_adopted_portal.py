@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
-from lms_assets.lineage import SPECS
+from lms_assets.lineage import ENTRIES
 from lms_assets.sandbox.server.server import running_sandbox
 from lms_assets_tests.harness.agreement import differences
 from lms_assets_tests.harness.chain import SMALL, ChainHarness
@@ -51,6 +51,6 @@ def test_names_of_every_script_and_addresses_that_look_alike_are_all_stored(tmp_
         assert {"jose@partner.example.org", "josé@partner.example.org"} <= set(emails)
         assert sum("株式会社" in row["name"] for row in harness.rows("lms_groups")) >= 3
         for asset, table in TABLES.items():
-            assert asset in SPECS
+            assert asset in ENTRIES
             assert result.metadata[asset]["dagster/row_count"] == len(harness.rows(table)), asset
         harness.close()

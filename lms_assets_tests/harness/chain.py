@@ -23,7 +23,7 @@ from lms_assets.checks.specs import CHAIN_IS_WHOLE
 from lms_assets.console.running.runner import QUIET
 from lms_assets.definitions import defs
 from lms_assets.domain.safety.overrides import OVERRIDES
-from lms_assets.lineage import SPECS
+from lms_assets.lineage import ENTRIES
 from lms_assets.resources import RESOURCES, ImpartnerResource, NorthpassResource, WarehouseResource
 from lms_assets.run_tags import AS_OF_TAG
 from lms_assets.runs.overrides import allowing_tags
@@ -117,7 +117,7 @@ def quick_definitions() -> dg.Definitions:
     return dg.Definitions(
         assets=defs.assets,
         asset_checks=defs.asset_checks,
-        jobs=[*(defs.jobs or []), *map(_alone, SPECS)],
+        jobs=[*(defs.jobs or []), *map(_alone, ENTRIES)],
         resources={**(defs.resources or {}), **QUICK_RESOURCES},
     )
 

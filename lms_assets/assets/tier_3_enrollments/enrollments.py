@@ -20,7 +20,7 @@ from lms_assets.assets.tier_3_enrollments.transcripts import (
     too_many_unread,
 )
 from lms_assets.assets.upstream_checks import require_upstream_checks
-from lms_assets.domain.operations.schedule import CHAIN
+from lms_assets.domain.operations.schedule import ENROLLMENTS_JOB
 from lms_assets.domain.records.rejections import Rejected
 from lms_assets.domain.records.transcripts import Enrollment, TranscriptRead
 from lms_assets.resources import NorthpassResource, WarehouseResource
@@ -61,7 +61,8 @@ class EnrollmentSync:
         """Read the transcripts that are due, and work out what would go."""
         step = self._step
         self._forget_outdated()
-        if step.context.run.job_name == CHAIN:
+        # Not every four hours: those who are gone for good would be asked for each time.
+        if step.run.job_name != ENROLLMENTS_JOB:
             self._unlisted = add_unlisted_members(step, client)
         selected = people_to_read(step, client, self._weeks)
         people, self.everybody = selected.people, selected.everybody

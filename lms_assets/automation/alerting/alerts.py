@@ -15,7 +15,6 @@ from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
-import apprise
 import dagster as dg
 
 from lms_assets.automation.alerting.collect import Look, look
@@ -221,6 +220,9 @@ def update_incidents(
 
 def notify(url: str, message: Outgoing) -> bool:
     """Send one message over one Apprise URL; False when it was not taken, for whatever reason."""
+    # Here, since every run would wait for its import, and few have anything to report.
+    import apprise
+
     # Its own log lines would show the channels' URLs, which hold their passwords.
     logging.getLogger("apprise").setLevel(logging.CRITICAL)
     try:

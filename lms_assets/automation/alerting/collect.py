@@ -13,7 +13,6 @@ import dagster as dg
 
 from lms_assets.automation.alerting.hand_runs import failed_materializations
 from lms_assets.automation.alerting.schedule_health import silent_instigators
-from lms_assets.automation.chain_log import state_of
 from lms_assets.automation.check_history import last_result
 from lms_assets.automation.event_mapping import chain_events, failure_message
 from lms_assets.automation.jobs import JOBS
@@ -33,10 +32,10 @@ from lms_assets.domain.operations.schedule import CHAIN, REPORTS_JOB, find_overd
 from lms_assets.lineage import (
     ASSETS_OF_JOBS,
     CADENCES,
+    ENTRIES,
     GROUP_OF_JOB,
     LEADS_ROWS,
     REPORTS_ROWS,
-    SPECS,
     SYNC_TYPES,
     ancestors,
 )
@@ -90,7 +89,7 @@ def look(instance: dg.DagsterInstance, warehouse: Warehouse, now: datetime) -> L
         overdue=find_overdue(done, CADENCES, now),
         silent=silent_instigators(instance, now),
         completed=done,
-        waits_for={asset: ancestors((asset,)) for asset in SPECS},
+        waits_for={asset: ancestors((asset,)) for asset in ENTRIES},
     )
     return Look(facts, _undecided(instance, now), chain, _warnings(instance), odd)
 
@@ -103,7 +102,7 @@ def _failed_chain(row: ChainRow | None) -> list[FailedRun]:
     if row is None or row.status not in {"failed", "partial"}:
         return []
     status, ended = ("failed" if row.status == "failed" else "partial"), row.completed_at or row.started_at
-    steps = tuple(state_of(row).steps.values())
+    steps = tuple(row.state.steps.values())
     return [FailedRun(CHAIN, status, row.run_id, ended, steps, row.error_message)]  # type: ignore[arg-type]
 
 

@@ -9,7 +9,7 @@ import dagster as dg
 from lms_assets.automation.event_mapping import chain_events
 from lms_assets.domain.operations.chain_state import StepRecord, fold
 from lms_assets.domain.operations.incident_detection import FailedRun
-from lms_assets.lineage import SPECS
+from lms_assets.lineage import ENTRIES
 
 # Dagster's own name for the job of runs that belong to no job; it is not exported.
 ASSET_JOB = "__ASSET_JOB"
@@ -34,11 +34,12 @@ def failed_materializations(instance: dg.DagsterInstance) -> list[FailedRun]:
 
 def _failed_steps(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[StepRecord]:
     """Assets whose step failed or never ended; all that were asked for when the run died before its first step."""
-    records = [step for step in fold(chain_events(instance.all_logs(run.run_id))).steps.values() if step.step in SPECS]
+    steps = fold(chain_events(instance.all_logs(run.run_id))).steps.values()
+    records = [step for step in steps if step.step in ENTRIES]
     if records:
         return [StepRecord(each.step, "failed", error=each.error) for each in records if each.status != "completed"]
     asked = sorted(key.to_user_string() for key in run.asset_selection or ())
-    return [StepRecord(asset, "failed", error="the run failed before it began") for asset in asked if asset in SPECS]
+    return [StepRecord(asset, "failed", error="the run failed before it began") for asset in asked if asset in ENTRIES]
 
 
 def _materialized_since(instance: dg.DagsterInstance, asset: str, instant: datetime) -> bool:

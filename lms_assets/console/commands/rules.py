@@ -30,7 +30,7 @@ from lms_assets.domain.counting.rule_change import (
 from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.rules import CategoryRule, Rules
 from lms_assets.reports.config import ReportConfig, report_config
-from lms_assets.resources import load_report_config, load_rules
+from lms_assets.rules_file import load_report_config, load_rules
 from lms_assets.settings import ConfigurationError
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.reading.foundation import category_rules

@@ -10,22 +10,18 @@ from datetime import UTC, datetime
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from lms_assets.automation.chain_log import reconcile_chains, state_of
-from lms_assets.automation.portal_tasks import CHAIN_TASK
 from lms_assets.console.environment import settings_from_environment
-from lms_assets.console.running.dagster_state import DagsterStateLost, dagster_instance
-from lms_assets.console.running.progress import MARKS
-from lms_assets.console.running.summary import STATUS_STYLES
 from lms_assets.console.tables import Output, Table, deliver
-from lms_assets.console.wording import quoted, seconds_text
+from lms_assets.console.wording import MARKS, STATUS_STYLES, quoted, seconds_text
 from lms_assets.domain.operations.chain_state import StepRecord
+from lms_assets.domain.operations.portal_tasks import CHAIN_TASK
 from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.safety.withheld import WithheldReason, named
 from lms_assets.lineage import DAILY_FULL
-from lms_assets.resources import load_rules
+from lms_assets.rules_file import load_rules
 from lms_assets.settings import ConfigurationError
-from lms_assets.warehouse.bookkeeping.chain_log import ChainRow, latest_chain
-from lms_assets.warehouse.bookkeeping.portal_tasks import FailingTask, failing_tasks
+from lms_assets.warehouse.bookkeeping.chain_log import ChainRow, latest_chain, running_chains
+from lms_assets.warehouse.bookkeeping.portal_tasks import FailingTask, failing_tasks, open_runs
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.reading import withheld_partners
 from lms_assets.warehouse.state.overrides import OverrideUse, uses_since
@@ -116,8 +112,16 @@ def status_tables(found: Status) -> tuple[Mapping[str, object], Sequence[Table]]
 
 
 def reconcile_if_possible(warehouse: Warehouse) -> None:
-    """Close rows of chains whose process is gone, when Dagster's home is known here."""
-    if os.environ.get("DAGSTER_HOME"):
+    """Close rows of chains and tasks whose process is gone, when Dagster's home is known here.
+
+    Dagster, which takes a second to load, is asked only when something is noted as running.
+    """
+    with warehouse.read() as connection:
+        noted = running_chains(connection, CHAIN) or open_runs(connection)
+    if noted and os.environ.get("DAGSTER_HOME"):
+        from lms_assets.automation.chain_log import reconcile_chains
+        from lms_assets.console.running.dagster_state import DagsterStateLost, dagster_instance
+
         try:
             with dagster_instance() as instance:
                 reconcile_chains(instance, warehouse)
@@ -127,7 +131,7 @@ def reconcile_if_possible(warehouse: Warehouse) -> None:
 
 def others_in_incident(failing: Sequence[FailingTask], row: ChainRow) -> list[FailingTask]:
     """The tasks that another run than the last chain left failed or blocked."""
-    told = {record.error for record in state_of(row).steps.values()}
+    told = {record.error for record in row.state.steps.values()}
     return [task for task in failing if task.error not in told and task.task_type != CHAIN_TASK]
 
 
@@ -186,7 +190,7 @@ def print_chain(console: Console, row: ChainRow) -> None:
     for record in _records(row):
         _add_step(table, record, _said(record, row))
     console.print(table)
-    _print_notes(console, list(state_of(row).steps.values()))
+    _print_notes(console, list(row.state.steps.values()))
     if row.error_message:
         console.print(f"[red]{quoted(row.error_message)}[/]", highlight=False, soft_wrap=True)
     if row.status in {"failed", "partial"}:
@@ -202,7 +206,7 @@ def _seconds(row: ChainRow) -> int:
 
 def _records(row: ChainRow) -> list[StepRecord]:
     """Every step of the chain in its order, also those that have not begun."""
-    steps = state_of(row).steps
+    steps = row.state.steps
     names = [*DAILY_FULL, *(name for name in steps if name not in DAILY_FULL)]
     return [steps.get(name, StepRecord(name, "blocked")) for name in names]
 

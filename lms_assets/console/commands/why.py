@@ -60,7 +60,7 @@ def why_command(
         warehouse.close()
     if html is not None:
         from lms_assets.console.commands.evidence import write_evidence
-        from lms_assets.resources import load_report_config
+        from lms_assets.rules_file import load_report_config
 
         write_evidence(answer, html, config=load_report_config(settings), now=now)
     delivered = deliver([_table(answer)], output, console, facts=_facts(answer))

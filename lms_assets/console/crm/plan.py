@@ -14,7 +14,7 @@ from lms_assets.console.environment import settings_from_environment
 from lms_assets.console.tables import Output, Table, deliver, terminal
 from lms_assets.console.wording import quoted
 from lms_assets.lineage import ancestors
-from lms_assets.resources import load_rules
+from lms_assets.rules_file import load_rules
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Warehouse
 

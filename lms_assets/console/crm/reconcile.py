@@ -17,7 +17,8 @@ from lms_assets.console.wording import quoted
 from lms_assets.domain.counting.crm_drift import fields_shown, shown_otherwise
 from lms_assets.domain.counting.push_plan import same_value, target_fields
 from lms_assets.domain.records.partner_rows import StoredPartner
-from lms_assets.resources import impartner_client, load_rules
+from lms_assets.resources import impartner_client
+from lms_assets.rules_file import load_rules
 from lms_assets.vendors.transport.errors import VendorError
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Warehouse

@@ -20,7 +20,7 @@ from lms_assets.domain.operations.incident import Kind
 from lms_assets.domain.operations.schedule import CHAIN, find_overdue
 from lms_assets.domain.rules import Rules
 from lms_assets.lineage import CADENCES, SYNC_TYPES
-from lms_assets.resources import load_rules
+from lms_assets.rules_file import load_rules
 from lms_assets.warehouse.bookkeeping import sync_log
 from lms_assets.warehouse.bookkeeping.chain_log import last_completed_chain, latest_chain
 from lms_assets.warehouse.bookkeeping.failures import open_failure_counts

@@ -10,20 +10,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from lms_assets.automation.event_mapping import chain_events
-from lms_assets.console.wording import quoted
+from lms_assets.console.wording import MARKS, quoted
 from lms_assets.domain.operations.chain_state import CHECKS_SUFFIX, ChainEvent, ChainState, StepRecord, apply_event
 from lms_assets.domain.operations.progress import read_progress
 from lms_assets.runs.write_locks import WAITS_FOR
-
-MARKS = {
-    "waiting": "[dim]·[/]",
-    "running": "[cyan]▸[/]",
-    "retrying": "[yellow]↻[/]",
-    "completed": "[green]✓[/]",
-    "failed": "[red]✗[/]",
-    "degraded": "[yellow]![/]",
-    "blocked": "[yellow]–[/]",
-}
 
 
 class StepsView:

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from lms_assets.automation.chain_log import state_of
 from lms_assets.checks.specs import CHAIN_IS_WHOLE
 from lms_assets.console.running.runner import CannotRun, RunOrder
 from lms_assets.domain.operations.chain_state import CHECKS_SUFFIX
@@ -54,7 +53,7 @@ def steps_left(row: ChainRow) -> list[str]:
     """Steps that did not come through, everything after them, and the checks of all: a process may have been killed
     between an asset and its checks, and then nothing has said yet that the rest may build on it.
     """
-    records = state_of(row).steps
+    records = row.state.steps
     open_assets = {name for name in DAILY_FULL if name not in records or records[name].status != "completed"}
     left = [name for name in DAILY_FULL if name in open_assets or ancestors((name,)) & open_assets]
     covered = [name for name in COVERED_BY_CHAIN if ancestors((name,)) & open_assets]

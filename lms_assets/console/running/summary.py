@@ -8,13 +8,11 @@ from rich.table import Table
 
 from lms_assets.automation.event_mapping import what_to_do
 from lms_assets.console.commands.offboarding import how_to_review
-from lms_assets.console.running.progress import MARKS
 from lms_assets.console.running.runner import RunResult
-from lms_assets.console.wording import quoted, seconds_text
+from lms_assets.console.wording import MARKS, STATUS_STYLES, quoted, seconds_text
 from lms_assets.domain.operations.chain_state import ChainState, ChainStatus, StepRecord
 from lms_assets.domain.operations.schedule import CHAIN
 
-STATUS_STYLES = {"completed": "green", "partial": "yellow", "failed": "red", "running": "cyan"}
 CHANGES = ("created", "updated", "deactivated", "reactivated", "removed")
 
 

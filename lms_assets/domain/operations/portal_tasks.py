@@ -8,6 +8,9 @@ from typing import Literal
 
 from lms_assets.domain.operations.schedule import ScheduleEntry, next_of
 
+CHAIN_TASK = "daily_sync_chain"
+"""The task that stands for the whole chain."""
+
 TaskStatus = Literal["success", "failed", "running", "skipped"]
 
 

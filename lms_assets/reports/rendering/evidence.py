@@ -17,10 +17,12 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from lms_assets.domain.records.dates import months_after
+from lms_assets.domain.rules_defaults import CERTIFICATION_MONTHS
 
 __all__ = ["EvidenceData", "EvidenceRow", "NotEvidence", "digest_of", "read_evidence", "render_evidence"]
 
-MONTHS_AHEAD = 24
+# The timeline shows all that is held by the default rule: whatever was completed today.
+MONTHS_AHEAD = CERTIFICATION_MONTHS
 RENEW_SOON = timedelta(days=180)
 WIDTH, HEIGHT = 720, 150
 _ADDRESS = re.compile(r"[^\s<>()\"',;]+@[^\s<>()\"',;]+")

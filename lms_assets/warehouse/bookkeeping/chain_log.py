@@ -10,6 +10,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Row, Select, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from lms_assets.domain.operations.chain_state import ChainState, StepRecord
 from lms_assets.warehouse.bookkeeping.odd_rows import readable_rows
 from lms_assets.warehouse.bookkeeping.redaction import scrub
 from lms_assets.warehouse.engine import Warehouse
@@ -39,6 +40,12 @@ class ChainRow:
     error_message: str | None = None
     total_duration_seconds: int | None = None
     as_of: datetime | None = None
+
+    @property
+    def state(self) -> ChainState:
+        """The steps that the row holds."""
+        records = [StepRecord.from_json(step) for step in self.steps]
+        return ChainState({record.step: record for record in records})
 
     def with_step(self, step: Mapping[str, Any]) -> ChainRow:
         """This row with one step added, or replaced where it stands; `step["step"]` is its name."""

@@ -12,7 +12,7 @@ from lms_assets.console.installation.preflight import dagster_home, delivery, ma
 from lms_assets.console.installation.preflight.lines import Line, Look, looked_at, ok
 from lms_assets.console.tables import Output, Table, deliver
 from lms_assets.console.wording import quoted
-from lms_assets.resources import load_report_config, load_rules
+from lms_assets.rules_file import load_report_config, load_rules
 from lms_assets.settings import Settings
 
 NOT_READY = 2

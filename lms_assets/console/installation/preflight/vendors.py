@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from lms_assets.console.installation.preflight.lines import Line, NotAsNeeded, ok, problem, warning
 from lms_assets.domain.counting.push_plan import target_fields as wanted_fields
 from lms_assets.domain.safety.clocks import require_same_time
-from lms_assets.resources import impartner_client, load_rules, northpass_client
+from lms_assets.resources import impartner_client, northpass_client
+from lms_assets.rules_file import load_rules
 from lms_assets.settings import Settings
 from lms_assets.vendors.transport.client import VendorHttp
 from lms_assets.vendors.transport.errors import VendorError
