@@ -60,7 +60,7 @@ def test_a_chain_that_fails_again_and_again_is_one_alert_until_it_is_well(told: 
         look(told, times=2)
     (alert,) = receiver.posts
     assert "daily_full failed: users" in alert["title"]
-    for part in ("What:", "Since:", "Effect: Blocked: memberships, enrollments", "What to do:", "/runs/"):
+    for part in ("What:", "Since:", "Effect: Blocked: enrollments", "What to do:", "/runs/"):
         assert part in alert["message"]
     assert len(receiver.gets) == beats, "no heartbeat for a failed chain"
     told.sandbox.faults.reset()
