@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 
 import typer
@@ -10,6 +11,15 @@ from rich.console import Console
 from lms_assets.settings import ConfigurationError
 
 FAILED, BAD_CONFIGURATION = 1, 2
+
+
+def end_like_by_ctrl_c() -> None:
+    """A SIGTERM ends a command that serves, and what it has started, as Ctrl-C does; also where both were ignored.
+
+    Whoever starts a process may leave it signals that are ignored: a shell in the background, a test runner.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)
 
 
 def finish(command: Callable[[], int]) -> None:

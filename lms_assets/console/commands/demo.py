@@ -21,6 +21,7 @@ from pathlib import Path
 from rich.console import Console
 
 from lms_assets.console.commands import demo_environment
+from lms_assets.console.finish import end_like_by_ctrl_c
 from lms_assets.console.running.run import RunOptions, run_command
 from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.warehouse.engine import Warehouse
@@ -33,7 +34,7 @@ STOP_SECONDS = 20
 
 def demo_command(console: Console, *, exit_after_summary: bool, scale: float) -> int:
     """Run the chain against the sandbox; returns the chain's exit code."""
-    _end_like_by_ctrl_c()
+    end_like_by_ctrl_c()
     folder = Path(".demo").resolve()
     folder.mkdir(exist_ok=True)
     if not (folder / "warehouse.db").exists():
@@ -52,12 +53,6 @@ def demo_command(console: Console, *, exit_after_summary: bool, scale: float) ->
             return code
         _serve_ui(console)
         return code
-
-
-def _end_like_by_ctrl_c() -> None:
-    """A SIGTERM ends what the demo has started with it; `dagster dev` ends its own by SIGINT, so that counts too."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.default_int_handler)
 
 
 def _prepare_home(folder: Path) -> None:
@@ -136,7 +131,7 @@ def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:
 def _serve_ui(console: Console) -> None:
     # Where SIGINT was ignored from the start, as in a script's background, Dagster's run left SIGTERM ignored too, and
     # what is ignored here would be ignored by what is started here.
-    _end_like_by_ctrl_c()
+    end_like_by_ctrl_c()
     port = free_port(UI_PORT)
     if port != UI_PORT:
         console.print(f"Port {UI_PORT} is taken; the UI is on {port} instead.", highlight=False)

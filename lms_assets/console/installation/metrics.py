@@ -16,6 +16,7 @@ from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from rich.console import Console
 
 from lms_assets.console.environment import program_version, settings_from_environment
+from lms_assets.console.finish import end_like_by_ctrl_c
 from lms_assets.domain.operations.incident import Kind
 from lms_assets.domain.operations.schedule import CHAIN, find_overdue
 from lms_assets.domain.rules import Rules
@@ -174,6 +175,7 @@ def metrics_command(console: Console, *, out: Path | None, port: int | None, hos
     collector = WarehouseCollector(settings.warehouse_url, load_rules(settings))
     registry.register(collector)
     if port is not None:
+        end_like_by_ctrl_c()
         server, thread = start_http_server(port, host, registry)
         console.print(f"Metrics on http://{host}:{server.server_port}/metrics. Ctrl-C ends.", highlight=False)
         try:
