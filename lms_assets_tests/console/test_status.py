@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from sqlalchemy import insert
+from sqlalchemy import func, insert, select
 from typer.testing import CliRunner
 
 from lms_assets.cli import app
@@ -68,9 +68,10 @@ def store_chain(warehouse: Warehouse) -> None:
             )
         )
         connection.execute(insert(t.partners).values(id=7, account_name="Acorn", impartner_id=70))
-        for number, (run_id, at) in enumerate((("earlier", AT - timedelta(days=1)), (RUN, AT + timedelta(minutes=1)))):
+        for run_id, at in (("earlier", AT - timedelta(days=1)), (RUN, AT + timedelta(minutes=1))):
             issue(connection, [FIRST_PUSH], by="olga", now=at, run_id=run_id)
-            overrides = Overrides(frozenset({FIRST_PUSH}), id=number + 1)
+            issued = connection.execute(select(func.max(t.sync_overrides.c.id))).scalar_one()
+            overrides = Overrides(frozenset({FIRST_PUSH}), id=issued)
             assert overrides.allows(FIRST_PUSH, 41)
             note_uses(connection, overrides, asset="pushed_partner_cert_counts", run_id=run_id, now=at)
 
