@@ -24,6 +24,7 @@ from lms_assets.domain.operations.schedule import ENROLLMENTS_JOB
 from lms_assets.domain.records.rejections import Rejected
 from lms_assets.domain.records.transcripts import Enrollment, TranscriptRead
 from lms_assets.resources import NorthpassResource, WarehouseResource
+from lms_assets.run_tags import JOB_TAG
 from lms_assets.vendors.northpass.client import NorthpassClient
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.bookkeeping.failures import RecordFailure
@@ -62,7 +63,7 @@ class EnrollmentSync:
         step = self._step
         self._forget_outdated()
         # Not every four hours: those who are gone for good would be asked for each time.
-        if step.run.job_name != ENROLLMENTS_JOB:
+        if step.run.tags.get(JOB_TAG) != ENROLLMENTS_JOB:
             self._unlisted = add_unlisted_members(step, client)
         selected = people_to_read(step, client, self._weeks)
         people, self.everybody = selected.people, selected.everybody
