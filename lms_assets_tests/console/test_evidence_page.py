@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -155,6 +156,23 @@ def test_a_page_made_again_with_other_rows_is_not_what_the_ledger_held(
     assert digest_of(read_evidence(forged)) != digest_of(data)
     code, said = verify(path, counted, monkeypatch)
     assert (code, "2 rows are not what the ledger held" in said) == (1, True)
+
+
+@pytest.mark.parametrize("forge", ["points of a row", "expiry of a row", "the total"])
+def test_a_page_made_again_with_the_same_fingerprints_is_compared_by_what_it_says(
+    counted: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forge: str
+) -> None:
+    data = read_evidence(page_of(counted, tmp_path).read_text(encoding="utf-8"))
+    first, *others = data.rows
+    forged = {
+        "points of a row": replace(data, rows=(replace(first, npcu=1), *others)),
+        "expiry of a row": replace(data, rows=(replace(first, expires="2099-01-01T00:00:00+00:00"), *others)),
+        "the total": replace(data, npcu=12),
+    }[forge]
+    path = tmp_path / "forged.html"
+    path.write_text(render_evidence(forged), encoding="utf-8", newline="\n")
+    code, said = verify(path, counted, monkeypatch)
+    assert (code, "✗ Altered" in said) == (1, True), said
 
 
 def test_it_says_how_the_present_ledger_differs(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -107,9 +108,8 @@ def _compare(data: EvidenceData, warehouse: Warehouse, console: Console) -> int:
     shown = {row.fingerprint: row.reason for row in data.rows if row.listed}
     if not covered:
         _tell(console, "Not compared with the ledger of then: it does not cover that instant.", 0)
-    elif set(shown) != set(then):
-        wrong = len(set(shown) ^ set(then))
-        return _tell(console, f"✗ Altered: {wrong} rows are not what the ledger held as of {data.as_of}.", 1)
+    elif wrong := _altered(data, then):
+        return _tell(console, f"✗ Altered: {wrong} are not what the ledger held as of {data.as_of}.", 1)
     else:
         _tell(console, f"✓ Equal to the ledger as of {data.as_of}", 0)
     gone = [
@@ -124,6 +124,35 @@ def _compare(data: EvidenceData, warehouse: Warehouse, console: Console) -> int:
     if (more := max(0, len(gone) - SHOWN) + max(0, len(new) - SHOWN)) > 0:
         _tell(console, f"  and {more} more", 0)
     return 0
+
+
+def _altered(data: EvidenceData, then: Mapping[str, Assessed]) -> str:
+    """What of a page contradicts the ledger of its instant, as the subject of a sentence; empty when nothing does.
+
+    A row is compared by what it says and not by its fingerprint alone, which a forger can leave as it is. Names of
+    courses are not compared: they may have changed since.
+    """
+    rows = {row.fingerprint: row for row in data.rows if row.listed}
+    wrong = set(rows) ^ set(then)
+    wrong |= {key for key, item in then.items() if key in rows and _says(rows[key]) != _says_in_ledger(item)}
+    if wrong:
+        return f"{len(wrong)} rows"
+    held = [item for item in then.values() if item.counted]
+    categories = Counter(item.category for item in held if item.category is not None)
+    sums = (sum(item.npcu for item in held), dict(categories), sum(item.category is None for item in held))
+    shown = (data.npcu, {name: number for name, number in data.by_category.items() if number}, data.uncategorised)
+    return "" if sums == shown else "the counts"
+
+
+def _says(row: EvidenceRow) -> tuple[object, ...]:
+    counted = row.status == "counted"
+    return row.category, row.npcu, row.completed, row.expires, row.verdict, row.reason, row.enrollment, counted
+
+
+def _says_in_ledger(item: Assessed) -> tuple[object, ...]:
+    completed, expires = (each.isoformat() if each else None for each in (item.completed_at, item.expires_at))
+    verdict = item.verdict.value
+    return item.category, item.npcu, completed, expires, verdict, item.reason, item.enrollment_id, item.counted
 
 
 def _listed(items: Iterable[Assessed]) -> dict[str, Assessed]:
