@@ -59,10 +59,11 @@ def test_a_database_of_dagsters_that_cannot_be_reached_says_what_to_check(
         "DAGSTER_MYSQL_PASSWORD": PASSWORD,
         **wrong,
     }
-    for words in (("run", "daily_full"), ("status",)):
-        line = only_line(commands.run(*words, **environment))
-        assert said.lower() in line.lower()
-        assert "wrong-pass-4711" not in line
+    line = only_line(commands.run("run", "daily_full", **environment))
+    assert said.lower() in line.lower()
+    assert "wrong-pass-4711" not in line
+    # The last chain stands in the warehouse: it can be read while Dagster's own database is away.
+    assert commands.run("status", **environment).returncode == 0
 
 
 @pytest.mark.slow
