@@ -126,7 +126,7 @@ def _print_report(console: Console, report: str, figures: dict[str, object] | No
     names = found if isinstance(found, list) else []
     kinds = ("skipped", "failed") if names else ("sent", "skipped", "failed")
     counts = [f"{figures.get(name, 0)} {name}" for name in kinds]
-    written = [f"written as {len(names)} files, as LMS_SMTP_URL is not set"] if names else []
+    written = [f"{len(names)} files written (no mail server)"] if names else []
     console.print(f"\n{report}: {', '.join([*written, *counts])}", highlight=False)
     for name in names:
         console.print(f"  {quoted(figures.get('folder'))}/{quoted(name)}", highlight=False, soft_wrap=True)
