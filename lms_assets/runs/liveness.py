@@ -7,11 +7,12 @@ STARTED knows that its process is gone. (Dagster itself leaves such a run STARTE
 
 from __future__ import annotations
 
+import fcntl
 import os
 from pathlib import Path
 
 import dagster as dg
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 ACTIVE = [
     dg.DagsterRunStatus.STARTING,
@@ -38,7 +39,7 @@ def hold_run(home: Path, run_id: str) -> None:
     path = lock_path(home, run_id)
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path, thread_local=False)
-    # Whoever asks whether this run is alive holds the lock for a moment.
+    # A process that asks whether this run is alive shares the lock for a moment.
     lock.acquire(timeout=_GRACE_SECONDS)
     _held[run_id] = lock
 
@@ -52,14 +53,17 @@ def release_run(home: Path, run_id: str) -> None:
 
 
 def is_alive(home: Path, run_id: str) -> bool | None:
-    """Whether the run's process lives; None when it never took a lock, so that nothing can be said."""
-    path = lock_path(home, run_id)
-    if not path.exists():
-        return None
+    """Whether the run's process lives; None when it never took a lock, so that nothing can be said.
+
+    Asking takes the lock in its shared form: several who ask at once do not take each other for the run's process.
+    """
     try:
-        with FileLock(path).acquire(timeout=0):
+        with lock_path(home, run_id).open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             return False
-    except Timeout:
+    except FileNotFoundError:
+        return None
+    except BlockingIOError:
         return True
 
 
@@ -71,6 +75,8 @@ def home_of(instance: dg.DagsterInstance) -> Path:
 def fail_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     """Mark as failed every run that counts as running though its process is gone, and free its pool slots.
 
+    Their lock files stay until the cleanup: they tell a step that outlived its run that it is nobody's work any more.
+
     Returns the ids of the runs so marked.
     """
     home = home_of(instance)
@@ -79,7 +85,6 @@ def fail_dead_runs(instance: dg.DagsterInstance) -> list[str]:
         if is_alive(home, run.run_id) is not False:
             continue
         instance.report_run_failed(run, "The process of this run is gone (killed, or the machine stopped).")
-        lock_path(home, run.run_id).unlink(missing_ok=True)
         dead.append(run.run_id)
     for run_id in dead:
         if instance.event_log_storage.supports_global_concurrency_limits:
