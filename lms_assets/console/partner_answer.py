@@ -11,6 +11,7 @@ from lms_assets.console.wording import visible
 from lms_assets.domain.counting.certifications import PartnerCounts, Verdict, Via
 from lms_assets.domain.counting.explanation import Changes, Explanation, changes_between, explain, explained
 from lms_assets.domain.counting.holdings import CountingInputs
+from lms_assets.domain.counting.ledger import Ledger
 from lms_assets.domain.counting.report_facts import PartnerFacts, Snapshot
 from lms_assets.domain.records.dates import parse_utc
 from lms_assets.domain.rules import Rules
@@ -20,7 +21,7 @@ from lms_assets.warehouse.engine import Connection, Warehouse
 from lms_assets.warehouse.reading import groups, people_read, people_read_long_ago, withheld_partners
 from lms_assets.warehouse.reading.reports import counting_inputs, people_names, snapshots
 from lms_assets.warehouse.results.counts import Counted, last_counted
-from lms_assets.warehouse.results.ledger import Ledger, ledger_items, read_ledger
+from lms_assets.warehouse.results.ledger import ledger_items, read_ledger
 
 # What the ledger leaves out: of several attempts it holds one, and no course without NPCU.
 NOT_LISTED = frozenset({Verdict.SAME_COURSE, Verdict.NO_NPCU})

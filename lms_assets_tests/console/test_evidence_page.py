@@ -14,8 +14,6 @@ import pytest
 from rich.console import Console
 from sqlalchemy import delete, insert, update
 
-from lms_assets.assets.tier_4_aggregation_and_push.certifications import Judgement
-from lms_assets.assets.tier_4_aggregation_and_push.counts import Counting
 from lms_assets.console.commands import evidence
 from lms_assets.console.partner_answer import WhyOptions, find_answer
 from lms_assets.domain.rules import Rules
@@ -24,6 +22,7 @@ from lms_assets.reports.rendering.evidence import digest_of, read_evidence, rend
 from lms_assets.settings import ConfigurationError
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.schema import tables as t
+from lms_assets_tests.harness.counting import count_as_of
 
 AT = datetime(2026, 11, 23, 2, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -58,14 +57,8 @@ def counted(warehouse: Warehouse) -> Warehouse:
     with warehouse.transaction() as connection:
         for table, of_table in rows.items():
             connection.execute(insert(table), of_table)
-    count(warehouse, AT)
+    count_as_of(warehouse, AT)
     return warehouse
-
-
-def count(warehouse: Warehouse, at: datetime) -> None:
-    step = SimpleNamespace(warehouse=warehouse, rules=Rules(), now=at)
-    warehouse.in_transaction(Judgement(step, at).write)  # type: ignore[arg-type]
-    warehouse.in_transaction(Counting(step).write)  # type: ignore[arg-type]
 
 
 def page_of(warehouse: Warehouse, folder: Path, **options: object) -> Path:
@@ -181,7 +174,7 @@ def test_it_says_how_the_present_ledger_differs(
     path = page_of(counted, tmp_path)
     with counted.transaction() as connection:
         connection.execute(delete(t.lms_group_members).where(t.lms_group_members.c.user_id == "bob"))
-    count(counted, AT + 40 * DAY)
+    count_as_of(counted, AT + 40 * DAY)
     code, said = verify(path, counted, monkeypatch)
     assert code == 0
     assert "✓ Equal to the ledger as of 2026-11-23" in said

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import io
 from datetime import UTC, date, datetime, timedelta
-from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 from sqlalchemy import delete, insert, update
 
-from lms_assets.assets.tier_4_aggregation_and_push.certifications import Judgement
 from lms_assets.console.commands.report import PreviewOptions, read_report_inputs, write_preview
 from lms_assets.console.commands.why import why_lines
 from lms_assets.console.partner_answer import WhyOptions, find_answer
@@ -22,6 +20,7 @@ from lms_assets.reports.figures.from_warehouse import report_inputs_from
 from lms_assets.settings import ConfigurationError
 from lms_assets.warehouse.results.counts import write_counts, write_history
 from lms_assets.warehouse.schema import tables as t
+from lms_assets_tests.harness.counting import judge_as_of
 from lms_assets_tests.reports.scenarios import SCRIPT_NAME
 
 AT = datetime(2026, 11, 23, 2, tzinfo=UTC)
@@ -224,14 +223,8 @@ def test_it_says_why_a_partner_is_not_pushed(scenario):
 def counted(scenario):
     """The scenario with a ledger of two countings: a week ago Ann's course was held, now another one is."""
     for at in (AT - 7 * DAY, AT):
-        judge(scenario, at)
+        judge_as_of(scenario, at)
     return scenario
-
-
-def judge(warehouse, at):
-    """What the asset partner_certifications does, as of an instant."""
-    step = SimpleNamespace(warehouse=warehouse, rules=Rules(), now=at)
-    warehouse.in_transaction(Judgement(step, at).write)
 
 
 def test_what_the_ledger_covers_is_read_from_it(counted):
@@ -257,7 +250,7 @@ def test_what_was_known_then_stands_whatever_became_of_it_since(counted):
     assert "counted again it would be 0 NPCU" in " ".join(text.split())
     assert ask(counted, at="2026-11-16")[0].explanation.counts.by_category == {"nintex_ce": 1}
 
-    judge(counted, AT + DAY)
+    judge_as_of(counted, AT + DAY)
     _, since = ask(counted, at=str(AT + DAY), since=str(AT))
     assert "−2 ann: K2 Developer (nintex_k2), no longer listed: the person left the partner" in since
     assert "People are those of today" not in since

@@ -13,6 +13,7 @@ from lms_assets.domain.records.courses import CourseProperties, StoredCourse, pa
 from lms_assets.domain.records.groups import LmsGroup, StoredGroup
 from lms_assets.domain.records.partner_rows import StoredPartner
 from lms_assets.domain.records.rejections import Rejected
+from lms_assets.domain.records.transcripts import Enrollment, Outcome, TranscriptRead
 from lms_assets.domain.records.users import LmsUser, StoredUser
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.confirmation import Answers, Doubt, ListingResult
@@ -24,6 +25,7 @@ from lms_assets.domain.sync_plans.course_points import (
     poorer_courses,
 )
 from lms_assets.domain.sync_plans.crm_deactivations import confirm_departed, doubtful_changes
+from lms_assets.domain.sync_plans.enrollments import KnownEnrollments, judge_both, judge_first, plan_enrollments
 from lms_assets.domain.sync_plans.groups import LinkedTo, doubtful_groups, plan_groups
 from lms_assets.domain.sync_plans.memberships import (
     MembershipPlan,
@@ -231,3 +233,51 @@ def test_an_incomplete_list_adds_the_members_seen_and_takes_nobody_out():
     found = judge_list(GROUP, members("c", complete=False, reasons=("drifted",)), ["a"], 0, None)
     plan = MembershipPlan((found,), {"g1": ["a"]}, {})
     assert (plan.incomplete, plan.left, plan.doubts) == ({"g1": {"c"}}, {}, {"g1": "drifted"})
+
+
+def taken(key: str, *, done: bool = True, person: str = "ann") -> Enrollment:
+    completed_at = AT if done else None
+    status = "completed" if done else "in_progress"
+    return Enrollment(key, person, "k2", status, None, None, None, completed_at, None, None)
+
+
+def transcript(*rows: Enrollment, outcome: Outcome = "complete", person: str = "ann") -> TranscriptRead:
+    return TranscriptRead(person, outcome, rows)
+
+
+KNOWN = KnownEnrollments({"k2"}, {"ann": {"e1", "e2"}}, completed={"e1"})
+
+
+def test_a_transcript_is_read_twice_only_where_it_would_take_something_away() -> None:
+    whole = transcript(taken("e1"), taken("e2", done=False), taken("e3"))
+    assert judge_first("ann", whole, KNOWN) == whole
+    assert judge_first("ann", transcript(outcome="partial"), KNOWN) == transcript(outcome="partial")
+    assert judge_first("ann", transcript(taken("e1")), KNOWN) is None, "e2 would go"
+    assert judge_first("ann", transcript(taken("e1", done=False), taken("e2")), KNOWN) is None, "a completion would go"
+    assert judge_first("ann", None, KNOWN) is None, "a 404 denies what is stored"
+    nothing = KnownEnrollments({"k2"}, {}, read_before={"bob"})
+    assert judge_first("bob", None, nothing) == TranscriptRead("bob", "complete")
+    assert judge_first("ann", None, nothing) is None, "of somebody who was never read a 404 proves nothing"
+
+
+def test_two_readings_that_agree_are_believed_others_take_no_completion_back() -> None:
+    fewer, whole = transcript(taken("e1")), transcript(taken("e1"), taken("e2", done=False))
+    assert judge_both("ann", fewer, fewer, KNOWN) == fewer
+    assert judge_both("ann", None, whole, KNOWN) == whole, "the 404 was a wrong answer"
+    assert judge_both("ann", None, None, KNOWN) == TranscriptRead("ann", "complete")
+    undone = transcript(taken("e1", done=False), taken("e3"))
+    assert judge_both("ann", fewer, undone, KNOWN) == transcript(taken("e3"), outcome="partial")
+
+
+def test_only_complete_transcripts_take_enrollments_away() -> None:
+    reads = [transcript(taken("e1")), transcript(taken("b2", person="bob"), outcome="partial", person="bob")]
+    stored = {"ann": {"e1", "e2"}, "bob": {"b1"}}
+    plan = plan_enrollments(["ann", "bob", "cy"], reads, stored, everybody=True, read_at={"ann": AT, "bob": AT})
+    assert plan.leaving == {"e2"}
+    assert (plan.complete, plan.unread, plan.everybody_was_read) == ({"ann"}, {"cy"}, False)
+    assert [each.id for each in plan.rows("complete")] == ["e1"]
+    assert plan.right_ids == {"ann", "bob", "e1", "b2"}
+    only = plan_enrollments(["ann"], reads[:1], stored, everybody=True, read_at={"ann": AT})
+    assert only.everybody_was_read
+    left = only.without({"ann"})
+    assert (left.reads, left.unread, left.everybody_was_read) == ((), frozenset(), False)

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from lms_assets.domain.counting.certifications import CourseFacts, PartnerCounts, assess, count
+from lms_assets.domain.counting.ledger import plan_ledger
 from lms_assets.domain.linking.contact_links import link_contacts
 from lms_assets.domain.linking.group_links import GroupLink
 from lms_assets.domain.linking.partner_users import Affiliation, ContactFacts, GroupFacts, PersonFacts, partner_users
@@ -29,6 +30,7 @@ from lms_assets.domain.records.users import LmsUser, user_from_person
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.confirmation import ListingResult
 from lms_assets.domain.sync_plans.contacts import ContactPlan, Employers, plan_contacts
+from lms_assets.domain.sync_plans.enrollments import plan_enrollments
 from lms_assets.domain.sync_plans.groups import LinkedTo, plan_groups
 from lms_assets.domain.sync_plans.partners import plan_partners
 from lms_assets.domain.sync_plans.users import plan_users
@@ -65,7 +67,8 @@ class Portal:
     def counts(self, at: datetime) -> dict[int, PartnerCounts]:
         """Every partner's counts at the instant."""
         assessed = assess(self.affiliations, self.enrollments, self.courses, at=at)
-        return count(assessed, self.partners)
+        plan = plan_ledger(self.affiliations, assessed, at=at, read_at=at)
+        return count(plan.rows.values(), self.partners)
 
     def people_of(self, partner_id: int) -> frozenset[str]:
         """The partner's distinct users who count."""
@@ -140,8 +143,6 @@ def _members(state: State) -> list[tuple[str, str]]:
 
 
 def _enrollments(state: State, courses: Mapping[str, CourseFacts]) -> list[Enrollment]:
-    return [
-        each
-        for person_id, rows in vendor_records.transcripts(state).items()
-        for each in read_transcript(person_id, rows, courses, complete=True).enrollments
-    ]
+    transcripts = vendor_records.transcripts(state)
+    reads = [read_transcript(person, rows, courses, complete=True) for person, rows in transcripts.items()]
+    return plan_enrollments(transcripts, reads, {}, everybody=True, read_at={}).rows("complete", "partial")

@@ -7,13 +7,9 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
-from lms_assets.assets.tier_4_aggregation_and_push.certifications import Judgement
-from lms_assets.assets.tier_4_aggregation_and_push.counts import Counting
 from lms_assets.domain.counting.certifications import Assessed, Verdict
 from lms_assets.domain.rules import Rules
 from lms_assets.sandbox.config import SandboxConfig
@@ -23,6 +19,7 @@ from lms_assets.warehouse.results.ledger import ledger_counts, ledger_items
 from lms_assets_tests.end_to_end.test_rules_equal_the_oracle import boundaries
 from lms_assets_tests.harness.agreement import differences, links_taken_over
 from lms_assets_tests.harness.chain import NOW, ChainHarness
+from lms_assets_tests.harness.counting import count_as_of
 from lms_assets_tests.oracle import Reason, expected_at_each, reasons
 from lms_assets_tests.oracle.table_differences import differences_in_partners
 
@@ -64,9 +61,7 @@ def _instants(harness: ChainHarness) -> list[datetime]:
 
 def _wrong_at(harness: ChainHarness, at: datetime) -> list[str]:
     """Counted as of an instant that no run may take: it is long past, or to come."""
-    step: Any = SimpleNamespace(warehouse=harness.warehouse, rules=Rules(), now=harness.now)
-    harness.warehouse.in_transaction(Judgement(step, at).write)
-    harness.warehouse.in_transaction(Counting(step).write)
+    count_as_of(harness.warehouse, at, harness.now)
     right = expected_at_each(harness.sandbox.vendor_state, [at], links_taken_over(harness))[at]
     return differences_in_partners(harness.rows("partners"), right)
 

@@ -11,11 +11,10 @@ from hypothesis import strategies as st
 from sqlalchemy import insert, text
 
 from lms_assets.domain.counting.certifications import Assessed, Verdict, Via, count
-from lms_assets.domain.counting.ledger import deciding, fingerprint
+from lms_assets.domain.counting.ledger import Ledger, LedgerPlan, deciding, fingerprint
 from lms_assets.lineage import LEDGER_IN_SQL
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.results.ledger import (
-    Ledger,
     forget_closed_before,
     ledger_counts,
     ledger_items,
@@ -40,12 +39,15 @@ def item(
     return replace(made, **more)
 
 
+def planned(at: datetime, *items: Assessed, newest: datetime | None = None) -> LedgerPlan:
+    return LedgerPlan(Ledger(at, at), {fingerprint(each): each for each in items}, (), newest)
+
+
 def write(warehouse: Warehouse, at: datetime, *items: Assessed) -> SyncCounts:
     with warehouse.read() as connection:
         before = read_ledger(connection)
-    rows = {fingerprint(each): each for each in items}
-    newest = before.as_of if before else None
-    return warehouse.in_transaction(lambda c: write_ledger(c, rows, Ledger(at, at), newest=newest, now=at))
+    plan = planned(at, *items, newest=before.as_of if before else None)
+    return warehouse.in_transaction(lambda connection: write_ledger(connection, plan, now=at))
 
 
 def npcu_at(warehouse: Warehouse, at: datetime | None = None) -> dict[int, int]:
@@ -128,14 +130,13 @@ def test_a_counting_that_a_wrong_clock_dated_into_the_future_is_taken_back(wareh
 def test_a_counting_that_judged_before_another_was_written_is_refused(warehouse: Warehouse) -> None:
     write(warehouse, AT, item())
     with pytest.raises(ValueError, match="another run"), warehouse.transaction() as connection:
-        write_ledger(connection, {}, Ledger(AT + DAY, AT + DAY), newest=AT - DAY, now=AT)
+        write_ledger(connection, planned(AT + DAY, newest=AT - DAY), now=AT)
     assert npcu_at(warehouse) == {1: 2}
 
 
 def test_writing_once_more_after_a_commit_whose_answer_was_lost_changes_nothing(warehouse: Warehouse) -> None:
-    rows = {fingerprint(item()): item()}
     for _ in range(2):
-        warehouse.in_transaction(lambda c: write_ledger(c, rows, Ledger(AT, AT), newest=None, now=AT))
+        warehouse.in_transaction(lambda connection: write_ledger(connection, planned(AT, item()), now=AT))
     assert len(stored(warehouse)) == 1
 
 
@@ -144,8 +145,8 @@ def test_nothing_of_a_counting_stays_that_breaks_off(warehouse: Warehouse) -> No
     before = stored(warehouse)
 
     def breaks_off(connection: object) -> None:
-        rows = {fingerprint(each): each for each in (item(user="bob"), item(user="cy"))}
-        write_ledger(connection, rows, Ledger(AT + DAY, AT + DAY), newest=AT, now=AT)  # type: ignore[arg-type]
+        plan = planned(AT + DAY, item(user="bob"), item(user="cy"), newest=AT)
+        write_ledger(connection, plan, now=AT)  # type: ignore[arg-type]
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

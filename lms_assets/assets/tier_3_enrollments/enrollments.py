@@ -1,7 +1,8 @@
-"""One sync of the enrollments: whose transcripts are due, read and staged, judged, written at once."""
+"""`enrollments`: whose transcripts are due, read and staged, judged, written in one transaction."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -12,173 +13,31 @@ from lms_assets.assets.run_order import CALLED, chosen_weeks, weeks_of
 from lms_assets.assets.sync_run import Step, sync_step
 from lms_assets.assets.tier_3_enrollments.people_to_read import add_unlisted_members, people_to_read
 from lms_assets.assets.tier_3_enrollments.transcripts import (
-    KnownEnrollments,
     TranscriptBatch,
     read_transcripts,
     refuse_if_nobody_is_found,
-    staged_reads,
-    too_many_unread,
 )
 from lms_assets.assets.upstream_checks import require_upstream_checks
 from lms_assets.domain.operations.schedule import ENROLLMENTS_JOB
-from lms_assets.domain.records.rejections import Rejected
-from lms_assets.domain.records.transcripts import Enrollment, TranscriptRead
+from lms_assets.domain.records.transcripts import from_json
+from lms_assets.domain.sync_plans.enrollments import EnrollmentPlan, KnownEnrollments, plan_enrollments
 from lms_assets.resources import NorthpassResource, WarehouseResource
 from lms_assets.run_tags import JOB_TAG
 from lms_assets.vendors.northpass.client import NorthpassClient
+from lms_assets.vendors.transport.errors import TransientVendorError
 from lms_assets.warehouse import reading
-from lms_assets.warehouse.bookkeeping.failures import RecordFailure
 from lms_assets.warehouse.engine import Connection
 from lms_assets.warehouse.schema.tables import lms_enrollments, lms_users
 from lms_assets.warehouse.state.enrollment_weeks import write_weeks
 from lms_assets.warehouse.state.transcript_marks import mark_read, mark_unread, read_since
-from lms_assets.warehouse.state.transcript_staging import clear_staging, forget_staged, staging_times
+from lms_assets.warehouse.state.transcript_staging import (
+    clear_staging,
+    forget_staged,
+    staged_transcripts,
+    staging_times,
+)
 from lms_assets.warehouse.upsert.children import sync_enrollments
 from lms_assets.warehouse.upsert.upsert import SyncCounts, upsert
-
-
-class EnrollmentSync:
-    """`read` first; then `reads` holds the transcripts, and `write` does all the writing.
-
-    Raises (from `read`):
-        VendorError: the vendor is down, or too many transcripts could not be read; what was read stays staged.
-        MassDeactivationStopped: more enrollments would go than the deactivation limit allows.
-    """
-
-    def __init__(self, step: Step, weeks: list[str]) -> None:
-        self._step = step
-        self._weeks = weeks
-        self._staging_key = f"{step.chain_key}/{weeks[0]}/{weeks[-1]}"
-        self._batch = TranscriptBatch()
-        self._people: list[str] = []
-        self._read_at: dict[str, datetime] = {}
-        self._learning: dict[date, tuple[int, int]] = {}
-        self._everybody_read = False
-        self._unlisted = SyncCounts()
-        self.everybody = False
-        self.reads: list[TranscriptRead] = []
-
-    def read(self, client: NorthpassClient) -> None:
-        """Read the transcripts that are due, and work out what would go."""
-        step = self._step
-        self._forget_outdated()
-        # Not every four hours: those who are gone for good would be asked for each time.
-        if step.run.tags.get(JOB_TAG) != ENROLLMENTS_JOB:
-            self._unlisted = add_unlisted_members(step, client)
-        selected = people_to_read(step, client, self._weeks)
-        people, self.everybody = selected.people, selected.everybody
-        with step.warehouse.read() as connection:
-            stored = reading.enrollment_ids_by_user(connection, people)
-            completed = reading.completed_ids(connection, people)
-            known = KnownEnrollments(
-                reading.known_course_ids(connection), stored, completed, reading.people_read(connection)
-            )
-            total = reading.row_count(connection, lms_enrollments)
-            others = sorted(reading.active_ids(connection, lms_users) - set(people))
-        self._people = people
-        self._batch = read_transcripts(step, client, people, known, self._staging_key)
-        refuse_if_nobody_is_found(client, self._batch, others)
-        problem = too_many_unread(len(self._batch.unread), len(people), step.rules.bad_record_share)
-        if problem:
-            unread, now = list(self._batch.unread), step.now
-            step.warehouse.in_transaction(lambda connection: mark_unread(connection, unread, now=now))
-            raise problem
-        self.reads = list(staged_reads(step, self._staging_key))
-        with step.warehouse.read() as connection:
-            self._read_at = staging_times(connection, self._staging_key)
-        stop_if_too_many(step, "enrollments", total, _leaving(self.reads, stored))
-
-    def _forget_outdated(self) -> None:
-        """Of what this chain read before it was interrupted: read again whom another run has read since."""
-
-        def work(connection: Connection) -> None:
-            read_at = staging_times(connection, self._staging_key)
-            outdated = read_since(connection, read_at, now=self._step.clock())
-            forget_staged(connection, self._staging_key, outdated)
-
-        self._step.warehouse.in_transaction(work)
-
-    @property
-    def failures(self) -> list[RecordFailure | Rejected]:
-        """People whose transcript could not be read, and records set aside."""
-        return [*self._batch.failures, *(each for read in self.reads for each in read.rejected)]
-
-    @property
-    def details(self) -> dict[str, Any]:
-        """What the sync's log keeps."""
-        return {
-            "people_due": len(self._people),
-            "everybody": self.everybody,
-            "people_unread": len(self._batch.unread),
-            "people_resumed": self._batch.resumed,
-        }
-
-    def figures(self) -> dict[str, Any]:
-        """How the reading went."""
-        kinds = [each.kind for read in self.reads for each in read.rejected]
-        return {
-            "rows_read": sum(len(read.enrollments) for read in self.reads),
-            "people_read": self._batch.read,
-            "everybody_was_read": self._everybody_read,
-            "people_resumed": self._batch.resumed,
-            "people_unread": len(self._batch.unread),
-            "people_gone": len(self._batch.gone),
-            "transcripts_not_sure": sum(read.outcome == "partial" for read in self.reads),
-            "transcripts_of_unknown_courses": kinds.count("unknown_course"),
-            "unreadable_records": kinds.count("bad"),
-            "weeks": len(self._weeks),
-        }
-
-    @property
-    def figures_of_weeks(self) -> dict[str, dict[str, Any]]:
-        """What is stored of each week's learning, by its Monday."""
-        return {
-            week.isoformat(): {"completions_of_week": completions, "enrollments_of_week": enrolled}
-            for week, (completions, enrolled) in self._learning.items()
-        }
-
-    def right_ids(self) -> set[str]:
-        """People and records that came through, so that their earlier failures are over."""
-        people = {read.person_id for read in self.reads}
-        return people | {each.id for read in self.reads for each in read.enrollments}
-
-    def write(self, connection: Connection) -> SyncCounts:
-        """Enrollments, when each person was read, the weeks' figures; then the staging is no longer needed.
-
-        What was read before the stored transcript was is never written.
-        """
-        step, now = self._step, self._step.now
-        outdated = read_since(connection, self._read_at, now=step.clock())
-        reads = [read for read in self.reads if read.person_id not in outdated]
-        complete = [read for read in reads if read.outcome == "complete"]
-        partial = [read for read in reads if read.outcome == "partial"]
-        counts = sync_enrollments(connection, _rows(complete), user_ids=[read.person_id for read in complete], now=now)
-        counts += upsert(connection, lms_enrollments, _rows(partial), key=("id",), now=now)
-        done = {read.person_id for read in complete}
-        read_at = {read.person_id: self._read_at[read.person_id] for read in reads}
-        # The chain's start is before every reading of this chain: what happened since then is read again.
-        begun = reading.reading_begun(connection, step.chain_started_at)
-        mark_read(connection, read_at, done, as_of=step.chain_started_at, begun=begun, now=now)
-        mark_unread(connection, sorted(set(self._people) - set(read_at) - outdated), now=now)
-        self._everybody_read = self.everybody and done >= set(self._people)
-        everybody = (len(done), step.chain_started_at) if self._everybody_read else None
-        weeks = [date.fromisoformat(week) for week in self._weeks]
-        self._learning = write_weeks(connection, weeks, everybody=everybody, now=now)
-        clear_staging(connection, self._staging_key)
-        return counts + SyncCounts(rejected_rows=self._unlisted.rejected_rows)
-
-
-def _leaving(reads: Iterable[TranscriptRead], stored: dict[str, set[str]]) -> list[str]:
-    """Ids of stored enrollments that complete transcripts no longer have."""
-    gone: set[str] = set()
-    for read in reads:
-        if read.outcome == "complete":
-            gone |= stored.get(read.person_id, set()) - {each.id for each in read.enrollments}
-    return sorted(gone)
-
-
-def _rows(reads: Iterable[TranscriptRead]) -> list[Enrollment]:
-    return [each for read in reads for each in read.enrollments]
 
 
 @asset_of("enrollments")
@@ -192,14 +51,137 @@ def enrollments(
     """
     with sync_step(context, warehouse, "enrollments") as step:
         require_upstream_checks(step)
-        sync = EnrollmentSync(step, weeks_of(context))
+        weeks = weeks_of(context)
         with northpass.client() as client:
-            sync.read(client)
+            # Not every four hours: those who are gone for good would be asked for each time.
+            four_hourly = step.run.tags.get(JOB_TAG) == ENROLLMENTS_JOB
+            unlisted = SyncCounts() if four_hourly else add_unlisted_members(step, client)
+            plan, batch = _read(step, client, weeks)
             step.used(client.http)
-        step.write(sync.write, failures=sync.failures, complete=False, right=sync.right_ids(), details=sync.details)
+        learning = _write(step, plan, batch, weeks, unlisted)
         # Called as a function, a step has no partitions to describe.
         for week in () if step.run.job_name == CALLED else chosen_weeks(context):
-            context.add_asset_metadata(sync.figures_of_weeks[week], partition_key=week)
-        with step.warehouse.read() as connection:
-            total = reading.row_count(connection, "lms_enrollments")
-        return step.result(total, **sync.figures())
+            completions, enrolled = learning[date.fromisoformat(week)]
+            shown = {"completions_of_week": completions, "enrollments_of_week": enrolled}
+            context.add_asset_metadata(shown, partition_key=week)
+        return step.result(weeks=len(weeks), **_figures(plan, batch))
+
+
+def _read(step: Step, client: NorthpassClient, weeks: Sequence[str]) -> tuple[EnrollmentPlan, TranscriptBatch]:
+    """Read the transcripts that are due, and work out what would go.
+
+    Raises:
+        VendorError: the vendor is down, or too many transcripts could not be read; what was read stays staged.
+        MassDeactivationStopped: more enrollments would go than the deactivation limit allows.
+    """
+    staging_key = _staging_key(step, weeks)
+    step.warehouse.in_transaction(partial(_forget_outdated, staging_key=staging_key, now=step.clock()))
+    people, everybody = people_to_read(step, client, weeks)
+    with step.warehouse.read() as connection:
+        known = KnownEnrollments(
+            reading.known_course_ids(connection),
+            reading.enrollment_ids_by_user(connection, people),
+            reading.completed_ids(connection, people),
+            reading.people_read(connection),
+        )
+        total = reading.row_count(connection, lms_enrollments)
+        others = sorted(reading.active_ids(connection, lms_users) - set(people))
+    batch = read_transcripts(step, client, people, known, staging_key)
+    refuse_if_nobody_is_found(client, batch, others)
+    _refuse_too_many_unread(step, batch, len(people))
+    with step.warehouse.read() as connection:
+        reads = [
+            from_json(each.person_id, each.outcome, each.payload)
+            for each in staged_transcripts(connection, staging_key)
+        ]
+        read_at = staging_times(connection, staging_key)
+    plan = plan_enrollments(people, reads, known.by_person, everybody=everybody, read_at=read_at)
+    stop_if_too_many(step, "enrollments", total, plan.leaving)
+    return plan, batch
+
+
+def _staging_key(step: Step, weeks: Sequence[str]) -> str:
+    return f"{step.chain_key}/{weeks[0]}/{weeks[-1]}"
+
+
+def _forget_outdated(connection: Connection, staging_key: str, now: datetime) -> None:
+    """Of what this chain read before it was interrupted: read again who was read by another run since."""
+    outdated = read_since(connection, staging_times(connection, staging_key), now=now)
+    forget_staged(connection, staging_key, outdated)
+
+
+def _refuse_too_many_unread(step: Step, batch: TranscriptBatch, people: int) -> None:
+    """Stop when more than `bad_record_share` of the transcripts, and more than 5, could not be read.
+
+    Raises:
+        TransientVendorError: those who could not be read are marked, so that the next run asks for them.
+    """
+    unread = [each.entity_id for each in batch.failures]
+    if len(unread) <= max(5, step.rules.bad_record_share * people):
+        return
+    step.warehouse.in_transaction(lambda connection: mark_unread(connection, unread, now=step.now))
+    raise TransientVendorError(
+        "Northpass",
+        "GET /transcripts/{id}",
+        None,
+        f"{len(unread)} of {people} transcripts could not be read",
+        "Those that were read are kept; run it again with --resume for the rest",
+    )
+
+
+def _write(
+    step: Step, plan: EnrollmentPlan, batch: TranscriptBatch, weeks: Sequence[str], unlisted: SyncCounts
+) -> dict[date, tuple[int, int]]:
+    """Write the plan, without what another run has read since; gives completions and enrollments of each week."""
+    learning: dict[date, tuple[int, int]] = {}
+
+    def work(connection: Connection) -> SyncCounts:
+        current = plan.without(read_since(connection, plan.read_at, now=step.clock()))
+        counts = write_enrollments(connection, current, as_of=step.chain_started_at, now=step.now)
+        everybody = (len(current.complete), step.chain_started_at) if current.everybody_was_read else None
+        learning.update(
+            write_weeks(connection, list(map(date.fromisoformat, weeks)), everybody=everybody, now=step.now)
+        )
+        clear_staging(connection, _staging_key(step, weeks))
+        step.metadata["everybody_was_read"] = current.everybody_was_read
+        return counts + SyncCounts(rejected_rows=unlisted.rejected_rows)
+
+    rejected = [each for read in plan.reads for each in read.rejected]
+    details = {
+        "people_due": len(plan.people),
+        "everybody": plan.everybody,
+        "people_unread": len(batch.failures),
+        "people_resumed": batch.resumed,
+    }
+    step.write(work, failures=[*batch.failures, *rejected], complete=False, right=plan.right_ids, details=details)
+    return learning
+
+
+def write_enrollments(connection: Connection, plan: EnrollmentPlan, *, as_of: datetime, now: datetime) -> SyncCounts:
+    """Make complete transcripts' enrollments equal, add those of partial ones, and note when each person was read.
+
+    Args:
+        as_of: the chain's start, which is before every reading of it: what happened since then is read again.
+    """
+    complete = plan.complete
+    counts = sync_enrollments(connection, plan.rows("complete"), user_ids=sorted(complete), now=now)
+    counts += upsert(connection, lms_enrollments, plan.rows("partial"), key=("id",), now=now)
+    read_at = {each.person_id: plan.read_at[each.person_id] for each in plan.reads}
+    mark_read(connection, read_at, complete, as_of=as_of, begun=reading.reading_begun(connection, as_of), now=now)
+    mark_unread(connection, sorted(plan.unread), now=now)
+    return counts
+
+
+def _figures(plan: EnrollmentPlan, batch: TranscriptBatch) -> dict[str, Any]:
+    """How the reading went."""
+    kinds = [each.kind for read in plan.reads for each in read.rejected]
+    return {
+        "rows_read": sum(len(read.enrollments) for read in plan.reads),
+        "people_read": batch.read,
+        "people_resumed": batch.resumed,
+        "people_unread": len(batch.failures),
+        "people_gone": batch.gone,
+        "transcripts_not_sure": sum(read.outcome == "partial" for read in plan.reads),
+        "transcripts_of_unknown_courses": kinds.count("unknown_course"),
+        "unreadable_records": kinds.count("bad"),
+    }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from lms_assets.asset_specs import WEEKLY
@@ -27,14 +28,6 @@ LISTED_UNTIL = "changed_people_listed_until"
 # A change may show in the list a little after its own time, and clocks differ.
 OVERLAP = timedelta(minutes=10)
 UNLISTED_ASKED = 2_000
-
-
-@dataclass(frozen=True)
-class Selected:
-    """The partner users to read, sorted. `everybody`: nobody who counts for a partner is left out."""
-
-    people: list[str]
-    everybody: bool
 
 
 def add_unlisted_members(step: Step, client: NorthpassClient) -> SyncCounts:
@@ -69,11 +62,11 @@ def add_unlisted_members(step: Step, client: NorthpassClient) -> SyncCounts:
     return step.warehouse.in_transaction(write)
 
 
-def people_to_read(step: Step, client: NorthpassClient, weeks: list[str]) -> Selected:
-    """Whose transcripts a run over these weeks reads.
+def people_to_read(step: Step, client: NorthpassClient, weeks: Sequence[str]) -> tuple[list[str], bool]:
+    """Whose transcripts a run over these weeks reads, sorted; and whether nobody who counts for a partner is left out.
 
     Over the weeks of the trailing days up to the running one, as the timetable asks for: who is due (see `is_due`),
-    and whoever is queued; the next full chain reads everybody. Over any other weeks: everybody, since neither the list
+    and who is queued; the next full chain reads everybody. Over any other weeks: everybody, since neither the list
     of people nor their last activity shows who gained or lost a completion then. A run that was started for the queue
     reads the queued people only.
     """
@@ -91,13 +84,13 @@ def people_to_read(step: Step, client: NorthpassClient, weeks: list[str]) -> Sel
         }
     step.on_commit(lambda connection: _leave_queue(connection, step, wanted, queued))
     if step.run.tags.get(PEOPLE_TAG) == "queued":
-        return Selected(sorted(wanted & queued), everybody=False)
+        return sorted(wanted & queued), False
     first_trailing, _ = weeks_of_last_days(TRAILING_DAYS, step.chain_started_at.date(), all_weeks)
     if weeks[-1] != all_weeks[-1] or weeks[0] < first_trailing:
-        return Selected(sorted(wanted), everybody=True)
+        return sorted(wanted), True
     states |= _changed_since_last_listing(step, client, states)
     due = {user_id for user_id in wanted if is_due(states[user_id], step.chain_started_at)}
-    return Selected(sorted(due | (wanted & queued)), everybody=False)
+    return sorted(due | (wanted & queued)), False
 
 
 def _leave_queue(connection: Connection, step: Step, wanted: set[str], queued: set[str]) -> None:

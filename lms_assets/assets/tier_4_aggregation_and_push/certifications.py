@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -11,70 +12,16 @@ from lms_assets.assets.clocks import compare_clocks
 from lms_assets.assets.sync_run import Step, sync_step
 from lms_assets.assets.upstream_checks import require_upstream_checks
 from lms_assets.domain.counting.certifications import assess, people_of_several_partners
-from lms_assets.domain.counting.ledger import deciding, fingerprint
+from lms_assets.domain.counting.ledger import LedgerPlan, plan_ledger
+from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.run_instants import not_before
 from lms_assets.resources import ImpartnerResource, WarehouseResource
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Connection
 from lms_assets.warehouse.results.counts import last_counted
-from lms_assets.warehouse.results.ledger import Ledger, read_ledger, write_ledger
-from lms_assets.warehouse.upsert.upsert import SyncCounts
+from lms_assets.warehouse.results.ledger import read_ledger, write_ledger
 
 SHOWN = 20
-
-
-class Judgement:
-    """Everybody's certifications at `at` (UTC), read and judged when made, as of one state of the database.
-
-    `write` then makes the ledger equal to it.
-    """
-
-    def __init__(self, step: Step, at: datetime) -> None:
-        self._step = step
-        with step.warehouse.read() as connection:
-            before = read_ledger(connection)
-            self._newest = before.as_of if before else None
-            self._affiliations = reading.affiliations(connection)
-            assessed = assess(
-                self._affiliations,
-                reading.enrollments(connection, {each.user_id for each in self._affiliations}),
-                reading.course_facts(connection),
-                at=at,
-                months=step.rules.certification_months,
-            )
-            self.rows = {fingerprint(item): item for item in deciding(assessed)}
-            withheld = reading.withheld_from_counting(connection, step.rules)
-        people = Counter(each.partner_id for each in self._affiliations if each.obstacle is None)
-        self.ledger = Ledger(at, step.now, tuple(withheld), people)
-
-    def write(self, connection: Connection) -> SyncCounts:
-        """Open and close rows, in the caller's transaction."""
-        return write_ledger(connection, self.rows, self.ledger, newest=self._newest, now=self._step.now)
-
-    def figures(self) -> dict[str, Any]:
-        """What became of the enrollments, and people of several partners."""
-        several = people_of_several_partners(self._affiliations)
-        verdicts = Counter(item.verdict.value for item in self.rows.values())
-        return {
-            "as_of": dg.MetadataValue.timestamp(self.ledger.as_of),
-            "verdicts": dict(sorted(verdicts.items())),
-            "partner_users": len({each.user_id for each in self._affiliations if each.obstacle is None}),
-            "people_at_several_partners": len(several),
-            "people_at_several_partners_sample": [
-                f"{user_id}: partners {', '.join(map(str, partner_ids))}"
-                for user_id, partner_ids in list(several.items())[:SHOWN]
-            ],
-        }
-
-
-def _as_of(step: Step) -> datetime:
-    """The chain's start, or the newest counting where a resumed chain began before it."""
-    with step.warehouse.read() as connection:
-        ledger, counted = read_ledger(connection), last_counted(connection)
-    at = step.chain_started_at
-    for newest in (ledger, counted):
-        at = not_before(at, newest.as_of if newest else None, step.now)
-    return at
 
 
 @asset_of("partner_certifications")
@@ -85,6 +32,46 @@ def partner_certifications(
     with sync_step(context, warehouse, "partner_certifications") as step:
         require_upstream_checks(step)
         compare_clocks(step, impartner)
-        judgement = Judgement(step, _as_of(step))
-        step.write(judgement.write, details={"as_of": judgement.ledger.as_of.isoformat()})
-        return step.result(len(judgement.rows), **judgement.figures())
+        with step.warehouse.read() as connection:
+            plan = read_ledger_plan(connection, step.rules, _as_of(connection, step), step.now)
+        work = partial(write_ledger, plan=plan, now=step.now)
+        step.write(work, details={"as_of": plan.ledger.as_of.isoformat()})
+        return step.result(len(plan.rows), **_figures(plan))
+
+
+def read_ledger_plan(connection: Connection, rules: Rules, at: datetime, now: datetime) -> LedgerPlan:
+    """What the ledger is to say as of `at` (UTC), of what is stored."""
+    affiliations = reading.affiliations(connection)
+    assessed = assess(
+        affiliations,
+        reading.enrollments(connection, {each.user_id for each in affiliations}),
+        reading.course_facts(connection),
+        at=at,
+        months=rules.certification_months,
+    )
+    withheld = reading.withheld_from_counting(connection, rules)
+    return plan_ledger(affiliations, assessed, at=at, read_at=now, withheld=withheld, before=read_ledger(connection))
+
+
+def _as_of(connection: Connection, step: Step) -> datetime:
+    """The chain's start, or the newest counting where a resumed chain began before it."""
+    at = step.chain_started_at
+    for newest in (read_ledger(connection), last_counted(connection)):
+        at = not_before(at, newest.as_of if newest else None, step.now)
+    return at
+
+
+def _figures(plan: LedgerPlan) -> dict[str, Any]:
+    """What became of the enrollments, and people of several partners."""
+    several = people_of_several_partners(plan.affiliations)
+    verdicts = Counter(item.verdict.value for item in plan.rows.values())
+    return {
+        "as_of": dg.MetadataValue.timestamp(plan.ledger.as_of),
+        "verdicts": dict(sorted(verdicts.items())),
+        "partner_users": len({each.user_id for each in plan.affiliations if each.obstacle is None}),
+        "people_at_several_partners": len(several),
+        "people_at_several_partners_sample": [
+            f"{user_id}: partners {', '.join(map(str, partner_ids))}"
+            for user_id, partner_ids in list(several.items())[:SHOWN]
+        ],
+    }

@@ -1,15 +1,18 @@
 """The counts of every partner: sums over the ledger, at the ledger's instant."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 import dagster as dg
 
 from lms_assets.assets.asset import asset_of
-from lms_assets.assets.sync_run import Step, sync_step
+from lms_assets.assets.sync_run import sync_step
 from lms_assets.assets.upstream_checks import require_upstream_checks
-from lms_assets.domain.counting.certifications import PartnerCounts
+from lms_assets.domain.counting.ledger import CountPlan, Move, plan_counts
 from lms_assets.domain.operations.schedule import CHAIN
+from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.deactivation_limit import SyncStopped
 from lms_assets.resources import ImpartnerResource, WarehouseResource
 from lms_assets.warehouse import reading
@@ -24,69 +27,6 @@ from lms_assets.warehouse.upsert.upsert import SyncCounts
 MOVERS = 10
 
 
-class Counting:
-    """Sums and stores in one transaction, so that no half of a ledger is ever counted."""
-
-    def __init__(self, step: Step) -> None:
-        self._step = step
-        self.counts: Mapping[int, PartnerCounts] = {}
-        self.details: dict[str, str] = {}
-        self.figures: dict[str, Any] = {}
-
-    def write(self, connection: Connection) -> SyncCounts:
-        """Store the counts, and the day's for the reports.
-
-        Raises:
-            SyncStopped: the ledger was never written.
-        """
-        ledger = read_ledger(connection, lock=True)
-        if ledger is None:
-            raise SyncStopped(f"There is no ledger of certifications yet, so nothing to count. Run {CHAIN}.")
-        names = reading.partner_names(connection)
-        before = {partner_id: row["total_npcu"] for partner_id, row in stored_counts(connection).items()}
-        self.counts = ledger_counts(connection, names, self._step.rules.gtm_category)
-        now, counts = self._step.now, self.counts.values()
-        by_old_rules = counts_before_rules_changed(connection, "counted", self._step.rules, ledger.as_of)
-        self.details["as_of"] = ledger.as_of.isoformat()
-        self.figures = {
-            "as_of": dg.MetadataValue.timestamp(ledger.as_of),
-            "total_npcu": sum(each.total_npcu for each in counts),
-            "certifications": sum(sum(each.by_category.values()) + each.uncategorised for each in counts),
-            "certifications_without_category": sum(each.uncategorised for each in counts),
-            "partners_with_certifications": sum(each.total_npcu > 0 for each in counts),
-            "moved_most": _movers(before, self.counts, names, by_old_rules),
-        }
-        remember_base(connection, now=now)
-        remember_rules(connection, "counted", self._step.rules, now=now)
-        note_counted_without_all(connection, ledger.without_all, now=now)
-        day, tiers = ledger.as_of.date(), partner_tiers(connection)
-        write_history(connection, day, counts, as_of=ledger.as_of, now=now, people=ledger.people, tiers=tiers)
-        return write_counts(connection, counts, as_of=ledger.as_of, counted_at=ledger.written_at, now=now)
-
-
-def _movers(
-    before: Mapping[int, int],
-    counts: Mapping[int, PartnerCounts],
-    names: Mapping[int, str],
-    by_old_rules: Mapping[int, PartnerCounts] | None,
-) -> dg.TableMetadataValue:
-    """The ten partners whose NPCU moved most; after a change of the rules, how much of it comes from them."""
-    moves = [(each.total_npcu - before.get(partner_id, 0), partner_id) for partner_id, each in counts.items()]
-    most = sorted((move for move in moves if move[0]), key=lambda move: (-abs(move[0]), move[1]))[:MOVERS]
-    records = []
-    for change, key in most:
-        row: dict[str, str | int | float | bool | None] = {
-            "partner": names.get(key, str(key)), "before": before.get(key, 0), "now": counts[key].total_npcu,
-            "change": change,
-        }  # fmt: skip
-        if by_old_rules is not None:
-            row["by_rules"] = counts[key].total_npcu - (by_old_rules[key].total_npcu if key in by_old_rules else 0)
-        records.append(dg.TableRecord(row))
-    numbers = ("before", "now", "change", *(() if by_old_rules is None else ("by_rules",)))
-    columns = [dg.TableColumn("partner"), *(dg.TableColumn(name, "int") for name in numbers)]
-    return dg.MetadataValue.table(records, schema=dg.TableSchema(columns))
-
-
 @asset_of("partner_cert_counts")
 def partner_cert_counts(
     context: dg.AssetExecutionContext, impartner: ImpartnerResource, warehouse: WarehouseResource
@@ -94,6 +34,73 @@ def partner_cert_counts(
     """Add up the ledger for every active partner, and keep the day's counts for the reports."""
     with sync_step(context, warehouse, "partner_cert_counts") as step:
         require_upstream_checks(step)
-        counting = Counting(step)
-        step.write(counting.write, details=counting.details)
-        return step.result(len(counting.counts), **counting.figures)
+        with step.warehouse.read() as connection:
+            names = reading.partner_names(connection)
+            plan = read_count_plan(connection, names, step.rules)
+        work = partial(write_count_plan, plan=plan, rules=step.rules, now=step.now)
+        step.write(work, details={"as_of": plan.ledger.as_of.isoformat()})
+        return step.result(len(plan.counts), **_figures(plan, names))
+
+
+def read_count_plan(connection: Connection, partner_ids: Collection[int], rules: Rules) -> CountPlan:
+    """The sums over the ledger, as of one state of the database, so that no half of a ledger is ever counted.
+
+    Raises:
+        SyncStopped: the ledger was never written.
+    """
+    ledger = read_ledger(connection)
+    if ledger is None:
+        raise SyncStopped(f"There is no ledger of certifications yet, so nothing to count. Run {CHAIN}.")
+    return plan_counts(
+        ledger,
+        ledger_counts(connection, partner_ids, rules.gtm_category),
+        {partner_id: row["total_npcu"] for partner_id, row in stored_counts(connection).items()},
+        counts_before_rules_changed(connection, "counted", rules, ledger.as_of),
+    )
+
+
+def write_count_plan(connection: Connection, plan: CountPlan, rules: Rules, now: datetime) -> SyncCounts:
+    """Store the counts, and the day's for the reports.
+
+    Raises:
+        ValueError: the ledger was written since its sums were read.
+    """
+    ledger, counts = plan.ledger, plan.counts.values()
+    if read_ledger(connection, lock=True) != ledger:
+        raise ValueError("the ledger was written by another run while this one counted; run it again")
+    remember_base(connection, now=now)
+    remember_rules(connection, "counted", rules, now=now)
+    note_counted_without_all(connection, ledger.without_all, now=now)
+    day, tiers = ledger.as_of.date(), partner_tiers(connection)
+    write_history(connection, day, counts, as_of=ledger.as_of, now=now, people=ledger.people, tiers=tiers)
+    return write_counts(connection, counts, as_of=ledger.as_of, counted_at=ledger.written_at, now=now)
+
+
+def _figures(plan: CountPlan, names: Mapping[int, str]) -> dict[str, Any]:
+    """The sums over all partners, and the ten partners whose NPCU moved most."""
+    counts = plan.counts.values()
+    return {
+        "as_of": dg.MetadataValue.timestamp(plan.ledger.as_of),
+        "total_npcu": sum(each.total_npcu for each in counts),
+        "certifications": sum(sum(each.by_category.values()) + each.uncategorised for each in counts),
+        "certifications_without_category": sum(each.uncategorised for each in counts),
+        "partners_with_certifications": sum(each.total_npcu > 0 for each in counts),
+        "moved_most": _as_table(plan.moves[:MOVERS], names),
+    }
+
+
+def _as_table(moves: Sequence[Move], names: Mapping[int, str]) -> dg.TableMetadataValue:
+    """After a change of the rules also how much of each move comes from them."""
+    rows: list[dict[str, str | int | float | bool | None]] = [
+        {
+            "partner": names.get(move.partner_id, str(move.partner_id)),
+            "before": move.before,
+            "now": move.now,
+            "change": move.now - move.before,
+            **({} if move.by_rules is None else {"by_rules": move.by_rules}),
+        }
+        for move in moves
+    ]
+    numbers = ("before", "now", "change", *(("by_rules",) if any(move.by_rules is not None for move in moves) else ()))
+    columns = [dg.TableColumn("partner"), *(dg.TableColumn(name, "int") for name in numbers)]
+    return dg.MetadataValue.table([dg.TableRecord(row) for row in rows], schema=dg.TableSchema(columns))

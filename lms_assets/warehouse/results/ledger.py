@@ -6,21 +6,20 @@ edited, so the table answers as of any instant since `Ledger.since`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, update
 
 from lms_assets.domain.counting.certifications import Assessed, PartnerCounts, Tally, Verdict, Via
+from lms_assets.domain.counting.ledger import Ledger, LedgerPlan
 from lms_assets.warehouse.schema.tables import lms_courses, partner_certifications
 from lms_assets.warehouse.state.sync_state import get_state, put_state
 from lms_assets.warehouse.upsert.compare import chunks
 from lms_assets.warehouse.upsert.counts import SyncCounts
 
 __all__ = [
-    "Ledger",
     "forget_closed_before",
     "ledger_counts",
     "ledger_items",
@@ -32,28 +31,6 @@ _STATE = "partner_certifications"
 _BATCH = 2000
 _CRM = "crm:"
 c = partner_certifications.c
-
-
-@dataclass(frozen=True)
-class Ledger:
-    """What the ledger stands on.
-
-    Attributes:
-        as_of: the instant of its newest counting; written_at: when what it rests on was read.
-        without_all: partners judged before everything they rest on was read.
-        people: partner row id to its number of partner users.
-        since: the first instant as of which the ledger can be read.
-    """
-
-    as_of: datetime
-    written_at: datetime
-    without_all: tuple[int, ...] = ()
-    people: Mapping[int, int] = field(default_factory=dict)
-    since: datetime | None = None
-
-    def covers(self, at: datetime) -> bool:
-        """Whether the ledger tells what was known at an instant."""
-        return self.since is not None and self.since <= at.replace(microsecond=0) <= self.as_of
 
 
 def read_ledger(connection: Connection, *, lock: bool = False) -> Ledger | None:
@@ -74,23 +51,17 @@ def read_ledger(connection: Connection, *, lock: bool = False) -> Ledger | None:
     )
 
 
-def write_ledger(
-    connection: Connection, rows: Mapping[str, Assessed], ledger: Ledger, *, newest: datetime | None, now: datetime
-) -> SyncCounts:
-    """Make the open rows equal to these: those that are no longer so are closed, new ones opened, others left alone.
+def write_ledger(connection: Connection, plan: LedgerPlan, *, now: datetime) -> SyncCounts:
+    """Make the open rows equal to the plan's: those that are no longer so are closed, new ones opened, others stay.
 
     A counting that a wrong clock dated into the future is taken back: its rows were never valid.
-
-    Args:
-        rows: by their fingerprint.
-        newest: what the ledger stood at when the rows were judged.
 
     Raises:
         ValueError: another counting was written since the rows were judged.
     """
-    before = read_ledger(connection, lock=True)
+    before, ledger, rows = read_ledger(connection, lock=True), plan.ledger, plan.rows
     ours = before is not None and before.written_at == ledger.written_at
-    if not ours and (before.as_of if before else None) != newest:
+    if not ours and (before.as_of if before else None) != plan.newest:
         raise ValueError("the ledger was written by another run while this one judged; run it again")
     at = ledger.as_of.replace(microsecond=0)
     if before is not None and before.as_of > ledger.as_of:
