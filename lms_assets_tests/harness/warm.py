@@ -18,15 +18,25 @@ from pathlib import Path
 
 from lms_assets_tests.harness.environment import ROOT, of_a_process
 
-LOADED = ("lms_assets.cli", "lms_assets.definitions", "lms_assets.console.running.run", "alembic.command", "pymysql")
+PRODUCT = ("lms_assets.cli", "lms_assets.definitions", "lms_assets.console.running.run", "alembic.command", "pymysql")
 
 
-def run_warm(words: Sequence[str], environment: Mapping[str, str], folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run `lms-assets` with these words to its end, in a folder and with nothing but this environment."""
+# Only other people's packages: a command that needs a module of ours must import it itself.
+LIBRARIES = ("alembic.command", "dagster", "pandas", "pymysql", "requests", "rich.console", "sqlalchemy", "typer")
+
+
+def run_warm(
+    words: Sequence[str], environment: Mapping[str, str], folder: Path, loaded: tuple[str, ...] = PRODUCT
+) -> subprocess.CompletedProcess[str]:
+    """Run `lms-assets` with these words to its end, in a folder and with nothing but this environment.
+
+    Args:
+        loaded: modules that the process has when the command begins.
+    """
     with tempfile.TemporaryDirectory() as place:
         said = [Path(place) / name for name in ("out", "err")]
         order = {"words": [*words], "environment": {**environment}, "folder": str(folder), "said": [*map(str, said)]}
-        parent = _parent()
+        parent = _parent(loaded)
         assert parent.stdin is not None
         assert parent.stdout is not None
         parent.stdin.write(json.dumps(order) + "\n")
@@ -36,10 +46,10 @@ def run_warm(words: Sequence[str], environment: Mapping[str, str], folder: Path)
 
 
 @functools.cache
-def _parent() -> subprocess.Popen[str]:
+def _parent(loaded: tuple[str, ...]) -> subprocess.Popen[str]:
     """The process that forks; it ends with this one, which holds the other end of its input."""
     return subprocess.Popen(
-        [sys.executable, "-m", "lms_assets_tests.harness.warm"],
+        [sys.executable, "-m", "lms_assets_tests.harness.warm", *loaded],
         env=of_a_process(Path(tempfile.gettempdir())),
         cwd=ROOT,
         stdin=subprocess.PIPE,
@@ -64,7 +74,7 @@ def _command(order: Mapping[str, object]) -> None:
 
 def main() -> None:
     """Fork for every line of input; answer with the exit code."""
-    for name in LOADED:
+    for name in sys.argv[1:]:
         importlib.import_module(name)
     for line in sys.stdin:
         child = os.fork()

@@ -191,6 +191,7 @@ def _warehouse() -> Iterator[Warehouse]:
 
 
 def _read_state() -> State:
+    settings_from_environment()  # `.env` may be what names DAGSTER_HOME
     try:
         with dagster_instance() as instance:
             daemon, on = daemon_seen(instance), schedules_on(instance)
