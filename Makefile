@@ -1,7 +1,7 @@
 # A fresh machine needs Python 3.11 to 3.13 (with venv) and make; everything else is installed into .venv.
 # make ends with 2 whatever the recipe's code was; the code itself stands in its last line ("Error N").
 .DEFAULT_GOAL := help
-.PHONY: help demo docs test test-quick test-all coverage lint format properties mutants bench clean
+.PHONY: help demo package docs test test-quick test-all coverage lint format properties mutants bench clean
 
 # PYTHON=python3.12 chooses another interpreter for .venv.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -34,6 +34,10 @@ lint: ## lint, format, types and import rules only
 format: ## let ruff put the code in order
 	@$(PYTHON) scripts/prepare.py --dev
 	@.venv/bin/ruff check --fix --quiet . ; .venv/bin/ruff format .
+
+package: ## the wheel and the source archive in dist/, checked as an index would
+	@$(PYTHON) scripts/prepare.py --dev
+	@.venv/bin/uv build --out-dir dist && .venv/bin/twine check --strict dist/*
 
 docs: ## the documentation as a site in site/ (SERVE=1: on http://127.0.0.1:8000, made again at each change)
 	@$(PYTHON) scripts/prepare.py --dev

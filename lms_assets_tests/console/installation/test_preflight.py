@@ -84,6 +84,16 @@ def test_what_works_is_ready_and_each_thing_has_its_line(ready: Path):
     assert text.splitlines()[-1] == "Ready."
 
 
+def test_nobody_who_gets_a_report_is_a_warning_until_somebody_does(ready: Path):
+    status, note = preflight()[1]["recipients"][0]
+    assert status == "warning"
+    assert "partner_managers and executive_report_recipients" in note
+    with sqlite3.connect(ready / "warehouse.db") as connection:
+        connection.execute("INSERT INTO partner_managers (owner_name, email) VALUES ('Avery Stone', 'a@example.com')")
+        connection.execute("INSERT INTO executive_report_recipients (email) VALUES ('board@example.com')")
+    assert preflight()[1]["recipients"] == [("ok", "account managers 1, executives 1")]
+
+
 def test_a_key_that_may_not_read_a_list_is_found_and_the_list_named(ready: Path, sandbox: SandboxHandle):
     for endpoint in ("GET /groups", "GET /webhooks", "GET /User"):
         sandbox.faults.add("forbidden", endpoint)

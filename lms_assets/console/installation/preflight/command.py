@@ -37,6 +37,7 @@ LOOKS: tuple[tuple[str, Look], ...] = (
     ("alerts", delivery.alerts),
     ("mail", delivery.mail),
     ("reports", delivery.reports_folder),
+    ("recipients", warehouse.recipients),
     ("secrets", delivery.secrets),
     ("disk", machine.disk),
     ("Dagster's database", dagster_home.database),
@@ -64,7 +65,7 @@ def dependency_of(name: str) -> str | None:
     """What must have gone well for a look to make sense."""
     if name in {"Dagster's database", "daemon", "schedules"}:
         return "DAGSTER_HOME"
-    return {"Impartner fields": "Impartner"}.get(name)
+    return {"Impartner fields": "Impartner", "recipients": "warehouse"}.get(name)
 
 
 def preflight_command(console: Console, output: Output, *, send_test: bool = False) -> int:

@@ -10,6 +10,7 @@ from lms_assets.domain.safety.clocks import TOLERANCE
 from lms_assets.settings import Settings
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.errors import SchemaNotCurrent, UpgradeRefused
+from lms_assets.warehouse.reading.reports import executives, managers
 from lms_assets.warehouse.schema.tables import metadata
 from lms_assets.warehouse.server import FOR_UPGRADES, ServerFacts, missing_rights, server_facts
 
@@ -48,6 +49,23 @@ def server(settings: Settings) -> Iterator[Line]:
     finally:
         warehouse.close()
     yield from lines_of_server(facts, datetime.now(UTC))
+
+
+def recipients(settings: Settings) -> Iterator[Line]:
+    """Somebody gets the Monday reports."""
+    warehouse = Warehouse(settings.warehouse_url)
+    try:
+        with warehouse.read() as connection:
+            rows = {
+                "partner_managers": len(managers(connection)),
+                "executive_report_recipients": len(executives(connection)),
+            }
+    finally:
+        warehouse.close()
+    if empty := [table for table, number in rows.items() if not number]:
+        yield warning("recipients", f"nobody in {' and '.join(empty)} gets a Monday report: insert their rows there")
+    else:
+        yield ok("recipients", f"account managers {rows['partner_managers']}, executives {rows['executive_report_recipients']}")
 
 
 def lines_of_server(facts: ServerFacts, now: datetime) -> Iterator[Line]:
