@@ -56,16 +56,14 @@ def recipients(settings: Settings) -> Iterator[Line]:
     warehouse = Warehouse(settings.warehouse_url)
     try:
         with warehouse.read() as connection:
-            rows = {
-                "partner_managers": len(managers(connection)),
-                "executive_report_recipients": len(executives(connection)),
-            }
+            pams, bosses = len(managers(connection)), len(executives(connection))
     finally:
         warehouse.close()
+    rows = {"partner_managers": pams, "executive_report_recipients": bosses}
     if empty := [table for table, number in rows.items() if not number]:
         yield warning("recipients", f"nobody in {' and '.join(empty)} gets a Monday report: insert their rows there")
     else:
-        yield ok("recipients", f"account managers {rows['partner_managers']}, executives {rows['executive_report_recipients']}")
+        yield ok("recipients", f"account managers {pams}, executives {bosses}")
 
 
 def lines_of_server(facts: ServerFacts, now: datetime) -> Iterator[Line]:
