@@ -17,6 +17,7 @@ from lms_assets.lineage import LOGS
 from lms_assets.resources import WarehouseResource
 from lms_assets.run_tags import CONCURRENCY_GROUP_TAG, JOB_TAG
 from lms_assets.runs.active import FINISHED
+from lms_assets.runs.execution import IN_PROCESS
 from lms_assets.runs.liveness import home_of
 from lms_assets.warehouse.bookkeeping.cleanup import remove_old_logs
 from lms_assets.warehouse.engine import Connection
@@ -50,6 +51,7 @@ def remove_what_is_old(context: dg.OpExecutionContext, warehouse: WarehouseResou
     name=CLEANUP_JOB,
     description="Removes logs, runs and ticks older than 30 days; every asset keeps its last materialisation.",
     tags={JOB_TAG: CLEANUP_JOB, CONCURRENCY_GROUP_TAG: LOGS},
+    executor_def=IN_PROCESS,
 )
 def cleanup() -> None:
     """One step."""

@@ -11,6 +11,7 @@ from lms_assets.lineage import NORTHPASS_POOL
 from lms_assets.registry import LEARNING_ROWS
 from lms_assets.resources import ImpartnerResource, NorthpassResource, WarehouseResource
 from lms_assets.run_tags import CONCURRENCY_GROUP_TAG, JOB_TAG, OFFBOARDING_PLAN_TAG
+from lms_assets.runs.execution import IN_PROCESS
 from lms_assets.runs.write_locks import Turn
 
 SHOWN = 20
@@ -67,6 +68,7 @@ def apply_offboarding_plan(
     name=APPLY_JOB,
     description="Takes people out of LMS groups as a reviewed plan says. Off until a limit a day is set.",
     tags={JOB_TAG: APPLY_JOB, CONCURRENCY_GROUP_TAG: LEARNING_ROWS},
+    executor_def=IN_PROCESS,
 )
 def offboarding_apply() -> None:
     """One step."""

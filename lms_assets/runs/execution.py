@@ -24,6 +24,10 @@ PRELOADED = [
     "dagster._core.storage.local_compute_log_manager",
     "dagster._core.run_coordinator",
     "dagster_mysql",
+    "upath.core",
+    "dotenv",
+    "lms_assets.warehouse.migrations",
+    "lms_assets.preloaded",
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import threading
 from collections.abc import Iterator
@@ -174,3 +175,9 @@ def test_the_tables_are_not_changed_while_a_run_writes(harness: DaemonHarness, t
 
 def test_the_chain_writes_one_group_of_rows():
     assert groups_of(DAILY_FULL) == ("learning",)
+
+
+@pytest.mark.parametrize("name", executor.PRELOADED)
+def test_what_the_server_of_the_steps_imports_first_is_there(name: str):
+    """It passes over a module that it does not find, in silence."""
+    assert importlib.util.find_spec(name) is not None

@@ -18,7 +18,15 @@ from pathlib import Path
 
 from lms_assets_tests.harness.environment import ROOT, of_a_process
 
-PRODUCT = ("lms_assets.cli", "lms_assets.definitions", "lms_assets.console.running.run", "alembic.command", "pymysql")
+PRODUCT = (
+    "lms_assets.cli",
+    "lms_assets.preloaded",
+    "lms_assets.console.running.run",
+    "alembic.command",
+    "dagster._core.storage.sqlite_storage",
+    "pymysql",
+    "upath.core",
+)
 
 
 # Only other people's packages: a command that needs a module of ours must import it itself.
