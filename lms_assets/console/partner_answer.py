@@ -12,14 +12,14 @@ from lms_assets.domain.counting.certifications import PartnerCounts, Verdict, Vi
 from lms_assets.domain.counting.explanation import Changes, Explanation, changes_between, explain, explained
 from lms_assets.domain.counting.holdings import CountingInputs
 from lms_assets.domain.counting.ledger import Ledger
-from lms_assets.domain.counting.report_facts import PartnerFacts, Snapshot
+from lms_assets.domain.counting.report_facts import PartnerFacts
 from lms_assets.domain.records.dates import parse_utc
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.withheld import WithheldReason
 from lms_assets.settings import ConfigurationError
 from lms_assets.warehouse.engine import Connection, Warehouse
 from lms_assets.warehouse.reading import groups, people_read, people_read_long_ago, withheld_partners
-from lms_assets.warehouse.reading.reports import counting_inputs, people_names, snapshots
+from lms_assets.warehouse.reading.reports import counted_on, counting_inputs, people_names
 from lms_assets.warehouse.results.counts import Counted, last_counted
 from lms_assets.warehouse.results.ledger import ledger_items, read_ledger
 
@@ -86,7 +86,7 @@ def find_answer(warehouse: Warehouse, options: WhyOptions, *, rules: Rules, now:
         default = counted.as_of if counted else now
         asked = (("--at", options.at), ("--since", options.since))
         days = {parsed.date() for option, text in asked if text and (parsed := _parsed(text, option))}
-        taken = {each.day: each for each in snapshots(connection, days) if each.partner_id == partner.id}
+        taken = counted_on(connection, partner.id, days)
         at = _instant(options.at, "--at", taken) or default
         since = _instant(options.since, "--since", taken)
         if since is not None and since >= at:
@@ -161,15 +161,13 @@ class _Source:
 
 
 def _stored(
-    partner: PartnerFacts, at: datetime, counted: Counted | None, taken: Mapping[date, Snapshot]
+    partner: PartnerFacts, at: datetime, counted: Counted | None, taken: Mapping[date, tuple[datetime, PartnerCounts]]
 ) -> PartnerCounts | None:
     """The counts that were stored for exactly that instant."""
     if counted and counted.as_of.replace(microsecond=0) == at.replace(microsecond=0):
         return PartnerCounts(partner.id, partner.stored_by_category, partner.stored_npcu, False)
-    snapshot = taken.get(at.date())
-    if snapshot and snapshot.as_of == at and snapshot.origin == "chain":
-        return PartnerCounts(partner.id, snapshot.by_category, snapshot.total_npcu, False)
-    return None
+    as_of, counts = taken.get(at.date(), (None, None))
+    return counts if as_of == at else None
 
 
 def described_person(answer: Answer, user_id: str) -> str:
@@ -204,10 +202,10 @@ def time_text(moment: datetime | None) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment else "–"
 
 
-def _instant(text: str | None, option: str, taken: Mapping[date, Snapshot]) -> datetime | None:
+def _instant(text: str | None, option: str, taken: Mapping[date, tuple[datetime, PartnerCounts]]) -> datetime | None:
     moment = _parsed(text, option) if text else None
     if moment is not None and text and len(text.strip()) == len("2026-11-23") and moment.date() in taken:
-        return taken[moment.date()].as_of
+        return taken[moment.date()][0]
     return moment
 
 

@@ -13,12 +13,17 @@ from lms_assets.console.commands.report import PreviewOptions, read_report_input
 from lms_assets.console.commands.why import why_lines
 from lms_assets.console.partner_answer import WhyOptions, find_answer
 from lms_assets.domain.counting.certifications import PartnerCounts
+from lms_assets.domain.counting.explanation import explain
 from lms_assets.domain.rules import Rules
 from lms_assets.reports.config import ReportConfig
-from lms_assets.reports.figures.executive import build_executive_report
 from lms_assets.reports.figures.from_warehouse import report_inputs_from
+from lms_assets.reports.figures.model import Change
+from lms_assets.reports.figures.pam import build_pam_report
+from lms_assets.reports.rendering.render import Renderer
 from lms_assets.settings import ConfigurationError
+from lms_assets.warehouse.reading.reports import counting_inputs
 from lms_assets.warehouse.results.counts import write_counts, write_history
+from lms_assets.warehouse.results.ledger import ledger_counts
 from lms_assets.warehouse.schema import tables as t
 from lms_assets_tests.harness.counting import judge_as_of
 from lms_assets_tests.reports.scenarios import SCRIPT_NAME
@@ -167,38 +172,6 @@ def test_a_question_that_cannot_be_answered_says_what_to_change(scenario, option
         ask(scenario, **options)
 
 
-def test_a_preview_is_written_and_stores_nothing(scenario, tmp_path):
-    with scenario.read() as connection:
-        days = connection.execute(t.partner_cert_history.select()).all()
-    inputs = read_report_inputs(scenario, rules=Rules(), config=ReportConfig(), now=AT + timedelta(hours=6))
-
-    executive = write_preview(inputs, PreviewOptions(), tmp_path, now=AT)
-    pam = write_preview(inputs, PreviewOptions("olga"), tmp_path, now=AT)
-
-    assert executive.name == "executive.html"
-    assert "2 NPCU" in executive.read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ")
-    assert "Ann [red]Example" in pam.read_text(encoding="utf-8")
-    assert inputs.frame.week == date(2026, 11, 23)
-    assert all(each.stored_npcu == inputs.counts_of(each.id).total_npcu for each in inputs.partners)
-    with scenario.read() as connection:
-        assert connection.execute(t.partner_cert_history.select()).all() == days
-    with pytest.raises(ConfigurationError, match="owners are: Olga"):
-        write_preview(inputs, PreviewOptions("Nobody"), tmp_path, now=AT)
-
-
-def test_the_past_is_stored_once_and_then_read(scenario):
-    now = AT + timedelta(hours=6)
-    first = report_inputs_from(scenario, rules=Rules(), config=ReportConfig(), now=now)
-    with scenario.read() as connection:
-        stored = connection.execute(t.partner_cert_history.select()).all()
-    second = report_inputs_from(scenario, rules=Rules(), config=ReportConfig(), now=now)
-    with scenario.read() as connection:
-        assert connection.execute(t.partner_cert_history.select()).all() == stored
-
-    assert {row.origin for row in stored} == {"chain", "backfill"}
-    assert build_executive_report(first) == build_executive_report(second)
-
-
 def test_without_any_count_there_is_nothing_to_preview(warehouse):
     with pytest.raises(ConfigurationError, match="daily_full"):
         read_report_inputs(warehouse, rules=Rules(), config=ReportConfig(), now=AT)
@@ -225,6 +198,25 @@ def counted(scenario):
     for at in (AT - 7 * DAY, AT):
         judge_as_of(scenario, at)
     return scenario
+
+
+def test_a_preview_is_written_and_stores_nothing(counted, tmp_path):
+    with counted.read() as connection:
+        days = connection.execute(t.partner_cert_history.select()).all()
+    inputs = read_report_inputs(counted, rules=Rules(), config=ReportConfig(), now=AT + timedelta(hours=6))
+
+    executive = write_preview(inputs, PreviewOptions(), tmp_path, now=AT)
+    pam = write_preview(inputs, PreviewOptions("olga"), tmp_path, now=AT)
+
+    assert executive.name == "executive.html"
+    assert "2 NPCU" in executive.read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ")
+    assert "Ann [red]Example" in pam.read_text(encoding="utf-8")
+    assert inputs.frame.week == date(2026, 11, 23)
+    assert all(each.stored_npcu == inputs.counts.at[each.id, "npcu"] for each in inputs.partners)
+    with counted.read() as connection:
+        assert connection.execute(t.partner_cert_history.select()).all() == days
+    with pytest.raises(ConfigurationError, match="owners are: Olga"):
+        write_preview(inputs, PreviewOptions("Nobody"), tmp_path, now=AT)
 
 
 def test_what_the_ledger_covers_is_read_from_it(counted):
@@ -254,6 +246,40 @@ def test_what_was_known_then_stands_whatever_became_of_it_since(counted):
     _, since = ask(counted, at=str(AT + DAY), since=str(AT))
     assert "−2 ann: K2 Developer (nintex_k2), no longer listed: the person left the partner" in since
     assert "People are those of today" not in since
+
+
+def test_reports_say_what_the_ledger_knew_then_whatever_became_of_it_since(counted):
+    """Today's tables say that nobody held anything: that is the truth of the time before the ledger only."""
+    with counted.transaction() as connection:
+        connection.execute(delete(t.lms_group_members))
+        connection.execute(delete(t.contacts))
+        connection.execute(update(t.lms_courses).values(npcu_value=0))
+    inputs = report_inputs_from(counted, rules=Rules(), config=ReportConfig(), now=AT)
+    with counted.read() as connection:
+        for at in (AT - 7 * DAY, AT - 3 * DAY, AT - timedelta(seconds=1), AT):
+            known = ledger_counts(connection, [1, 2, 3], "go_to_market", at=at)
+            assert inputs.held_at(at)["npcu"].sum() == sum(each.total_npcu for each in known.values())
+            assert sorted(inputs.held_at(at)["category"]) == sorted(known[1].by_category)
+    assert inputs.held_at(AT - 7 * DAY - timedelta(seconds=1)).empty
+
+    report = build_pam_report(inputs, ["Olga"])
+    assert report.totals.npcu == Change(2, 1)
+    assert [(line.course, line.at) for line in report.new] == [("K2 Developer", AT - 3 * DAY)]
+    assert [(line.course, line.at.date()) for line in report.expired] == [("Automation Cloud", date(2026, 11, 18))]
+    assert "Counts are kept since 16 November 2026. Earlier" in seen(Renderer(ReportConfig()).render(report).text)
+
+
+def test_the_time_before_the_ledger_is_worked_out_from_dates(counted):
+    inputs = report_inputs_from(counted, rules=Rules(), config=ReportConfig(), now=AT)
+    with counted.read() as connection:
+        for at in (AT - 8 * DAY, AT - 30 * DAY, AT - 760 * DAY):
+            expected = explain(counting_inputs(connection), 1, at).counts
+            assert inputs.held_at(at)["npcu"].sum() == expected.total_npcu
+    assert not inputs.held_at(AT - 8 * DAY).empty
+
+
+def seen(text):
+    return " ".join(text.split())
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,6 @@ from lms_assets.domain.counting.certifications import (
     partner_users,
     people_of_several_partners,
 )
-from lms_assets.domain.counting.history import counts_over_time
 from lms_assets_tests.domain.records import enrollment, utc
 
 AT = utc(2026, 3, 1)
@@ -269,12 +268,3 @@ def test_counts_change_only_at_completions_and_expiries(rows, naive):
     last = max((event for event in events if event <= at), default=None)
     if last is not None:
         assert counts(rows, at, TWO_PARTNERS, BOTH) == counts(rows, last, TWO_PARTNERS, BOTH)
-
-
-@settings(max_examples=100, deadline=None)
-@given(MANY, st.lists(st.sampled_from(DAYS), min_size=1, max_size=4))
-def test_the_history_says_the_same_as_a_count_at_each_instant(rows, instants):
-    history = list(counts_over_time(TWO_PARTNERS, rows, COURSES, instants, partner_ids=BOTH))
-    assert [instant for instant, _ in history] == sorted(set(instants))
-    for instant, found in history:
-        assert found == counts(rows, instant, TWO_PARTNERS, BOTH)

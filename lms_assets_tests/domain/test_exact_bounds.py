@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from lms_assets.domain.counting.compliance import TotalAt, standing, tier_requirements
-from lms_assets.domain.counting.periods import TREND_WEEKS, WEEK, days_of_history, periods, trend_instants
+from lms_assets.domain.counting.periods import TREND_WEEKS, WEEK, earliest, periods, trend_instants
 from lms_assets.domain.counting.push_plan import ImplausiblePush, refuse_implausible_push, same_value, total_shown
 from lms_assets.domain.operations.schedule import DAILY_FULL, ENROLLMENTS, LEADS_FULL, REPORTS, next_of
 from lms_assets.domain.records.dates import LATEST, changed_since, parse_utc
@@ -107,13 +107,16 @@ def test_the_trend_ends_now_and_goes_back_a_week_at_a_time():
     assert len(trend_instants(NOW)) == TREND_WEEKS
 
 
-def test_history_holds_every_week_before_the_trend_and_each_end_of_each_span():
-    days = days_of_history(NOW)
-    assert days[-1] == (NOW - WEEK).date()
-    assert set(days) >= {(NOW - weeks * WEEK).date() for weeks in range(1, TREND_WEEKS + 1)}
-    assert (NOW - (TREND_WEEKS + 1) * WEEK).date() not in days
-    assert set(days) >= {date(2026, 2, 2), date(2025, 2, 2), date(2026, 1, 1), date(2025, 1, 1), date(2025, 3, 2)}
-    assert [period.name for period in periods(NOW)] == ["week", "month", "year to date"]
+def test_the_trend_holds_every_week_and_each_span_its_ends():
+    assert trend_instants(NOW) == tuple(NOW - weeks * WEEK for weeks in reversed(range(TREND_WEEKS)))
+    begins = [(period.name, period.start.date(), period.a_year_earlier().start.date()) for period in periods(NOW)]
+    assert begins == [
+        ("week", date(2026, 2, 23), date(2025, 2, 23)),
+        ("month", date(2026, 2, 2), date(2025, 2, 2)),
+        ("year to date", date(2026, 1, 1), date(2025, 1, 1)),
+    ]
+    assert {period.a_year_earlier().end.date() for period in periods(NOW)} == {date(2025, 3, 2)}
+    assert earliest(NOW).date() == date(2024, 12, 31)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lms_assets.domain.counting.certifications import Verdict
-from lms_assets.domain.counting.explanation import differences, explain, what_changed
+from lms_assets.domain.counting.explanation import Changes, changes_between, differences, explain
 from lms_assets.domain.counting.holdings import CountingInputs
 from lms_assets_tests.reports.scenarios import course, done, member
 
@@ -99,6 +99,10 @@ def test_it_also_adds_up_in_the_past():
 
     assert {(item.user_id, item.course_id) for item in found.counted} == {("ann", "ce"), ("ann", "k2")}
     assert {item.enrollment_id for item in found.counted} == {"ann-ce-1", "ann-k2-1"}
+
+
+def what_changed(inputs: CountingInputs, partner_id: int, since: datetime, at: datetime) -> Changes:
+    return changes_between(explain(inputs, partner_id, since), explain(inputs, partner_id, at))
 
 
 def test_what_changed_names_what_began_and_what_ceased_to_count():

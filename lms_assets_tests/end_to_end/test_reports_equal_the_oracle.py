@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lms_assets.console.commands.report import read_report_inputs
-from lms_assets.domain.counting.explanation import differences, explain, what_changed
+from lms_assets.domain.counting.explanation import changes_between, differences, explain
 from lms_assets.domain.rules import Rules
 from lms_assets.reports.config import ReportConfig
 from lms_assets.reports.figures.executive import build_executive_report
@@ -19,6 +19,7 @@ from lms_assets.reports.figures.model import addressed
 from lms_assets.reports.figures.pam import build_pam_report
 from lms_assets.sandbox.config import SandboxConfig
 from lms_assets.sandbox.server.server import running_sandbox
+from lms_assets.warehouse.reading.reports import counting_inputs
 from lms_assets_tests.end_to_end.report_figures import (
     busy,
     expiring,
@@ -46,6 +47,7 @@ class Scenario:
         harness.run("leads_full")
         config = ReportConfig(tier_requirements=REQUIREMENTS)
         self.inputs: ReportInputs = read_report_inputs(harness.warehouse, rules=Rules(), config=config, now=NOW)
+        self.warehouse = harness.warehouse
         self.oracle = ReportOracle(
             harness.sandbox.vendor_state.state(), harness.now, REQUIREMENTS, links_taken_over(harness)
         )
@@ -88,15 +90,16 @@ def test_the_scenario_is_worth_comparing(scenario: Scenario):
     assert statuses >= {"below", "meets", "no requirement"}
     assert not scenario.inputs.withheld, "all was read, so every count is confirmed"
     assert scenario.oracle.expiring(scenario.oracle.partners, 90)
-    assert all(each.stored_npcu == scenario.inputs.counts_of(each.id).total_npcu for each in scenario.inputs.partners)
+    assert all(each.stored_npcu == scenario.inputs.counts.at[each.id, "npcu"] for each in scenario.inputs.partners)
 
 
 def test_why_adds_up_to_the_stored_counts_of_every_partner(scenario: Scenario):
-    inputs = scenario.inputs.holdings.inputs
+    with scenario.warehouse.read() as connection:
+        inputs = counting_inputs(connection)
     for partner in scenario.inputs.partners:
         found = explain(inputs, partner.id, scenario.oracle.at)
         assert differences(found.counts, partner.stored_npcu, partner.stored_by_category) == ()
-        changes = what_changed(inputs, partner.id, scenario.oracle.at - 100 * WEEK, scenario.oracle.at)
+        changes = changes_between(explain(inputs, partner.id, scenario.oracle.at - 100 * WEEK), found)
         account = scenario.account[partner.id]
         assert changes.npcu == scenario.oracle.npcu([account], scenario.oracle.at) - scenario.oracle.npcu(
             [account], scenario.oracle.at - 100 * WEEK

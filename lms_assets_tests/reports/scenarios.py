@@ -6,14 +6,14 @@ import random
 from datetime import UTC, date, datetime, timedelta
 
 from lms_assets.domain.counting.certifications import CourseFacts
-from lms_assets.domain.counting.holdings import CountingInputs, Holdings
-from lms_assets.domain.counting.periods import WEEK, days_of_history
-from lms_assets.domain.counting.report_facts import PartnerFacts, Snapshot
-from lms_assets.domain.counting.snapshots import Past, backfill
+from lms_assets.domain.counting.holdings import CountingInputs, Held, held_by_dates
+from lms_assets.domain.counting.periods import WEEK
+from lms_assets.domain.counting.report_facts import PartnerFacts
 from lms_assets.domain.linking.partner_users import Affiliation, Via
+from lms_assets.domain.records.dates import LATEST
 from lms_assets.domain.records.transcripts import Enrollment
 from lms_assets.reports.config import ReportConfig
-from lms_assets.reports.figures.inputs import ReportInputs
+from lms_assets.reports.figures.inputs import ReportInputs, held_frame, people_frame
 from lms_assets.reports.figures.model import Frame
 
 AT = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
@@ -54,17 +54,19 @@ def inputs(
     *,
     at: datetime = AT,
     names: dict[str, str] | None = None,
-    snapshots: list[Snapshot] | None = None,
+    known: list[Held] | None = None,
     config: ReportConfig | None = None,
     banner: str | None = None,
 ) -> ReportInputs:
-    """The material of the vendor state, its past backfilled where no snapshot is given."""
-    known = list(snapshots or [])
-    missing = Past(known).missing([each.id for each in partners], days_of_history(at))
-    known += backfill(inputs, missing, at.time())
-    frame = Frame(week=WEEK_OF, as_of=at, since=at - WEEK, banner=banner)
-    holdings = Holdings(inputs, at)
-    return ReportInputs(frame, tuple(partners), holdings, Past(known), names or {}, config or ReportConfig())
+    """What the report of the vendor state is made from, everything by its dates.
+
+    Args:
+        known: what the ledger knows besides.
+    """
+    held = [*held_by_dates(inputs, LATEST), *(known or [])]
+    people = people_frame((each.partner_id, each.user_id) for each in inputs.affiliations if each.obstacle is None)
+    frame = Frame(week=WEEK_OF, as_of=at, since=at - WEEK, banner=banner, known_since=at)
+    return ReportInputs(frame, tuple(partners), held_frame(held), people, names or {}, config or ReportConfig())
 
 
 _WORDS = ["Alder", "Birch", "Cedar", "Delta", "Elm", "Fjord", "Grove", "Harbour", "Iris", "Juniper", "Keel", "Linden"]

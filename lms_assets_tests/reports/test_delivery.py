@@ -132,7 +132,7 @@ def test_the_summary_holds_a_preview_and_figures_but_no_name_of_a_person(tmp_pat
         assert not any(name in text for name in scenario.names.values())
         assert "Owner 1" not in text
     assert summary.figures["partners"] == executives.figures["partners"] == 12
-    assert executives.figures["npcu"] == sum(each.total_npcu for each in scenario.holdings.counts.values())
+    assert executives.figures["npcu"] == scenario.counts["npcu"].sum()
 
 
 def test_without_managers_the_largest_owners_are_shown_as_files(tmp_path):

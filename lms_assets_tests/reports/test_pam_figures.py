@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 
-from lms_assets.domain.counting.holdings import CountingInputs
-from lms_assets.domain.counting.report_facts import PartnerFacts, Snapshot
+from lms_assets.domain.counting.holdings import CountingInputs, Held
+from lms_assets.domain.counting.report_facts import PartnerFacts
 from lms_assets.reports.config import ReportConfig
 from lms_assets.reports.figures.model import Change, addressed
 from lms_assets.reports.figures.pam import build_pam_report
 from lms_assets_tests.reports.scenarios import AT, course, done, inputs, member
 
 DAY = timedelta(days=1)
-LAST_WEEK = date(2026, 11, 16)
 # Olga owns Acorn (Select, asks for 3), Beech (Select) and Cherry (Registered, asks for nothing); Pete owns Damson.
 PARTNERS = [
     PartnerFacts(1, "Acorn", "Select", owner="Olga", leads_last_30_days=2, contacts_not_in_lms=1),
@@ -54,13 +53,19 @@ MEMBERS = (
 CONFIG = ReportConfig(tier_requirements={"Select": 3, "Registered": 0}, portal_url="https://portal.example.com/")
 
 
+def left(partner: int, course_id: str, category: str | None, npcu: int, when: datetime) -> Held:
+    """What somebody held who left the partner: it counted in the last eight days until a counting found it gone."""
+    completed, expires, start = AT - 300 * DAY, AT + 300 * DAY, AT - 8 * DAY
+    return Held(partner, "left", course_id, course_id, category, npcu, completed, expires, start, when)
+
+
 @pytest.fixture
 def report():
-    # Cherry had 4 last week: 3 are ann's and cy's, 1 belonged to somebody who left.
-    snapshots = [Snapshot(3, LAST_WEEK, 4, {"nintex_k2": 1}, AT - 7 * DAY, origin="chain")]
+    # Cherry had 4 last week: 3 are ann's and cy's, 1 belonged to somebody who left, which has no date of its own.
+    known = [left(3, "ce", "nintex_ce", 1, AT - 2 * DAY)]
     scenario = CountingInputs(MEMBERS, ENROLLMENTS, COURSES)
     names = {"ann": "Ann Example", "cy": "Cy Example"}
-    return build_pam_report(inputs(scenario, PARTNERS, names=names, snapshots=snapshots, config=CONFIG), ["Olga"])
+    return build_pam_report(inputs(scenario, PARTNERS, names=names, known=known, config=CONFIG), ["Olga"])
 
 
 @pytest.fixture
@@ -132,7 +137,7 @@ def test_what_people_who_left_took_with_them_is_told_apart_from_expiries(report)
     cherry = report.partners[2]
 
     assert cherry.npcu == Change(4, 4)
-    assert cherry.by_people_who_moved == -1
+    assert cherry.by_other_causes == -1
 
 
 def test_changes_are_listed_by_how_much_they_matter(report):
@@ -177,7 +182,7 @@ def test_the_trend_has_26_weeks_and_ends_with_the_total(report):
     assert (points[0].key, points[-1].key) == (date(2026, 6, 1), date(2026, 11, 23))
     assert points[-1].value == report.totals.npcu.now
     assert points[-2].value == report.totals.npcu.before == 11
-    # Ten weeks ago: Acorn 2 + 1, Beech 2 + 2, Cherry ann's 2; the snapshot of last week says nothing of then.
+    # Ten weeks ago: Acorn 2 + 1, Beech 2 + 2, Cherry ann's 2; what the ledger knew last week says nothing of then.
     assert points[-11].value == 9
 
 
@@ -189,10 +194,10 @@ def test_an_owner_without_partners_gets_an_empty_report_and_no_error():
 
 
 def test_a_partner_whose_people_left_has_fallen_below_though_nothing_expired():
-    """No date says so; last week's snapshot does."""
-    snapshots = [Snapshot(1, LAST_WEEK, 6, {}, AT - 7 * DAY)]
+    """Only the ledger knows them, and when it no longer did."""
+    known = [left(1, "ce", None, 6, AT - 2 * DAY)]
     scenario = CountingInputs((), (), COURSES)
-    report = build_pam_report(inputs(scenario, PARTNERS[:1], snapshots=snapshots, config=CONFIG), ["Olga"])
+    report = build_pam_report(inputs(scenario, PARTNERS[:1], known=known, config=CONFIG), ["Olga"])
 
     assert [line.name for line in report.fell_below] == ["Acorn"]
-    assert report.fell_below[0].standing.since is None
+    assert report.fell_below[0].standing.since == AT - 2 * DAY

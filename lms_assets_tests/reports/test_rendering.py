@@ -288,7 +288,7 @@ def test_charts_have_the_size_that_the_page_gives_them(report):
 
 def test_a_count_that_is_not_confirmed_is_marked_with_its_reason_in_both_reports(scenario):
     reason = in_plain_words([WithheldReason("group_never_read", "members of group 4711 were never read completely")])
-    partner = max(scenario.partners, key=lambda each: scenario.counts_of(each.id).total_npcu)
+    partner = max(scenario.partners, key=lambda each: scenario.counts.at[each.id, "npcu"])
     marked = replace(scenario, withheld={partner.id: reason})
     renderer = Renderer(scenario.config)
     for report in (build_pam_report(marked, [partner.owner]), build_executive_report(marked)):

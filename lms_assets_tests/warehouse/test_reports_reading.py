@@ -9,16 +9,14 @@ from sqlalchemy import insert
 
 from lms_assets.domain.counting.certifications import PartnerCounts
 from lms_assets.domain.counting.explanation import explain
-from lms_assets.domain.counting.report_facts import Snapshot
 from lms_assets.warehouse.reading.reports import (
+    counted_on,
     counting_inputs,
     executives,
     find_partners,
     managers,
     partner_facts,
     people_names,
-    snapshots,
-    store_snapshots,
 )
 from lms_assets.warehouse.results.counts import write_history
 from lms_assets.warehouse.schema import tables as t
@@ -163,35 +161,15 @@ def counts(number, npcu):
     return PartnerCounts(number, {"nintex_k2": npcu // 2}, npcu, False)
 
 
-def test_a_day_without_a_count_is_told_by_the_last_one_of_the_six_days_before(scenario):
+def test_what_a_chain_stored_on_a_day_is_read_with_its_instant(scenario):
     with scenario.transaction() as connection:
-        for day, npcu in ((date(2026, 11, 2), 2), (date(2026, 11, 8), 4), (date(2026, 11, 20), 6)):
+        for day, npcu in ((date(2026, 11, 2), 2), (date(2026, 11, 8), 4)):
             write_history(connection, day, [counts(1, npcu), counts(2, 0)], as_of=AT, now=AT)
+        worked_out = {"partner_id": 1, "day": date(2026, 11, 3), "total_npcu": 9, "origin": "backfill", "as_of": AT}
+        connection.execute(insert(t.partner_cert_history).values(worked_out))
     with scenario.read() as connection:
-        found = snapshots(connection, [date(2026, 11, 9), date(2026, 11, 16), date(2026, 11, 20)])
+        found = counted_on(connection, 1, [date(2026, 11, day) for day in (3, 8, 9)])
 
-    assert {(each.partner_id, each.day, each.total_npcu) for each in found} == {
-        (1, date(2026, 11, 8), 4),
-        (2, date(2026, 11, 8), 0),
-        (1, date(2026, 11, 20), 6),
-        (2, date(2026, 11, 20), 0),
+    assert {day: (at, each.total_npcu, each.by_category["nintex_k2"]) for day, (at, each) in found.items()} == {
+        date(2026, 11, 8): (AT, 4, 2)
     }
-    assert {each.by_category["nintex_k2"] for each in found if each.partner_id == 1} == {2, 3}
-
-
-def test_what_a_chain_counted_is_never_replaced_by_what_was_computed_later(scenario):
-    day = date(2026, 11, 16)
-    with scenario.transaction() as connection:
-        write_history(connection, day, [counts(1, 4)], as_of=AT, now=AT)
-        computed = [
-            Snapshot(number, day, 9, {"nintex_k2": 1}, AT - 7 * DAY, people=3, origin="backfill") for number in (1, 2)
-        ]
-        written = store_snapshots(connection, computed, now=AT)
-        again = store_snapshots(connection, computed, now=AT)
-    with scenario.read() as connection:
-        found = {each.partner_id: each for each in snapshots(connection, [day])}
-
-    assert (written.created, again.created, again.updated) == (1, 0, 0)
-    assert (found[1].total_npcu, found[1].origin) == (4, "chain")
-    assert (found[2].total_npcu, found[2].origin, found[2].people) == (9, "backfill", 3)
-    assert found[2].as_of == AT - 7 * DAY

@@ -176,16 +176,14 @@ def test_counts_are_written_where_they_differ_and_partners_without_any_get_zeros
     assert stamps == {1: now, 2: now + DAY, 3: None}
 
 
-def test_a_day_of_history_is_replaced_by_a_later_chain_but_never_by_a_backfill(stocked, now):
+def test_a_day_of_history_is_replaced_by_a_later_chain(stocked, now):
     day = date(2026, 3, 2)
     with stocked.transaction() as c:
         counts.write_history(c, day, [counted(1, 5)], as_of=now, now=now, people={1: 4}, tiers={1: "Premier"})
         counts.write_history(c, day, [counted(1, 6)], as_of=now, now=now, people={1: 4}, tiers={1: "Premier"})
-        late = counts.write_history(c, day, [counted(1, 99), counted(2, 1)], as_of=now, now=now, origin="backfill")
         h = t.partner_cert_history.c
-        rows = c.execute(select(h.partner_id, h.total_npcu, h.partner_users, h.origin).order_by(h.partner_id)).all()
-    assert late == SyncCounts(created=1)
-    assert [tuple(row) for row in rows] == [(1, 6, 4, "chain"), (2, 1, None, "backfill")]
+        rows = c.execute(select(h.partner_id, h.total_npcu, h.partner_users, h.origin)).all()
+    assert [tuple(row) for row in rows] == [(1, 6, 4, "chain")]
 
 
 def test_lead_counts_are_those_of_the_leads_table(stocked, now):

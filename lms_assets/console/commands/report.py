@@ -63,13 +63,13 @@ def preview_command(
 
 
 def read_report_inputs(warehouse: Warehouse, *, rules: Rules, config: ReportConfig, now: datetime) -> ReportInputs:
-    """The material of the running week as of the last count; snapshots that are missing are computed, not stored.
+    """What the report of the running week is made from, as of the last count.
 
     Raises:
         ConfigurationError: nothing has been counted yet.
     """
     try:
-        return report_inputs_from(warehouse, rules=rules, config=config, now=now, store_past=False)
+        return report_inputs_from(warehouse, rules=rules, config=config, now=now)
     except NothingCounted as error:
         raise ConfigurationError([str(error)]) from None
 

@@ -106,15 +106,6 @@ def explained(
     )
 
 
-def what_changed(inputs: CountingInputs, partner_id: int, since: datetime, at: datetime) -> Changes:
-    """What began and what ceased to count between `since` and `at` for the people of today.
-
-    Raises:
-        ValueError: `since` is not before `at`.
-    """
-    return changes_between(explain(inputs, partner_id, since), explain(inputs, partner_id, at))
-
-
 def changes_between(before: Explanation, after: Explanation) -> Changes:
     """What began and what ceased to count between two explanations of one partner.
 

@@ -55,10 +55,6 @@ def trend_instants(at: datetime, weeks: int = TREND_WEEKS) -> tuple[datetime, ..
     return tuple(at - WEEK * back for back in range(weeks - 1, -1, -1))
 
 
-def days_of_history(at: datetime) -> tuple[date, ...]:
-    """The days whose snapshots the reports compare with: every week of the trend, and each end of each span."""
-    instants = [*trend_instants(at, TREND_WEEKS + 1)]
-    for period in periods(at):
-        earlier = period.a_year_earlier()
-        instants += [period.start, earlier.start, earlier.end]
-    return tuple(sorted({instant.date() for instant in instants} - {at.date()}))
+def earliest(at: datetime) -> datetime:
+    """The earliest instant with which the reports of `at` compare."""
+    return min(period.a_year_earlier().start for period in periods(at)) - timedelta(days=1)

@@ -1,4 +1,4 @@
-"""What reports are made from, as plain values: who reads them, the partners, and the snapshots of the past.
+"""What reports are made from, as plain values: who reads them, and the partners.
 
 Values only; they are read by the warehouse and turned into figures by the reports.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +54,3 @@ class PartnerFacts:
     leads_last_30_days: int = 0
     contacts_not_in_lms: int = 0
     people_in_no_group: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """One partner's counts on one day of the past (`partner_cert_history`); `as_of` is the instant counted at, UTC."""
-
-    partner_id: int
-    day: date
-    total_npcu: int
-    by_category: Mapping[str, int]
-    as_of: datetime
-    people: int | None = None
-    tier: str | None = None
-    origin: str = "chain"
-
-    @property
-    def certifications(self) -> int:
-        """Certifications that have a category."""
-        return sum(self.by_category.values())

@@ -16,9 +16,8 @@ from lms_assets.reports.delivery.files import write_files
 from lms_assets.reports.delivery.message import UnusableAddress, ascii_address, build_message, sender
 from lms_assets.reports.delivery.recipients import Addressee, EmailLog, NotDue, decide
 from lms_assets.reports.delivery.smtp import MailServerUnavailable, SmtpMailer
-from lms_assets.reports.figures.assemble import owner_without_name, without_names
 from lms_assets.reports.figures.executive import build_executive_report
-from lms_assets.reports.figures.inputs import ReportInputs
+from lms_assets.reports.figures.inputs import ReportInputs, owner_without_name, without_names
 from lms_assets.reports.figures.model import ExecutiveReport, PamReport
 from lms_assets.reports.figures.pam import build_pam_report, partners_of
 from lms_assets.reports.rendering.render import Rendered, Renderer

@@ -1,15 +1,15 @@
-"""The figures of the executives' roll-up over all active partners. Pure, and without any person's name."""
+"""The figures of the executives' roll-up over all active partners: group-bys, without any person's name."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Iterable, Iterator
+from datetime import date, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
 
-from lms_assets.domain.counting.compliance import Standing, requirement_of
+from lms_assets.domain.counting.compliance import requirement_of
 from lms_assets.domain.counting.periods import QUIET_DAYS, WEEK, periods
-from lms_assets.domain.counting.report_facts import PartnerFacts, Snapshot
-from lms_assets.reports.figures.inputs import ReportInputs, expiries_by_week, expiring_within, npcu_by_week, sum_on
+from lms_assets.reports.figures.inputs import ReportInputs, expiries_by_week, expiring_within, npcu_by_week, stamp
 from lms_assets.reports.figures.model import (
     Change,
     EarnedLine,
@@ -20,6 +20,9 @@ from lms_assets.reports.figures.model import (
     StockLine,
 )
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 WINDOWS = (30, 90)
 RANKED = 10
 GROWTH_WEEKS = 13
@@ -28,185 +31,153 @@ UNKNOWN = "(not set)"
 
 def build_executive_report(inputs: ReportInputs) -> ExecutiveReport:
     """The roll-up of `inputs`."""
-    partners = inputs.partners
-    ids = [partner.id for partner in partners]
-    held = inputs.held_by(ids)
-    standings = {partner.id: inputs.standing_of(partner) for partner in partners}
-    people = inputs.people_of(ids)
-    npcu = _stock(inputs, "npcu", lambda found: found.total_npcu, sum(_npcu(inputs, each) for each in ids))
-    certifications = sum(sum(inputs.counts_of(each).by_category.values()) for each in ids)
-    quiet = _quiet(inputs)
-
-    def shares(name_of: Callable[[PartnerFacts], str | None]) -> tuple[ShareLine, ...]:
-        return _shares(inputs, standings, name_of)
-
-    return ExecutiveReport(
-        frame=inputs.frame,
-        partners=len(partners),
-        people=len(people),
-        people_of_several=_people_of_several(inputs, ids),
-        certifications=certifications,
-        uncategorised=sum(inputs.counts_of(each).uncategorised for each in ids),
-        totals=(npcu, _stock(inputs, "certifications", lambda found: found.certifications, certifications)),
-        earned=_earned(inputs),
-        overall=_share(inputs, standings, "all partners", partners),
-        tiers=_in_order_of_requirement(inputs, shares(lambda partner: partner.tier)),
-        regions=shares(lambda partner: partner.region),
-        pams=shares(lambda partner: partner.owner),
-        categories=_categories(inputs),
-        expiring_within=expiring_within(inputs, held, WINDOWS),
-        top=_top(inputs),
-        growing=_growing(inputs),
-        quiet=_ranked(inputs, quiet[:RANKED]),
-        quiet_partners=len(quiet),
-        npcu_by_week=npcu_by_week(inputs, ids),
-        expiries_by_week=expiries_by_week(inputs, held),
-        fell_below=_fell_below(inputs, standings),
-        withheld=_ranked(inputs, sorted(_withheld(inputs), key=lambda each: (each.name.casefold(), each.id))),
-    )
+    return _Executive(inputs).report()
 
 
-def _npcu(inputs: ReportInputs, partner_id: int) -> int:
-    return inputs.counts_of(partner_id).total_npcu
+class _Executive:
+    """The report in the making: `partners` is a frame with a row for each partner and all that is grouped or ranked."""
 
+    def __init__(self, inputs: ReportInputs) -> None:
+        self.inputs = inputs.of(inputs.partners)
+        self.at = inputs.frame.as_of
 
-def _stock(inputs: ReportInputs, key: str, figure: Callable[[Snapshot], int], now: int) -> StockLine:
-    ids = [partner.id for partner in inputs.partners]
-    lines = []
-    for period in periods(inputs.frame.as_of):
-        earlier = period.a_year_earlier()
-        then = sum_on(inputs.past, ids, earlier.end.date(), figure)
-        before = sum_on(inputs.past, ids, earlier.start.date(), figure)
-        change = Change(now, sum_on(inputs.past, ids, period.start.date(), figure))
-        lines.append(PeriodLine(period.name, change, None if then is None else Change(then, before)))
-    return StockLine(key, now, tuple(lines))
+    @cached_property
+    def partners(self) -> pd.DataFrame:
+        """By name, then id."""
+        import pandas as pd
 
+        inputs = self.inputs
+        facts = [
+            (each.id, each.name, each.tier or "", each.region, each.owner,
+             requirement_of(each.tier, inputs.config.tier_requirements), inputs.standings[each.id].status)
+            for each in sorted(inputs.partners, key=lambda each: (each.name.casefold(), each.id))
+        ]  # fmt: skip
+        columns = ["partner_id", "name", "tier", "region", "owner", "requirement", "status"]
+        found = pd.DataFrame(facts, columns=columns, dtype=object).set_index("partner_id")
+        recent = inputs.now[inputs.now["completed_at"] > stamp(self.at - timedelta(days=QUIET_DAYS))]
+        return found.assign(
+            everybody="all partners",
+            npcu=inputs.counts["npcu"],
+            certifications=inputs.counts["certifications"],
+            week_ago=inputs.counts_on(inputs.frame.since.date())["npcu"],
+            then=inputs.counts_on((self.at - WEEK * GROWTH_WEEKS).date())["npcu"],
+            expiring=inputs.expiring(WINDOWS[0]).groupby("partner_id").size(),
+            quiet=~found.index.isin(recent["partner_id"]),
+        ).fillna({"expiring": 0})
 
-def _categories(inputs: ReportInputs) -> tuple[StockLine, ...]:
-    ids = [partner.id for partner in inputs.partners]
-    known = {category for each in ids for category in inputs.counts_of(each).by_category}
-    lines = []
-    for category in sorted(known):
-        now = sum(inputs.counts_of(each).by_category.get(category, 0) for each in ids)
-        lines.append(_stock(inputs, category, _of_category(category), now))
-    return tuple(sorted(lines, key=lambda line: (-line.now, line.key)))
+    def report(self) -> ExecutiveReport:
+        """All of it."""
+        inputs, partners = self.inputs, self.partners
+        several = inputs.people["user_id"].value_counts()
+        by_npcu = partners.sort_values("npcu", ascending=False, kind="stable")
+        grown = (partners["npcu"] - partners["then"]).sort_values(ascending=False, kind="stable")
+        fell = [each for each in partners.index if inputs.fell_this_week(each)]
+        return ExecutiveReport(
+            frame=inputs.frame,
+            partners=len(partners),
+            people=inputs.people["user_id"].nunique(),
+            people_of_several=int((several > 1).sum()),
+            certifications=int(inputs.counts["certifications"].sum()),
+            uncategorised=int(inputs.counts["uncategorised"].sum()),
+            totals=(self.stock("npcu"), self.stock("certifications")),
+            earned=self.earned(),
+            overall=next(iter(self.shares("everybody")), _NOBODY),
+            tiers=self.tiers(),
+            regions=self.shares("region"),
+            pams=self.shares("owner"),
+            categories=self.categories(),
+            expiring_within=expiring_within(inputs, WINDOWS),
+            top=self.ranked(by_npcu.index[by_npcu["npcu"] > 0][:RANKED]),
+            growing=self.ranked(grown.index[grown > 0][:RANKED]),
+            quiet=self.ranked(by_npcu.index[by_npcu["quiet"]][:RANKED]),
+            quiet_partners=int(partners["quiet"].sum()),
+            npcu_by_week=npcu_by_week(inputs),
+            expiries_by_week=expiries_by_week(inputs),
+            fell_below=self.ranked(fell),
+            withheld=self.ranked(each for each in partners.index if each in inputs.withheld),
+        )
 
-
-def _of_category(category: str) -> Callable[[Snapshot], int]:
-    return lambda found: found.by_category.get(category, 0)
-
-
-def _earned(inputs: ReportInputs) -> tuple[EarnedLine, ...]:
-    holdings = inputs.holdings
-    lines = []
-    for period in periods(inputs.frame.as_of):
-        earlier = period.a_year_earlier()
-        now, then = holdings.gained(period.start, period.end), holdings.gained(earlier.start, earlier.end)
-        active = {partner.id for partner in inputs.partners}
-        now = tuple(item for item in now if item.partner_id in active)
-        then = tuple(item for item in then if item.partner_id in active)
-        lines.append(
-            EarnedLine(
-                period.name, len(now), sum(item.npcu for item in now), len(then), sum(item.npcu for item in then)
+    def shares(self, column: str) -> tuple[ShareLine, ...]:
+        """A line for each value of a column, most NPCU first; case and outer blanks make no difference."""
+        partners, people = self.partners, self.inputs.people
+        name = partners[column].fillna("").str.strip().replace("", UNKNOWN)
+        folded = name.str.casefold()
+        persons = people.groupby(people["partner_id"].map(folded))["user_id"].nunique()
+        lines = []
+        for key, rows in partners.groupby(folded):
+            statuses = rows["status"].value_counts()
+            requirements = rows["requirement"].unique()
+            lines.append(
+                ShareLine(
+                    key=name[rows.index.min()],
+                    partners=len(rows),
+                    people=int(persons.get(key, 0)),
+                    certifications=int(rows["certifications"].sum()),
+                    npcu=Change(int(rows["npcu"].sum()), int(rows["week_ago"].sum())),
+                    requirement=int(requirements[0]) if len(requirements) == 1 else 0,
+                    asked=len(rows) - int(statuses.get("no requirement", 0)),
+                    meets=int(statuses.get("meets", 0)),
+                    below=int(statuses.get("below", 0)),
+                    about_to_fall=int(statuses.get("about to fall below", 0)),
+                    expiring_30=int(rows["expiring"].sum()),
+                )
             )
+        return tuple(sorted(lines, key=lambda line: (-line.npcu.now, line.key)))
+
+    def tiers(self) -> tuple[ShareLine, ...]:
+        """In the order of the configured requirements."""
+        place = {tier.casefold(): number for number, tier in enumerate(self.inputs.config.tier_requirements)}
+        lines = self.shares("tier")
+        return tuple(sorted(lines, key=lambda line: (place.get(line.key.casefold(), len(place)), line.key)))
+
+    def stock(self, column: str) -> StockLine:
+        """A figure of all partners now, and how far it moved in each span, this year and last."""
+
+        def change(start: date, end: date) -> Change:
+            return Change(self.sum_on(column, end), self.sum_on(column, start) if self.inputs.partners else None)
+
+        lines = []
+        for period in periods(self.at):
+            earlier = period.a_year_earlier()
+            then = change(earlier.start.date(), earlier.end.date()) if self.inputs.partners else None
+            lines.append(PeriodLine(period.name, change(period.start.date(), self.at.date()), then))
+        return StockLine(column, self.sum_on(column, self.at.date()), tuple(lines))
+
+    def sum_on(self, column: str, day: date) -> int:
+        """A figure of all partners on a day; a category that nobody held then is 0."""
+        counts = self.inputs.counts_on(day)
+        return int(counts[column].sum()) if column in counts else 0
+
+    def categories(self) -> tuple[StockLine, ...]:
+        """The categories of which something is held, the largest first."""
+        held = self.inputs.now["category"].dropna().unique()
+        return tuple(sorted(map(self.stock, held), key=lambda line: (-line.now, line.key)))
+
+    def earned(self) -> tuple[EarnedLine, ...]:
+        """Certifications earned in each span, against the same span last year."""
+        lines = []
+        for period in periods(self.at):
+            both = [self.inputs.earned(each.start, each.end)["npcu"] for each in (period, period.a_year_earlier())]
+            (number, npcu), (number_then, npcu_then) = ((len(each), int(each.sum())) for each in both)
+            lines.append(EarnedLine(period.name, number, npcu, number_then, npcu_then))
+        return tuple(lines)
+
+    def ranked(self, partner_ids: Iterable[Any]) -> tuple[RankLine, ...]:
+        """These partners in this order, with their change since thirteen weeks ago."""
+        inputs, rows = self.inputs, self.partners.loc[list(partner_ids)]
+        return tuple(
+            RankLine(
+                key=each.Index,
+                name=each.name,
+                tier=each.tier,
+                region=each.region or UNKNOWN,
+                owner=each.owner or UNKNOWN,
+                npcu=Change(int(each.npcu), int(each.then)),
+                url=inputs.config.partner_url(each.Index),
+                withheld=inputs.withheld.get(each.Index),
+            )
+            for each in cast("Iterator[Any]", rows.itertuples())
         )
-    return tuple(lines)
 
 
-def _people_of_several(inputs: ReportInputs, ids: Iterable[int]) -> int:
-    partners_of = Counter(person for each in ids for person in inputs.holdings.people.get(each, ()))
-    return sum(number > 1 for number in partners_of.values())
-
-
-def _shares(
-    inputs: ReportInputs, standings: Mapping[int, Standing], name_of: Callable[[PartnerFacts], str | None]
-) -> tuple[ShareLine, ...]:
-    """One line for each name, most NPCU first; names are compared without case and outer blanks."""
-    groups: dict[str, list[PartnerFacts]] = {}
-    shown: dict[str, str] = {}
-    for partner in inputs.partners:
-        name = (name_of(partner) or "").strip() or UNKNOWN
-        shown.setdefault(name.casefold(), name)
-        groups.setdefault(name.casefold(), []).append(partner)
-    lines = [_share(inputs, standings, shown[key], found) for key, found in groups.items()]
-    return tuple(sorted(lines, key=lambda line: (-line.npcu.now, line.key)))
-
-
-def _share(
-    inputs: ReportInputs, standings: Mapping[int, Standing], key: str, partners: Sequence[PartnerFacts]
-) -> ShareLine:
-    ids = [partner.id for partner in partners]
-    week_ago = sum_on(inputs.past, ids, inputs.frame.since.date(), lambda found: found.total_npcu)
-    found = Counter(standings[each].status for each in ids)
-    requirements = {requirement_of(each.tier, inputs.config.tier_requirements) for each in partners}
-    return ShareLine(
-        key=key,
-        partners=len(ids),
-        people=len(inputs.people_of(ids)),
-        certifications=sum(sum(inputs.counts_of(each).by_category.values()) for each in ids),
-        npcu=Change(sum(_npcu(inputs, each) for each in ids), week_ago),
-        requirement=requirements.pop() if len(requirements) == 1 else 0,
-        asked=len(ids) - found["no requirement"],
-        meets=found["meets"],
-        below=found["below"],
-        about_to_fall=found["about to fall below"],
-        expiring_30=expiring_within(inputs, inputs.held_by(ids), (30,))[0].certifications,
-    )
-
-
-def _in_order_of_requirement(inputs: ReportInputs, lines: Sequence[ShareLine]) -> tuple[ShareLine, ...]:
-    order = [tier.casefold() for tier in inputs.config.tier_requirements]
-    place = {tier: number for number, tier in enumerate(order)}
-    return tuple(sorted(lines, key=lambda line: (place.get(line.key.casefold(), len(place)), line.key)))
-
-
-def _top(inputs: ReportInputs) -> tuple[RankLine, ...]:
-    ranked = sorted(inputs.partners, key=lambda each: (-_npcu(inputs, each.id), each.name.casefold(), each.id))
-    return _ranked(inputs, [each for each in ranked if _npcu(inputs, each.id)][:RANKED])
-
-
-def _growing(inputs: ReportInputs) -> tuple[RankLine, ...]:
-    """Most NPCU gained since thirteen weeks ago; a partner of which nothing is known then is not ranked."""
-    lines = _ranked(inputs, inputs.partners)
-    grown = [line for line in lines if (line.npcu.difference or 0) > 0]
-    return tuple(sorted(grown, key=lambda line: (-(line.npcu.difference or 0), line.name.casefold(), line.key)))[
-        :RANKED
-    ]
-
-
-def _quiet(inputs: ReportInputs) -> list[PartnerFacts]:
-    """Partners none of whose people completed a certification in 90 days, most NPCU first."""
-    since = inputs.frame.as_of - timedelta(days=QUIET_DAYS)
-    busy = {item.partner_id for item in inputs.holdings.gained(since)}
-    for partner in inputs.partners:
-        held = inputs.holdings.by_partner.get(partner.id, ())
-        if any(item.completed_at is not None and item.completed_at > since for item in held):
-            busy.add(partner.id)
-    quiet = [partner for partner in inputs.partners if partner.id not in busy]
-    return sorted(quiet, key=lambda each: (-_npcu(inputs, each.id), each.name.casefold(), each.id))
-
-
-def _fell_below(inputs: ReportInputs, standings: Mapping[int, Standing]) -> tuple[RankLine, ...]:
-    fallen = [partner for partner in inputs.partners if inputs.fell_this_week(partner.id, standings[partner.id])]
-    return _ranked(inputs, sorted(fallen, key=lambda each: (each.name.casefold(), each.id)))
-
-
-def _withheld(inputs: ReportInputs) -> list[PartnerFacts]:
-    return [partner for partner in inputs.partners if partner.id in inputs.withheld]
-
-
-def _ranked(inputs: ReportInputs, partners: Iterable[PartnerFacts]) -> tuple[RankLine, ...]:
-    day = (inputs.frame.as_of - WEEK * GROWTH_WEEKS).date()
-    return tuple(
-        RankLine(
-            key=partner.id,
-            name=partner.name,
-            tier=partner.tier or "",
-            region=partner.region or UNKNOWN,
-            owner=partner.owner or UNKNOWN,
-            npcu=inputs.npcu_change(partner.id, day),
-            url=inputs.config.partner_url(partner.id),
-            withheld=inputs.withheld.get(partner.id),
-        )
-        for partner in partners
-    )
+_NOBODY = ShareLine("all partners", 0, 0, 0, Change(0, None), 0, 0, 0, 0, 0, 0)

@@ -1,25 +1,32 @@
-"""What both builders share: the material that reports are cut from, and sums over a choice of partners.
+"""What both reports are made from, as frames: a row for each partner, each person of one, and what was held when.
 
-Plain values in, figures out. What counts is decided in lms_assets.domain; here it is only added up.
+What counts is decided elsewhere (the ledger, and for the time before it the dates); here it is only added up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, timedelta
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from lms_assets.domain.counting.certifications import Assessed, PartnerCounts
-from lms_assets.domain.counting.compliance import Standing, requirement_of, standing
-from lms_assets.domain.counting.holdings import Holdings
+from lms_assets.domain.counting.compliance import Standing, TotalAt, requirement_of, standing
+from lms_assets.domain.counting.holdings import Held
 from lms_assets.domain.counting.periods import WEEK, trend_instants
-from lms_assets.domain.counting.report_facts import PartnerFacts, Snapshot
-from lms_assets.domain.counting.snapshots import Past
+from lms_assets.domain.counting.report_facts import PartnerFacts
+from lms_assets.domain.operations.report_recipients import same_owner
 from lms_assets.reports.config import ReportConfig
-from lms_assets.reports.figures.model import Change, Expiring, Frame, WeekPoint
+from lms_assets.reports.figures.model import Expiring, Frame, WeekPoint
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 HORIZON = timedelta(days=90)
 WEEKS_AHEAD = 13
+KEY = ["partner_id", "user_id", "course_id"]
+_TIMES = ("completed_at", "expires_at", "start", "end")
 
 
 @dataclass(frozen=True)
@@ -27,89 +34,199 @@ class ReportInputs:
     """All that the reports of one week are made from.
 
     Attributes:
-        frame: week, instant of counting and banner.
         partners: every active partner.
-        holdings: what is held at `frame.as_of` and around it.
-        past: snapshots of the days of `periods.days_of_history`.
+        held: a row for each time in which a certification counted for a partner (see `held_frame`).
+        people: a row for each partner and person of it.
         names: names of LMS people by id, for those who may read them.
         withheld: partners whose counts are not confirmed, so that the CRM does not get them, and why in plain words.
     """
 
     frame: Frame
     partners: tuple[PartnerFacts, ...]
-    holdings: Holdings
-    past: Past
+    held: pd.DataFrame = field(repr=False)
+    people: pd.DataFrame = field(repr=False)
     names: Mapping[str, str] = field(repr=False)
     config: ReportConfig
     withheld: Mapping[int, str] = field(default_factory=dict)
 
-    def counts_of(self, partner_id: int) -> PartnerCounts:
-        """A partner's counts, all 0 for one without people."""
-        return self.holdings.counts.get(partner_id) or PartnerCounts(partner_id, {}, 0, False)
+    def of(self, partners: Iterable[PartnerFacts]) -> ReportInputs:
+        """The same of these partners only."""
+        chosen = tuple(partners)
+        ids = [each.id for each in chosen]
+        held, people = (each[each["partner_id"].isin(ids)] for each in (self.held, self.people))
+        return replace(self, partners=chosen, held=held, people=people)
 
-    def standing_of(self, partner: PartnerFacts) -> Standing:
-        """Against the requirement of its tier, looking 90 days ahead."""
-        at = self.frame.as_of
-        requirement = requirement_of(partner.tier, self.config.tier_requirements)
-        return standing(requirement, self.holdings.totals.get(partner.id, ()), at=at, until=at + HORIZON)
+    @cached_property
+    def owners(self) -> list[str]:
+        """The account owners, each once, as `same_owner` has them."""
+        return sorted({same_owner(each.owner) for each in self.partners if each.owner})
 
-    def fell_this_week(self, partner_id: int, found: Standing) -> bool:
-        """Whether a partner that is below met its requirement a week ago: by its certifications' dates, or by last
-        week's snapshot, since people who left and a new tier leave no date.
+    @cached_property
+    def now(self) -> pd.DataFrame:
+        """What counts as of the report, soonest expiry first."""
+        return self.held_at(self.frame.as_of).sort_values(["expires_at", "user_id", "course_id"])
+
+    def held_at(self, instant: datetime) -> pd.DataFrame:
+        """What counted at an instant."""
+        at = stamp(instant)
+        return self.held[(self.held["start"] <= at) & (self.held["end"] > at)]
+
+    def earned(self, start: datetime, end: datetime) -> pd.DataFrame:
+        """What counted at `end` and not at `start`, and was completed since then, the latest first."""
+        found = _without(self.held_at(end), self.held_at(start))
+        return found[found["completed_at"] > stamp(start)].sort_values(["completed_at", *KEY], ascending=False)
+
+    @cached_property
+    def expired(self) -> pd.DataFrame:
+        """What counted a week before and expired since then, the latest first."""
+        gone = _without(self.held_at(self.frame.since), self.now)
+        return gone[gone["expires_at"] <= stamp(self.frame.as_of)].sort_values(["expires_at", *KEY], ascending=False)
+
+    def expiring(self, days: int) -> pd.DataFrame:
+        """What counts and expires within so many days, soonest first."""
+        return self.now[self.now["expires_at"] <= stamp(self.frame.as_of + timedelta(days=days))]
+
+    def counts_on(self, day: date) -> pd.DataFrame:
+        """Each partner's counts on a day, at the report's time of day: `npcu`, `certifications`, `uncategorised` and
+        a column for each category.
         """
-        if found.status != "below":
-            return False
+        if day not in self._counts:
+            self._counts[day] = self._counted(self.held_on(day))
+        return self._counts[day]
+
+    def npcu_on(self, day: date) -> Mapping[int, int]:
+        """Each partner's NPCU on a day."""
+        npcu: dict[int, int] = self.counts_on(day)["npcu"].to_dict()  # type: ignore[assignment]
+        return npcu
+
+    def held_on(self, day: date) -> pd.DataFrame:
+        """What counted on a day, at the report's time of day."""
+        return self.held_at(datetime.combine(day, self.frame.as_of.timetz()))
+
+    @cached_property
+    def counts(self) -> pd.DataFrame:
+        """Each partner's counts as of the report."""
+        return self.counts_on(self.frame.as_of.date())
+
+    @cached_property
+    def _counts(self) -> dict[date, pd.DataFrame]:
+        return {}
+
+    def _counted(self, held: pd.DataFrame) -> pd.DataFrame:
+        by_category = held.groupby(["partner_id", "category"]).size().unstack(fill_value=0)
+        found = by_category.reindex([each.id for each in self.partners], fill_value=0)
+        found.insert(0, "npcu", held.groupby("partner_id")["npcu"].sum())
+        found.insert(1, "certifications", by_category.sum(axis=1))
+        found.insert(2, "uncategorised", held["category"].isna().groupby(held["partner_id"]).sum())
+        return found.fillna(0).astype("int64")
+
+    @cached_property
+    def standings(self) -> Mapping[int, Standing]:
+        """Each partner against the requirement of its tier, looking 90 days ahead."""
+        at, totals = self.frame.as_of, self._npcu_over_time()
+        required = self.config.tier_requirements
+        return {
+            each.id: standing(requirement_of(each.tier, required), totals.get(each.id, ()), at=at, until=at + HORIZON)
+            for each in self.partners
+        }
+
+    def _npcu_over_time(self) -> dict[int, list[TotalAt]]:
+        """Each partner's NPCU from instant to instant: until now as it was, then what is left if nothing is earned."""
+        import pandas as pd
+
+        past = self.held[self.held["start"] <= stamp(self.frame.as_of)]
+        # A certification that expired between two countings fell when it expired, not when that was counted.
+        falls = past["end"].where(past["end"] < past["expires_at"], past["expires_at"])
+        steps = pd.concat([past.assign(at=past["start"]), past.assign(at=falls, npcu=-past["npcu"])])
+        moves = steps.groupby(["partner_id", "at"])["npcu"].sum()
+        totals: dict[int, list[TotalAt]] = {}
+        left: dict[tuple[int, pd.Timestamp], int] = moves[moves != 0].groupby(level=0).cumsum().to_dict()  # type: ignore[assignment]
+        for (partner_id, at), npcu in left.items():
+            totals.setdefault(partner_id, []).append(TotalAt(moment(at), npcu))
+        return totals
+
+    def fell_this_week(self, partner_id: int) -> bool:
+        """Whether a partner that is below met its requirement a week ago: by the day on which it fell, or by its
+        number of then, since a new tier leaves no date.
+        """
+        found = self.standings[partner_id]
+        before = self.npcu_on(self.frame.since.date())[partner_id]
         by_dates = found.since is not None and found.since > self.frame.since
-        before = self.past.on(partner_id, self.frame.since.date())
-        return by_dates or (before is not None and before.total_npcu >= found.requirement)
-
-    def npcu_change(self, partner_id: int, day: date) -> Change:
-        """A partner's NPCU now and on a day of the past."""
-        before = self.past.on(partner_id, day)
-        return Change(self.counts_of(partner_id).total_npcu, before.total_npcu if before else None)
-
-    def held_by(self, partner_ids: Iterable[int]) -> list[Assessed]:
-        """What counts at these partners, soonest expiry first."""
-        found = [item for each in partner_ids for item in self.holdings.by_partner.get(each, ())]
-        return sorted(found, key=lambda item: (item.expires_at or self.frame.as_of, item.user_id, item.course_id))
-
-    def people_of(self, partner_ids: Iterable[int]) -> frozenset[str]:
-        """Distinct people of these partners."""
-        return frozenset().union(*(self.holdings.people.get(each, frozenset()) for each in partner_ids))
+        return found.status == "below" and bool(by_dates or before >= found.requirement)
 
 
-def expiring_within(inputs: ReportInputs, held: Sequence[Assessed], days: Iterable[int]) -> tuple[Expiring, ...]:
+def held_frame(rows: Iterable[Held]) -> pd.DataFrame:
+    """A row for each time in which a certification counted, with the columns of `Held`; times are UTC without a zone.
+
+    Whole seconds, as the tables hold them, since a frame's finer units end before the year 9999.
+    """
+    import pandas as pd
+
+    columns = zip(*rows, strict=True) if (rows := list(rows)) else [[] for _ in Held._fields]
+    frame = pd.DataFrame(dict(zip(Held._fields, map(list, columns), strict=True)))
+    for name in _TIMES:
+        frame[name] = pd.Series([_naive(each) for each in frame[name]], dtype="datetime64[s]")
+    frame[["partner_id", "npcu"]] = frame[["partner_id", "npcu"]].astype("int64")
+    return frame
+
+
+def people_frame(rows: Iterable[tuple[int, str]]) -> pd.DataFrame:
+    """A row for each partner and person of it."""
+    import pandas as pd
+
+    return pd.DataFrame(list(rows), columns=["partner_id", "user_id"]).drop_duplicates()
+
+
+def expiring_within(inputs: ReportInputs, windows: Iterable[int]) -> tuple[Expiring, ...]:
     """What expires within so many days after the instant of counting; the windows contain each other."""
-    lines = []
-    for window in days:
-        end = inputs.frame.as_of + timedelta(days=window)
-        found = [item for item in held if item.expires_at is not None and item.expires_at <= end]
-        lines.append(Expiring(window, len(found), sum(item.npcu for item in found)))
-    return tuple(lines)
+    found = {days: inputs.expiring(days) for days in windows}
+    return tuple(Expiring(days, len(each), int(each["npcu"].sum())) for days, each in found.items())
 
 
-def expiries_by_week(inputs: ReportInputs, held: Sequence[Assessed]) -> tuple[WeekPoint, ...]:
+def expiries_by_week(inputs: ReportInputs) -> tuple[WeekPoint, ...]:
     """Certifications that expire in each of the next 13 weeks, each named by the day it begins."""
     at = inputs.frame.as_of
-    numbers = [0] * WEEKS_AHEAD
-    for item in held:
-        if item.expires_at is not None and item.expires_at <= at + WEEK * WEEKS_AHEAD:
-            # An expiry on a boundary belongs to the week that ends there, as in the windows of days.
-            numbers[-((at - item.expires_at) // WEEK) - 1] += 1
-    return tuple(WeekPoint((at + WEEK * week).date(), number) for week, number in enumerate(numbers))
+    # An expiry on a boundary belongs to the week that ends there, as in the windows of days.
+    ends = [moment(each) for each in inputs.expiring(7 * WEEKS_AHEAD)["expires_at"]]
+    numbers = Counter(-((at - end) // WEEK) - 1 for end in ends)
+    return tuple(WeekPoint((at + WEEK * week).date(), numbers[week]) for week in range(WEEKS_AHEAD))
 
 
-def npcu_by_week(inputs: ReportInputs, partner_ids: Sequence[int]) -> tuple[WeekPoint, ...]:
-    """NPCU of these partners at the end of each of the last 26 weeks, now last."""
-    *earlier, now = trend_instants(inputs.frame.as_of)
-    points = [
-        WeekPoint(each.date(), sum_on(inputs.past, partner_ids, each.date(), lambda found: found.total_npcu) or 0)
-        for each in earlier
-    ]
-    return (*points, WeekPoint(now.date(), sum(inputs.counts_of(each).total_npcu for each in partner_ids)))
+def npcu_by_week(inputs: ReportInputs) -> tuple[WeekPoint, ...]:
+    """NPCU of all partners at the end of each of the last 26 weeks, now last."""
+    days = [each.date() for each in trend_instants(inputs.frame.as_of)]
+    return tuple(WeekPoint(day, int(inputs.held_on(day)["npcu"].sum())) for day in days)
 
 
-def sum_on(past: Past, partner_ids: Iterable[int], day: date, figure: Callable[[Snapshot], int]) -> int | None:
-    """A figure of the snapshots of a day, summed; None when no partner has any, partners without one count 0."""
-    found = [snapshot for each in partner_ids if (snapshot := past.on(each, day)) is not None]
-    return sum(figure(each) for each in found) if found else None
+def without_names(inputs: ReportInputs) -> ReportInputs:
+    """The same with ids for people and numbers for PAMs, for places where no name of a person may stand."""
+    partners = tuple(
+        replace(each, owner=owner_without_name(inputs, each.owner) if each.owner else None) for each in inputs.partners
+    )
+    return replace(inputs, partners=partners, names={})
+
+
+def owner_without_name(inputs: ReportInputs, owner: str) -> str:
+    """What `without_names` calls this owner."""
+    owners = inputs.owners
+    return f"PAM {owners.index(same_owner(owner)) + 1}" if same_owner(owner) in owners else "PAM"
+
+
+def moment(time: pd.Timestamp) -> datetime:
+    """A time of a frame as an aware instant."""
+    return time.to_pydatetime().replace(tzinfo=UTC)
+
+
+def stamp(instant: datetime) -> pd.Timestamp:
+    """An instant as the frames hold it."""
+    import pandas as pd
+
+    return pd.Timestamp(_naive(instant))
+
+
+def _naive(instant: datetime) -> datetime:
+    return instant.replace(tzinfo=None, microsecond=0)
+
+
+def _without(rows: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
+    return rows[~rows.set_index(KEY).index.isin(others.set_index(KEY).index)]

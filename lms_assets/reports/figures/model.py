@@ -19,6 +19,7 @@ class Frame:
     """What every report says about itself: of which week, as of when, and what is wrong with its data (`banner`).
 
     `released`: it goes out because a person said so, although its data is not current; the subject says it.
+    `known_since`: the first counting that is kept; what was earlier is worked out from dates.
     """
 
     week: date
@@ -26,6 +27,7 @@ class Frame:
     since: datetime
     banner: str | None = None
     released: bool = False
+    known_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,10 @@ class PartnerLine:
     withheld: str | None = None
 
     @property
-    def by_people_who_moved(self) -> int:
-        """What of the week's change comes from people who joined or left, and from courses whose points changed."""
+    def by_other_causes(self) -> int:
+        """What of the week's change comes from people who joined or left, courses whose points changed, and records
+        that were read late.
+        """
         return (self.npcu.difference or 0) - (self.gained - self.lost) if self.npcu.before is not None else 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from lms_assets.domain.counting.periods import earliest
 from lms_assets.reports.figures.model import EarnedLine, ExecutiveReport, RankLine, ShareLine, StockLine
 from lms_assets.reports.rendering import formatting as chart_words
 from lms_assets.reports.rendering import formatting as words
@@ -273,6 +274,7 @@ def _footer(report: ExecutiveReport) -> tuple[str, ...]:
         "NPCU are the points that a certification is worth; a partner's tier asks for a number of them. "
         "Every count can be taken apart into its certifications: ask the partner's account manager.",
     ]
+    lines += words.worked_out(report.frame, earliest(report.frame.as_of).date())
     if report.uncategorised:
         held = words.plural(report.uncategorised, "held certification")
         lines.insert(1, f"{held.capitalize()} without a category: counted in NPCU, in no category.")

@@ -178,6 +178,16 @@ def standing(found: Standing) -> tuple[str, Tone]:
     return "meets", "good"
 
 
+def worked_out(frame: Frame, earliest: date) -> list[str]:
+    """A sentence when the report compares with days from `earliest` on, before counts were kept; else nothing."""
+    if frame.known_since is None or earliest >= frame.known_since.date():
+        return []
+    return [
+        f"Counts are kept since {day(frame.known_since)}. Earlier figures are worked out from dates of completion and "
+        "expiry, with the people of today."
+    ]
+
+
 def subtitle(frame: Frame) -> str:
     """Of which week and as of when."""
     return f"Week of {day(frame.week)} · figures as of {instant(frame.as_of)}"

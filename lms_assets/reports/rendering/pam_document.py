@@ -178,8 +178,8 @@ def _moved(line: PartnerLine) -> Row:
         causes.append(f"+{words.number(line.gained)} new")
     if line.lost:
         causes.append(f"−{words.number(line.lost)} expired")
-    if line.by_people_who_moved:
-        causes.append(f"{words.signed(line.by_people_who_moved)} through people or courses")
+    if line.by_other_causes:
+        causes.append(f"{words.signed(line.by_other_causes)} by people, courses or late records")
     change = line.npcu.difference
     now = f"now {words.number(line.npcu.now)}"
     return Row((_partner(line), Cell(", ".join(causes)), Cell(words.arrow(change), now, tone=words.tone_of(change))))
@@ -263,6 +263,7 @@ def _footer(report: PamReport) -> tuple[str, ...]:
     at = f"{report.frame.as_of:%Y-%m-%dT%H:%M:%SZ}"
     since = f"{report.frame.since:%Y-%m-%dT%H:%M:%SZ}"
     return (
+        *words.worked_out(report.frame, report.npcu_by_week[0].key),
         "A certification counts while it is held: completed, not expired, and its holder is a partner's active user. "
         "Somebody who belongs to two partners counts for both.",
         f'What a number is made of: lms-assets why "PARTNER" --at {at} (and --since {since} for what changed).',

@@ -1,4 +1,4 @@
-"""Reading what the reports are made of: who reads them, partners, counting inputs, snapshots. Writes snapshots only."""
+"""Reading what the reports are made of: who reads them, partners, what counting needs, stored counts of past days."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from lms_assets.domain.counting.certifications import GO_TO_MARKET, PartnerCounts
 from lms_assets.domain.counting.holdings import CountingInputs
-from lms_assets.domain.counting.report_facts import Executive, Manager, PartnerFacts, Snapshot
+from lms_assets.domain.counting.report_facts import Executive, Manager, PartnerFacts
 from lms_assets.domain.rules_defaults import CERTIFICATION_MONTHS
 from lms_assets.warehouse.reading import (
     affiliations,
     course_facts,
     enrollments,
 )
-from lms_assets.warehouse.results.counts import CATEGORY_COLUMNS, write_history
+from lms_assets.warehouse.results.counts import CATEGORY_COLUMNS
 from lms_assets.warehouse.schema.tables import (
     contacts,
     executive_report_recipients,
@@ -30,22 +30,17 @@ from lms_assets.warehouse.schema.tables import (
     partners,
 )
 from lms_assets.warehouse.upsert.compare import chunks
-from lms_assets.warehouse.upsert.counts import SyncCounts
 
 __all__ = [
     "account_owners",
+    "counted_on",
     "counting_inputs",
     "executives",
     "find_partners",
     "managers",
     "partner_facts",
     "people_names",
-    "snapshots",
-    "store_snapshots",
 ]
-
-TOLERANCE_DAYS = 6
-"""A missing day is looked for on so many days before it (domain history, a snapshot's tolerance)."""
 
 
 def managers(connection: Connection, *, with_address: bool = True) -> tuple[Manager, ...]:
@@ -163,39 +158,19 @@ def people_names(connection: Connection, user_ids: Collection[str] | None = None
     return found
 
 
-def snapshots(connection: Connection, days: Iterable[date]) -> tuple[Snapshot, ...]:
-    """All partners' snapshots of these days; for a day on which nobody was counted, of the last one before it."""
+def counted_on(
+    connection: Connection, partner_id: int, days: Iterable[date]
+) -> dict[date, tuple[datetime, PartnerCounts]]:
+    """As of which instant (UTC) a partner was last counted on each of these days, and what was stored then."""
     c = partner_cert_history.c
-    known = sorted(connection.execute(select(c.day).distinct()).scalars())
-    wanted = set()
-    for day in days:
-        before = [each for each in known if each <= day and day - each <= timedelta(days=TOLERANCE_DAYS)]
-        if before:
-            wanted.add(before[-1])
-    columns = (c.partner_id, c.day, c.total_npcu, c.as_of, c.partner_users, c.partner_tier, c.origin)
-    found = []
-    for part in chunks(sorted(wanted)):
-        query = select(*columns, *(c[name] for name in CATEGORY_COLUMNS.values())).where(c.day.in_(part))
-        for row in connection.execute(query):
-            by_category = {category: row[7 + place] or 0 for place, category in enumerate(CATEGORY_COLUMNS)}
-            found.append(Snapshot(row[0], row[1], row[2], by_category, row[3], row[4], row[5], row[6]))
-    return tuple(found)
-
-
-def store_snapshots(connection: Connection, found: Iterable[Snapshot], *, now: datetime) -> SyncCounts:
-    """Keep snapshots computed later, as `backfill`; what a chain counted on a day is never replaced."""
-    by_day: dict[tuple[date, datetime], list[Snapshot]] = {}
-    for each in found:
-        by_day.setdefault((each.day, each.as_of), []).append(each)
-    written = SyncCounts()
-    for (day, as_of), of_day in by_day.items():
-        counts = [
-            PartnerCounts(each.partner_id, each.by_category, each.total_npcu, each.by_category.get(GO_TO_MARKET, 0) > 0)
-            for each in of_day
-        ]
-        people = {each.partner_id: each.people for each in of_day if each.people is not None}
-        written += write_history(connection, day, counts, as_of=as_of, now=now, people=people, origin="backfill")
-    return written
+    columns = c.day, c.as_of, c.total_npcu, c.has_gtm_certification
+    query = select(*columns, *(c[name] for name in CATEGORY_COLUMNS.values()))
+    query = query.where(c.partner_id == partner_id, c.day.in_(list(days)), c.origin == "chain")
+    found = {}
+    for day, as_of, npcu, has_gtm, *numbers in connection.execute(query):
+        by_category = {category: number or 0 for category, number in zip(CATEGORY_COLUMNS, numbers, strict=True)}
+        found[day] = as_of, PartnerCounts(partner_id, by_category, npcu, has_gtm)
+    return found
 
 
 def _filled(column: ColumnElement[str]) -> ColumnElement[bool]:

@@ -172,14 +172,12 @@ def write_history(
     now: datetime,
     people: Mapping[int, int] | None = None,
     tiers: Mapping[int, str | None] | None = None,
-    origin: str = "chain",
 ) -> SyncCounts:
     """Store one day's counts, one row a partner; a later chain of the same day replaces them.
 
     Args:
         people: partner id to its number of partner users.
         tiers: partner id to its tier on that day.
-        origin: 'chain', or 'backfill' for a day computed later; a backfill never replaces what a chain counted.
     """
     rows = [
         {
@@ -188,16 +186,11 @@ def write_history(
             **count_columns(each),
             "partner_users": (people or {}).get(each.partner_id),
             "partner_tier": (tiers or {}).get(each.partner_id),
-            "origin": origin,
+            "origin": "chain",
             "as_of": as_of,
         }
         for each in counts
     ]
-    if origin != "chain":
-        c = partner_cert_history.c
-        counted = select(c.partner_id).where(c.day == day, c.origin == "chain")
-        kept = set(connection.execute(counted).scalars())
-        rows = [row for row in rows if row["partner_id"] not in kept]
     return upsert(connection, partner_cert_history, rows, key=("partner_id", "day"), now=now)
 
 

@@ -13,7 +13,9 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, update
 
 from lms_assets.domain.counting.certifications import Assessed, PartnerCounts, Tally, Verdict, Via
+from lms_assets.domain.counting.holdings import Held
 from lms_assets.domain.counting.ledger import Ledger, LedgerPlan
+from lms_assets.domain.records.dates import LATEST
 from lms_assets.warehouse.schema.tables import lms_courses, partner_certifications
 from lms_assets.warehouse.state.sync_state import get_state, put_state
 from lms_assets.warehouse.upsert.compare import chunks
@@ -23,6 +25,7 @@ __all__ = [
     "forget_closed_before",
     "ledger_counts",
     "ledger_items",
+    "ledger_periods",
     "read_ledger",
     "write_ledger",
 ]
@@ -127,6 +130,16 @@ def ledger_items(
             verdict=verdict,
             other=row.reason if verdict is Verdict.NOT_A_PARTNER_USER else None,
         )
+
+
+def ledger_periods(connection: Connection) -> Iterator[Held]:
+    """Everything that ever counted, from which counting until which; what counts now is without end (`LATEST`)."""
+    columns = (c.partner_id, c.user_id, c.course_id, func.coalesce(lms_courses.c.name, c.course_id), c.category,
+               c.npcu, c.completed_at, c.expires_at, c.valid_from, c.valid_to)  # fmt: skip
+    named = partner_certifications.outerjoin(lms_courses, lms_courses.c.id == c.course_id)
+    for row in connection.execute(select(*columns).select_from(named).where(c.counted.is_(True))):
+        held = Held._make(row)
+        yield held if held.end else held._replace(end=LATEST)
 
 
 def forget_closed_before(connection: Connection, before: datetime, *, now: datetime) -> int:

@@ -144,7 +144,7 @@ partner_cert_history = Table(
     number("total_npcu"),
     Column("partner_users", Integer),
     Column("partner_tier", String(50)),
-    # 'chain' = as counted that day; 'backfill' = computed later from completion and expiry dates.
+    # 'chain' = as counted that day; 'backfill' = worked out later by an earlier version.
     Column("origin", String(20), nullable=False, server_default="chain"),
     instant("as_of", nullable=False),
     Index("ix_partner_cert_history_day", "day"),
