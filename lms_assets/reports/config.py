@@ -6,16 +6,20 @@ Given as the table `reports` of a TOML file or as a mapping; every default is go
 from __future__ import annotations
 
 import re
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from lms_assets.domain.counting.compliance import DEFAULT_TIER_REQUIREMENTS, tier_requirements
+from annotated_types import Interval
+
+from lms_assets.domain.checked_values import read_values
+from lms_assets.domain.counting.compliance import DEFAULT_TIER_REQUIREMENTS
 
 MINIMUM_CONTRAST = 4.5
 """WCAG 2.2 AA for text."""
+
+Npcu = Annotated[int, Interval(ge=0, le=100_000)]
 
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 
@@ -38,22 +42,11 @@ class ReportConfig:
     brand: str = "Partner Training"
     accent: str = "#1f4f8f"
     accent_dark: str = "#8ab8f5"
-    tier_requirements: Mapping[str, int] = field(default_factory=lambda: DEFAULT_TIER_REQUIREMENTS)
+    tier_requirements: Mapping[str, Npcu] = field(default_factory=lambda: DEFAULT_TIER_REQUIREMENTS)
     templates: Path | None = None
     portal_url: str | None = None
     partner_path: str = "partners/{partner_id}/training"
-    messages_per_minute: int = 60
-
-    def __post_init__(self) -> None:
-        """Check what would make a report illegible. Raises `ValueError` naming the key."""
-        for key in ("accent", "accent_dark"):
-            if not _COLOUR.fullmatch(getattr(self, key)):
-                raise ValueError(f"reports: {key} must be a colour like #1f4f8f")
-        for key, ground in (("accent", "#ffffff"), ("accent_dark", "#1e2329")):
-            if contrast(getattr(self, key), ground) < MINIMUM_CONTRAST:
-                raise ValueError(f"reports: {key} must have a contrast of {MINIMUM_CONTRAST} to {ground}")
-        if not 1 <= self.messages_per_minute <= 6000:
-            raise ValueError("reports: messages_per_minute must be 1 to 6000")
+    messages_per_minute: Annotated[int, Interval(ge=1, le=6000)] = 60
 
     def partner_url(self, partner_id: int) -> str | None:
         """Where the portal shows a partner's training, None without a portal."""
@@ -63,41 +56,23 @@ class ReportConfig:
 
 
 def report_config(given: Mapping[str, Any]) -> ReportConfig:
-    """The defaults with what `given` changes in them.
+    """The defaults with what `given` changes in them, as a TOML file has it.
 
     Raises:
-        ValueError: naming the first key that is unknown, of a wrong type or out of bounds.
+        WrongValues: with one line for each mistake, also for what would make a report illegible.
     """
-    values: dict[str, Any] = {}
-    for key, value in given.items():
-        if key == "tier_requirements":
-            if not isinstance(value, Mapping):
-                raise ValueError("reports: tier_requirements must be a table from tier to NPCU")
-            values[key] = tier_requirements(value)
-        elif key == "messages_per_minute":
-            if isinstance(value, bool) or not isinstance(value, int):
-                raise ValueError(f"reports: {key} must be a whole number")
-            values[key] = value
-        elif key in _TEXTS:
-            if not isinstance(value, str) or not value.strip():
-                raise ValueError(f"reports: {key} must be text that is not blank")
-            values[key] = Path(value) if key == "templates" else value.strip()
-        else:
-            known = ", ".join(sorted([*_TEXTS, "tier_requirements", "messages_per_minute"]))
-            raise ValueError(f"reports: unknown key {key!r}; known are {known}")
-    return replace(ReportConfig(), **values)
+    config = read_values(ReportConfig, given, {"accent": _legible_on("#ffffff"), "accent_dark": _legible_on("#1e2329")})
+    return replace(config, tier_requirements={**DEFAULT_TIER_REQUIREMENTS, **config.tier_requirements})
 
 
-def report_config_from_toml(text: str) -> ReportConfig:
-    """Read a TOML text whose top level holds the keys of ReportConfig.
+def _legible_on(ground: str) -> Callable[[str], str | None]:
+    def problem(colour: str) -> str | None:
+        if not _COLOUR.fullmatch(colour):
+            return "must be a colour like #1f4f8f"
+        legible = contrast(colour, ground) >= MINIMUM_CONTRAST
+        return None if legible else f"must have a contrast of {MINIMUM_CONTRAST} to {ground}"
 
-    Raises:
-        ValueError: no TOML, or as `report_config`.
-    """
-    try:
-        return report_config(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as problem:
-        raise ValueError(f"reports: no valid TOML: {problem}") from None
+    return problem
 
 
 def contrast(colour: str, ground: str) -> float:
@@ -110,6 +85,3 @@ def _luminance(colour: str) -> float:
     channels = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
     linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-_TEXTS = frozenset({"brand", "accent", "accent_dark", "templates", "portal_url", "partner_path"})

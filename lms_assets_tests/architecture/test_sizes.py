@@ -12,6 +12,41 @@ FOLDER_MODULES = 15
 FUNCTION_LINES = 50
 ASSET_LINES = 25
 POSITIONAL_PARAMETERS = 5
+PARAMETERS = 6
+FRAGMENT_LINES = 40
+
+# Modules under 40 lines with one importer, each with the reason why it is not part of that one.
+FRAGMENTS = {
+    "lms_assets.automation.own_handler": "changes Dagster itself, so it stands apart with its reason",
+    "lms_assets.checks.leads": "the checks of one tier",
+    "lms_assets.console.commands.allow": "one command",
+    "lms_assets.console.running.streams": "hides the descriptors of the process",
+    "lms_assets.domain.operations.odd_rows": "a rule, which automation may not hold",
+    "lms_assets.domain.sync_plans.partners": "the plan of one sync",
+    "lms_assets.vendors.transport.heartbeat": "HTTP, which only vendors may speak",
+    "lms_assets.warehouse.migrations.backfill": "a data step, which no migration holds itself",
+    "lms_assets.warehouse.migrations.remembered": "changes Alembic itself, so it stands apart with its reason",
+    "lms_assets.warehouse.migrations.seeds": "a data step, which no migration holds itself",
+    "lms_assets.warehouse.migrations.warnings": "asks the portal's own tables, not their shape",
+}
+# Functions with more than 6 parameters, each with what the further ones are.
+MANY_PARAMETERS = {
+    "lms_assets.cli.run": "the options of a command",
+    "lms_assets.cli.why": "the options of a command",
+    "lms_assets.console.running.dagster_runs.make_run": "what Dagster asks for",
+    "lms_assets.reports.delivery.recipients.EmailLog.reserve": "columns of the mail log",
+    "lms_assets.sandbox.state.changes_lms.complete_course": "fields of a transcript",
+    "lms_assets.vendors.impartner.client.ImpartnerClient.__init__": "the settings of a client",
+    "lms_assets.vendors.transport.client.VendorHttp.__init__": "the settings of a client",
+    "lms_assets.warehouse.bookkeeping.email_log.EmailLogRows.reserve": "columns of the mail log",
+    "lms_assets.warehouse.bookkeeping.failures.replace_failures": "how far the source was read",
+    "lms_assets.warehouse.bookkeeping.sync_log.complete": "columns of the sync log",
+    "lms_assets.warehouse.results.counts.write_history": "columns of the history",
+    "lms_assets.warehouse.results.stamps.stamp_changes": "which columns of which table",
+    "lms_assets.warehouse.state.deactivations.note_deactivations": "columns of the note",
+    "lms_assets.warehouse.upsert.children.sync_children": "which columns of which table",
+    "lms_assets.warehouse.upsert.upsert.upsert": "which columns of which table",
+}
 NAME_CHARACTERS = 80
 
 
@@ -78,6 +113,39 @@ def test_no_function_takes_more_than_5_positional_parameters():
             if len(positional) > POSITIONAL_PARAMETERS:
                 too_many.append(f"{module.name}.{name}: {len(positional)}")
     assert not too_many, "make them keyword-only or a dataclass:\n" + "\n".join(too_many)
+
+
+def test_a_module_under_40_lines_with_one_importer_has_a_reason():
+    """What only one module uses is read with it, unless a border lies between them."""
+    importers: dict[str, set[str]] = {module.name: set() for module in source.modules()}
+    for module in source.modules():
+        for name, _ in source.imported(module):
+            # `from package import module` and `from module import name` alike.
+            for found in {name, name.rpartition(".")[0]} & importers.keys() - {module.name}:
+                importers[found].add(module.name)
+    small = {
+        module.name
+        for module in source.modules()
+        if module.path.name != "__init__.py"
+        and module.text.count("\n") < FRAGMENT_LINES
+        and len(importers[module.name]) == 1
+        and module.room != "sandbox"
+    }
+    assert small - FRAGMENTS.keys() == set(), "make these part of the module that imports them, or give the reason"
+    assert FRAGMENTS.keys() - small == set(), "these need no reason any more"
+
+
+def test_no_function_takes_more_than_6_parameters():
+    """Self and cls left out; what belongs together is a dataclass, and what can be worked out is no parameter."""
+    many = set()
+    for module in source.modules():
+        for name, function in source.functions(module):
+            arguments = function.args
+            names = [each.arg for each in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
+            if len(names) - ("." in name and names[0] in {"self", "cls"}) > PARAMETERS:
+                many.add(f"{module.name}.{name}")
+    assert many - MANY_PARAMETERS.keys() == set(), "take fewer, or give the reason"
+    assert MANY_PARAMETERS.keys() - many == set(), "these need no reason any more"
 
 
 def test_the_ruler_measures_what_it_says():

@@ -130,7 +130,7 @@ def test_check_names_every_mistake_at_once(command, tmp_path: Path) -> None:
     said = " ".join(result.output.split())
     assert result.exit_code == 2
     for each in (
-        "unknown key 'partner_tier'; did you mean 'partner_tiers'?", "certification_months must be 1 to 1200 months",
+        "unknown key 'partner_tier'; did you mean 'partner_tiers'?", "certification_months must be 1 to 1200, not 0",
         "excluded_email_domains[1] must be text", "excluded_email_domains[2] must be text", "accent must be a colour",
         "tier_requirements.Select must be", "tier_requirements.Premier must be",
     ):  # fmt: skip

@@ -6,12 +6,13 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from lms_assets.domain.counting.compliance import TotalAt, standing, tier_requirements
+from lms_assets.domain.counting.compliance import TotalAt, standing
 from lms_assets.domain.counting.periods import TREND_WEEKS, WEEK, earliest, periods, trend_instants
 from lms_assets.domain.counting.push_plan import ImplausiblePush, refuse_implausible_push, same_value, total_shown
 from lms_assets.domain.operations.schedule import DAILY_FULL, ENROLLMENTS, LEADS_FULL, REPORTS, next_of
 from lms_assets.domain.records.dates import LATEST, changed_since, parse_utc
 from lms_assets.domain.safety.overrides import Overrides
+from lms_assets.reports.config import report_config
 
 NOW = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)  # a Monday
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
@@ -93,13 +94,13 @@ def test_a_fall_at_the_instant_of_counting_is_no_fall_to_come():
 
 @pytest.mark.parametrize("npcu", [0, 1, 100_000])
 def test_requirements_from_0_to_100000_are_taken(npcu):
-    assert tier_requirements({"Select": npcu})["Select"] == npcu
+    assert report_config({"tier_requirements": {"Select": npcu}}).tier_requirements["Select"] == npcu
 
 
 @pytest.mark.parametrize("npcu", [-1, 100_001, True, 1.0, "1", None])
 def test_other_requirements_are_refused(npcu):
     with pytest.raises(ValueError, match=r"tier_requirements\.Select"):
-        tier_requirements({"Select": npcu})
+        report_config({"tier_requirements": {"Select": npcu}})
 
 
 def test_the_trend_ends_now_and_goes_back_a_week_at_a_time():

@@ -2,10 +2,16 @@ from __future__ import annotations
 
 import copy
 import pickle
+import tomllib
 
 import pytest
 
+from lms_assets.domain.checked_values import WrongValues
 from lms_assets.domain.rules import CategoryRule, Rules
+
+
+def rules_of(text: str) -> Rules:
+    return Rules.from_mapping(tomllib.loads(text))
 
 
 def test_the_defaults_are_those_of_the_domain_rules():
@@ -20,11 +26,11 @@ def test_the_defaults_are_those_of_the_domain_rules():
 
 
 def test_no_text_leaves_the_defaults():
-    assert Rules.from_toml("") == Rules()
+    assert rules_of("") == Rules()
 
 
 def test_every_kind_of_value_can_be_set():
-    rules = Rules.from_toml(
+    rules = rules_of(
         """
         partner_tiers = ["Gold", " Silver "]
         fuzzy_threshold = 95
@@ -67,12 +73,25 @@ def test_every_kind_of_value_can_be_set():
         ("category_rules = [{category = 'a', pattern = '', priority = 1}]", r"category_rules\[0\]\.pattern"),
         ("dashboard_path = 'partners'", "dashboard_path"),
         ("dashboard_path = '{partner_id}?x={y}'", "dashboard_path"),
-        ("= 1", "TOML"),
+        ("crm_drift = 'hide'", "crm_drift must be 'resend' or 'report'"),
+        ("category_rules = [{category = 'a', pattern = 'b', priority = 1, more = 1}]", r"category_rules\[0\]\.more"),
     ],
 )
 def test_a_wrong_rule_is_named(text, named):
     with pytest.raises(ValueError, match=named):
-        Rules.from_toml(text)
+        rules_of(text)
+
+
+def test_every_mistake_is_named_at_once():
+    with pytest.raises(WrongValues) as caught:
+        rules_of("certification_months = 0\nfuzzy_threshold = 'high'\npartner_tires = []\npartner_tiers = [1, ' ']")
+    assert caught.value.problems == [
+        "certification_months must be 1 to 1200, not 0",
+        "fuzzy_threshold must be a number",
+        "unknown key 'partner_tires'; did you mean 'partner_tiers'?",
+        "partner_tiers[0] must be text that is not blank",
+        "partner_tiers[1] must be text that is not blank",
+    ]
 
 
 def test_the_path_of_a_dashboard_may_say_how_the_number_is_written():

@@ -5,11 +5,9 @@ Reads the stored rows only; nothing is written and no vendor is asked.
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +27,8 @@ from lms_assets.domain.counting.rule_change import (
 )
 from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.rules import CategoryRule, Rules
-from lms_assets.reports.config import ReportConfig, report_config
-from lms_assets.rules_file import load_report_config, load_rules
-from lms_assets.settings import ConfigurationError
+from lms_assets.reports.config import ReportConfig
+from lms_assets.rules_file import load_report_config, load_rules, read_rules_file
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.reading.foundation import category_rules
 from lms_assets.warehouse.reading.rule_change import stored_portal
@@ -61,7 +58,7 @@ def show_command(console: Console, output: Output) -> int:
     """
     settings = settings_from_environment()
     rules, config = load_rules(settings), load_report_config(settings)
-    given = _read(settings.rules_file) if settings.rules_file else {}
+    given = read_rules_file(settings.rules_file, "LMS_RULES_FILE")[2] if settings.rules_file else {}
     warehouse = Warehouse(settings.warehouse_url)
     try:
         warehouse.require_current_schema()
@@ -101,10 +98,7 @@ def check_command(file: Path | None, console: Console) -> int:
     if path is None:
         console.print("LMS_RULES_FILE is not set: the defaults are in force.", highlight=False)
         return 0
-    given = _read(path)
-    if problems := list(_mistakes(given)):
-        raise ConfigurationError([f"{path}: {problem}" for problem in problems])
-    number = len(given)
+    number = len(read_rules_file(path, str(path))[2])
     console.print(f"{path}: {number} {'key' if number == 1 else 'keys'}, all valid", highlight=False, soft_wrap=True)
     return 0
 
@@ -116,15 +110,12 @@ def diff_command(file: Path, console: Console, output: Output, *, now: datetime)
         ConfigurationError: the file or the rules in force are wrong.
     """
     settings = settings_from_environment()
-    given = _read(file)
-    if problems := list(_mistakes(given)):
-        raise ConfigurationError([f"{file}: {problem}" for problem in problems])
+    new_rules, new_config, _ = read_rules_file(file, str(file))
     rules, config = load_rules(settings), load_report_config(settings)
-    others = Rules.from_mapping({key: value for key, value in given.items() if key != "reports"})
     warehouse = Warehouse(settings.warehouse_url)
     try:
         warehouse.require_current_schema()
-        found = find_change(warehouse, (rules, config), (others, report_config(given.get("reports", {}))), now=now)
+        found = find_change(warehouse, (rules, config), (new_rules, new_config), now=now)
     finally:
         warehouse.close()
     tables = _tables(found)
@@ -198,41 +189,6 @@ def _lines(found: Change) -> Iterator[str]:
         yield f"Not seen in stored rows, shows at the next {CHAIN}: {', '.join(found.unseen)}"
         if "category_rules" in found.unseen:
             yield f"category_rules: the table {_TABLE} has rows and wins over the file"
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigurationError([f"{path}: {error}"]) from error
-
-
-def _mistakes(given: Mapping[str, Any]) -> Iterator[str]:
-    """Every mistake: each key is read by itself, and each entry of a list or a table by itself."""
-    known = [*(each.name for each in fields(Rules)), "reports"]
-    for key, value in given.items():
-        if key == "reports" and isinstance(value, Mapping):
-            for name, each in value.items():
-                yield from _mistakes_of(report_config, name, each)
-        elif key not in known:
-            near = get_close_matches(key, known, 1)
-            hint = f"did you mean {near[0]!r}?" if near else "lms-assets rules show has all there are"
-            yield f"unknown key {key!r}; {hint}"
-        else:
-            yield from _mistakes_of(Rules.from_mapping, key, value)
-
-
-def _mistakes_of(read: Callable[[Mapping[str, Any]], object], key: str, value: Any) -> Iterator[str]:
-    single: list[Any] = [value]
-    if isinstance(value, list) and value:
-        single = [[each] for each in value]
-    elif isinstance(value, Mapping) and value:
-        single = [{name: each} for name, each in value.items()]
-    for index, each in enumerate(single):
-        try:
-            read({key: each})
-        except ValueError as error:
-            yield str(error).removeprefix("rules: ").replace(f"{key}[0]", f"{key}[{index}]")
 
 
 def _said(value: Any) -> str:

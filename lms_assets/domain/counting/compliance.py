@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 
 Status = Literal["no requirement", "meets", "about to fall below", "below"]
 
@@ -50,20 +50,6 @@ class Standing:
     def missing(self) -> int:
         """Points that are missing now, 0 when the requirement is met."""
         return max(0, self.requirement - self.npcu)
-
-
-def tier_requirements(given: Mapping[str, Any] | None = None) -> Mapping[str, int]:
-    """The defaults with what `given` changes in them, by tier.
-
-    Raises:
-        ValueError: a requirement that is no whole number from 0 to 100,000, naming the tier.
-    """
-    merged = dict(DEFAULT_TIER_REQUIREMENTS)
-    for tier, value in (given or {}).items():
-        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 100_000:
-            raise ValueError(f"tier_requirements.{tier} must be a whole number of NPCU, 0 or more")
-        merged[tier] = value
-    return MappingProxyType(merged)
 
 
 def requirement_of(tier: str | None, requirements: Mapping[str, int]) -> int:
