@@ -35,8 +35,10 @@ from lms_assets.checks.tier_5_reporting import TIER_5_CHECKS
 from lms_assets.checks.whole_chain import chain_is_whole
 from lms_assets.resources import RESOURCES
 from lms_assets.runs.execution import EXECUTOR
+from lms_assets.warehouse.schema.migrated import require_migration
 
 add_chain_log()
+require_migration()
 
 defs = dg.Definitions(
     assets=[

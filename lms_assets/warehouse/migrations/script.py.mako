@@ -5,12 +5,14 @@ from __future__ import annotations
 from alembic import context
 
 from lms_assets.warehouse.migrations.reconcile import reconcile
-from lms_assets.warehouse.tables import metadata
+from lms_assets.warehouse.schema.tables import metadata
 
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 branch_labels = None
 depends_on = None
+# Of the tables that this makes; the message that asks for this migration has it.
+tables = ""
 
 
 def upgrade() -> None:

@@ -13,6 +13,8 @@ revision = "0002"
 down_revision = "0001"
 branch_labels = None
 depends_on = None
+# Of the tables that this makes: warehouse.schema.migrated.
+tables = "e5549af2"
 
 
 def upgrade() -> None:
