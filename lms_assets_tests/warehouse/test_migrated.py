@@ -15,7 +15,7 @@ from lms_assets.warehouse.schema.tables import metadata
 WITH_A_NEW_COLUMN = """
 from sqlalchemy import Column, String
 from lms_assets.warehouse.schema import tables
-tables.lms_users.append_column(Column("phone", String(50)))
+tables.lms_users.append_column(Column("forgotten", String(50)))
 import lms_assets.definitions
 """
 
@@ -42,7 +42,7 @@ def test_any_change_of_a_column_asks_for_a_migration(change: str) -> None:
         table.to_metadata(copy)
     users = copy.tables["lms_users"]
     if change == "new":
-        users.append_column(Column("phone", String(50)))
+        users.append_column(Column("forgotten", String(50)))
     elif change == "wider":
         users.c.first_name.type = String(300)
     else:

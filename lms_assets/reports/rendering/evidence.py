@@ -105,6 +105,7 @@ def render_evidence(data: EvidenceData) -> str:
         below=next((fall for fall in falls if fall["left"] < data.requirement <= data.npcu), None),
         renewals=_renewals(data, at),
         steps=_steps(data, falls, at),
+        months=MONTHS_AHEAD,
         years=_years(at),
         requirement_y=_height(data.requirement, data),
         width=WIDTH,
