@@ -140,6 +140,9 @@ def held_period(enrollment: Enrollment, months: int = CERTIFICATION_MONTHS) -> t
     """From when (inclusive) until when (exclusive) the enrollment makes its person hold the course; None: never.
 
     It must be completed and have a completion date; an expiry at or before that date leaves no time at all.
+
+    Args:
+        months: how long it holds without an expiry of its own.
     """
     if enrollment.status != "completed" or enrollment.completed_at is None:
         return None
@@ -151,6 +154,9 @@ def is_held(enrollment: Enrollment, at: datetime, months: int = CERTIFICATION_MO
     """Whether it counts at the instant `at` (domain rules, holds): completed at or before, expiring after.
 
     At the instant of expiry it no longer counts; there is no grace period.
+
+    Args:
+        months: how long it holds without an expiry of its own.
     """
     period = held_period(enrollment, months)
     return period is not None and period[0] <= at < period[1]
@@ -169,6 +175,10 @@ def assess(
     One person's attempts at one course count once for a partner: of several that are held the one that expires last,
     then the one completed last, then the highest id. An enrollment given twice is taken once. The order of what is
     given does not change what is counted; items come by affiliation, course and enrollment id.
+
+    Args:
+        at: an aware instant. months: how long a completion holds without an expiry of its own.
+        courses: by their LMS id; an enrollment of any other course is `unknown_course`.
     """
     by_person = _by_person_and_course(enrollments)
     judged: dict[str, list[tuple[Enrollment, datetime | None, Verdict, str | None]]] = {}

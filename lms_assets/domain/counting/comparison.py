@@ -130,6 +130,8 @@ def compare(
     system counts by one rule.
 
     Args:
+        pairs: old counts and partner row id that belong together; None where one is missing.
+        cells: partner row id to certifications that the two systems judge differently.
         new: counts of active partners. names: of all partners. categories: those that the old counts have.
     """
     rows = [_bare(old, partner_id, new, names) for old, partner_id in pairs]

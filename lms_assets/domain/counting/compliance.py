@@ -53,7 +53,11 @@ class Standing:
 
 
 def requirement_of(tier: str | None, requirements: Mapping[str, int]) -> int:
-    """NPCU that a tier asks for, its name compared without case and outer blanks; 0 for a tier that is not listed."""
+    """NPCU that a tier asks for, its name compared without case and outer blanks; 0 for a tier that is not listed.
+
+    Args:
+        requirements: tier name to NPCU.
+    """
     wanted = (tier or "").strip().casefold()
     return next((npcu for name, npcu in requirements.items() if name.strip().casefold() == wanted), 0)
 

@@ -44,7 +44,11 @@ def is_comparable(*, shown_at: datetime, confirmed_at: datetime | None, last_att
 
 
 def shown_otherwise(confirmed: Mapping[str, Any], shown: Mapping[str, Any]) -> dict[str, Any]:
-    """What is shown instead, by field; a field that one of them lacks is not compared."""
+    """What is shown instead, by field; a field that one of them lacks is not compared.
+
+    Args:
+        confirmed, shown: CRM field to value, of one account.
+    """
     return {
         field: shown[field]
         for field, value in confirmed.items()
@@ -53,7 +57,12 @@ def shown_otherwise(confirmed: Mapping[str, Any], shown: Mapping[str, Any]) -> d
 
 
 def since_when(differing: Collection[str], before: Mapping[str, datetime], now: datetime) -> dict[str, datetime]:
-    """Since when each of the fields differs: what was seen to differ before keeps its time."""
+    """Since when each of the fields differs: what was seen to differ before keeps its time.
+
+    Args:
+        differing: CRM fields that differ now.
+        before: field to since when it was seen to differ. All instants are UTC.
+    """
     return {field: before.get(field, now) for field in differing}
 
 

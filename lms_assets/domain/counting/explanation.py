@@ -82,6 +82,9 @@ def explain(inputs: CountingInputs, partner_id: int, at: datetime) -> Explanatio
     """What the partner's counts at `at` (UTC, past or present) are made of.
 
     People are those who belong to the partner today; who belonged to it then is not known.
+
+    Args:
+        partner_id: row id of the partner.
     """
     affiliations = [each for each in inputs.affiliations if each.partner_id == partner_id]
     people = {each.user_id for each in affiliations}
@@ -94,7 +97,13 @@ def explain(inputs: CountingInputs, partner_id: int, at: datetime) -> Explanatio
 def explained(
     items: Iterable[Assessed], partner_id: int, at: datetime, *, people: frozenset[str], gtm_category: str
 ) -> Explanation:
-    """The explanation that these judged items of one partner make up, of the ledger or judged just now."""
+    """The explanation that these judged items of one partner make up, of the ledger or judged just now.
+
+    Args:
+        items: of this partner only. at: the instant as of which they were judged (UTC).
+        people: LMS ids of everybody who counts for the partner.
+        gtm_category: the category that `has_gtm_certification` asks for.
+    """
     assessed = tuple(items)
     return Explanation(
         partner_id=partner_id,
@@ -126,7 +135,11 @@ def changes_between(before: Explanation, after: Explanation) -> Changes:
 
 
 def differences(explained: PartnerCounts, stored_npcu: int, stored: Mapping[str, int]) -> tuple[str, ...]:
-    """How stored counts differ from explained ones, one line each; empty when they agree."""
+    """How stored counts differ from explained ones, one line each; empty when they agree.
+
+    Args:
+        stored_npcu, stored: the NPCU in all and category to number of certifications, as stored.
+    """
     found = []
     if explained.total_npcu != stored_npcu:
         found.append(f"total_npcu: stored {stored_npcu}, explained {explained.total_npcu}")

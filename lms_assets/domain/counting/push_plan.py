@@ -58,6 +58,10 @@ def desired_fields(
 
     Counts are whole numbers, 0 where nothing is held. No group is `""`, which `plan_push` sends only to clear a name
     that was sent before. The link is there only with a `portal_url`; raises `ValueError` when that is none to build on.
+
+    Args:
+        partner_id: row id, for the dashboard link.
+        group_name: the partner's LMS group; None: it has none.
     """
     fields: dict[str, Value] = {
         field: counts.by_category.get(category, 0) for category, field in rules.crm_count_fields.items()
@@ -97,6 +101,8 @@ def plan_push(
     what the CRM holds and nobody here has written is not ours to clear. Equal is `same_value`.
 
     Args:
+        desired: Impartner id to field and value, of every account that may be sent.
+        confirmed: Impartner id to what the CRM last confirmed.
         shown: what the CRM shows instead of what it confirmed, where that is to be set right.
         whole: accounts of which every field is sent, whatever was confirmed.
     """
@@ -116,7 +122,11 @@ def plan_push(
 
 
 def in_batches(items: Sequence[Item], size: int = 50) -> Iterator[Sequence[Item]]:
-    """The items in order, at most `size` at a time (Impartner API, write: 50 a call is safe)."""
+    """The items in order, at most `size` at a time (Impartner API, write: 50 a call is safe).
+
+    Raises:
+        ValueError: `size` is below 1.
+    """
     if size < 1:
         raise ValueError("a batch has at least one item")
     for start in range(0, len(items), size):
@@ -149,7 +159,11 @@ FALL_MINIMUM = 20
 
 
 def refuse_implausible_push(shown: int, wanted: int, overrides: Overrides) -> None:
-    """Raise `ImplausiblePush` when NPCU in all would fall from `shown` by more than a fifth, and by more than 20."""
+    """Raise `ImplausiblePush` when NPCU in all would fall from `shown` by more than a fifth, and by more than 20.
+
+    Args:
+        shown, wanted: NPCU of all accounts together, in the CRM and after the push.
+    """
     fall = shown - wanted
     if fall > max(FALL_MINIMUM, SUDDEN_FALL_SHARE * shown) and not overrides.allows(FIRST_PUSH, fall):
         raise ImplausiblePush(

@@ -166,7 +166,11 @@ def as_json(rules: Rules) -> dict[str, Any]:
 
 
 def from_json(stored: Mapping[str, Any], in_force: Rules) -> Rules:
-    """The rules in force with those of `as_json` instead of theirs."""
+    """The rules in force with those of `as_json` instead of theirs.
+
+    Args:
+        stored: what `as_json` gave.
+    """
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in stored.items()

@@ -96,7 +96,11 @@ def link_groups(
 def dangling_overrides(
     groups: Iterable[LmsGroup], partners: Iterable[LinkablePartner], overrides: Mapping[str, int | None], rules: Rules
 ) -> tuple[Finding, ...]:
-    """Overrides that point to nothing: no such group, no such partner, or a group of everybody."""
+    """Overrides that point to nothing: no such group, no such partner, or a group of everybody.
+
+    Args:
+        overrides: LMS group id to partner row id; None: the group is nobody's.
+    """
     names = {group.id: group.name for group in groups}
     ids = {partner.id for partner in partners}
     findings = []

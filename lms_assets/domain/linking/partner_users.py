@@ -72,6 +72,9 @@ def partner_users(
     `partners`: row id to whether it is active; `members`: (group id, LMS user id). The person counts (no obstacle)
     when it is active, the partner is active, and at least one way is open: an active group, or an active contact.
     Somebody with two ways to one partner is there once with both; somebody at two partners is there for each.
+
+    Args:
+        people: LMS user id to what is known of the account.
     """
     ways: dict[tuple[int, str], dict[Via, str | None]] = {}
     group_of = {group.id: group for group in groups if group.partner_id is not None}

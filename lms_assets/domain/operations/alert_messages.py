@@ -38,7 +38,12 @@ def begun(details: Mapping[str, Any], ui_url: str) -> Message:
 
 
 def over(details: Mapping[str, Any], closed_at: datetime, ui_url: str) -> Message:
-    """The message that an incident is over."""
+    """The message that an incident is over.
+
+    Args:
+        details: the incident as its row has it: `what`, `since`.
+        closed_at: when it ended (UTC).
+    """
     what = as_text(details.get("what", "What needed a person."))
     lines = [
         f"Resolved: {what}",

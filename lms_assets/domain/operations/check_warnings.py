@@ -82,6 +82,9 @@ def follow(
 
     The first number of a check is what people begin with. A number that falls is the new known one; one that rose is
     known after a week, unless it costs counts: that stays an incident until it is over.
+
+    Args:
+        levels: check to what was known of it before.
     """
     risen, after = [], {}
     for each in warnings:
@@ -120,7 +123,7 @@ def incident_of(risen: Risen) -> FoundIncident:
 
 
 def key_of(check: str, asset: str) -> str:
-    """The incident's key."""
+    """The incident's key: `warning/<asset>/<check>`."""
     return f"warning/{asset}/{check}"
 
 

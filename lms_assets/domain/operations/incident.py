@@ -26,7 +26,11 @@ STAYS = "The last good data stay in place; nothing was deleted and the CRM was t
 
 
 def left_in_place(written: Sequence[str], *, push_began: bool) -> str:
-    """What is true of the data and the CRM after a run that failed, given the steps whose rows were written."""
+    """What is true of the data and the CRM after a run that failed, given the steps whose rows were written.
+
+    Args:
+        written: assets whose rows were written. push_began: something may have reached the CRM.
+    """
     if not written and not push_began:
         return STAYS
     told = "the CRM was told what the push sent until then" if push_began else "the CRM was told nothing new"

@@ -134,6 +134,7 @@ def find_overdue(
     """Overdue assets, together by the job that should have brought them.
 
     Args:
+        cadences: asset to how often it must come through. All instants are UTC.
         completed: when each asset last came through; one that never did is not there, and not overdue: its first run
             tells by itself how it went.
     """

@@ -126,6 +126,10 @@ def rows_with_successor(
 
     What counts is what the row holds now, not which row that other contact had before: a contact whose address was
     taken over by the one that is gone has a row of its own, without the address.
+
+    Args:
+        partner_of_row: contact row id to partner row id.
+        current: every contact that counts now.
     """
     partners_of: dict[str, set[int | None]] = {}
     for each in current:
@@ -220,6 +224,10 @@ def partner_of_contact(
 
     The name (keys as `partners.rows_by_name` gives them) is asked only when there is no `AccountId`: an id that is
     not among the partners is an account that was left out, and an equal name would give its people to another.
+
+    Args:
+        by_impartner_id: CRM id of a kept account to partner row id.
+        by_folded_name: its folded name to partner row id.
     """
     if contact.account_id is not None:
         return by_impartner_id.get(contact.account_id)
@@ -233,6 +241,9 @@ def choose_per_email(
 
     The one whose account is a kept partner wins, then the latest `Updated` (none is oldest), then the highest id.
     The order of what is given plays no part; the kept come by Impartner id.
+
+    Args:
+        partner_of: the partner row of a contact; None: it belongs to no kept partner.
     """
 
     def rank(contact: Contact) -> tuple[bool, datetime, int]:

@@ -60,6 +60,9 @@ def lead_from_record(record: Any, statuses: Mapping[int, str]) -> LeadRecord | R
     - Over: converted, or without a partner. Such a lead is not taken up; a stored one is removed as soon as that was
       read (domain rules, deletions: lead).
     - Everything else is harmless: unreadable is None, over-long is cut.
+
+    Args:
+        statuses: the CRM's status id to its name.
     """
     label = label_of(record, "Id")
     if not isinstance(record, Mapping):

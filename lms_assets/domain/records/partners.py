@@ -75,6 +75,9 @@ def partner_from_account(record: Any, rules: Rules, regions: Mapping[int, str]) 
     - No status is `Active`, the column's default.
     - Everything else is harmless: unreadable is None, over-long is cut; an owner's e-mail that is invalid is None;
       a `CrmId` over 50 characters is None, since half an id identifies somebody else.
+
+    Args:
+        regions: the CRM's region id to its name.
     """
     label = label_of(record, "Id")
     if not isinstance(record, Mapping):

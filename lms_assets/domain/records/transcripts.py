@@ -150,6 +150,10 @@ def read_transcript(
 
     A record that cannot be read makes the transcript `partial`: its stored row must not be taken for gone. One of a
     course that no list knows is set aside; the rest counts (domain rules, which records count).
+
+    Args:
+        known_course_ids: every course that a list shows.
+        complete: the reading of the records was; otherwise the transcript is `partial`.
     """
     enrollments: dict[str, Enrollment] = {}
     rejected: list[Rejected] = []
@@ -174,6 +178,9 @@ def to_json(read: TranscriptRead) -> dict[str, Any]:
 
 def from_json(person_id: str, outcome: str, payload: Mapping[str, Any] | None) -> TranscriptRead:
     """The reverse of `to_json`.
+
+    Args:
+        payload: what `to_json` gave; None: nothing was read.
 
     Raises:
         ValueError: the outcome is none of those known.

@@ -160,7 +160,11 @@ def flag_of(record: Mapping[str, Any], field: str) -> bool | None:
 
 
 def harmless_number(value: Any, *, lowest: float, highest: float) -> Decimal | None:
-    """A number (also as plain decimal text) within the bounds, rounded to two places; otherwise None."""
+    """A number (also as plain decimal text) within the bounds, rounded to two places; otherwise None.
+
+    Args:
+        lowest, highest: the bounds, inclusive.
+    """
     if isinstance(value, bool):
         return None
     if isinstance(value, float) and not math.isfinite(value):

@@ -27,14 +27,22 @@ class CheckResult:
 
 
 def at_least(count: int, minimum: int, what: str, remedy: str) -> CheckResult:
-    """There are enough rows for the next tier to make sense."""
+    """There are enough rows for the next tier to make sense.
+
+    Args:
+        count: rows that there are. minimum: rows that are needed. what: plural of what is counted.
+    """
     passed = count >= minimum
     description = f"{count:,} {what}" + ("" if passed else f"; at least {minimum:,} are needed")
     return CheckResult(passed, description, count, remedy=None if passed else remedy)
 
 
 def none_of(offenders: Iterable[str], what: str, remedy: str) -> CheckResult:
-    """Nothing is wrong; otherwise how many and which. `what` is a plural: "certifications without a category"."""
+    """Nothing is wrong; otherwise how many and which. `what` is a plural: "certifications without a category".
+
+    Args:
+        offenders: ids, no personal data; the first of them are shown.
+    """
     found = sorted(offenders)
     if not found:
         return CheckResult(True, f"no {what}", 0)
@@ -57,7 +65,11 @@ def recent(completed_at: datetime | None, now: datetime, max_age: timedelta, wha
 def no_sudden_fall(
     before: int | None, after: int, *, share: float, minimum: int, what: str, remedy: str
 ) -> CheckResult:
-    """A figure has not fallen by more than `share` (0 to 1) since the last run, falls of `minimum` or less aside."""
+    """A figure has not fallen by more than `share` (0 to 1) since the last run, falls of `minimum` or less aside.
+
+    Args:
+        before: the figure of the last run; None: there is none. after: that of this one.
+    """
     if before is None:
         return CheckResult(True, f"{after:,} {what}; there is no earlier figure", after, figures={"after": after})
     fall = before - after

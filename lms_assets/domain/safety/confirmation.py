@@ -159,7 +159,12 @@ def why_answers_prove_nothing(controls: Collection[Id], answered: Collection[Id]
 def why_readings_prove_nothing(
     first: Mapping[str, Any], second: Mapping[str, Any], *, second_is_complete: bool
 ) -> str | None:
-    """None when a second reading confirms what a first one said; each gives ids, and for each what is in question."""
+    """None when a second reading confirms what a first one said; each gives ids, and for each what is in question.
+
+    Args:
+        first, second: id to what is in question of the record.
+        second_is_complete: whether the second reading reached the end of its listing.
+    """
     if not second_is_complete:
         return "the second reading was incomplete"
     differing = {key for key in {*first, *second} if key not in first or key not in second or first[key] != second[key]}

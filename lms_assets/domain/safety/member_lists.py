@@ -14,7 +14,11 @@ FAR_SHORT_SHARE = 0.2
 
 
 def count_gap(user_count: int | None, listed: int) -> int:
-    """How many members the vendor counts beyond those it lists, below 0 for fewer; 0 when it does not count."""
+    """How many members the vendor counts beyond those it lists, below 0 for fewer; 0 when it does not count.
+
+    Args:
+        user_count: the group's own count; None: it has none. listed: members that were read.
+    """
     return user_count - listed if user_count is not None else 0
 
 
@@ -22,6 +26,10 @@ def is_far_short(user_count: int | None, listed: int, known_gap: int) -> bool:
     """Whether a list lacks so many of those whom the group counts that it wants a second look, missing or not.
 
     An empty list of a group that counts anybody does (an empty list may come as 404, and a 404 may be wrong).
+
+    Args:
+        user_count: the group's own count; None: it has none. listed: members that were read.
+        known_gap: `count_gap` at the sync before.
     """
     gap = count_gap(user_count, listed)
     if user_count is None or gap <= known_gap:

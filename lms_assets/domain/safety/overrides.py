@@ -107,6 +107,10 @@ class Overrides:
     def allows(self, what: str, number: int | None = None, scope: str = "") -> bool:
         """Whether a limit may be passed now; a yes is noted in `uses`.
 
+        Args:
+            number: how many rows, or how much more than the limit, for the record of the use.
+            scope: a part that is judged by itself, such as one group.
+
         Raises:
             ValueError: there is no override of this name.
         """

@@ -139,6 +139,7 @@ def overrides_not_applied(
     """Partners that lose or get a group by a row of `group_partner_overrides` that no sync of groups has seen yet.
 
     Args:
+        partner_ids: row ids of all partners.
         overrides: group id to partner row id, None for nobody's.
         is_everybodys: whether a group of this name belongs to nobody whatever an override says.
     """
@@ -212,6 +213,9 @@ def long_unread(
     """Partner row id to those of its people whose transcript was last read before an instant, by LMS id.
 
     People who were never read are not among them: their partners are withheld.
+
+    Args:
+        read_at: LMS user id to the last complete reading (UTC).
     """
     found: dict[int, list[str]] = {}
     for each in affiliations:

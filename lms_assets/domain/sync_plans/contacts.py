@@ -103,7 +103,11 @@ class Employers:
         }
 
     def contact_row(self, row_id: int | None, contact: Contact) -> ContactRow:
-        """The row of `contacts`. Somebody of an inactive partner stays linked to its row: that is who has to leave."""
+        """The row of `contacts`. Somebody of an inactive partner stays linked to its row: that is who has to leave.
+
+        Args:
+            row_id: the row that is the contact's; None: a new one.
+        """
         partner_id = self.active_partner_of(contact)
         if partner_id is None and contact.account_id is not None:
             partner_id = self.any_by_id.get(contact.account_id)

@@ -41,7 +41,11 @@ def poorer_courses(listing: ListingResult[CourseProperties], points: Mapping[str
 
 
 def missing_courses(listing: ListingResult[CourseProperties], points: Mapping[str, int]) -> set[str]:
-    """Courses with stored points that a reading of the list did not show."""
+    """Courses with stored points that a reading of the list did not show.
+
+    Args:
+        points: course id to its stored points.
+    """
     seen = {each.course_id for each in listing.accepted} | listing.bad_ids
     return {course_id for course_id, value in points.items() if value and course_id not in seen}
 

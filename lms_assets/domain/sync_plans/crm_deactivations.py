@@ -75,7 +75,11 @@ def confirm_departed(
 
 
 def kept_contacts(employers: Employers, partner_of_row: Mapping[int, int | None]) -> Kept:
-    """The rule for contacts: a row is kept when another contact of the same partner has its e-mail now."""
+    """The rule for contacts: a row is kept when another contact of the same partner has its e-mail now.
+
+    Args:
+        partner_of_row: contact row id to partner row id.
+    """
 
     def kept(current: Sequence[Contact], stored: Sequence[StoredContact], leaving: Collection[int]) -> set[int]:
         left = [row for row in stored if row.id in leaving]

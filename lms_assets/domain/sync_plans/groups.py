@@ -69,7 +69,11 @@ class GroupPlan:
 
 
 def doubtful_groups(listing: ListingResult[LmsGroup], stored: Mapping[str, StoredGroup]) -> dict[Doubt, list[str]]:
-    """Which active groups to ask for by id: those that a rule leaves out now, and those that are missing."""
+    """Which active groups to ask for by id: those that a rule leaves out now, and those that are missing.
+
+    Args:
+        stored: group id to its row.
+    """
     active = {row.id for row in stored.values() if row.is_active}
     listed = {group.id for group in listing.accepted} | listing.excluded_ids | listing.bad_ids
     return {
@@ -85,7 +89,11 @@ def plan_groups(
     answers: Mapping[Doubt, Answers[str, LmsGroup]],
     rules: Rules,
 ) -> GroupPlan:
-    """Decide what the listing changes, given what groups in doubt answered by id (`doubtful_groups`)."""
+    """Decide what the listing changes, given what groups in doubt answered by id (`doubtful_groups`).
+
+    Args:
+        stored: group id to its row.
+    """
     listing, excluded = confirm_changed(listing, answers.get(Doubt.EXCLUDED), is_excluded)
     listing, gone = confirm_missing(listing, answers.get(Doubt.ABSENT))
     found = link_groups(listing.accepted, linked_to.linkable, linked_to.overrides, rules)

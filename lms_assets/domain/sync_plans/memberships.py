@@ -75,7 +75,12 @@ def needs_second_look(group: StoredGroup, first: MembersRead, before: Collection
 def judge_list(
     group: StoredGroup, first: MembersRead, before: Collection[str], known_gap: int, second: SecondLook | None
 ) -> MemberList:
-    """What a group's list proves, given a second look where it needs one (`needs_second_look`)."""
+    """What a group's list proves, given a second look where it needs one (`needs_second_look`).
+
+    Args:
+        before: members as stored.
+        known_gap: how far the group's count was ahead of the list at the sync before.
+    """
     if first.problem is not None:
         return MemberList(group.id, first.members, first.problem)
     doubt = _doubt(first, known_gap, second) if second is not None else None

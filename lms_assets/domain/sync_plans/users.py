@@ -38,6 +38,9 @@ def doubtful_users(
 
     No limit judges rows that are inactive already, so each of them is asked for, and at most as many at a time as the
     deactivation limit allows; the others wait for the next sync.
+
+    Args:
+        stored: LMS user id to the row.
     """
     listed = {user.id: user for user in listing.accepted}
     known = {key: user for key, user in listed.items() if key in stored}
@@ -59,7 +62,11 @@ def plan_users(
     stored: Mapping[str, StoredUser],
     answers: Mapping[Doubt, Answers[str, LmsUser]],
 ) -> UserPlan:
-    """Decide what the listing changes, given what people in doubt answered by id (`doubtful_users`)."""
+    """Decide what the listing changes, given what people in doubt answered by id (`doubtful_users`).
+
+    Args:
+        stored: LMS user id to the row.
+    """
     listing, disabled = confirm_changed(
         listing, answers.get(Doubt.DISABLED), lambda each: not getattr(each, "is_active", True)
     )

@@ -124,7 +124,11 @@ def executive_addressees(executives: Iterable[Executive], now: datetime) -> tupl
 
 
 def owners_for_preview(partners: Iterable[PartnerFacts], now: datetime, most: int = 3) -> tuple[Addressee, ...]:
-    """The owners with the most partners, for files only: there is no address to send anything to."""
+    """The owners with the most partners, for files only: there is no address to send anything to.
+
+    Args:
+        most: at most so many owners.
+    """
     numbers: dict[str, int] = {}
     for partner in partners:
         if partner.owner and partner.owner.strip():

@@ -112,6 +112,9 @@ class ImpartnerClient:
 
         A filter given as text is sent as it is: build one from values with `impartner_filter`. `passes_filter`
         says the same about one record, so that the listing's `filter_ignored` shows a filter without effect.
+
+        Args:
+            fields: names to ask for; a record has these and no others.
         """
         params = {"fields": _field_list(fields), "orderby": "Id"}
         if filter is not None:
@@ -127,6 +130,9 @@ class ImpartnerClient:
 
         Raises UnexpectedAnswer when the answer does not prove that: rows nobody asked for, a row without an id,
         or fewer rows than the vendor counts.
+
+        Args:
+            fields: names to ask for; a record has these and no others.
         """
         found: dict[int, Record] = {}
         unique = dict.fromkeys(ids)

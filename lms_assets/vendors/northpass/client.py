@@ -193,7 +193,11 @@ class NorthpassClient:
         return self._one(Endpoints.GROUP, group_id)
 
     def remove_members(self, group_id: str, person_ids: Sequence[str]) -> list[RemovalResult]:
-        """Take at most 50 people out of a group; see `northpass_removal` for what the results say."""
+        """Take at most 50 people out of a group; see `RemovalResult` for what the answers say.
+
+        Args:
+            person_ids: LMS ids, 50 at most.
+        """
         return remove_members(self.http, group_id, person_ids, group_exists=lambda: self.group(group_id) is not None)
 
     @overload

@@ -33,6 +33,9 @@ def pages(
 
     A last page that is full is not believed: the page after it is asked for, since a list that is cut off
     between two pages looks exactly like that. A 404 on a later page is not a clean end.
+
+    Args:
+        filters: query parameters of the list.
     """
     number, link = 1, ""
     asked: set[str] = set()
@@ -175,6 +178,10 @@ def remove_members(
 
     A 404 does not say whether the group or one of the people is missing, so the group is asked for, and then
     the people are taken one by one. ValueError for more than 50 people (Northpass API, endpoints).
+
+    Args:
+        person_ids: LMS ids, 50 at most.
+        group_exists: asked after a 404, which a group that is gone gives too.
     """
     if len(person_ids) > Endpoints.MEMBERS_PER_REMOVAL:
         raise ValueError(f"at most {Endpoints.MEMBERS_PER_REMOVAL} people a call")

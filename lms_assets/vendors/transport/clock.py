@@ -22,7 +22,11 @@ class ClockComparison:
         self._offsets: deque[float] = deque(maxlen=KEPT)
 
     def note(self, headers: Mapping[str, str], now: datetime) -> None:
-        """Compare one answer's `Date` (and the `Age` that a cache adds) with `now`, aware; without one nothing."""
+        """Compare one answer's `Date` (and the `Age` that a cache adds) with `now`, aware; without one nothing.
+
+        Args:
+            headers: those of the answer.
+        """
         date = http_date(headers.get("Date") or "")
         if date is None:
             return

@@ -38,7 +38,11 @@ class ShapeError(ValueError):
 
 
 def refuse_more_than_asked_for(rows: Sequence[object], asked_for: int) -> None:
-    """Raise ShapeError for a page with more rows than its limit: a server that pages otherwise is not understood."""
+    """Raise ShapeError for a page with more rows than its limit: a server that pages otherwise is not understood.
+
+    Args:
+        asked_for: the page's limit, in rows.
+    """
     if len(rows) > asked_for:
         raise ShapeError(f"the page has {len(rows):,} rows, and {asked_for} were asked for")
 
@@ -206,6 +210,9 @@ def error_summary(body: Any, secrets: Collection[str] = ()) -> str:
     """What an error body says, scrubbed: codes, titles and messages of at most three errors; "" if nothing.
 
     Reads JSON:API errors (Northpass API, transport) and `message` with `errors` (Impartner API, transport).
+
+    Args:
+        secrets: texts that must not be shown.
     """
     if not isinstance(body, dict):
         return ""
