@@ -81,7 +81,7 @@ class Settings:
 
     @property
     def weak_secrets(self) -> tuple[str, ...]:
-        """Variables whose secret is so short, or so common a text, that it cannot be told from ordinary words."""
+        """Variables whose secret is so short, or so common a word, that ordinary text holds it too."""
         return tuple(name for name, secrets in self._by_variable() if any(map(is_weak, secrets)))
 
     def _by_variable(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -204,7 +204,7 @@ class _Reader:
         return self._url(name, value, self._base_url_problem) if value else None
 
     def page_url(self, name: str) -> str | None:
-        """A page that people open: plain http is their own network's business."""
+        """A page that people open: plain http is allowed, since no key is sent there."""
         value = self.text(name)
         return self._url(name, value, self._page_url_problem) if value else None
 

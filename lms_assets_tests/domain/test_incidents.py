@@ -49,11 +49,11 @@ def test_the_alert_does_not_say_that_the_last_good_data_stay_when_the_run_wrote_
     assert "The last good data stay in place" in nothing.effect
     (some,) = find_incidents(Facts(failed_runs=[chain(StepRecord("courses", "completed"), FAILED_USERS, HELD)]))
     assert "Written by this run, and in place: courses; everything else keeps its last good data" in some.effect
-    assert "the CRM was told nothing new" in some.effect
+    assert "nothing new was sent to the CRM" in some.effect
     pushing = StepRecord("pushed_partner_cert_counts", "failed", attempts=3, error="no answer")
     (told,) = find_incidents(Facts(failed_runs=[chain(COUNTED, pushing)]))
     assert "in place: partner_cert_counts;" in told.effect
-    assert "the CRM was told what the push sent until then" in told.effect
+    assert "the CRM has what the push sent until then" in told.effect
     assert "last good data stay" not in some.effect + told.effect
 
 
@@ -179,7 +179,7 @@ def test_what_fails_by_hand_is_told_for_each_asset_unless_something_else_tells_i
     assert "The last good data stay in place" in users.effect
     pushed = FailedRun("__ASSET_JOB", "failed", "run-3", NOW, (StepRecord("pushed_partner_cert_counts", "failed"),))
     (push,) = find_incidents(Facts(failed_materializations=[pushed]))
-    assert "the CRM was told what the push sent until then" in push.effect
+    assert "the CRM has what the push sent until then" in push.effect
     facts = Facts(failed_runs=[chain(FAILED_USERS)], failed_materializations=[by_hand])
     assert [incident.key for incident in find_incidents(facts)] == ["chain/daily_full", "asset/courses"]
 

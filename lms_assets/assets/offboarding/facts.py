@@ -1,4 +1,4 @@
-"""The offboarding plan as the warehouse's facts give it now: one for whoever writes a plan and whoever applies it."""
+"""The offboarding plan as the warehouse's facts give it now: the same for writing a plan and for applying one."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """What a reviewed removal rests on, asked for again at both vendors right before it is sent.
 
-The warehouse knows yesterday's news. Every account and contact by which somebody in the plan is tied to a partner is
-asked for by its id at the CRM, and every group is read at the LMS; a removal for which the rule gives another answer
-now is dropped, with the reason.
+The warehouse holds the state of the last sync. Every account and contact by which a person in the plan is tied to a
+partner is asked for by its id at the CRM, and every group is read at the LMS. A removal for which the rule gives
+another answer now is dropped, with the reason.
 """
 
 from __future__ import annotations

@@ -161,7 +161,7 @@ class Push:
         )
 
     def figures(self, items: Sequence[PushItem]) -> dict[str, Any]:
-        """What became of the differences, and whom the CRM was not told of."""
+        """What became of the differences, and which partners were not sent."""
         return {
             "sent": self.sent,
             "confirmed": len(self.confirmed),

@@ -1,4 +1,4 @@
-"""What a push would send, and of whom nobody can tell: reads the warehouse only, so that a terminal can ask too."""
+"""What a push would send, and which partners are withheld. Reads the warehouse only, so that a command can show it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from lms_assets.warehouse.state.pushed_values import Pushed, push_memory
 
 @dataclass(frozen=True)
 class Planned:
-    """What a push would send: `partners` are looked at, `without_crm_id` cannot be told of.
+    """What a push would send: `partners` are looked at, `without_crm_id` cannot be sent.
 
     `withheld`: row ids of partners whose counts must not leave, and why.
     `first`: the CRM has confirmed nothing yet.

@@ -35,9 +35,9 @@ def drift_text(drift: Drift, name: str | None) -> str:
 
 
 def is_comparable(*, shown_at: datetime, confirmed_at: datetime | None, last_attempt_at: datetime | None) -> bool:
-    """Whether what was shown can be told from what was confirmed: it was read after the last push had ended.
+    """Whether what was shown can be compared with what was confirmed: it was read after the last push had ended.
 
-    A push that began and of which nobody knows whether it arrived may stand in the CRM: nothing can be told then.
+    A push that began and of which nobody knows whether it arrived may stand in the CRM: then nothing is compared.
     """
     ended = confirmed_at is not None and (last_attempt_at is None or last_attempt_at <= confirmed_at)
     return ended and confirmed_at is not None and confirmed_at < shown_at

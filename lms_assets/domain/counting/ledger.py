@@ -1,6 +1,6 @@
 """The ledger of certifications and the counts that are its sums: what is to be written of both.
 
-The judgement is `certifications.assess`; here is which of several attempts speaks for its course.
+The judgement is `certifications.assess`; here is which of several attempts decides for its course.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Ledger:
     since: datetime | None = None
 
     def covers(self, at: datetime) -> bool:
-        """Whether the ledger tells what was known at an instant."""
+        """Whether the ledger says what was known at an instant."""
         return self.since is not None and self.since <= at.replace(microsecond=0) <= self.as_of
 
 

@@ -102,7 +102,7 @@ def counts_under(portal: StoredPortal, rules: Rules, in_force: Rules, at: dateti
     """The counts of every partner that the rules keep, as of `at` (UTC).
 
     Args:
-        in_force: the rules under which the rows were stored. Whoever they left out and `rules` keep counts.
+        in_force: the rules under which the rows were stored. People whom they left out and `rules` keep are counted.
     """
     active = {key for key, row in portal.partners.items() if _is_active(row, rules, in_force)}
     contacts = [

@@ -1,4 +1,4 @@
-"""How a person is told of an incident: what, since when, effect, what to do, and where to look.
+"""The text of an alert: what, since when, effect, what to do, and where to look.
 
 What was found holds texts of vendors, so all of it is quoted; only the link is meant to be followed.
 """

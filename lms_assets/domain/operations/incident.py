@@ -1,4 +1,4 @@
-"""What a incident is: something that needs a person, with the words in which that person is told."""
+"""What an incident is: something that needs a person, with the text of its alert."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Kind = Literal[
     "sensor",
     "schedule",
 ]
-STAYS = "The last good data stay in place; nothing was deleted and the CRM was told nothing new."
+STAYS = "The last good data stay in place; nothing was deleted and nothing new was sent to the CRM."
 """Only where nothing was written: `left_in_place` says what is true of a run that wrote something."""
 
 
@@ -33,9 +33,9 @@ def left_in_place(written: Sequence[str], *, push_began: bool) -> str:
     """
     if not written and not push_began:
         return STAYS
-    told = "the CRM was told what the push sent until then" if push_began else "the CRM was told nothing new"
+    sent = "the CRM has what the push sent until then" if push_began else "nothing new was sent to the CRM"
     rows = f"Written by this run, and in place: {', '.join(written)}" if written else "No table was written"
-    return f"{rows}; everything else keeps its last good data, and {told}."
+    return f"{rows}; everything else keeps its last good data, and {sent}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class FoundIncident:
     """Something that needs a person. `key` is the same for the same incident; times are UTC.
 
     Attributes:
-        grade: how bad; when it changes, people are told again.
+        grade: how bad; when it changes, the alert is sent again.
         assets: where the UI shows it.
         run_id: the run to look at; None when there is none.
     """
@@ -71,7 +71,7 @@ class FoundIncident:
         }
 
 
-# A machine that was off catches up by itself: what is late is told when it stays late.
+# A machine that was off catches up by itself: an alert is sent for what stays late.
 GRACE_PERIODS: Mapping[Kind, timedelta] = {
     "overdue": timedelta(minutes=30),
     "schedule": timedelta(minutes=10),
@@ -84,7 +84,7 @@ GRACE_PERIODS: Mapping[Kind, timedelta] = {
 def past_grace_period(
     incidents: Iterable[FoundIncident], first_seen: Mapping[str, datetime], now: datetime
 ) -> tuple[list[FoundIncident], dict[str, datetime]]:
-    """Incidents that are to be told now, and when each that was seen now was first seen, for the next time."""
+    """Incidents that are to be alerted now, and when each that was seen now was first seen, for the next time."""
     seen = {incident.key: first_seen.get(incident.key, now) for incident in incidents}
     due = [each for each in incidents if now - seen[each.key] >= GRACE_PERIODS.get(each.kind, timedelta(0))]
     return due, seen

@@ -1,6 +1,6 @@
-"""What needs a person: incidents found in the state of things, one for each cause, and how a person is told.
+"""What needs a person: incidents found in the state of things, one for each cause, with the texts of their alerts.
 
-Pure: facts in, incidents out. A failure is told once, by its most particular name: a chain blocked by a check is the
+Pure: facts in, incidents out. A failure is alerted once, by its most particular name: a chain blocked by a check is the
 check's incident, and an asset that is overdue because its chain failed is the chain's.
 """
 
@@ -53,7 +53,7 @@ class FailedRun:
 
     @property
     def push_began(self) -> bool:
-        """Whether the CRM may have been told something."""
+        """Whether something may have been sent to the CRM."""
         return any(step.step == PUSH_STEP and step.attempts for step in self.steps)
 
     @property
@@ -139,10 +139,10 @@ def find_incidents(facts: Facts) -> tuple[FoundIncident, ...]:
         particular.append(_refused(facts.refused))
     if facts.blocked_reports is not None:
         particular.append(blocked_reports(facts.blocked_reports, _run_of(facts.blocked_reports.job, facts)))
-    told = {asset for incident in particular for asset in incident.assets}
+    covered = {asset for incident in particular for asset in incident.assets}
     failed = [run for run in facts.failed_runs if not _made_good(run, facts.completed)]
-    runs = [_run(run) for run in failed if set(run.culprits) - told or not run.culprits]
-    failing = told | {asset for incident in runs for asset in incident.assets}
+    runs = [_run(run) for run in failed if set(run.culprits) - covered or not run.culprits]
+    failing = covered | {asset for incident in runs for asset in incident.assets}
     runs += [_failed_by_hand(run, asset) for run, asset in _by_hand(facts.failed_materializations, failing)]
     runs += [_degraded(check) for check in facts.failed_checks if check.asset not in failing]
     failing |= {asset for incident in runs for asset in incident.assets}
@@ -150,7 +150,7 @@ def find_incidents(facts: Facts) -> tuple[FoundIncident, ...]:
     mails = [unknown_mails(facts.unknown_mails)] if facts.unknown_mails is not None else []
     warnings = [incident_of(each) for each in facts.risen]
     found = (*particular, *runs, *warnings, *late, *mails, *(_silent(each) for each in facts.silent))
-    # Where one report was blocked and the other failed, the run's error tells of both.
+    # Where one report was blocked and the other failed, the run's error names both.
     return tuple({incident.key: incident for incident in found}.values())
 
 
@@ -177,7 +177,7 @@ def _failed_check(check: FailedBlockingCheck, facts: Facts) -> FoundIncident:
         kind="check",
         what=f"Check {check.check} on {check.asset} did not pass: {check.description}",
         since=check.at,
-        effect=f"{effect}{check.asset} holds what was written, right or not; the CRM was told nothing new.",
+        effect=f"{effect}{check.asset} holds what was written, right or not; nothing new was sent to the CRM.",
         remedy=f"{check.remedy or CHECK_PAGE} Then lms-assets run {CHAIN} --resume.",
         assets=(check.asset,),
         run_id=check.run_id,
@@ -271,7 +271,7 @@ def _overdue(late: Overdue) -> FoundIncident:
         kind="overdue",
         what=f"Overdue: {', '.join(late.assets)}. {late.job} should have brought them up to date.",
         since=late.since,
-        effect="Whoever reads these tables sees old data.",
+        effect="Readers of these tables see old data.",
         remedy=f"Does the daemon run, and is the schedule on? See Overview > Schedules; or lms-assets run {late.job}.",
         assets=late.assets,
     )

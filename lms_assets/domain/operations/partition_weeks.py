@@ -20,7 +20,7 @@ def weeks_to_read(chosen: Sequence[str], weeks: Sequence[str], *, whole_chain: b
     """The weeks that a run reads, ascending, given those chosen at its launch and all up to the running one.
 
     The whole chain with the running week among its weeks, or without any, reads all: the UI offers the latest week and
-    the last thirteen, and whoever starts the whole chain means the whole chain.
+    the last thirteen, and a person who starts the whole chain wants all weeks.
     """
     if whole_chain and (not chosen or max(chosen) == weeks[-1]):
         return list(weeks)

@@ -51,7 +51,7 @@ def blocked(job: str, failures: Mapping[str, Sequence[tuple[datetime, str]]]) ->
 
     Args:
         failures: for each report how its attempts since it last went out ended, as (instant, error), oldest first.
-            One whose last attempt failed for another reason is not blocked: its failure is told as a failure.
+            One whose last attempt failed for another reason is not blocked: it is alerted as a failure.
     """
     held = {
         report: [(at, error) for at, error in attempts if why_blocked(error)]
@@ -68,7 +68,7 @@ def blocked(job: str, failures: Mapping[str, Sequence[tuple[datetime, str]]]) ->
 def blocked_reports(held: BlockedReports, run_id: str | None) -> FoundIncident:
     """The incident of reports that are blocked.
 
-    It has the key of its job's failure and another grade, so that one which is then tried and fails is told again,
+    It has the key of its job's failure and another grade, so that one which is then tried and fails is alerted again,
     and neither is called well before the reports went out.
     """
     why, remedy = why_blocked(held.message) or (held.message, "")
@@ -88,12 +88,12 @@ def blocked_reports(held: BlockedReports, run_id: str | None) -> FoundIncident:
 def effect_of_check(asset: str) -> str:
     """What it means that a check failed which holds nothing back; of a report, that somebody does not get it."""
     if asset in REPORTS:
-        return "These people get no report, and nobody tells them; everybody else got theirs."
-    return f"Nothing is blocked; whatever builds on {asset} uses its last good state."
+        return "These people get no report and do not know it; everybody else got theirs."
+    return f"Nothing is blocked; what builds on {asset} uses its last good state."
 
 
 def unknown_mails(mails: UnknownMails) -> FoundIncident:
-    """The incident of mails whose outcome is not known; told again when another day's mails are among them."""
+    """The incident of mails whose outcome is not known; alerted again when another day's mails are among them."""
     number = len(mails.references)
     noun, verb = ("message", "was") if number == 1 else ("messages", "were")
     shown = ", ".join(mails.references[:20]) + (", ..." if number > 20 else "")

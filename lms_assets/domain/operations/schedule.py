@@ -136,7 +136,7 @@ def find_overdue(
     Args:
         cadences: asset to how often it must come through. All instants are UTC.
         completed: when each asset last came through; one that never did is not there, and not overdue: its first run
-            tells by itself how it went.
+            reports its own result.
     """
     late: dict[str, list[tuple[datetime, str]]] = {}
     for asset, cadence in cadences.items():

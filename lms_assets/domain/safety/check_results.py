@@ -81,7 +81,7 @@ def no_sudden_fall(
 
 
 def after_a_rule_change(fall: CheckResult, before: int, after: int, by_rules: int) -> CheckResult:
-    """A result of `no_sudden_fall` on what the data moved, which tells what the rules moved beside it.
+    """A result of `no_sudden_fall` on what the data moved; what the rules moved is named beside it.
 
     Args:
         before, after: the figure at the last run and now.

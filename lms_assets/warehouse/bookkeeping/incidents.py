@@ -93,7 +93,7 @@ def incidents_to_announce(connection: Connection) -> tuple[Incident, ...]:
 
 
 def mark_announced(connection: Connection, incidents: Iterable[Incident], *, now: datetime) -> None:
-    """Note that a person was told, of the beginning of open ones and of the end of closed ones. After the sending."""
+    """Note that alerts were sent: of the beginning of open incidents, and of the end of closed ones."""
     for part in chunks(incidents):
         for column, ids in (
             ("notified_at", [each.id for each in part if each.is_open]),

@@ -42,7 +42,7 @@ def warning(name: str, note: str) -> Line:
 
 
 def problem(name: str, note: str) -> Line:
-    """A run would fail for it."""
+    """A finding because of which a run would fail."""
     return Line(name, "problem", note)
 
 
