@@ -9,17 +9,21 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Self
 
 import dagster as dg
 
 from lms_assets.domain.rules import Rules
 from lms_assets.rules_file import load_rules
-from lms_assets.settings import Settings, load_settings
+from lms_assets.settings import SEVERAL_MACHINES, Settings, load_settings
 from lms_assets.vendors.impartner.client import ImpartnerClient
 from lms_assets.vendors.northpass.client import NorthpassClient
+from lms_assets.vendors.transport.rate_limit import FileRequestLog, RequestLog, RequestLogOf
 from lms_assets.warehouse.engine import Warehouse
+from lms_assets.warehouse.state.request_log import WarehouseRequestLog
 
 # A field holds the name of a variable, `{"env": NAME}`, and not its value: Dagster would fail on the first one that is
 # unset, required or not, and keep secrets in the resource. The UI shows the names either way.
@@ -140,12 +144,41 @@ RESOURCES: dict[str, OutsideSystem] = {
 def northpass_client(settings: Settings) -> NorthpassClient:
     """A client of the LMS; use it as a context manager."""
     vendor = settings.northpass
-    return NorthpassClient(vendor.base_url, vendor.api_key, vendor.requests_per_second, state_dir=settings.state_dir)
+    log_of = request_logs(settings)
+    return NorthpassClient(vendor.base_url, vendor.api_key, vendor.requests_per_second, log_of=log_of)
 
 
 def impartner_client(settings: Settings) -> ImpartnerClient:
     """A client of the CRM; use it as a context manager."""
     vendor = settings.impartner
     return ImpartnerClient(
-        vendor.base_url, vendor.api_key, vendor.tenant_id, vendor.requests_per_second, state_dir=settings.state_dir
+        vendor.base_url, vendor.api_key, vendor.tenant_id, vendor.requests_per_second, log_of=request_logs(settings)
     )
+
+
+@dataclass(frozen=True)
+class _LogsOfWarehouse:
+    url: str = field(repr=False)
+
+    def __call__(self, name: str) -> RequestLog:
+        return WarehouseRequestLog(Warehouse(self.url), name)
+
+
+@dataclass(frozen=True)
+class _LogsInFolder:
+    folder: Path
+
+    def __call__(self, name: str) -> RequestLog:
+        return FileRequestLog(self.folder / f"{name}.log")
+
+
+def request_logs(settings: Settings) -> RequestLogOf | None:
+    """Where all that use these keys note their requests: with several machines the warehouse's server, else files.
+
+    None: each process for itself.
+    """
+    if settings.state_dir is None:
+        return None
+    if settings.executor in SEVERAL_MACHINES:
+        return _LogsOfWarehouse(settings.warehouse_url)
+    return _LogsInFolder(settings.state_dir)

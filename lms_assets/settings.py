@@ -20,6 +20,9 @@ from lms_assets.redaction import is_weak, secrets_of_channel, secrets_of_url
 NORTHPASS_BASE_URL = "https://api.northpass.com/v2"
 IMPARTNER_BASE_URL = "https://prod.impartner.live/api/objects/v1"
 UI_URL = "http://127.0.0.1:3000"
+EXECUTORS = ("multiprocess", "in_process", "celery", "k8s")
+SEVERAL_MACHINES = ("celery", "k8s")
+"""With these, whatever processes share stands in the warehouse's server and not in a file."""
 TRUE_WORDS = {"1", "true", "yes", "on"}
 FALSE_WORDS = {"", "0", "false", "no", "off"}
 
@@ -69,6 +72,8 @@ class Settings:
     rules_file: Path | None = None
     reports_dir: Path = Path("reports-out")
     state_dir: Path | None = None
+    executor: str = "multiprocess"
+    redis_url: str | None = field(default=None, repr=False)
 
     dagster_password: str | None = field(default=None, repr=False)
 
@@ -90,6 +95,7 @@ class Settings:
             ("IMPARTNER_API_KEY", (self.impartner.api_key,)),
             ("LMS_WAREHOUSE_URL", secrets_of_url(self.warehouse_url)),
             ("LMS_SMTP_URL", secrets_of_url(self.smtp_url or "")),
+            ("LMS_REDIS_URL", secrets_of_url(self.redis_url or "")),
             ("DAGSTER_MYSQL_PASSWORD", (self.dagster_password,) if self.dagster_password else ()),
         )
 
@@ -125,10 +131,13 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         rules_file=reader.rules_file(),
         reports_dir=Path(reader.text("LMS_REPORTS_DIR") or "reports-out"),
         state_dir=_state_dir(reader),
+        executor=reader.text("LMS_EXECUTOR") or "multiprocess",
+        redis_url=reader.text("LMS_REDIS_URL") or None,
         dagster_password=reader.text("DAGSTER_MYSQL_PASSWORD") or None,
     )
     if reader.text("LMS_LOG_FORMAT").lower() not in ("", "text", "json"):
         reader.wrong("LMS_LOG_FORMAT", "must be text or json")
+    _check_executor(reader, settings)
     if settings.smtp_url and not settings.mail_from:
         reader.wrong("LMS_MAIL_FROM", "is not set; LMS_SMTP_URL needs a sender address")
     base_urls = (settings.northpass.base_url, settings.impartner.base_url)
@@ -136,6 +145,17 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
     if reader.problems:
         raise ConfigurationError(reader.problems)
     return settings
+
+
+def _check_executor(reader: _Reader, settings: Settings) -> None:
+    executor = settings.executor
+    if executor not in EXECUTORS:
+        reader.wrong("LMS_EXECUTOR", f"must be one of {', '.join(EXECUTORS)}")
+    if executor in SEVERAL_MACHINES and settings.warehouse_url.startswith("sqlite"):
+        reader.wrong("LMS_EXECUTOR", f"{executor} needs a warehouse on MySQL or MariaDB: machines cannot share a file")
+    redis_url = settings.redis_url or ""
+    if executor == "celery" and not redis_url.startswith(("redis://", "rediss://", "unix://")):
+        reader.wrong("LMS_REDIS_URL", "must hold the address of Redis, redis://:password@host:6379/0, for celery")
 
 
 def _state_dir(reader: _Reader) -> Path | None:

@@ -13,12 +13,10 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from filelock import Timeout
 
 from lms_assets.automation.event_mapping import chain_event, chain_events
 from lms_assets.automation.portal_tasks import Write, chain_task_begins, chain_task_ends, refresh_tasks, task_write
@@ -36,9 +34,10 @@ from lms_assets.domain.safety.run_instants import parse_as_of
 from lms_assets.lineage import DAILY_FULL, NOT_REQUIRED, ancestors
 from lms_assets.run_tags import AS_OF_TAG
 from lms_assets.runs.active import UNFINISHED
-from lms_assets.runs.liveness import fail_dead_runs, hold_run, is_alive, release_run
+from lms_assets.runs.liveness import fail_dead_runs, hold_run, is_alive, our_warehouse, release_run
 from lms_assets.warehouse.bookkeeping.chain_log import ChainRow, ChainStore
 from lms_assets.warehouse.engine import Warehouse
+from lms_assets.warehouse.errors import WarehouseError
 
 ROOT_RUN_TAG = "dagster/root_run_id"
 
@@ -111,27 +110,17 @@ def _home() -> Path:
 def _hold_lock(run_id: str) -> None:
     try:
         hold_run(_home(), run_id)
-    except (Timeout, OSError) as error:
+    except (OSError, WarehouseError) as error:
         print(f"run lock: {error}", file=sys.stderr)  # noqa: T201
-
-
-@cache
-def _warehouse(process_id: int, url: str) -> Warehouse:
-    # One a process: connections must not cross a fork.
-    return Warehouse(url)
-
-
-def _our_warehouse() -> Warehouse:
-    return _warehouse(os.getpid(), os.environ["LMS_WAREHOUSE_URL"])
 
 
 def _write_task(work: Write | None) -> None:
     if work is not None:
-        _our_warehouse().in_transaction(work)
+        our_warehouse().in_transaction(work)
 
 
 def _write(event: dg.DagsterEvent, run_id: str, tags: Mapping[str, str], at: datetime) -> None:
-    store = ChainStore(_our_warehouse(), CHAIN)
+    store = ChainStore(our_warehouse(), CHAIN)
     root = tags.get(ROOT_RUN_TAG, run_id)
     kind = event.event_type_value
     if kind == "PIPELINE_START":

@@ -5,6 +5,8 @@ Dagster 1.13 is pinned in pyproject.toml; raise the bound only when this module 
 
 from __future__ import annotations
 
+from typing import Any
+
 # A step that waits for the write lock must end when its run is cancelled: Dagster holds the signal back until asked.
 from dagster._utils.interrupts import check_captured_interrupt
 
@@ -18,6 +20,13 @@ from dagster._core.remote_origin import (  # isort: skip
 )
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin  # isort: skip
 
+# A step whose Celery worker is gone gets its failure from us, in the form in which the executor's loop reads events. A
+# worker works in its own machine's home, which stands inside the packed task.
+from dagster._core.execution.plan.objects import StepFailureData  # isort: skip
+from dagster._core.execution.retries import RetryMode  # isort: skip
+from dagster._serdes import pack_value, serialize_value, unpack_value  # isort: skip
+from dagster_shared.error import SerializableErrorInfo  # isort: skip
+
 # Only runs of this coordinator's queue can be handed over without a workspace.
 from dagster._core.run_coordinator import QueuedRunCoordinator  # isort: skip
 
@@ -27,7 +36,21 @@ __all__ = [
     "QueuedRunCoordinator",
     "RemoteJobOrigin",
     "RemoteRepositoryOrigin",
+    "RetryMode",
+    "SerializableErrorInfo",
+    "StepFailureData",
     "check_captured_interrupt",
     "create_execution_plan",
     "execute_run",
+    "pack_value",
+    "sent_to_celery",
+    "serialize_value",
+    "unpack_value",
 ]
+
+
+def sent_to_celery(*order: Any) -> Any:
+    """A step's task, as Dagster's own Celery executor sends it: what waits for its result is ours. Needs the extra."""
+    from dagster_celery.executor import _submit_task
+
+    return _submit_task(*order)

@@ -3,6 +3,7 @@
 Those of long jobs are forked from a server that has everything imported: 0.1 seconds a step instead of 4 to 6.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
@@ -12,6 +13,7 @@ from lms_assets.lineage import IMPARTNER_POOL, NORTHPASS_POOL
 from lms_assets.resources import WarehouseResource
 from lms_assets.runs.dagster_internals import check_captured_interrupt
 from lms_assets.runs.write_locks import WAITS_FOR, groups_of, owner_of, writing
+from lms_assets.settings import EXECUTORS, ConfigurationError
 
 # What a step would import by itself, each time: the graph, the command that a run from a terminal begins with, and
 # Dagster's storages, which it finds by name. One that is not there is passed over.
@@ -50,6 +52,10 @@ class OneWriter(dg.Executor):
         """As the other one's."""
         return self._inner.step_dependency_config
 
+    def __getattr__(self, name: str) -> Any:
+        """What its own code asks of a run's executor besides."""
+        return getattr(self._inner, name)
+
     def execute(self, plan_context: Any, execution_plan: Any) -> Iterator[dg.DagsterEvent]:
         """Wait for the locks, saying in the run's log for whom; then the other executor's work."""
         groups = groups_of(execution_plan.step_keys_to_execute)
@@ -76,9 +82,7 @@ def _waiting(say: Callable[[str], None]) -> Callable[[str], None]:
     return wait
 
 
-def _one_writer(inner: dg.ExecutorDefinition) -> dg.ExecutorDefinition:
-    create = inner.executor_creation_fn
-    assert create is not None
+def _one_writer(inner: dg.ExecutorDefinition, create: Callable[[Any], dg.Executor]) -> dg.ExecutorDefinition:
     return dg.ExecutorDefinition(
         name=inner.name,
         config_schema=cast("Any", inner.config_schema),
@@ -87,16 +91,51 @@ def _one_writer(inner: dg.ExecutorDefinition) -> dg.ExecutorDefinition:
     )
 
 
-EXECUTOR = _one_writer(dg.multiprocess_executor).configured(
-    {"max_concurrent": 4, "start_method": {"forkserver": {"preload_modules": PRELOADED}}}
+def _created(inner: dg.ExecutorDefinition, context: Any, **config: Any) -> dg.Executor:
+    assert inner.executor_creation_fn is not None
+    retried: dict[str, Any] = {"retries": {"enabled": {}}}
+    return inner.executor_creation_fn(context._replace(executor_config={**retried, **config}) if config else context)
+
+
+def _chosen(context: Any) -> dg.Executor:
+    """LMS_EXECUTOR's executor; asked when a run begins, since loading the graph reads no setting.
+
+    Raises:
+        ConfigurationError: there is none of that name, or its extra is not installed.
+    """
+    name = os.environ.get("LMS_EXECUTOR", "").strip() or "multiprocess"
+    try:
+        if name == "celery":
+            from lms_assets.runs.celery_engine import executor
+
+            return executor(context)
+        if name == "k8s":
+            from dagster_k8s import k8s_job_executor
+
+            return _created(k8s_job_executor, context, max_concurrent=AT_ONCE)
+    except ImportError as error:
+        raise ConfigurationError(
+            [f"LMS_EXECUTOR is {name}, but {error.name} is not installed: pip install 'lms-assets[{name}]'"]
+        ) from None
+    if name == "in_process":
+        return _created(dg.in_process_executor, context, marker_to_close=None)
+    if name != "multiprocess":
+        raise ConfigurationError([f"LMS_EXECUTOR must be one of {', '.join(EXECUTORS)}"])
+    return _created(dg.multiprocess_executor, context)
+
+
+AT_ONCE = 4
+
+EXECUTOR = _one_writer(dg.multiprocess_executor, _chosen).configured(
+    {"max_concurrent": AT_ONCE, "start_method": {"forkserver": {"preload_modules": PRELOADED}}}
 )
 
-IN_PROCESS = _one_writer(dg.in_process_executor)
+IN_PROCESS = _one_writer(dg.in_process_executor, lambda context: _created(dg.in_process_executor, context))
 """For jobs of few and short steps: each in the run's own process, one after the other. A step in a process of its own
 costs 0.3 to 0.8 processor seconds, and the server that forks them 2."""
 
 POOL_LIMITS = {NORTHPASS_POOL: 2, IMPARTNER_POOL: 1}
-"""Steps at once. Two for Northpass: one reads while another writes. On one machine they share the rate limit."""
+"""Steps at once. Two for Northpass: one reads while another writes. They share the rate limit."""
 
 
 def ensure_pool_limits(instance: dg.DagsterInstance) -> None:

@@ -1,18 +1,26 @@
 """Knowing whether the process of a run still lives.
 
-A run's worker holds a lock on a file of its own for as long as it lives; the operating system lets go of it however the
-process ends: by itself, by kill -9 or with the machine. Whoever gets the lock of a run that Dagster still calls
-STARTED knows that its process is gone. (Dagster itself leaves such a run STARTED, with its pool slots taken.)
+A run's worker holds a lock for as long as it lives, which ends with the process however that ends: by itself, by
+kill -9 or with the machine. On one machine it is a file's, and the operating system lets go of it; with several it is
+the warehouse's server's, and ends with the worker's connection. A run that Dagster calls STARTED and whose lock is free
+has no process any more. (Dagster itself leaves such a run STARTED, with its pool slots taken.)
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+from functools import cache
 from pathlib import Path
 
 import dagster as dg
 from filelock import FileLock
+
+from lms_assets.runs.write_locks import owner_of
+from lms_assets.settings import SEVERAL_MACHINES
+from lms_assets.warehouse.engine import Warehouse
+from lms_assets.warehouse.errors import WarehouseError
+from lms_assets.warehouse.state.write_lock import WriteLock, is_held, take_lock
 
 ACTIVE = [
     dg.DagsterRunStatus.STARTING,
@@ -21,21 +29,52 @@ ACTIVE = [
 ]
 
 
+@cache
+def _warehouse(process_id: int, url: str) -> Warehouse:
+    # One a process: connections must not cross a fork.
+    return Warehouse(url)
+
+
+def our_warehouse() -> Warehouse:
+    """This process's own, for what is not a step's work."""
+    return _warehouse(os.getpid(), os.environ["LMS_WAREHOUSE_URL"])
+
+
+def _several_machines() -> bool:
+    return os.environ.get("LMS_EXECUTOR", "").strip() in SEVERAL_MACHINES
+
+
+def _run_lock(run_id: str) -> str:
+    return f"run {run_id}"
+
+
+def step_lock(run_id: str, step: str) -> str:
+    """The name of the lock that a Celery worker's process holds while it works on a step."""
+    return f"step {run_id} {step}"
+
+
 def lock_path(home: Path, run_id: str) -> Path:
     """The lock file of a run, in a folder of Dagster's home."""
     return home / "run_locks" / f"{run_id}.lock"
 
 
 _GRACE_SECONDS = 10
-_held: dict[str, FileLock] = {}
+_held: dict[str, FileLock | WriteLock] = {}
 
 
 def hold_run(home: Path, run_id: str) -> None:
     """Hold the run's lock until `release_run` or the end of this process, whichever comes first.
 
     Raises:
-        filelock.Timeout: another process holds it, so this run is already being worked on.
+        TimeoutError: another process holds it, so this run is already being worked on.
+        WarehouseError: its server cannot be asked.
     """
+    if _several_machines():
+        held = take_lock(our_warehouse(), _run_lock(run_id), owner_of(run_id, "run"))
+        if held is None:
+            raise TimeoutError(f"another process works on the run {run_id}")
+        _held[run_id] = held
+        return
     path = lock_path(home, run_id)
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path, thread_local=False)
@@ -47,16 +86,22 @@ def hold_run(home: Path, run_id: str) -> None:
 def release_run(home: Path, run_id: str) -> None:
     """Let go of the run's lock and remove its file; does nothing when it is not held here."""
     lock = _held.pop(run_id, None)
-    if lock is not None:
+    if isinstance(lock, FileLock):
         lock_path(home, run_id).unlink(missing_ok=True)
+    if lock is not None:
         lock.release()
 
 
 def is_alive(home: Path, run_id: str) -> bool | None:
     """Whether the run's process lives; None when it never took a lock, so that nothing can be said.
 
-    Asking takes the lock in its shared form: several who ask at once do not take each other for the run's process.
+    Asking takes a file's lock in its shared form: several who ask at once do not take each other for the run's process.
     """
+    if _several_machines():
+        try:
+            return is_held(our_warehouse(), _run_lock(run_id))
+        except WarehouseError:
+            return None
     try:
         with lock_path(home, run_id).open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -5,11 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
+import pytest
 
-from lms_assets.runs.liveness import fail_dead_runs, is_alive, lock_path
+from lms_assets.runs.liveness import fail_dead_runs, hold_run, is_alive, lock_path, our_warehouse, release_run
+from lms_assets.warehouse.state import write_lock
+from lms_assets_tests.harness.waits import comes_about
 
 RUN = "11111111-1111-1111-1111-111111111111"
 
@@ -49,3 +53,40 @@ def test_a_dead_run_stays_dead_for_a_step_that_outlived_it(tmp_path: Path):
         assert instance.get_run_by_id(RUN).status == dg.DagsterRunStatus.FAILURE  # type: ignore[union-attr]
         assert is_alive(tmp_path, RUN) is False
         assert lock_path(tmp_path, RUN).exists()
+
+
+_LIVES = """
+import sys, time
+from pathlib import Path
+from lms_assets.runs.liveness import hold_run
+hold_run(Path(sys.argv[1]), sys.argv[2])
+print("held", flush=True)
+time.sleep(600)
+"""
+
+
+def test_with_several_machines_one_asks_about_a_run_of_another(
+    ready_mariadb_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """They share no folder: the run's machine holds a lock of the warehouse's server, which ends with its process."""
+    monkeypatch.setenv("LMS_EXECUTOR", "celery")
+    monkeypatch.setenv("LMS_WAREHOUSE_URL", ready_mariadb_url)
+    monkeypatch.setattr(write_lock, "TAKEN_AGAIN_SECONDS", 1.0)
+    here, there = tmp_path / "here", tmp_path / "there"
+    assert is_alive(here, RUN) is None, "it never began"
+    with subprocess.Popen([sys.executable, "-c", _LIVES, str(there), RUN], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"held\n"
+        assert is_alive(here, RUN) is True
+        with pytest.raises(TimeoutError):
+            hold_run(here, RUN)
+        process.kill()
+    assert comes_about(lambda: is_alive(here, RUN) is False)
+    assert not there.exists(), "nothing stands in a folder"
+    with our_warehouse().transaction() as connection:
+        assert write_lock.forget_dead_before(connection, datetime(2100, 1, 1, tzinfo=UTC)) == 1
+    assert is_alive(here, RUN) is None
+    hold_run(here, RUN)
+    assert is_alive(here, RUN) is True
+    release_run(here, RUN)
+    assert is_alive(here, RUN) is None, "it ended in good order"

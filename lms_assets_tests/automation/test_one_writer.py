@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,7 @@ from lms_assets.runs import write_locks
 from lms_assets.runs.active import WILL_RETRY_TAG
 from lms_assets.runs.execution import OneWriter
 from lms_assets.runs.write_locks import GroupIsBusy, groups_of, no_run_writes, owner_of, writing
+from lms_assets.settings import ConfigurationError
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.errors import WarehouseError
 from lms_assets.warehouse.state.write_lock import take_lock
@@ -181,3 +183,48 @@ def test_the_chain_writes_one_group_of_rows():
 def test_what_the_server_of_the_steps_imports_first_is_there(name: str):
     """It passes over a module that it does not find, in silence."""
     assert importlib.util.find_spec(name) is not None
+
+
+ENGINES = {
+    "": "MultiprocessExecutor",
+    "multiprocess": "MultiprocessExecutor",
+    "in_process": "InProcessExecutor",
+    "celery": "WatchedCeleryExecutor",
+    "k8s": "StepDelegatingExecutor",
+}
+
+
+def made(name: str, monkeypatch: pytest.MonkeyPatch) -> OneWriter:
+    """What works off the chain's steps with this LMS_EXECUTOR, as a run makes it."""
+    monkeypatch.setenv("LMS_EXECUTOR", name)
+    definition = defs.resolve_job_def(JOBS[0].name).executor_def
+    config = {"retries": {"enabled": {}}, "max_concurrent": 4, "start_method": {"spawn": {}}}
+    create = definition.executor_creation_fn
+    assert create is not None
+    with dg.instance_for_test() as instance:
+        context = dg.InitExecutorContext(
+            job=dg.build_reconstructable_job("lms_assets.console.running.runner", "load_job", (JOBS[0].name,)),
+            executor_def=definition,
+            executor_config=config,
+            instance=instance,
+        )
+        created = create(context)
+    assert isinstance(created, OneWriter)
+    return created
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_each_executor_is_made_and_passes_the_lock(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("LMS_REDIS_URL", "redis://127.0.0.1:1/0")
+    if name == "k8s":
+        monkeypatch.setattr("kubernetes.config.load_incluster_config", lambda: None)
+    engine = made(name, monkeypatch)
+    assert type(engine._inner).__name__ == ENGINES[name]
+    assert engine.retries.enabled
+
+
+@pytest.mark.parametrize(("name", "said"), [("spark", "must be one of"), ("k8s", r"pip install 'lms-assets\[k8s\]'")])
+def test_an_executor_that_cannot_be_had_is_named(name: str, said: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "dagster_k8s", None)
+    with pytest.raises(ConfigurationError, match=said):
+        made(name, monkeypatch)

@@ -52,6 +52,8 @@ def test_every_missing_variable_has_its_line(commands: Commands):
         ("LMS_WAREHOUSE_URL", "postgresql://x/y", "must start with sqlite:/// or mysql+pymysql://"),
         ("LMS_PUSH_DRY_RUN", "perhaps", "must be 1 or 0"),
         ("LMS_LOG_FORMAT", "xml", "must be text or json"),
+        ("LMS_EXECUTOR", "spark", "must be one of multiprocess, in_process, celery, k8s"),
+        ("LMS_EXECUTOR", "celery", "celery needs a warehouse on MySQL or MariaDB: machines cannot share a file"),
         ("LMS_SMTP_URL", "mail.example.com", "must look like smtp://"),
         ("LMS_RULES_FILE", "nowhere.toml", "does not exist"),
     ],

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from lms_assets.sandbox.server.rate_limit import SlidingSecond
-from lms_assets.vendors.transport.rate_limit import NoFreeSlot, RateLimiter, shared_limiter
+from lms_assets.vendors.transport.rate_limit import FileRequestLog, NoFreeSlot, RateLimiter, shared_limiter
 from lms_assets_tests.harness.waits import LONGEST_SECONDS
 
 NANOSECONDS = 1_000_000_000
@@ -42,7 +42,7 @@ class Time:
 
 
 def limiter(rate: float, time: Time, file: Path | None = None) -> RateLimiter:
-    return RateLimiter(rate, state_file=file, clock=time.clock, sleep=time.sleep)
+    return RateLimiter(rate, log=file and FileRequestLog(file), clock=time.clock, sleep=time.sleep)
 
 
 def send(limited: RateLimiter, time: Time, number: int, on_the_way: float = 0.0) -> list[float]:
@@ -136,7 +136,9 @@ def test_a_damaged_file_does_not_block(tmp_path: Path, content: bytes) -> None:
 
 def test_the_files_are_for_their_owner_only_and_hold_no_key(tmp_path: Path) -> None:
     directory = tmp_path / "state"
-    limited = shared_limiter("https://api.example.com/v2", "a-secret-key", 10, state_dir=directory)
+    limited = shared_limiter(
+        "https://api.example.com/v2", "a-secret-key", 10, log_of=lambda name: FileRequestLog(directory / name)
+    )
     with limited.slot():
         pass
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
@@ -156,8 +158,8 @@ def test_clients_of_one_key_share_a_limiter_and_others_do_not() -> None:
 _PROCESS = """
 import json, sys, threading, time
 from pathlib import Path
-from lms_assets.vendors.transport.rate_limit import RateLimiter
-limited, moments = RateLimiter(40, state_file=Path(sys.argv[1])), []
+from lms_assets.vendors.transport.rate_limit import FileRequestLog, RateLimiter
+limited, moments = RateLimiter(40, log=FileRequestLog(Path(sys.argv[1]))), []
 def work():
     for _ in range(10):
         with limited.slot():

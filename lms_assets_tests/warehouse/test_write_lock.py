@@ -133,7 +133,7 @@ def test_a_lost_connection_takes_it_again_unless_somebody_else_has_it(
 
 def _connection(warehouse: Warehouse) -> int | None:
     with warehouse.read() as connection:
-        name = write_lock._name(warehouse, "learning")
+        name = write_lock.lock_name(warehouse, "learning")
         return connection.execute(text("SELECT IS_USED_LOCK(:name)"), {"name": name}).scalar()
 
 

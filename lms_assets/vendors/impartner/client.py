@@ -8,7 +8,6 @@ from __future__ import annotations
 import builtins
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, TypeVar
 
 from lms_assets.vendors.endpoints import Endpoint
@@ -22,7 +21,7 @@ from lms_assets.vendors.transport.client import HttpLimits, Request, VendorHttp,
 from lms_assets.vendors.transport.errors import VendorError
 from lms_assets.vendors.transport.origin import Origin
 from lms_assets.vendors.transport.parallel import Ahead, for_each, workers_for
-from lms_assets.vendors.transport.rate_limit import shared_limiter
+from lms_assets.vendors.transport.rate_limit import RequestLogOf, shared_limiter
 
 K = TypeVar("K")
 T = TypeVar("T")
@@ -36,8 +35,8 @@ class ImpartnerClient:
 
     Records are dicts keyed by the Pascal-case names asked for and `Id`, whatever case the vendor answers in;
     what is missing there is None. Every method raises VendorError; the constructor raises ValueError for a base
-    URL, key or tenant that cannot be used. `state_dir` holds the rate limiter's memory, shared by all processes
-    of this machine. `http.calls`, `http.retries` and `http.throttled` count.
+    URL, key or tenant that cannot be used. `log_of` gives what those who use the
+    key share to keep its rate. `http.calls`, `http.retries` and `http.throttled` count.
     """
 
     def __init__(
@@ -47,7 +46,7 @@ class ImpartnerClient:
         tenant_id: str,
         requests_per_second: float = 10,
         *,
-        state_dir: Path | None = None,
+        log_of: RequestLogOf | None = None,
         workers: int | None = None,
         limits: HttpLimits | None = None,
     ) -> None:
@@ -60,7 +59,7 @@ class ImpartnerClient:
             VENDOR,
             base_url,
             {"Authorization": f"prm-key {key}", "X-PRM-TenantId": tenant_id},
-            limiter=shared_limiter(Origin.of(base_url).base, key, requests_per_second, state_dir=state_dir),
+            limiter=shared_limiter(Origin.of(base_url).base, key, requests_per_second, log_of=log_of),
             limits=self._limits,
             secret=key,
             workers=self.workers,

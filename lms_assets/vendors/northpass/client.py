@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, TypeVar, overload
 
 from lms_assets.vendors.endpoints import Endpoint, On404
@@ -27,7 +26,7 @@ from lms_assets.vendors.transport.client import HttpLimits, Request, VendorHttp,
 from lms_assets.vendors.transport.errors import AuthenticationFailed, RecordNotFound, UnexpectedAnswer, VendorError
 from lms_assets.vendors.transport.origin import Origin
 from lms_assets.vendors.transport.parallel import for_each, workers_for
-from lms_assets.vendors.transport.rate_limit import shared_limiter
+from lms_assets.vendors.transport.rate_limit import RequestLogOf, shared_limiter
 
 K = TypeVar("K")
 T = TypeVar("T")
@@ -43,8 +42,8 @@ class NorthpassClient:
     """One key at one Northpass address; safe for use by many threads.
 
     Records are JSON:API resources as received. Every method raises VendorError; the constructor raises
-    ValueError for a base URL or key that cannot be used. `state_dir` holds the rate limiter's memory, shared by
-    all processes of this machine. `http.calls`, `http.retries` and `http.throttled` count.
+    ValueError for a base URL or key that cannot be used. `log_of` gives what those who use the
+    key share to keep its rate. `http.calls`, `http.retries` and `http.throttled` count.
     """
 
     def __init__(
@@ -53,7 +52,7 @@ class NorthpassClient:
         api_key: str,
         requests_per_second: float = 10,
         *,
-        state_dir: Path | None = None,
+        log_of: RequestLogOf | None = None,
         workers: int | None = None,
         limits: HttpLimits | None = None,
     ) -> None:
@@ -64,7 +63,7 @@ class NorthpassClient:
             VENDOR,
             base_url,
             {"X-Api-Key": key},
-            limiter=shared_limiter(Origin.of(base_url).base, key, requests_per_second, state_dir=state_dir),
+            limiter=shared_limiter(Origin.of(base_url).base, key, requests_per_second, log_of=log_of),
             limits=self._limits,
             secret=key,
             workers=self.workers,

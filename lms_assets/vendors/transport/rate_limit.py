@@ -1,7 +1,7 @@
-"""Never more than so many requests in any one second: over threads, and over processes of one machine.
+"""Never more than so many requests in any one second: over threads, processes and machines.
 
-pyrate-limiter decides (its sliding-window log); this module waits for the decision, one thread at a time, and
-keeps the log in a small file when several processes share a key. No HTTP here.
+pyrate-limiter decides (its sliding-window log); this module waits for the decision, one thread at a time. Where several
+processes share a key, they share a `RequestLog`: a file, or what the caller has for several machines. No HTTP here.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ import threading
 import time
 from array import array
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
+from typing import Protocol
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 from pyrate_limiter import InMemoryBucket, Rate, RateItem
 
 SECOND = 1_000_000
@@ -44,23 +46,40 @@ SPREAD = 0.5
 LOCK_POLL_SECONDS = 0.002
 
 
+RequestLogOf = Callable[[str], "RequestLog"]
+"""The log of a name. Equal functions give the same logs: a process remembers its limiters by them."""
+
+
 class NoFreeSlot(Exception):
     """No request could be sent within the longest wait allowed."""
+
+
+class RequestLog(Protocol):
+    """Where those who share a limit keep what they know."""
+
+    def open(self, longest_wait: float) -> AbstractContextManager[tuple[array[int], int, int]]:
+        """The numbers, for one at a time, to be changed in place; what was changed is kept at the end.
+
+        They are microseconds of a clock that all share. It is ahead of this machine's by the second of the three at
+        least, and by the third more at most.
+
+        Raises:
+            TimeoutError: others had it for `longest_wait` seconds, or it could not be reached.
+        """
 
 
 class RateLimiter:
     """At most `requests_per_second` requests (rounded down above 1) in any one second.
 
-    With `state_file` all processes that name the same file share the limit and what refusals taught; the file is only
-    readable by its owner and holds nothing but numbers. The clock is the machine's monotonic one, the same in every
-    process, so that a changed wall clock has no effect; times from before a reboot lie in the future and are dropped.
+    All that use the same `log` share the limit and what refusals taught. The clock is the machine's monotonic one,
+    so that a changed wall clock has no effect.
     """
 
     def __init__(
         self,
         requests_per_second: float,
         *,
-        state_file: Path | None = None,
+        log: RequestLog | None = None,
         clock: Callable[[], int] = time.monotonic_ns,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -69,7 +88,8 @@ class RateLimiter:
         self.requests_per_second = requests_per_second
         self._bucket = InMemoryBucket(_rates(requests_per_second, WINDOW))
         self._state = _State()
-        self._ledger = None if state_file is None else _Ledger(state_file)
+        self._log = log
+        self._ahead = self._unsure = 0
         self._turn = threading.Lock()
         self._clock = clock
         self._sleep = sleep
@@ -84,7 +104,7 @@ class RateLimiter:
         One request at a time is inside, over all processes, and the log holds when it left: one that is held up on its
         way out holds up those behind it, and they do not arrive together. Raises NoFreeSlot.
         """
-        give_up_at = self._now() + int(longest_wait * SECOND)
+        give_up_at = self._here() + int(longest_wait * SECOND)
         # One thread waits for the next slot and the others for their turn, so that not all wake up for one slot.
         if not self._turn.acquire(timeout=max(0.0, longest_wait)):
             raise NoFreeSlot
@@ -96,9 +116,9 @@ class RateLimiter:
                         try:
                             yield
                         finally:
-                            item.timestamp = self._now()
+                            item.timestamp = self._now() + self._unsure
                         return
-                if self._now() + wait > give_up_at:
+                if self._here() + wait > give_up_at:
                     raise NoFreeSlot
                 self._sleep(wait / SECOND)
         finally:
@@ -106,7 +126,7 @@ class RateLimiter:
 
     def refused(self) -> None:
         """The vendor said that there were too many requests: keep more distance for a while."""
-        with self._turn, self._shared_state(self._now() + SECOND):
+        with self._turn, self._shared_state(self._here() + SECOND):
             # Requests that were on their way together teach one thing.
             if self._state.admitted_since > self.requests_per_second or not self._state.wider:
                 self._state = _State(min(int(WIDEST * SECOND), self._state.wider + int(WIDER * SECOND)))
@@ -126,13 +146,20 @@ class RateLimiter:
 
     @contextlib.contextmanager
     def _shared_state(self, give_up_at: int) -> Iterator[None]:
-        if self._ledger is None:
+        if self._log is None:
             yield
             return
-        with self._ledger.open(max(0.01, (give_up_at - self._now()) / SECOND)) as numbers:
-            now = self._now()
-            self._state = _State(*numbers[:HEADER])
-            times = sorted(moment for moment in numbers[HEADER:] if moment <= now)
+        with contextlib.ExitStack() as stack:
+            try:
+                opened = self._log.open(max(0.01, (give_up_at - self._here()) / SECOND))
+                numbers, self._ahead, self._unsure = stack.enter_context(opened)
+            except TimeoutError:
+                raise NoFreeSlot from None
+            known = _checked(numbers)
+            self._state = _State(*known[:HEADER])
+            # Times from before a reboot, or before the shared clock was set back, lie in the future.
+            latest = self._now() + SECOND
+            times = sorted(moment for moment in known[HEADER:] if moment <= latest)
             self._bucket.items = [RateItem("", moment) for moment in times]
             try:
                 yield
@@ -140,8 +167,11 @@ class RateLimiter:
                 moments = (item.timestamp for item in self._bucket.items)
                 numbers[:] = array("q", (self._state.wider, self._state.admitted_since, *moments))
 
-    def _now(self) -> int:
+    def _here(self) -> int:
         return self._clock() // 1000
+
+    def _now(self) -> int:
+        return self._here() + self._ahead
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,11 +190,10 @@ class _State:
 HEADER = 2
 
 
-class _Ledger:
-    """What all processes know, in a file, under a lock of the operating system: `_State`, then moments of requests.
+class FileRequestLog:
+    """The log of one machine's processes: a file under a lock of the operating system, readable by its owner only.
 
-    One write call replaces the content, so that a killed process leaves the old numbers or the new ones. A
-    file of any other content counts as empty.
+    One write call replaces the content, so that a killed process leaves the old numbers or the new ones.
     """
 
     def __init__(self, path: Path) -> None:
@@ -175,19 +204,16 @@ class _Ledger:
         )
 
     @contextlib.contextmanager
-    def open(self, longest_wait: float) -> Iterator[array[int]]:
-        """The numbers, to be changed in place; what was changed is written at the end."""
-        try:
-            self._lock.acquire(timeout=longest_wait)
-        except Timeout:
-            raise NoFreeSlot from None
+    def open(self, longest_wait: float) -> Iterator[tuple[array[int], int, int]]:
+        """See RequestLog."""
+        self._lock.acquire(timeout=longest_wait)
         try:
             handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             try:
                 numbers = _numbers(os.pread(handle, 1 << 20, 0))
                 before = numbers.tobytes()
                 try:
-                    yield numbers
+                    yield numbers, 0, 0
                 finally:
                     after = numbers.tobytes()
                     if after != before:
@@ -203,9 +229,13 @@ def _numbers(content: bytes) -> array[int]:
     numbers = array("q")
     if len(content) % numbers.itemsize == 0:
         numbers.frombytes(content)
-    if len(numbers) < HEADER or not 0 <= numbers[0] <= WIDEST * SECOND or numbers[1] < 0:
-        return array("q", [0] * HEADER)
     return numbers
+
+
+def _checked(numbers: array[int]) -> array[int]:
+    """The numbers of a log; anything that no log holds counts as an empty one."""
+    sound = len(numbers) >= HEADER and 0 <= numbers[0] <= WIDEST * SECOND and numbers[1] >= 0
+    return numbers if sound else array("q", [0] * HEADER)
 
 
 def _rates(requests_per_second: float, window: float) -> list[Rate]:
@@ -216,24 +246,24 @@ def _rates(requests_per_second: float, window: float) -> list[Rate]:
     return [whole] if limit == 1 else [Rate(1, ceil(SECOND * SPREAD / limit)), whole]
 
 
-_limiters: dict[tuple[str, str, float, Path | None], RateLimiter] = {}
+_limiters: dict[tuple[str, str, float, RequestLogOf | None], RateLimiter] = {}
 _limiters_lock = threading.Lock()
 
 
 def shared_limiter(
-    origin: str, api_key: str, requests_per_second: float, *, state_dir: Path | None = None
+    origin: str, api_key: str, requests_per_second: float, *, log_of: RequestLogOf | None = None
 ) -> RateLimiter:
     """The limiter of this process for one key at one vendor: every client of the same key shares it.
 
-    With `state_dir` it is also shared with the other processes of the machine that name the same directory.
-    Neither the key nor anything it could be guessed from is in the file's name: it is a keyed hash.
+    With `log_of` it is also shared with all others who get the log of the same name there. Neither the key nor
+    anything it could be guessed from is in that name: it is a keyed hash.
     """
     digest = hashlib.blake2b(origin.encode(), key=_short(api_key), digest_size=12).hexdigest()
-    name = (origin, digest, float(requests_per_second), state_dir)
+    name = (origin, digest, float(requests_per_second), log_of)
     with _limiters_lock:
         if name not in _limiters:
-            file = None if state_dir is None else state_dir / f"requests-{digest}.log"
-            _limiters[name] = RateLimiter(requests_per_second, state_file=file)
+            log = None if log_of is None else log_of(f"requests-{digest}")
+            _limiters[name] = RateLimiter(requests_per_second, log=log)
         return _limiters[name]
 
 

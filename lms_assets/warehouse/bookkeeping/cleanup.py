@@ -15,6 +15,7 @@ from lms_assets.warehouse.state.deactivations import forget_deactivations_before
 from lms_assets.warehouse.state.overrides import forget_unused_before
 from lms_assets.warehouse.state.refresh_queue import forget_events_before
 from lms_assets.warehouse.state.transcript_staging import clear_staging_before
+from lms_assets.warehouse.state.write_lock import forget_dead_before
 
 __all__ = ["remove_old_logs"]
 
@@ -48,5 +49,6 @@ def remove_old_logs(connection: Connection, *, before: datetime, now: datetime) 
     removed["webhook_events_seen"] = forget_events_before(connection, now - _EVENTS_KNOWN_FOR)
     removed["sync_deactivations"] = forget_deactivations_before(connection, min(before, now - timedelta(days=2)))
     removed["partner_push_log"] = forget_pushes_before(connection, now - _PUSHES_KEPT_FOR)
+    removed["sync_state"] = forget_dead_before(connection, before)
     removed["sync_overrides"] = forget_unused_before(connection, before)
     return removed

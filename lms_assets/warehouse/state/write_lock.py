@@ -1,4 +1,5 @@
 """One lock for each concurrency group: only its holder writes the group's rows, whoever started it and wherever.
+With several machines, one for each run and step as well, that shows whether its process lives (`runs/liveness.py`).
 
 On MySQL it is a named lock of a connection of its own (GET_LOCK), so it holds over machines and ends with the
 connection. On SQLite it is a locked file beside the database file, which the system releases when the process ends.
@@ -8,6 +9,7 @@ Who holds it stands in `sync_state`: for people, and for the steps of the holder
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -16,16 +18,18 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, delete, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.errors import ReadOnlyWarehouse, WarehouseError, translated
+from lms_assets.warehouse.schema.tables import sync_state
 from lms_assets.warehouse.state.sync_state import get_state, put_state, remove_state
 
-__all__ = ["Owner", "WriteLock", "holder_of", "take_lock"]
+__all__ = ["Owner", "WriteLock", "forget_dead_before", "holder_of", "is_held", "lock_name", "take_lock"]
 
 PING_SECONDS = 10.0
+TAKEN_AGAIN_SECONDS = 25.0
 SILENT_SECONDS = 120
 
 
@@ -115,10 +119,40 @@ def holder_of(warehouse: Warehouse, group: str) -> Owner | None:
     """Who noted that it holds the lock; to be asked when `take_lock` found it taken. None: not noted yet."""
     with warehouse.read() as connection:
         value: dict[str, Any] | None = get_state(connection, _state(group))
-        used = None if warehouse.is_sqlite else connection.execute(_USED, {"name": _name(warehouse, group)}).scalar()
+        parameters = {"name": lock_name(warehouse, group)}
+        used = None if warehouse.is_sqlite else connection.execute(_USED, parameters).scalar()
     if value is None or value.pop("connection", None) != used:
         return None
     return Owner(**value)
+
+
+def is_held(warehouse: Warehouse, name: str) -> bool | None:
+    """Whether somebody holds this lock of a server. None: nobody noted that he does, or he let go of it in good order.
+
+    A holder whose connection broke, the server's restart included, has TAKEN_AGAIN_SECONDS to take it again.
+
+    Raises:
+        WarehouseError: the database cannot be asked.
+    """
+    give_up_at = time.monotonic() + TAKEN_AGAIN_SECONDS
+    while True:
+        with warehouse.read() as connection:
+            used = connection.execute(_USED, {"name": lock_name(warehouse, name)}).scalar()
+            noted = get_state(connection, _state(name))
+        if used is not None:
+            return True
+        if noted is None:
+            return None
+        if time.monotonic() >= give_up_at:
+            return False
+        time.sleep(1.0)
+
+
+def forget_dead_before(connection: Connection, before: datetime) -> int:
+    """Remove what runs and steps noted that were killed before an instant; gives how many."""
+    s = sync_state.c
+    of_processes = s.name.like(_state("run %")) | s.name.like(_state("step %"))
+    return connection.execute(delete(sync_state).where(of_processes, s.updated_at < before)).rowcount
 
 
 def _state(group: str) -> str:
@@ -162,10 +196,10 @@ _OURS = text("SELECT IS_USED_LOCK(:name) = CONNECTION_ID()")
 _USED = text("SELECT IS_USED_LOCK(:name)")
 
 
-def _name(warehouse: Warehouse, group: str) -> str:
+def lock_name(warehouse: Warehouse, name: str) -> str:
     """Names of locks are the server's, not the database's, and at most 64 characters long."""
     database = warehouse.name.rpartition("/")[2]
-    return f"lms_assets:{blake2b(database.encode(), digest_size=8).hexdigest()}:{group}"
+    return f"lms_assets:{blake2b(f'{database}/{name}'.encode(), digest_size=16).hexdigest()}"
 
 
 class _NamedLock:
@@ -173,7 +207,7 @@ class _NamedLock:
 
     def __init__(self, warehouse: Warehouse, group: str) -> None:
         self._warehouse = warehouse
-        self._parameters = {"name": _name(warehouse, group)}
+        self._parameters = {"name": lock_name(warehouse, group)}
         self._connection: Connection | None = None
         self.connection_id: int | None = None
 

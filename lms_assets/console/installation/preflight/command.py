@@ -56,8 +56,8 @@ def checks(settings: Settings) -> Iterator[Line]:
             if line.status == "problem":
                 failed.add(name)
             yield line
-        if name == "DAGSTER_HOME" and name in failed:
-            # The vendors' clients keep their rate limits there, and would make the folder.
+        if name in failed and name in {"DAGSTER_HOME", "warehouse"}:
+            # The vendors' clients share their rate limits there, and would make the folder.
             settings = replace(settings, state_dir=None)
 
 
