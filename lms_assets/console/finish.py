@@ -39,4 +39,7 @@ def finish(command: Callable[[], int]) -> None:
         lines = "\n".join(quoted(line) for line in str(error).splitlines())
         errors.print(f"[red]✗[/] {lines}", highlight=False, soft_wrap=True)
         code = BAD_CONFIGURATION if error.is_configuration else FAILED
+    except KeyboardInterrupt:
+        errors.print("Ended by Ctrl-C.", highlight=False)
+        code = FAILED
     raise typer.Exit(code)

@@ -5,6 +5,7 @@ Everything it makes lies in `.demo/`; what it starts it ends again, by process i
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import shutil
@@ -28,8 +29,12 @@ from lms_assets.warehouse.engine import Warehouse
 
 FAILED = 1
 UI_PORT = 3000
+LOCATION = 'repositoryName: "__repository__", repositoryLocationName: "lms_assets.definitions",'
 START_SECONDS = 60
 STOP_SECONDS = 20
+ENDED_EARLY = """
+Ended by Ctrl-C; nothing of the demo runs any more.
+What was read stays in .demo/, and the next demo goes on over it. To start over, delete .demo/ first."""
 
 
 def demo_command(console: Console, *, exit_after_summary: bool, scale: float) -> int:
@@ -45,14 +50,22 @@ def demo_command(console: Console, *, exit_after_summary: bool, scale: float) ->
     with _sandbox(folder, scale, port):
         Warehouse(os.environ["LMS_WAREHOUSE_URL"]).upgrade()
         console.print(f"Sandbox of both vendors on http://127.0.0.1:{port}\n", highlight=False)
-        code = run_command(RunOptions(CHAIN, here=True), console)
-        if code != FAILED:
-            console.print("\nThe Monday reports:", highlight=False)
-            code = max(code, run_command(RunOptions("weekly_reports", here=True), console))
-        if exit_after_summary:
-            return code
-        _serve_ui(console)
+        try:
+            code = _chain_and_reports(console)
+        except KeyboardInterrupt:
+            console.print(ENDED_EARLY, highlight=False, soft_wrap=True)
+            return FAILED
+        if not exit_after_summary:
+            _serve_ui(console)
         return code
+
+
+def _chain_and_reports(console: Console) -> int:
+    code = run_command(RunOptions(CHAIN, here=True), console)
+    if code == FAILED:
+        return code
+    console.print("\nThe Monday reports:", highlight=False)
+    return max(code, run_command(RunOptions("weekly_reports", here=True), console))
 
 
 def _prepare_home(folder: Path) -> None:
@@ -143,9 +156,11 @@ def _serve_ui(console: Console) -> None:
     try:
         url = f"http://127.0.0.1:{port}"
         _wait_for(port, process, home / "dagster_dev.log")
-        on = _start_schedules(dagster, home)
+        on = _switch_on(port)
         console.print(f"\nDagster's UI: [bold]{url}[/] (lineage: {url}/asset-groups)", highlight=False, soft_wrap=True)
-        schedules = "Schedules are on." if on else f"Schedules could not be switched on; see {home / 'schedules.log'}."
+        schedules = (
+            "Schedules are on." if on else f"Schedules could not be switched on; see {home / 'dagster_dev.log'}."
+        )
         console.print(f"{schedules} Ctrl-C ends everything.", highlight=False, soft_wrap=True)
         process.wait()
     except KeyboardInterrupt:
@@ -154,9 +169,21 @@ def _serve_ui(console: Console) -> None:
         _end(process)
 
 
-def _start_schedules(dagster: str, home: Path) -> bool:
-    command = [dagster, "schedule", "start", "--start-all", "-m", "lms_assets.definitions"]
-    with (home / "schedules.log").open("w") as log:
-        started = subprocess.run(command, stdout=log, stderr=log, check=False).returncode == 0  # noqa: S603 - our own
-        command = [dagster, "sensor", "start", "push_after_enrollments_sensor", "-m", "lms_assets.definitions"]
-        return subprocess.run(command, stdout=log, stderr=log, check=False).returncode == 0 and started  # noqa: S603
+def _switch_on(port: int) -> bool:
+    """Whether the UI has switched on every schedule and the sensor of the push, as a click there does."""
+    from lms_assets.automation.schedules import SCHEDULES
+
+    started = [f'startSchedule(scheduleSelector: {{{LOCATION} scheduleName: "{each.name}"}})' for each in SCHEDULES]
+    started.append(f'startSensor(sensorSelector: {{{LOCATION} sensorName: "push_after_enrollments_sensor"}})')
+    calls = " ".join(f"call_{number}: {call} {{__typename}}" for number, call in enumerate(started))
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=START_SECONDS)
+    headers = {"Content-Type": "application/json"}
+    try:
+        connection.request("POST", "/graphql", json.dumps({"query": f"mutation {{{calls}}}"}), headers)
+        answer = json.loads(connection.getresponse().read())
+    except (OSError, ValueError):
+        return False
+    finally:
+        connection.close()
+    kinds = [each["__typename"] for each in (answer.get("data") or {}).values()]
+    return len(kinds) == len(started) and set(kinds) <= {"ScheduleStateResult", "Sensor"}

@@ -62,6 +62,7 @@ def run_command(options: RunOptions, console: Console) -> int:
     """Run the job to its end; returns 0 completed, 1 failed, 3 partial.
 
     Raises:
+        KeyboardInterrupt: Ctrl-C ended it; its summary is printed.
         ConfigurationError, WarehouseError: nothing was run.
     """
     settings = settings_from_environment()
@@ -117,6 +118,8 @@ def _run(options: RunOptions, instance: dg.DagsterInstance, warehouse: Warehouse
     print_summary(console, instance, result, job=options.job, state=state, status=status)
     if options.plan is not None:
         print_outcome(console, warehouse, options.plan)
+    if result.interrupted:
+        raise KeyboardInterrupt
     return EXIT_CODES[status]
 
 

@@ -48,11 +48,12 @@ class RunOrder:
 
 @dataclass(frozen=True)
 class RunResult:
-    """How the run ended, as Dagster sees it, and what its events say of each step."""
+    """How the run ended, as Dagster sees it, and what its events say of each step. `interrupted`: by Ctrl-C."""
 
     run_id: str
     success: bool
     state: ChainState
+    interrupted: bool = False
 
 
 def load_job(name: str) -> dg.JobDefinition:
@@ -156,7 +157,16 @@ def _status(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRunStatus:
 
 
 def _result(instance: dg.DagsterInstance, run_id: str, success: bool) -> RunResult:
-    return RunResult(run_id, success, fold(chain_events(instance.all_logs(run_id))))
+    logs = instance.all_logs(run_id)
+    return RunResult(run_id, success, fold(chain_events(logs)), any(map(_is_interruption, logs)))
+
+
+def _is_interruption(entry: dg.EventLogEntry) -> bool:
+    event = entry.dagster_event
+    if event is None or event.event_type != dg.DagsterEventType.RUN_FAILURE:
+        return False
+    error = event.job_failure_data.error
+    return error is not None and error.cls_name == "DagsterExecutionInterruptedError"
 
 
 def _one_line(job: str, error: Exception) -> str:
