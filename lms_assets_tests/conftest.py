@@ -25,7 +25,6 @@ LONGEST = (
     "faults/test_matrix.py",
     "automation/test_recovery.py",
     "end_to_end/test_demo.py",
-    "end_to_end/test_killed_and_run_again.py",
     "automation/test_daemon_in_production.py",
     "faults/test_database.py",
     "automation/test_timetable.py",

@@ -83,5 +83,5 @@ def wait_until(holds: Callable[[], bool], process: subprocess.Popen[bytes]) -> b
             return False
         if time.monotonic() > deadline:
             raise TimeoutError("the condition did not come about")
-        time.sleep(0.02)
+        time.sleep(0.05)
     return True
