@@ -1,4 +1,4 @@
-"""Making and sending the reports of one run: the blocking check, the material, the addressees, and what came of it."""
+"""Making and sending the reports of one run: the release check, the inputs, the addressees, and the outcome."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,13 +19,12 @@ from lms_assets.reports.delivery.deliver import (
     deliver_pam_reports,
 )
 from lms_assets.reports.delivery.recipients import (
-    EXECUTIVE,
     Addressee,
     NotDue,
     executive_addressees,
+    executive_for_preview,
     owners_for_preview,
     pam_addressees,
-    period_of,
 )
 from lms_assets.reports.delivery.smtp import SmtpMailer, SmtpServer
 from lms_assets.reports.figures.from_warehouse import report_inputs_from
@@ -43,66 +42,53 @@ from lms_assets.warehouse.upsert.upsert import SyncCounts
 
 PREVIEW_CHARACTERS = 8000
 
-Deliver = Callable[[ReportInputs, Step, MailOutput], DeliverySummary]
-
 
 class ReportsBlocked(SyncStopped):
     """The data is not fit to be sent to anybody; the text says why and what to do."""
 
 
-class ReportDelivery:
-    """One report of one run."""
-
-    def __init__(
-        self, context: dg.AssetExecutionContext, warehouse: WarehouseResource, mailer: MailerResource, key: str
-    ) -> None:
-        self._context = context
-        self._warehouse = warehouse
-        self._mailer = mailer
-        self._key = key
-
-    def deliver_to_managers(self) -> dg.MaterializeResult[Any]:
-        """Every active PAM who is due gets their own report."""
-        return self._deliver(_to_managers)
-
-    def deliver_to_executives(self) -> dg.MaterializeResult[Any]:
-        """Every active recipient gets the roll-up."""
-        return self._deliver(_to_executives)
-
-    def _deliver(self, deliver: Deliver) -> dg.MaterializeResult[Any]:
-        settings = self._mailer.settings()
-        config = load_report_config(settings)
-        with sync_step(self._context, self._warehouse, self._key) as step:
-            decision = self._release(step)
-            inputs = report_inputs_from(
-                step.warehouse,
-                rules=step.rules,
-                config=config,
-                now=step.now,
-                banner=decision.banner,
-                released=decision.reason == "released",
-            )
-            with _mail_output(step, settings, config) as output:
-                summary = deliver(inputs, step, output)
-            failures = [
-                RecordFailure("report", each.reference, each.reason) for each in (*summary.failed, *summary.unknown)
-            ]
-            counts = SyncCounts(created=len(summary.sent), unchanged=len(summary.skipped))
-            step.write(lambda _: counts, failures=failures, details={"blocking_check": decision.reason})
-            step.metadata = _described(summary, decision)
-            return step.result(len(summary.sent) + len(summary.files))
-
-    def _release(self, step: Step) -> ReleaseDecision:
-        with step.warehouse.read() as connection:
-            chain = latest_chain(connection, CHAIN)
-            counted = last_counted(connection)
-        decision = may_send(
-            chain.status if chain else None, counted.as_of if counted else None, step.now, overrides=step.overrides
+def _report(
+    context: dg.AssetExecutionContext,
+    warehouse: WarehouseResource,
+    mailer: MailerResource,
+    key: str,
+    deliver: Callable[[ReportInputs, Step, MailOutput], DeliverySummary],
+) -> dg.MaterializeResult[Any]:
+    """Make one report of this run and deliver it."""
+    settings = mailer.settings()
+    config = load_report_config(settings)
+    with sync_step(context, warehouse, key) as step:
+        decision = _release(step)
+        inputs = report_inputs_from(
+            step.warehouse,
+            rules=step.rules,
+            config=config,
+            now=step.now,
+            banner=decision.banner,
+            released=decision.reason == "released",
         )
-        step.note_uses()
-        if not decision.may_send:
-            raise ReportsBlocked(decision.text)
-        return decision
+        with _mail_output(step, settings, config) as output:
+            summary = deliver(inputs, step, output)
+        failures = [
+            RecordFailure("report", each.reference, each.reason) for each in (*summary.failed, *summary.unknown)
+        ]
+        counts = SyncCounts(created=len(summary.sent), unchanged=len(summary.skipped))
+        step.write(lambda _: counts, failures=failures, details={"blocking_check": decision.reason})
+        step.metadata = _described(summary, decision)
+        return step.result(len(summary.sent) + len(summary.files))
+
+
+def _release(step: Step) -> ReleaseDecision:
+    with step.warehouse.read() as connection:
+        chain = latest_chain(connection, CHAIN)
+        counted = last_counted(connection)
+    decision = may_send(
+        chain.status if chain else None, counted.as_of if counted else None, step.now, overrides=step.overrides
+    )
+    step.note_uses()
+    if not decision.may_send:
+        raise ReportsBlocked(decision.text)
+    return decision
 
 
 @contextmanager
@@ -134,7 +120,7 @@ def _to_executives(inputs: ReportInputs, step: Step, output: MailOutput) -> Deli
         found = executives(connection)
     addressees = executive_addressees(found, step.now)
     if not found and output.mailer is None:
-        addressees = (Addressee(EXECUTIVE, "executive", period_of("weekly", step.now), "", ""),)
+        addressees = (executive_for_preview(step.now),)
     return deliver_executive_report(inputs, addressees, (), output)
 
 
@@ -159,7 +145,7 @@ def pam_weekly_report(
     context: dg.AssetExecutionContext, warehouse: WarehouseResource, mailer: MailerResource
 ) -> dg.MaterializeResult[Any]:
     """Send each account manager the week's report about their partners, or write it to files without a mail server."""
-    return ReportDelivery(context, warehouse, mailer, "pam_weekly_report").deliver_to_managers()
+    return _report(context, warehouse, mailer, "pam_weekly_report", _to_managers)
 
 
 @asset_of("executive_weekly_report")
@@ -167,4 +153,4 @@ def executive_weekly_report(
     context: dg.AssetExecutionContext, warehouse: WarehouseResource, mailer: MailerResource
 ) -> dg.MaterializeResult[Any]:
     """Send the executives the week's roll-up, or write it to files without a mail server."""
-    return ReportDelivery(context, warehouse, mailer, "executive_weekly_report").deliver_to_executives()
+    return _report(context, warehouse, mailer, "executive_weekly_report", _to_executives)

@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 VARIABLE = "LMS_LOG_FORMAT"
-FORMATS = ("text", "json")
 # Written for every week and asset of a run before it begins: what was planned, not what happened.
 _PLANS = "_PLANNED"
 _OF_A_RUN = {"run_id": "run_id", "job_name": "job", "step_key": "step"}

@@ -148,6 +148,41 @@ def test_no_function_takes_more_than_6_parameters():
     assert MANY_PARAMETERS.keys() - many == set(), "these need no reason any more"
 
 
+# Public names that only tests use, each with the reason.
+FOR_TESTS_ONLY = {
+    "lms_assets.reports.figures.model.addressed": "gives each figure of a report a name, for comparing with the oracle",
+    "lms_assets.vendors.impartner.filters.equals": "a part of the CRM's filter language",
+}
+# What a base class of a library calls.
+CALLED_BY_LIBRARIES = frozenset(
+    {"collect", "downgrade", "emit", "load_dialect_impl", "process_bind_param", "process_result_value"}
+)
+
+
+def test_no_public_function_is_there_for_tests_only():
+    """Code that nothing of the product uses is read, kept and translated to the next version for nothing."""
+    used: set[str] = set()
+    for module in source.modules():
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.Name):
+                used.add(node.id)
+            elif isinstance(node, ast.Attribute):
+                used.add(node.attr)
+    templates = (source.PACKAGE / "reports" / "templates").glob("*.j2")
+    used |= {word for path in templates for word in re.findall(r"\w+", path.read_text(encoding="utf-8"))}
+    unused = {
+        f"{module.name}.{name}"
+        for module in source.modules()
+        if module.room != "sandbox"
+        for name, function in source.functions(module)
+        if source.is_public(name)
+        and name.rpartition(".")[2] not in used | CALLED_BY_LIBRARIES
+        and not {ast.unparse(each).partition("(")[0].rpartition(".")[2] for each in function.decorator_list}
+        & {"command", "callback", "connect"}
+    }
+    assert unused - FOR_TESTS_ONLY.keys() == set(), "delete these with their tests, or give the reason"
+
+
 def test_the_ruler_measures_what_it_says():
     """A ruler that reads 0 everywhere would keep every promise above."""
     code = 'def f(a):\n    """One.\n\n    Two.\n    """\n    # why\n\n    return a\n'

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import delete, insert
 
-from lms_assets.warehouse.results.links import remove_override, set_override
+from lms_assets.warehouse.schema.tables import group_partner_overrides
 from lms_assets_tests.assets.queries import a_group_of_people, row_of, sample_of
 from lms_assets_tests.harness.agreement import differences
 from lms_assets_tests.harness.chain import EVERYTHING, ChainHarness
@@ -15,7 +16,8 @@ pytestmark = pytest.mark.slow
 def override(harness: ChainHarness, group: str, partner: int | None) -> None:
     """Set a link by hand."""
     with harness.warehouse.transaction() as connection:
-        set_override(connection, group, partner, note="by hand", now=harness.now)
+        row = {"group_id": group, "partner_id": partner, "note": "by hand", "created_at": harness.now}
+        connection.execute(insert(group_partner_overrides), [row])
 
 
 def test_a_group_given_to_another_partner_by_hand_counts_there_chain_after_chain(synced: ChainHarness) -> None:
@@ -37,7 +39,7 @@ def test_a_group_said_to_be_nobodys_is_nobodys_until_the_override_goes(synced: C
     assert row_of(synced, "lms_groups", id=group)["partner_id"] is None
     assert differences(synced, {group: None}) == []
     with synced.warehouse.transaction() as connection:
-        assert remove_override(connection, group)
+        connection.execute(delete(group_partner_overrides))
     assert synced.run(allow=EVERYTHING).success
     assert row_of(synced, "lms_groups", id=group)["partner_id"] == before
     assert differences(synced) == []

@@ -168,7 +168,9 @@ def test_steps_reported_by_several_processes_at_once_are_all_kept(warehouse, now
     names = [f"step_{number}" for number in range(8)]
 
     def report(name: str) -> None:
-        store.change("run-1", lambda row: replace(row.with_step({"step": name, "rows": 1}), current_step=name))
+        store.change(
+            "run-1", lambda row: replace(row, steps=(*row.steps, {"step": name, "rows": 1}), current_step=name)
+        )
 
     threads = [threading.Thread(target=report, args=(name,)) for name in names]
     for thread in threads:
@@ -182,15 +184,18 @@ def test_steps_reported_by_several_processes_at_once_are_all_kept(warehouse, now
     assert row.current_step in names
 
 
-def test_a_step_reporting_again_replaces_its_entry_and_a_chain_reads_back_whole(warehouse, now):
+def test_a_finished_chain_reads_back_whole(warehouse, now):
     store = ChainStore(warehouse, "daily_full")
     store.open("run-1", now=now)
 
     def finish(row: ChainRow) -> ChainRow:
-        row = row.with_step({"step": "courses", "status": "running"}).with_step({"step": "partners"})
-        row = row.with_step({"step": "courses", "status": "completed"})
         return replace(
-            row, status="partial", completed_at=now + LATER, total_duration_seconds=300, error_message="push: refused"
+            row,
+            steps=({"step": "courses", "status": "completed"}, {"step": "partners"}),
+            status="partial",
+            completed_at=now + LATER,
+            total_duration_seconds=300,
+            error_message="push: refused",
         )
 
     finished = store.change("run-1", finish)

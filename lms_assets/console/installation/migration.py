@@ -133,9 +133,7 @@ def migration_command(console: Console, output: Output) -> int:
     next_step = next((each for each in found if not each.done), None)
     tables = [
         Table("steps", ("number", "name", "done", "seen", "command"), list(map(asdict, found))),
-        Table(
-            "enabled_tasks", ("task_type", "task_name", "cron_expression", "last_run_at"), list(map(asdict, state.on))
-        ),
+        Table("enabled_tasks", ENABLED, list(map(asdict, state.on))),
     ]
     if not deliver(tables, output, console, facts={"next_command": next_step.command if next_step else None}):
         for each in found:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
@@ -46,14 +46,6 @@ class ChainRow:
         """The steps that the row holds."""
         records = [StepRecord.from_json(step) for step in self.steps]
         return ChainState({record.step: record for record in records})
-
-    def with_step(self, step: Mapping[str, Any]) -> ChainRow:
-        """This row with one step added, or replaced where it stands; `step["step"]` is its name."""
-        names = [each.get("step") for each in self.steps]
-        if step["step"] in names:
-            place = names.index(step["step"])
-            return replace(self, steps=(*self.steps[:place], step, *self.steps[place + 1 :]))
-        return replace(self, steps=(*self.steps, step))
 
 
 class ChainStore:

@@ -122,16 +122,6 @@ def enrollments(connection: Connection, user_ids: Collection[str] | None = None)
             yield Enrollment(*row)
 
 
-def enrollment_counts_by_user(connection: Connection, user_ids: Collection[str]) -> dict[str, int]:
-    """Number of stored enrollments of each of these people who has any."""
-    c = lms_enrollments.c
-    found: dict[str, int] = {}
-    for part in chunks(user_ids):
-        query = select(c.user_id, func.count()).where(c.user_id.in_(part)).group_by(c.user_id)
-        found.update({row[0]: row[1] for row in connection.execute(query)})
-    return found
-
-
 def enrollment_ids_by_user(connection: Connection, user_ids: Collection[str]) -> dict[str, set[str]]:
     """Ids of the stored enrollments of each of these people who has any."""
     c = lms_enrollments.c
@@ -167,10 +157,3 @@ def learning_of_weeks(connection: Connection, first: date, last: date) -> dict[d
         instants = connection.execute(select(column).where(column >= begin, column < end)).scalars()
         found.append(Counter(each.date() - timedelta(days=each.weekday()) for each in instants))
     return {week: (found[0][week], found[1][week]) for week in weeks}
-
-
-def count_enrollments(connection: Connection, *, completed_from: datetime, completed_before: datetime) -> int:
-    """Number of enrollments completed in a span of time (from inclusive, before exclusive)."""
-    c = lms_enrollments.c
-    query = select(func.count()).where(c.completed_at >= completed_from, c.completed_at < completed_before)
-    return int(connection.execute(query).scalar_one())

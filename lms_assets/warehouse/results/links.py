@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, select
 
-from lms_assets.domain.linking.group_links import GroupLink
-from lms_assets.warehouse.schema.tables import contacts, group_partner_overrides, lms_groups, lms_users
+from lms_assets.warehouse.schema.tables import contacts, group_partner_overrides, lms_users
 from lms_assets.warehouse.state.sync_state import get_state, put_state
-from lms_assets.warehouse.upsert.upsert import SyncCounts, update_existing
+from lms_assets.warehouse.upsert.upsert import update_existing
 
 __all__ = [
     "ContactLinkCounts",
     "group_overrides",
     "remember_lost_links",
-    "remove_override",
-    "set_override",
     "stored_lost_links",
     "write_contact_links",
-    "write_group_links",
 ]
 
 _LOST = "group_links_lost"
@@ -65,20 +61,6 @@ def write_contact_links(connection: Connection, links: Mapping[int, str | None],
     )
 
 
-def write_group_links(connection: Connection, links: Iterable[GroupLink], *, now: datetime) -> SyncCounts:
-    """Store which partner each group is, how that was found and how sure it is; unknown groups are passed over."""
-    rows = (
-        {
-            "id": link.group_id,
-            "partner_id": link.partner_id,
-            "link_method": link.method,
-            "link_score": link.score,
-        }
-        for link in links
-    )
-    return update_existing(connection, lms_groups, rows, key=("id",), now=now)
-
-
 def group_overrides(connection: Connection) -> dict[str, int | None]:
     """Links set by hand: group id to partner id, or to None for 'is no partner's'."""
     c = group_partner_overrides.c
@@ -93,18 +75,3 @@ def stored_lost_links(connection: Connection) -> dict[str, int]:
 def remember_lost_links(connection: Connection, lost: Mapping[str, int], *, now: datetime) -> None:
     """Keep them for the check and the next sync."""
     put_state(connection, _LOST, dict(lost), now=now)
-
-
-def set_override(
-    connection: Connection, group_id: str, partner_id: int | None, *, note: str | None, now: datetime
-) -> None:
-    """Link a group by hand, or say with None that it is no partner's; replaces an earlier one."""
-    remove_override(connection, group_id)
-    values = {"group_id": group_id, "partner_id": partner_id, "note": note, "created_at": now}
-    connection.execute(insert(group_partner_overrides).values(values))
-
-
-def remove_override(connection: Connection, group_id: str) -> bool:
-    """Let the names decide again; False when there was no override."""
-    statement = delete(group_partner_overrides).where(group_partner_overrides.c.group_id == group_id)
-    return connection.execute(statement).rowcount > 0
