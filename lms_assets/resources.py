@@ -77,6 +77,7 @@ class ImpartnerResource(OutsideSystem):
     requests_per_second: Variable = dg.EnvVar("IMPARTNER_REQUESTS_PER_SECOND")
     state_dir: Variable = dg.EnvVar("LMS_STATE_DIR")
     push_dry_run: Variable = dg.EnvVar("LMS_PUSH_DRY_RUN")
+    push_every_minutes: Variable = dg.EnvVar("LMS_PUSH_EVERY_MINUTES")
     portal_url: Variable = dg.EnvVar("LMS_PORTAL_URL")
 
     @contextmanager

@@ -11,6 +11,7 @@ import math
 import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,6 +24,8 @@ UI_URL = "http://127.0.0.1:3000"
 EXECUTORS = ("multiprocess", "in_process", "celery", "k8s")
 SEVERAL_MACHINES = ("celery", "k8s")
 """With these, whatever processes share stands in the warehouse's server and not in a file."""
+PUSH_EVERY = timedelta(hours=6)
+PUSH_EVERY_BOUNDS = (5, 1440)
 TRUE_WORDS = {"1", "true", "yes", "on"}
 FALSE_WORDS = {"", "0", "false", "no", "off"}
 
@@ -62,6 +65,7 @@ class Settings:
     impartner: ImpartnerSettings
     warehouse_url: str = field(repr=False)
     push_dry_run: bool = False
+    push_every: timedelta = PUSH_EVERY
     alert_urls: tuple[str, ...] = field(default=(), repr=False)
     smtp_url: str | None = field(default=None, repr=False)
     mail_from: str | None = None
@@ -121,6 +125,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         ),
         warehouse_url=reader.warehouse_url(),
         push_dry_run=reader.flag("LMS_PUSH_DRY_RUN"),
+        push_every=reader.push_every(),
         alert_urls=tuple(reader.text("LMS_ALERT_URLS").split()),
         daily_digest=reader.flag("LMS_DAILY_DIGEST", default=True),
         smtp_url=reader.smtp_url(),
@@ -215,6 +220,16 @@ class _Reader:
             self.wrong(name, "must be a number above 0 (requests per second)")
             return 10.0
         return rate
+
+    def push_every(self) -> timedelta:
+        name, (least, most) = "LMS_PUSH_EVERY_MINUTES", PUSH_EVERY_BOUNDS
+        value = self.text(name)
+        if not value:
+            return PUSH_EVERY
+        minutes = int(value) if value.isascii() and value.isdecimal() and len(value) <= len(str(most)) else 0
+        if not least <= minutes <= most:
+            self.wrong(name, f"must be a whole number of minutes from {least} to {most}")
+        return timedelta(minutes=minutes)
 
     def base_url(self, name: str, default: str) -> str:
         return self._url(name, self.text(name) or default, self._base_url_problem).rstrip("/")

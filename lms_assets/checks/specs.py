@@ -138,6 +138,7 @@ CHECKS = (
     _odd("enrollments", "enrollment_courses_are_known", "No transcript names a course that no list knows."),
     _up_to_date("enrollments"),
     _odd("enrollments", "webhook_messages_are_readable", "Every message of a completed course says whose it is."),
+    _costs("enrollments", "completed_courses_have_no_gap", "Nobody's completed course is unread: the log has no gap."),
     _up_to_date("partner_certifications"),
     _blocking(
         "partner_cert_counts", "counts_are_plausible", "Total NPCU has not fallen suddenly since the last counting."

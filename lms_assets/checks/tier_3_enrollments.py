@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from lms_assets.checks.base import Look, checks_of, is_recent, is_up_to_date, were_all_stored
-from lms_assets.domain.operations.schedule import CHAIN
+from lms_assets.domain.operations.schedule import CHAIN, ENROLLMENTS_JOB
+from lms_assets.domain.records.completions import EVERYBODY_AGAIN_AFTER
 from lms_assets.domain.safety.check_results import CheckResult, at_least, none_of
 from lms_assets.domain.safety.withheld import people_listed
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.bookkeeping.failures import open_failures
-from lms_assets.warehouse.state.refresh_queue import WEBHOOKS
+from lms_assets.warehouse.state.refresh_queue import WEBHOOKS, log_state
 
 RUN_IT = f"Run {CHAIN} and read why this table is empty: lms-assets status."
 
@@ -55,10 +58,28 @@ def _courses_known(look: Look) -> CheckResult:
 def _messages_readable(look: Look) -> CheckResult:
     unreadable = [f"{each.entity_id}: {each.reason}" for each in open_failures(look.connection, WEBHOOKS)]
     remedy = (
-        "These completions start no refresh; the incremental runs and the nightly chain read them. They are shown for "
-        "a week. Has Northpass changed its messages? Report the ids to whoever maintains lms_assets."
+        "Nothing is lost: everybody is read on their account (completed_courses_have_no_gap). They are shown for a "
+        "week. Has Northpass changed its messages? Report the ids to whoever maintains lms_assets."
     )
     return none_of(unreadable, "webhook messages that could not be read", remedy)
+
+
+def _no_gap(look: Look) -> CheckResult:
+    log = log_state(look.connection)
+    if log.read_until is None:
+        return CheckResult(True, "the log of completed courses is not read: completed_courses_sensor never ran")
+    said = f"the log of completed courses was read until {log.read_until:%Y-%m-%d %H:%M} UTC"
+    if log.gap is None:
+        return CheckResult(True, f"{said}, without a gap")
+    gap = f"of completions up to {log.gap.until:%Y-%m-%d %H:%M} UTC, {log.gap.reason}"
+    if log.open_gap is None:
+        return CheckResult(True, f"{said}; {gap}: everybody was read since")
+    remedy = (
+        "completed_courses_sensor starts a run that reads everybody, at most every "
+        f"{EVERYBODY_AGAIN_AFTER // timedelta(hours=1)} hours, and {CHAIN} reads everybody too. To do it now: "
+        f"lms-assets run {ENROLLMENTS_JOB} --last-days 14."
+    )
+    return CheckResult(False, f"{gap}: somebody's completed course may be missing in the counts", remedy=remedy)
 
 
 def _members_known(look: Look) -> CheckResult:
@@ -85,6 +106,7 @@ TIER_3_CHECKS = [
             "people_were_read_recently": _read_recently,
             "enrollment_courses_are_known": _courses_known,
             "webhook_messages_are_readable": _messages_readable,
+            "completed_courses_have_no_gap": _no_gap,
             "enrollments_are_up_to_date": is_up_to_date("enrollments"),
         },
     ),

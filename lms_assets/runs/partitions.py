@@ -6,6 +6,7 @@ from datetime import datetime
 
 from lms_assets.asset_specs import WEEKLY
 from lms_assets.domain.operations.partition_weeks import range_problem, weeks_of_last_days
+from lms_assets.domain.operations.schedule import TRAILING_DAYS
 from lms_assets.run_tags import RANGE_END, RANGE_START
 
 
@@ -23,6 +24,11 @@ def trailing_days_tags(now: datetime, days: int) -> dict[str, str]:
     """
     first, last = weeks_of_last_days(days, now.date(), WEEKLY.get_partition_keys(current_time=now))
     return {RANGE_START: first, RANGE_END: last}
+
+
+def everybody_tags(now: datetime) -> dict[str, str]:
+    """Range tags over the fewest weeks for which everybody's transcript is read (see `people_to_read`)."""
+    return trailing_days_tags(now, TRAILING_DAYS + 7)
 
 
 def partition_tags(key: str, now: datetime) -> dict[str, str]:

@@ -29,6 +29,7 @@ class DaemonHarness(ChainHarness):
         )
         with self.surroundings(environment):
             answer = sensor(context)
+        self._cursors[sensor.name] = context.cursor
         if isinstance(answer, dg.SensorResult):
             self._cursors[sensor.name] = answer.cursor
             for event in answer.asset_events:

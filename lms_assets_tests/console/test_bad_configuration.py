@@ -51,6 +51,7 @@ def test_every_missing_variable_has_its_line(commands: Commands):
         ("NORTHPASS_REQUESTS_PER_SECOND", "many", "must be a number above 0"),
         ("LMS_WAREHOUSE_URL", "postgresql://x/y", "must start with sqlite:/// or mysql+pymysql://"),
         ("LMS_PUSH_DRY_RUN", "perhaps", "must be 1 or 0"),
+        ("LMS_PUSH_EVERY_MINUTES", "4", "must be a whole number of minutes from 5 to 1440"),
         ("LMS_LOG_FORMAT", "xml", "must be text or json"),
         ("LMS_EXECUTOR", "spark", "must be one of multiprocess, in_process, celery, k8s"),
         ("LMS_EXECUTOR", "celery", "celery needs a warehouse on MySQL or MariaDB: machines cannot share a file"),

@@ -8,7 +8,18 @@ from typing import Any
 
 import pytest
 
-from lms_assets.domain.records.completions import COURSE_COMPLETED, Completion, completion_from_message, recent_messages
+from lms_assets.domain.records.completions import (
+    COURSE_COMPLETED,
+    EVERYBODY_AGAIN_AFTER,
+    FIRST_LOOK,
+    LOG_KEPT,
+    Completion,
+    Gap,
+    completion_from_message,
+    gap_in,
+    look_from,
+    recent_messages,
+)
 from lms_assets.domain.records.rejections import Rejected
 
 PERSON = {"person": {"data": {"type": "people", "id": "p-1"}}}
@@ -120,3 +131,44 @@ def test_messages_are_read_back_to_an_instant_as_long_as_they_come_newest_first(
 
 def test_what_is_no_message_is_passed_on_to_be_rejected():
     assert list(recent_messages(["garbage", {"attributes": None}], SINCE)) == ["garbage", {"attributes": None}]
+
+
+@pytest.mark.parametrize(
+    ("read_until", "everybody_read_at", "begin"),
+    [
+        (None, None, SINCE - FIRST_LOOK),
+        (SINCE - HOUR, None, SINCE - HOUR),
+        (None, SINCE - 2 * HOUR, SINCE - 2 * HOUR),
+        (SINCE - HOUR, SINCE - 2 * HOUR, SINCE - HOUR),
+        # The sensor was off for a year, and everybody was read last night.
+        (SINCE - timedelta(days=365), SINCE - HOUR, SINCE - HOUR),
+    ],
+)
+def test_the_log_is_read_from_where_completions_are_known(read_until, everybody_read_at, begin):
+    assert look_from(read_until, everybody_read_at, SINCE) == begin
+
+
+@pytest.mark.parametrize(
+    ("begin", "unreadable", "reason"),
+    [
+        (SINCE - LOG_KEPT, 0, None),
+        (SINCE - LOG_KEPT, 1, "1 message names nobody"),
+        (SINCE - HOUR, 1_200, "1,200 messages name nobody"),
+        (SINCE - LOG_KEPT - HOUR, 0, "the log was last read on 2025-12-09, and it holds three months"),
+    ],
+)
+def test_what_the_log_cannot_tell_is_a_gap(begin, unreadable, reason):
+    gap = gap_in(begin, unreadable, SINCE)
+    assert gap == (None if reason is None else Gap(SINCE, reason))
+
+
+def test_a_gap_is_open_until_a_chain_that_began_after_it_read_everybody():
+    gap = Gap(SINCE, "why")
+    assert [gap.is_open(each) for each in (None, SINCE - HOUR, SINCE, SINCE + HOUR)] == [True, True, False, False]
+
+
+def test_everybody_is_read_at_most_every_six_hours_on_account_of_gaps():
+    asked = Gap(SINCE, "why", asked_at=SINCE)
+    assert Gap(SINCE, "why").may_ask(SINCE)
+    assert not asked.may_ask(SINCE + EVERYBODY_AGAIN_AFTER - timedelta(seconds=1))
+    assert asked.may_ask(SINCE + EVERYBODY_AGAIN_AFTER)

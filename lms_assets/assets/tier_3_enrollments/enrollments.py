@@ -29,6 +29,7 @@ from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Connection
 from lms_assets.warehouse.schema.tables import lms_enrollments, lms_users
 from lms_assets.warehouse.state.enrollment_weeks import write_weeks
+from lms_assets.warehouse.state.refresh_queue import note_everybody_read
 from lms_assets.warehouse.state.transcript_marks import mark_read, mark_unread, read_since
 from lms_assets.warehouse.state.transcript_staging import (
     clear_staging,
@@ -142,6 +143,8 @@ def _write(
         learning.update(
             write_weeks(connection, list(map(date.fromisoformat, weeks)), everybody=everybody, now=step.now)
         )
+        if plan.everybody:
+            note_everybody_read(connection, step.chain_started_at, now=step.now)
         clear_staging(connection, _staging_key(step, weeks))
         step.metadata["everybody_was_read"] = current.everybody_was_read
         return counts + SyncCounts(rejected_rows=unlisted.rejected_rows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from lms_assets.domain.records.dates import harmless_date
@@ -17,6 +17,50 @@ WEBHOOK_MESSAGE = "webhook_message"
 KEY_LIMIT = 200
 NESTED_IN = ("payload", "data", "attributes")
 MOST_NESTED = 8
+
+
+# Where nothing was ever read, the log's last day is enough: the first full chain reads everybody.
+FIRST_LOOK = timedelta(hours=24)
+# Three months, less a week: nobody knows how the vendor counts them.
+LOG_KEPT = timedelta(days=83)
+# Everybody's transcripts cost thousands of calls, and the next message may be as unreadable as the last.
+EVERYBODY_AGAIN_AFTER = timedelta(hours=6)
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Completions up to `until` (UTC) of which nobody knows whose they are, and why. Only reading everybody closes it.
+
+    `asked_at`: when a run was last started that reads everybody on that account.
+    """
+
+    until: datetime
+    reason: str
+    asked_at: datetime | None = None
+
+    def is_open(self, everybody_read_at: datetime | None) -> bool:
+        """Whether everybody was not read since, by the start of the chain that read them."""
+        return everybody_read_at is None or everybody_read_at < self.until
+
+    def may_ask(self, now: datetime) -> bool:
+        """Whether everybody may be read on its account now."""
+        return self.asked_at is None or now - self.asked_at >= EVERYBODY_AGAIN_AFTER
+
+
+def look_from(read_until: datetime | None, everybody_read_at: datetime | None, now: datetime) -> datetime:
+    """From when on the log has to be read: what is older was read, or came with everybody's transcripts."""
+    known = [each for each in (read_until, everybody_read_at) if each is not None]
+    return max(known, default=now - FIRST_LOOK)
+
+
+def gap_in(begin: datetime, unreadable: int, now: datetime) -> Gap | None:
+    """What a reading of the log from `begin` on cannot tell; `unreadable`: new messages that name nobody."""
+    if begin < now - LOG_KEPT:
+        return Gap(now, f"the log was last read on {begin:%Y-%m-%d}, and it holds three months")
+    if unreadable:
+        what = "1 message names" if unreadable == 1 else f"{unreadable:,} messages name"
+        return Gap(now, f"{what} nobody")
+    return None
 
 
 @dataclass(frozen=True, slots=True)

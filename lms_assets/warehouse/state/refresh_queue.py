@@ -6,23 +6,28 @@ was read of them: whatever process dies in between, no event is lost and none co
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, insert, select
 
-from lms_assets.domain.records.completions import WEBHOOK_MESSAGE
+from lms_assets.domain.records.completions import WEBHOOK_MESSAGE, Gap, gap_in
 from lms_assets.domain.records.rejections import Rejected
 from lms_assets.warehouse.bookkeeping.failures import open_failures_before, replace_failures
 from lms_assets.warehouse.schema.tables import lms_users, sync_state, webhook_events_seen
-from lms_assets.warehouse.state.sync_state import get_state, put_state
+from lms_assets.warehouse.state.sync_state import advance_state, get_state, put_state
 from lms_assets.warehouse.upsert.compare import chunks
 
 __all__ = [
     "WEBHOOKS",
-    "events_read_until",
+    "LogReading",
+    "LogState",
     "forget_events_before",
+    "log_state",
     "note_events",
+    "note_everybody_asked",
+    "note_everybody_read",
     "people_read_since",
     "queued_people",
     "unqueue",
@@ -33,46 +38,99 @@ WEBHOOKS = "webhooks"
 UNREADABLE_SHOWN_FOR = timedelta(days=7)
 _QUEUE = "people_to_refresh"
 _READ_UNTIL = "webhook_log_read_until"
+_GAP = "webhook_log_gap"
+_EVERYBODY_READ = "everybody_read_as_of"
 
 
-def note_events(
-    connection: Connection,
-    person_of_event: Mapping[str, str],
-    *,
-    wanted: Collection[str],
-    read_until: datetime,
-    now: datetime,
-    unreadable: Iterable[Rejected] = (),
-) -> int:
+@dataclass(frozen=True, slots=True)
+class LogState:
+    """How far the vendor's log is known. Times are UTC.
+
+    Attributes:
+        read_until: up to when it was read; None when it never was.
+        everybody_read_at: start of the newest chain that read everybody's transcript.
+        gap: the last gap that was found, open or closed.
+    """
+
+    read_until: datetime | None
+    everybody_read_at: datetime | None
+    gap: Gap | None
+
+    @property
+    def open_gap(self) -> Gap | None:
+        """The gap while it is open."""
+        return self.gap if self.gap is not None and self.gap.is_open(self.everybody_read_at) else None
+
+
+def log_state(connection: Connection) -> LogState:
+    """As it is stored."""
+    gap = get_state(connection, _GAP)
+    return LogState(
+        _instant(get_state(connection, _READ_UNTIL)),
+        _instant(get_state(connection, _EVERYBODY_READ)),
+        None if gap is None else Gap(datetime.fromisoformat(gap["until"]), gap["reason"], _instant(gap["asked_at"])),
+    )
+
+
+def note_everybody_read(connection: Connection, as_of: datetime, *, now: datetime) -> None:
+    """Note that everybody's transcript was read by a chain that began at `as_of`; who could not be read stays due."""
+    advance_state(connection, _EVERYBODY_READ, as_of, now=now)
+
+
+def note_everybody_asked(connection: Connection, gap: Gap, *, now: datetime) -> None:
+    """Note that a run was started to close a gap."""
+    _put_gap(connection, replace(gap, asked_at=now), now)
+
+
+def _put_gap(connection: Connection, gap: Gap, now: datetime) -> None:
+    asked_at = gap.asked_at.isoformat() if gap.asked_at else None
+    value = {"until": gap.until.isoformat(), "reason": gap.reason, "asked_at": asked_at}
+    put_state(connection, _GAP, value, now=now)
+
+
+def _instant(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+@dataclass(frozen=True, slots=True)
+class LogReading:
+    """What a reading of the vendor's log from `begin` to `until` (UTC) found.
+
+    Attributes:
+        person_of_event: event key to LMS person id.
+        unreadable: messages of which nobody knows whose they are; shown by a check for a week.
+    """
+
+    begin: datetime
+    until: datetime
+    person_of_event: Mapping[str, str]
+    unreadable: Sequence[Rejected] = ()
+
+
+def note_events(connection: Connection, read: LogReading, *, wanted: Collection[str], now: datetime) -> int:
     """Note events by their key, and queue those of their people who are wanted; gives how many events were new.
 
     Args:
-        person_of_event: event key to LMS person id.
         wanted: people who count for a partner; whoever else completes a course concerns nobody.
-        read_until: up to when the vendor's log has been read with this.
-        unreadable: messages of which nobody knows whose they are; shown by a check for a week.
     """
-    replace_failures(connection, WEBHOOKS, WEBHOOK_MESSAGE, unreadable, now=now, complete=False)
+    found = replace_failures(connection, WEBHOOKS, WEBHOOK_MESSAGE, read.unreadable, now=now, complete=False)
+    gap, before = gap_in(read.begin, found.new, now), log_state(connection).gap
+    if gap is not None:
+        _put_gap(connection, replace(gap, asked_at=before.asked_at if before else None), now)
     old = open_failures_before(connection, WEBHOOKS, now - UNREADABLE_SHOWN_FOR)
     replace_failures(connection, WEBHOOKS, WEBHOOK_MESSAGE, (), now=now, complete=False, right=old)
     c = webhook_events_seen.c
     new: dict[str, str] = {}
-    for part in chunks(person_of_event):
+    for part in chunks(read.person_of_event):
         known = set(connection.execute(select(c.event_key).where(c.event_key.in_(part))).scalars())
-        new |= {key: person_of_event[key] for key in part if key not in known}
+        new |= {key: read.person_of_event[key] for key in part if key not in known}
     if new:
         connection.execute(insert(webhook_events_seen), [{"event_key": key, "seen_at": now} for key in new])
         people = set(new.values()) & set(wanted)
         queue = _locked_queue(connection)
         put_state(connection, _QUEUE, queue | dict.fromkeys(people, now.isoformat()), now=now)
-    put_state(connection, _READ_UNTIL, read_until.isoformat(), now=now)
+    put_state(connection, _READ_UNTIL, read.until.isoformat(), now=now)
     return len(new)
-
-
-def events_read_until(connection: Connection) -> datetime | None:
-    """Up to when the vendor's log has been read; None when it never was."""
-    value = get_state(connection, _READ_UNTIL)
-    return None if value is None else datetime.fromisoformat(value)
 
 
 def queued_people(connection: Connection) -> dict[str, datetime]:
