@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 
+from lms_assets.asset_specs import runbook_of
 from lms_assets.checks.specs import CHECKS, DEGRADING, CheckSpec, specs_of
 from lms_assets.domain.operations.chain_state import CHECKS_SUFFIX
 from lms_assets.domain.operations.foreign_text import as_text
@@ -144,6 +145,9 @@ def result_of(line: CheckSpec, result: CheckResult) -> dg.AssetCheckResult:
         metadata["sample"] = list(result.sample)
     if result.remedy:
         metadata["what_to_do"] = result.remedy
+    if not result.passed:
+        # The check's own metadata, where it stands too, has no place in the UI.
+        metadata |= runbook_of(line.name)
     return dg.AssetCheckResult(
         passed=result.passed,
         asset_key=line.asset,

@@ -73,7 +73,7 @@ def incident_result(asset: str, incidents: Sequence[Incident]) -> dg.AssetCheckR
         check_name=NO_INCIDENT,
         severity=dg.AssetCheckSeverity.ERROR,
         description=named[:500] or "Nothing needs a person",
-        metadata={"count": len(incidents), "incidents": dg.MetadataValue.md(shown[:8000])},
+        metadata={"count": len(incidents)} | ({"incidents": dg.MetadataValue.md(shown[:8000])} if incidents else {}),
     )
 
 
