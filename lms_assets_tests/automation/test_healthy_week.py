@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -17,6 +18,7 @@ from lms_assets.domain.operations.schedule import TIMETABLE
 from lms_assets_tests.automation.daemon_harness import DaemonHarness, watched_harness
 from lms_assets_tests.automation.receiver import receiving
 from lms_assets_tests.harness.chain import NOW, SMALL
+from lms_assets_tests.harness.mariadb import MariaDbServer
 
 # Of five syncs of enrollments a day and three of leads, as few as the cadences bear: gaps of 8 and of 12 hours, where
 # 10 and 14 are overdue. What more of them would add is runs after shorter gaps.
@@ -63,13 +65,57 @@ def wait_for(harness: DaemonHarness, tick: datetime) -> None:
     ],
 )
 def test_healthy_days_are_silent_and_each_night_beats_once(quick_folder: Path, begin: datetime, days: int):
+    silent_days(quick_folder, begin, days)
+
+
+@pytest.mark.long
+def test_a_week_on_mariadb_is_silent_through_a_minute_without_it(quick_folder: Path):
+    """Dagster's own state and the warehouse, both; what is asked meanwhile fails, and nothing stays broken."""
+    server = MariaDbServer()
+    server.create()
+    try:
+        with server.fresh_database("week_dagster") as dagster, server.fresh_database("week_portal") as portal:
+            silent_days(quick_folder, NOW, 7, server=server, dagster=dagster, portal=portal)
+    finally:
+        server.remove()
+
+
+def without_a_server(harness: DaemonHarness, server: MariaDbServer) -> None:
+    """A minute in which the database does not answer, and a look in it."""
+    server.stop()
+    with pytest.raises(Exception, match="cannot be reached"):
+        harness.tick(open_incidents_sensor)
+    server.start()
+    harness.advance(minutes=1)
+
+
+def silent_days(
+    folder: Path,
+    begin: datetime,
+    days: int,
+    *,
+    server: MariaDbServer | None = None,
+    dagster: str = "",
+    portal: str = "",
+) -> None:
+    """Days by the timetable without a message; with a server that is away for a minute on the third of them.
+
+    Args:
+        dagster: where on the server Dagster keeps its state. portal: where the warehouse is.
+    """
     runs: Counter[str] = Counter()
     changes = [day for day in DAYS_ON_WHICH_COUNTS_CHANGE if day < days]
     with receiving() as receiver:
         urls = {"LMS_ALERT_URLS": receiver.alert_url, "LMS_HEARTBEAT_URL": receiver.heartbeat_url}
-        with watched_harness(quick_folder, replace(SMALL, now=begin), **urls) as harness:
+        more: dict[str, Any] = {}
+        if server is not None:
+            state = {"storage": {"mysql": {"mysql_url": dagster.replace("mysql://", "mysql+mysqlconnector://")}}}
+            more = {"dagster_yaml": state, "events_on_disk": True, "warehouse_url": portal}
+        with watched_harness(folder, replace(SMALL, now=begin), **urls, **more) as harness:
             for tick, job in ticks(begin, begin + timedelta(days=days)):
                 wait_for(harness, tick)
+                if server is not None and job == "enrollments_incremental" and (tick - begin).days == 2:
+                    without_a_server(harness, server)
                 assert harness.run(job).success
                 runs[job] += 1
                 if job == "daily_full" and (tick - begin).days in changes:
