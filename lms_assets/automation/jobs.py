@@ -18,7 +18,7 @@ from lms_assets.domain.operations.schedule import (
     PUSH_JOB,
     REPORTS_JOB,
 )
-from lms_assets.lineage import ASSETS_OF_JOBS, DAILY_FULL, GROUP_OF_JOB
+from lms_assets.lineage import ASSETS_OF_JOBS, DAILY_FULL, ENTRIES, GROUP_OF_JOB
 from lms_assets.run_tags import CONCURRENCY_GROUP_TAG, JOB_TAG, LEADS_TAG
 from lms_assets.runs.execution import IN_PROCESS
 from lms_assets.runs.retries import RETRIED, retried_only_where_it_helps
@@ -54,18 +54,23 @@ def _job(name: str, description: str, *, tags: dict[str, str] | None = None) -> 
     )
 
 
+DESCRIPTIONS = {
+    CHAIN: HOW_TO_START,
+    ENROLLMENTS_JOB: "Who left the CRM, learning records of people who were active, and the counts that follow.\n\n"
+    "**Start it**: *Materialize all…*, *Latest*, *Launch 1 run*.",
+    PUSH_JOB: "Counts again and sends the CRM what changed.",
+    LEADS_JOB: "Leads that changed or were deleted since the last time, and each partner's number.",
+    REPORTS_JOB: "Monday's mails to account managers and executives.",
+    LEADS_FULL_JOB: "All leads of partners; removes those that are gone or converted.",
+    PLAN_JOB: "Who should leave which LMS group: a plan to review. Sends nothing.",
+}
+TAGS = {CHAIN: RETRIED, LEADS_FULL_JOB: {LEADS_TAG: "full"}}
+
 JOBS: list[Any] = [
-    _job(CHAIN, HOW_TO_START, tags=RETRIED),
-    _job(
-        ENROLLMENTS_JOB,
-        "Who left the CRM, learning records of people who were active, and the counts that follow.\n\n"
-        "**Start it**: *Materialize all…*, *Latest*, *Launch 1 run*.",
+    *(
+        _job(name, DESCRIPTIONS.get(name) or ENTRIES[assets[0]].description, tags=TAGS.get(name))
+        for name, assets in ASSETS_OF_JOBS.items()
     ),
-    _job(PUSH_JOB, "Counts again and sends the CRM what changed."),
-    _job(LEADS_JOB, "Leads that changed or were deleted since the last time, and each partner's number."),
-    _job(REPORTS_JOB, "Monday's mails to account managers and executives."),
-    _job(LEADS_FULL_JOB, "All leads of partners; removes those that are gone or converted.", tags={LEADS_TAG: "full"}),
-    _job(PLAN_JOB, "Who should leave which LMS group: a plan to review. Sends nothing."),
     offboarding_apply,
     cleanup,
 ]
