@@ -14,12 +14,14 @@ from lms_assets.settings import ConfigurationError, Settings
 
 
 def load_rules(settings: Settings) -> Rules:
-    """The rules in force: the defaults, or what LMS_RULES_FILE changes in them.
+    """The rules in force: the defaults, or what LMS_RULES_FILE and LMS_FULL_READ_NIGHTS change in them.
 
     Raises:
         ConfigurationError: the file cannot be read or understood; one line for each mistake.
     """
-    return _in_force(settings)[0]
+    rules = _in_force(settings)[0]
+    nights = settings.full_read_nights
+    return rules if nights is None else replace(rules, full_read_nights=nights)
 
 
 def load_report_config(settings: Settings) -> ReportConfig:

@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from lms_assets.demo_limits import demo_problems
+from lms_assets.domain.rules_defaults import MOST_NIGHTS
 from lms_assets.redaction import is_weak, secrets_of_channel, secrets_of_url
 
 NORTHPASS_BASE_URL = "https://api.northpass.com/v2"
@@ -66,6 +67,7 @@ class Settings:
     warehouse_url: str = field(repr=False)
     push_dry_run: bool = False
     push_every: timedelta = PUSH_EVERY
+    full_read_nights: int | None = None
     alert_urls: tuple[str, ...] = field(default=(), repr=False)
     smtp_url: str | None = field(default=None, repr=False)
     mail_from: str | None = None
@@ -126,6 +128,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         warehouse_url=reader.warehouse_url(),
         push_dry_run=reader.flag("LMS_PUSH_DRY_RUN"),
         push_every=reader.push_every(),
+        full_read_nights=reader.nights("LMS_FULL_READ_NIGHTS"),
         alert_urls=tuple(reader.text("LMS_ALERT_URLS").split()),
         daily_digest=reader.flag("LMS_DAILY_DIGEST", default=True),
         smtp_url=reader.smtp_url(),
@@ -209,6 +212,13 @@ class _Reader:
         if value not in TRUE_WORDS | FALSE_WORDS:
             self.wrong(name, "must be 1 or 0")
         return value in TRUE_WORDS
+
+    def nights(self, name: str) -> int | None:
+        value = self.text(name)
+        if value and not (value.isascii() and value.isdigit() and 1 <= int(value[:9]) <= MOST_NIGHTS):
+            self.wrong(name, f"must be a number of nights, 1 to {MOST_NIGHTS}")
+            return None
+        return int(value) if value else None
 
     def rate(self, name: str) -> float:
         value = self.text(name) or "10"

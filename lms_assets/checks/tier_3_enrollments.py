@@ -43,7 +43,8 @@ def _read_recently(look: Look) -> CheckResult:
         "They count with what was read of them last. transcripts_were_all_read says why a transcript cannot be read; "
         f"{CHAIN} reads everybody again."
     )
-    what = f"partners with people not read for more than {look.rules.unread_warning_hours} hours"
+    hours = look.rules.unread_warning_after // timedelta(hours=1)
+    what = f"partners with people not read for more than {hours} hours"
     return none_of(found, what, remedy)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from annotated_types import Interval, MinLen
@@ -57,6 +58,7 @@ class Rules:
     bad_record_share: Share = 0.05
     bad_record_minimum: Rows = 5
     unread_warning_hours: Annotated[int, Interval(ge=1, le=100_000)] = 48
+    full_read_nights: Annotated[int, Interval(ge=1, le=default.MOST_NIGHTS)] = 1
     offboarding_removals_per_day: Rows = 0
     category_rules: tuple[CategoryRule, ...] = tuple(CategoryRule(*row) for row in default.CATEGORY_RULES)
     gtm_category: str = "go_to_market"
@@ -70,6 +72,12 @@ class Rules:
     def __post_init__(self) -> None:
         """Take a copy of the mapping, which can be handed to another process."""
         object.__setattr__(self, "crm_count_fields", dict(self.crm_count_fields))
+
+    @property
+    def unread_warning_after(self) -> timedelta:
+        """After so long unread a person shows in a check: never before the next turn of a full read over nights."""
+        turn = (self.full_read_nights + 1) * 24 if self.full_read_nights > 1 else 0
+        return timedelta(hours=max(self.unread_warning_hours, turn))
 
     @property
     def categories(self) -> tuple[str, ...]:

@@ -98,3 +98,6 @@ CRM_COUNT_FIELDS: Mapping[str, str] = MappingProxyType(
         "go_to_market": "Nintex_GTM_Certifications__cf",
     }
 )
+
+MOST_NIGHTS = 31
+"""Over so many nights the full read of transcripts can be spread."""

@@ -11,6 +11,7 @@ from sqlalchemy import delete
 from lms_assets.assets.tier_3_enrollments.people_to_read import current_partner_users
 from lms_assets.run_tags import RANGE_END, RANGE_START
 from lms_assets.warehouse.schema.tables import lms_enrollments
+from lms_assets_tests.assets.test_resumed_chains import LEFT, somebody
 from lms_assets_tests.harness.agreement import differences
 from lms_assets_tests.harness.chain import ChainHarness, ChainResult
 
@@ -103,6 +104,30 @@ def test_the_timetable_s_run_reads_who_is_due_and_calls_no_week_done(synced: Cha
     assert [[row[name] for name in figures] for row in after.values()] == [
         [row[name] for name in figures] for row in before.values()
     ]
+
+
+def test_a_full_read_over_three_nights_reads_everybody_once_and_who_changed_at_once(synced: ChainHarness) -> None:
+    everybody, gone = partner_users(synced), revoked(synced, days_ago=42)
+    over_nights, turns = {"LMS_FULL_READ_NIGHTS": "3"}, []
+    person, course, _ = somebody(synced, everybody)
+    for night in range(3):
+        synced.advance(hours=20)
+        synced.sandbox.mutate("complete_course", person=person, course=course) if not night else None
+        synced.advance(hours=4)
+        synced.sandbox.reset_stats()
+        # The whole chain in between: two days without one are too long to count on.
+        chain = synced.run(assets=() if night == 1 else LEFT, **over_nights)
+        assert chain.success, chain.errors
+        assert "people_were_read_recently" not in chain.red
+        assert not chain.metadata["enrollments"]["everybody_was_read"]
+        turns.append(asked(synced))
+        found = gone not in {row["id"] for row in synced.rows("lms_enrollments")}
+        assert found == (differences(synced) == []), "what shows on nobody is all that may wait for its turn"
+    assert person in turns[0]
+    assert set.union(*turns) >= everybody
+    assert sum(map(len, turns)) <= len(everybody) + 1
+    assert max(map(len, turns)) < 0.6 * len(everybody)
+    assert differences(synced) == []
 
 
 def test_the_rows_shown_are_the_tables_and_each_week_has_its_own_figures(synced: ChainHarness) -> None:

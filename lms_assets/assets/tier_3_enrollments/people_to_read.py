@@ -10,9 +10,9 @@ from lms_assets.asset_specs import WEEKLY
 from lms_assets.assets.sync_run import Step
 from lms_assets.assets.tier_2_users_and_groups.users import link_contacts_to_users
 from lms_assets.domain.operations.partition_weeks import weeks_of_last_days
-from lms_assets.domain.operations.schedule import TRAILING_DAYS
+from lms_assets.domain.operations.schedule import CHAIN, TRAILING_DAYS
 from lms_assets.domain.records.dates import harmless_date
-from lms_assets.domain.records.transcripts import ReadingState, is_due
+from lms_assets.domain.records.transcripts import UNREAD_FOR, ReadingState, is_due, is_turn
 from lms_assets.domain.records.users import LmsUser, user_from_person
 from lms_assets.run_tags import PEOPLE_TAG
 from lms_assets.vendors.northpass.client import NorthpassClient
@@ -68,7 +68,8 @@ def people_to_read(step: Step, client: NorthpassClient, weeks: Sequence[str]) ->
     Over the weeks of the trailing days up to the running one, as the timetable asks for: who is due (see `is_due`),
     and who is queued; the next full chain reads everybody. Over any other weeks: everybody, since neither the list
     of people nor their last activity shows who gained or lost a completion then. A run that was started for the queue
-    reads the queued people only.
+    reads the queued people only. Where the full read is spread over nights (`full_read_nights`), the chain reads who is
+    due and the night's share; what others' transcripts lost shows when their turn comes.
     """
     # Of the chain's start, so that a chain resumed in the next week still is what it was.
     all_weeks = WEEKLY.get_partition_keys(current_time=step.chain_started_at)
@@ -86,11 +87,19 @@ def people_to_read(step: Step, client: NorthpassClient, weeks: Sequence[str]) ->
     if step.run.tags.get(PEOPLE_TAG) == "queued":
         return sorted(wanted & queued), False
     first_trailing, _ = weeks_of_last_days(TRAILING_DAYS, step.chain_started_at.date(), all_weeks)
-    if weeks[-1] != all_weeks[-1] or weeks[0] < first_trailing:
+    whole, nights = step.run.job_name == CHAIN, step.rules.full_read_nights
+    if weeks[-1] != all_weeks[-1] or (weeks[0] < first_trailing and not (whole and nights > 1)):
         return sorted(wanted), True
+    turn = people_whose_turn_it_is(wanted, step.chain_started_at, nights) if whole else set()
+    unread_for = timedelta(days=nights) if whole else max(UNREAD_FOR, timedelta(days=nights + 1))
     states |= _changed_since_last_listing(step, client, states)
-    due = {user_id for user_id in wanted if is_due(states[user_id], step.chain_started_at)}
-    return sorted(due | (wanted & queued)), False
+    due = {user_id for user_id in wanted if is_due(states[user_id], step.chain_started_at, unread_for=unread_for)}
+    return sorted(turn | due | (wanted & queued)), False
+
+
+def people_whose_turn_it_is(people: set[str], chain: datetime, nights: int) -> set[str]:
+    """Whom the chain that began at this instant reads in any case: everybody, or the night's share of a full read."""
+    return {user_id for user_id in people if is_turn(user_id, chain.date(), nights)}
 
 
 def _leave_queue(connection: Connection, step: Step, wanted: set[str], queued: set[str]) -> None:

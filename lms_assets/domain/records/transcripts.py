@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Container, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
+from hashlib import blake2b
 from typing import Any, Literal
 
 from lms_assets.domain.records.dates import harmless_date, parse_utc
@@ -120,7 +121,10 @@ class ReadingState:
     due_since: datetime | None = None
 
 
-def is_due(state: ReadingState, now: datetime, *, unread_for: timedelta = timedelta(days=7)) -> bool:
+UNREAD_FOR = timedelta(days=7)
+
+
+def is_due(state: ReadingState, now: datetime, *, unread_for: timedelta = UNREAD_FOR) -> bool:
     """Whether a transcript must be read: never read, last tried in vain, not read for `unread_for`, or something
     happened since.
 
@@ -131,6 +135,16 @@ def is_due(state: ReadingState, now: datetime, *, unread_for: timedelta = timede
         return True
     events = (state.last_active_at, state.changed_at, state.joined_at)
     return any(event is not None and event >= state.read_at for event in events)
+
+
+def is_turn(user_id: str, night: date, nights: int) -> bool:
+    """Whether a person is read on this night, where the full read is spread over `nights` nights.
+
+    The digests of ids are cut into so many ranges of one size, and each night has one. Whoever is missed because a
+    night's chain failed is due the next night (`unread_for` of `is_due`).
+    """
+    place = int.from_bytes(blake2b(user_id.encode(), digest_size=4).digest())
+    return place * nights >> 32 == night.toordinal() % nights
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,12 +36,18 @@ from lms_assets.warehouse.reading.people import (
     users,
 )
 from lms_assets.warehouse.reading.whole import active_ids, duplicate_values, orphans, row_count
-from lms_assets.warehouse.reading.withheld import people_read_long_ago, withheld_from_counting, withheld_partners
+from lms_assets.warehouse.reading.withheld import (
+    came_since,
+    people_read_long_ago,
+    withheld_from_counting,
+    withheld_partners,
+)
 
 __all__ = [
     "TranscriptState",
     "active_ids",
     "affiliations",
+    "came_since",
     "category_rules",
     "completed_ids",
     "contact_emails",

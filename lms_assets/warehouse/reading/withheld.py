@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 
 from sqlalchemy import Connection, select
@@ -41,7 +41,7 @@ from lms_assets.warehouse.schema.tables import (
     sync_logs,
 )
 
-__all__ = ["people_read_long_ago", "withheld_from_counting", "withheld_partners"]
+__all__ = ["came_since", "people_read_long_ago", "withheld_from_counting", "withheld_partners"]
 
 # The syncs that find a partner's people, by their names in sync_logs.
 _GROUPS, _CONTACTS, _USERS = "groups", "impartner_contacts", "users"
@@ -124,12 +124,23 @@ def withheld_from_counting(connection: Connection, rules: Rules) -> Mapping[int,
 
 
 def people_read_long_ago(connection: Connection, rules: Rules, now: datetime) -> Mapping[int, tuple[str, ...]]:
-    """Partner row id to its people whose last complete transcript is older than the rules' `unread_warning_hours`."""
+    """Partner row id to its people whose last complete transcript is older than the rules' `unread_warning_after`."""
     basis = _Basis(connection, rules)
     c = lms_users.c
     query = select(c.id, c.enrollment_synced_at).where(c.transcript_read_at.is_not(None))
     read_at: dict[str, datetime] = {row[0]: row[1] for row in connection.execute(query) if row[1]}
-    return long_unread(basis.affiliations, read_at, now - timedelta(hours=rules.unread_warning_hours))
+    return long_unread(basis.affiliations, read_at, now - rules.unread_warning_after)
+
+
+def came_since(connection: Connection, rules: Rules, read_at: Mapping[str, datetime]) -> set[str]:
+    """Of people whose transcripts were read at these instants, those who count for some partner only since then."""
+    basis = _Basis(connection, rules)
+    came_at = _came_at(basis)
+    return {
+        each.user_id
+        for each in basis.affiliations
+        if each.user_id in read_at and (came := came_at(each)) is not None and read_at[each.user_id] <= came
+    }
 
 
 def _not_read(basis: _Basis) -> Mapping[int, tuple[WithheldReason, ...]]:
@@ -176,6 +187,11 @@ def _contacts(basis: _Basis) -> Found:
 def _people(basis: _Basis) -> Found:
     query = select(lms_users.c.id, lms_users.c.transcript_read_at)
     read_at: dict[str, datetime | None] = {row[0]: row[1] for row in basis.connection.execute(query)}
+    return people_not_read(basis.affiliations, _came_at(basis), read_at)
+
+
+def _came_at(basis: _Basis) -> Callable[[Affiliation], datetime | None]:
+    """Since when somebody counts for a partner; None: since before that was noted."""
     linked_at = {group.id: group.linked_at for group in basis.groups}
 
     def way_open_since(user_id: str, via: Via) -> datetime | None:
@@ -188,7 +204,7 @@ def _people(basis: _Basis) -> Found:
         first = None if None in ways else min((each for each in ways if each), default=None)
         return _latest(first, basis.active.get(affiliation.partner_id))
 
-    return people_not_read(basis.affiliations, came_at, read_at)
+    return came_at
 
 
 def _refused(basis: _Basis) -> Found:

@@ -32,18 +32,20 @@ def mark_read(
         complete: of these people, those whose transcript was read completely.
         as_of: the start of the chain that read them; what happened since then may be missing.
         begun: when that chain began to read transcripts.
+        now: when this step began; what was read since then was read after it.
     """
     rows = []
     for person_id, stored in _marks(connection, read_at).items():
         done = person_id in complete
         synced_at, due_since = stored["enrollment_synced_at"], stored["transcript_due_since"]
         begun_before = stored["transcript_read_at"]
+        read_from = now if read_at[person_id] >= now else begun
         rows.append(
             {
                 "id": person_id,
                 "transcript_stored_at": not_before(read_at[person_id], stored["transcript_stored_at"], now),
                 "enrollment_synced_at": not_before(as_of, synced_at, now) if done else synced_at,
-                "transcript_read_at": not_before(begun, begun_before, now) if done else begun_before,
+                "transcript_read_at": not_before(read_from, begun_before, now) if done else begun_before,
                 "transcript_due_since": None if done else due_since or now,
             }
         )
