@@ -16,6 +16,7 @@ from lms_assets.assets.tier_2_users_and_groups.groups import groups
 from lms_assets.assets.tier_2_users_and_groups.memberships import memberships
 from lms_assets.assets.tier_2_users_and_groups.users import users
 from lms_assets.assets.tier_3_enrollments.enrollments import enrollments
+from lms_assets.assets.tier_3_enrollments.read_ahead import read_ahead
 from lms_assets.assets.tier_4_aggregation_and_push.certifications import partner_certifications
 from lms_assets.assets.tier_4_aggregation_and_push.counts import partner_cert_counts
 from lms_assets.assets.tier_4_aggregation_and_push.push import pushed_partner_cert_counts
@@ -34,11 +35,12 @@ from lms_assets.checks.tier_4_aggregation_and_push import TIER_4_CHECKS
 from lms_assets.checks.tier_5_reporting import TIER_5_CHECKS
 from lms_assets.checks.whole_chain import chain_is_whole
 from lms_assets.resources import RESOURCES
-from lms_assets.runs.execution import EXECUTOR
+from lms_assets.runs.execution import EXECUTOR, run_beside
 from lms_assets.warehouse.schema.migrated import require_migration
 
 add_chain_log()
 require_migration()
+run_beside(read_ahead)
 
 defs = dg.Definitions(
     assets=[

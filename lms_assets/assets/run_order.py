@@ -37,13 +37,18 @@ def run_of(context: dg.AssetExecutionContext) -> dg.DagsterRun:
 
 
 def chain_started_at(context: dg.AssetExecutionContext) -> datetime:
-    """When the chain of this run began, UTC: what `lms/as_of` says, else when its first run was made.
+    """When the chain of this step's run began; see `chain_start_of`."""
+    return chain_start_of(run_of(context), context.instance)
+
+
+def chain_start_of(run: dg.DagsterRun, instance: dg.DagsterInstance) -> datetime:
+    """When the chain of a run began, UTC: what `lms/as_of` says, else when its first run was made.
 
     Raises:
         WrongOrder: the tag is no instant.
         LookupError: Dagster does not know the first run any more.
     """
-    text = run_of(context).tags.get(AS_OF_TAG)
+    text = run.tags.get(AS_OF_TAG)
     if text:
         try:
             return parse_as_of(text)
@@ -52,8 +57,8 @@ def chain_started_at(context: dg.AssetExecutionContext) -> datetime:
                 f"The tag {AS_OF_TAG} is {text!r}: {error}. It takes an instant such as 2026-03-02T02:00:00+00:00. "
                 f"{START_AGAIN}."
             ) from error
-    root = run_of(context).root_run_id or run_of(context).run_id
-    record = context.instance.get_run_record_by_id(root)
+    root = run.root_run_id or run.run_id
+    record = instance.get_run_record_by_id(root)
     if record is None:
         raise LookupError(f"Run {root} is not in Dagster's storage; start a new chain")
     created: datetime = record.create_timestamp

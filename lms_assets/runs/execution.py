@@ -4,7 +4,10 @@ Those of long jobs are forked from a server that has everything imported: 0.1 se
 """
 
 import os
-from collections.abc import Callable, Iterator
+import sqlite3
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
+from multiprocessing import forkserver
 from typing import Any, cast
 
 import dagster as dg
@@ -14,6 +17,20 @@ from lms_assets.resources import WarehouseResource
 from lms_assets.runs.dagster_internals import check_captured_interrupt
 from lms_assets.runs.write_locks import WAITS_FOR, groups_of, owner_of, writing
 from lms_assets.settings import EXECUTORS, ConfigurationError
+
+Notice = Callable[[dg.DagsterEvent], None]
+Beside = Callable[[Any, Collection[str]], AbstractContextManager[Notice]]
+"""What goes on in a run's own process beside its steps: given the run's context and its steps. It is handed each event
+before the next step begins, and ends with the run."""
+
+_beside: Beside = lambda _context, _steps: nullcontext(lambda _event: None)  # noqa: E731
+
+
+def run_beside(work: Beside) -> None:
+    """Have this go on beside the steps of every run, from now on: what does it is a room above this one."""
+    global _beside
+    _beside = work
+
 
 # What a step would import by itself, each time: the graph, the command that a run from a terminal begins with, and
 # Dagster's storages, which it finds by name. One that is not there is passed over.
@@ -63,8 +80,12 @@ class OneWriter(dg.Executor):
         with (
             WarehouseResource().open() as warehouse,
             writing(warehouse, groups, owner, on_wait=_waiting(plan_context.log.info)),
+            events_kept_open(plan_context.instance, plan_context.run_id),
+            _beside(plan_context, execution_plan.step_keys_to_execute) as notice,
         ):
-            yield from self._inner.execute(plan_context, execution_plan)
+            for event in self._inner.execute(plan_context, execution_plan):
+                notice(event)
+                yield event
 
 
 def _waiting(say: Callable[[str], None]) -> Callable[[str], None]:
@@ -136,6 +157,37 @@ costs 0.3 to 0.8 processor seconds, and the server that forks them 2."""
 
 POOL_LIMITS = {NORTHPASS_POOL: 2, IMPARTNER_POOL: 1}
 """Steps at once. Two for Northpass: one reads while another writes. They share the rate limit."""
+
+
+def forks_steps() -> bool:
+    """Whether the chain's steps are forked on this machine, by the run's own process."""
+    return os.environ.get("LMS_EXECUTOR", "").strip() in ("", "multiprocess")
+
+
+def start_step_server() -> None:
+    """Begin now to import what steps are forked from, if any are, while the run itself is still being made."""
+    if not forks_steps():
+        return
+    forkserver.set_forkserver_preload(["dagster._core.executor.multiprocess", *PRELOADED])
+    forkserver.ensure_running()
+
+
+@contextmanager
+def events_kept_open(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
+    """Hold Dagster's event files open where they are SQLite's; elsewhere nothing.
+
+    Dagster opens and closes them for each event, and at the last close of a file SQLite writes its log back and removes
+    it: half of an event's time, and a full range of weeks makes 400 of them.
+    """
+    storage: Any = instance.event_log_storage
+    with ExitStack() as stack:
+        if hasattr(storage, "path_for_shard"):
+            for opened, shard in ((storage.index_connection(), "index"), (storage.run_connection(run_id), run_id)):
+                with opened:
+                    pass
+                held = stack.enter_context(closing(sqlite3.connect(storage.path_for_shard(shard))))
+                held.execute("SELECT id FROM event_logs LIMIT 1").fetchall()
+        yield
 
 
 def ensure_pool_limits(instance: dg.DagsterInstance) -> None:

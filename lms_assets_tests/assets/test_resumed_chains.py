@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
+import dagster as dg
 import pytest
 from sqlalchemy import select
 
 from lms_assets.assets.sync_run import Step
+from lms_assets.assets.tier_3_enrollments import read_ahead as module
 from lms_assets.run_tags import AS_OF_TAG
 from lms_assets.warehouse.results.counts import last_counted
 from lms_assets.warehouse.schema.tables import transcript_staging
 from lms_assets_tests.assets.queries import row_of
 from lms_assets_tests.harness.agreement import differences
-from lms_assets_tests.harness.chain import ChainHarness, ChainResult
+from lms_assets_tests.harness.chain import ChainHarness, ChainResult, QuickNorthpass, QuickWarehouse
+from lms_assets_tests.harness.waits import comes_about
 
 LEFT = ("enrollments", "partner_certifications", "partner_cert_counts", "pushed_partner_cert_counts")
 
@@ -138,6 +142,57 @@ def test_resuming_keeps_what_was_read_in_part_since(synced: ChainHarness) -> Non
     assert resumed.success, resumed.errors
     assert kept <= {row["id"] for row in synced.rows("lms_enrollments") if row["user_id"] == chain.person}
     assert chain.npcu == before + (0 if chain.started_at == counted_as_of(synced) else 1)
+
+
+def test_who_came_to_a_partner_after_being_read_is_read_again(synced: ChainHarness) -> None:
+    """Read, kept, and only then seen in another partner's group: that partner's count rests on a later reading."""
+    chain = Interrupted(synced)
+    active = {row["id"] for row in synced.rows("partners") if row["is_active"]} - {chain.partner["id"]}
+    group = next(row["id"] for row in synced.rows("lms_groups") if row["is_active"] and row["partner_id"] in active)
+    synced.sandbox.mutate("add_member", group=group, person=chain.person)
+    synced.advance(minutes=5)
+    with of_one_chain():
+        assert synced.run(assets=("memberships",), tags={AS_OF_TAG: chain.started_at.isoformat()}).success
+    synced.advance(minutes=5)
+    resumed = chain.resume()
+    assert resumed.success, resumed.errors
+    assert "no_partner_is_withheld" not in resumed.red
+    assert resumed.metadata["enrollments"]["people_resumed"] == len(chain.staged) - 1, "the others are not read again"
+    assert differences(synced) == []
+
+
+def test_what_is_read_ahead_is_not_read_again_but_for_who_comes_to_a_partner(synced: ChainHarness) -> None:
+    """Beside the steps before it, from the chain's first second; what is staged is what `enrollments` would stage."""
+    synced.advance(hours=24)
+    run = dg.DagsterRun("daily_full", run_id="the first run", tags={AS_OF_TAG: synced.now.isoformat()})
+    log = mock.Mock()
+    context = SimpleNamespace(dagster_run=run, instance=synced.instance, log=SimpleNamespace(info=log))
+    begins = mock.Mock(step_key="enrollments", event_type=dg.DagsterEventType.STEP_WORKER_STARTING)
+    resources = {"NorthpassResource": QuickNorthpass, "WarehouseResource": QuickWarehouse}
+    with (
+        synced.surroundings(),
+        mock.patch.multiple(module, **resources),
+        module.read_ahead(context, ["users", "enrollments"]) as notice,
+    ):
+        assert comes_about(lambda: len(staged(synced)) >= 3)
+        notice(begins)
+        ahead = staged(synced)
+    assert f"Transcripts read ahead: {len(ahead):,}" in log.call_args.args[0]
+    person, _, partner = somebody(synced, ahead)
+    active = {row["id"] for row in synced.rows("partners") if row["is_active"]} - {partner["id"]}
+    group = next(row["id"] for row in synced.rows("lms_groups") if row["is_active"] and row["partner_id"] in active)
+    synced.sandbox.mutate("add_member", group=group, person=person)
+    synced.advance(minutes=5)
+    synced.sandbox.reset_stats()
+    with of_one_chain():
+        chain = synced.run()
+    assert chain.success, chain.errors
+    asked = {call["path"].rpartition("/")[2] for call in synced.sandbox.calls() if "/transcripts/" in call["path"]}
+    assert asked & ahead == {person}
+    assert "no_partner_is_withheld" not in chain.red
+    assert chain.metadata["enrollments"]["everybody_was_read"]
+    assert chain.metadata["enrollments"]["api_calls"] > len(asked)
+    assert differences(synced) == []
 
 
 @pytest.mark.parametrize("resumed_first", [True, False])

@@ -13,14 +13,16 @@ from lms_assets.assets.run_order import CALLED, chosen_weeks, weeks_of
 from lms_assets.assets.sync_run import Step, sync_step
 from lms_assets.assets.tier_3_enrollments.people_to_read import add_unlisted_members, people_to_read
 from lms_assets.assets.tier_3_enrollments.transcripts import (
+    CALLS_AHEAD,
     TranscriptBatch,
+    known_enrollments,
     read_transcripts,
     refuse_if_nobody_is_found,
 )
 from lms_assets.assets.upstream_checks import require_upstream_checks
 from lms_assets.domain.operations.schedule import ENROLLMENTS_JOB
 from lms_assets.domain.records.transcripts import from_json
-from lms_assets.domain.sync_plans.enrollments import EnrollmentPlan, KnownEnrollments, plan_enrollments
+from lms_assets.domain.sync_plans.enrollments import EnrollmentPlan, plan_enrollments
 from lms_assets.resources import NorthpassResource, WarehouseResource
 from lms_assets.run_tags import JOB_TAG
 from lms_assets.vendors.northpass.client import NorthpassClient
@@ -30,6 +32,7 @@ from lms_assets.warehouse.engine import Connection
 from lms_assets.warehouse.schema.tables import lms_enrollments, lms_users
 from lms_assets.warehouse.state.enrollment_weeks import write_weeks
 from lms_assets.warehouse.state.refresh_queue import note_everybody_read
+from lms_assets.warehouse.state.sync_state import get_state
 from lms_assets.warehouse.state.transcript_marks import mark_read, mark_unread, read_since
 from lms_assets.warehouse.state.transcript_staging import (
     clear_staging,
@@ -58,6 +61,7 @@ def enrollments(
             four_hourly = step.run.tags.get(JOB_TAG) == ENROLLMENTS_JOB
             unlisted = SyncCounts() if four_hourly else add_unlisted_members(step, client)
             plan, batch = _read(step, client, weeks)
+            step.api_calls += _calls_ahead(step)
             step.used(client.http)
         learning = _write(step, plan, batch, weeks, unlisted)
         # Called as a function, a step has no partitions to describe.
@@ -75,16 +79,11 @@ def _read(step: Step, client: NorthpassClient, weeks: Sequence[str]) -> tuple[En
         VendorError: the vendor is down, or too many transcripts could not be read; what was read stays staged.
         MassDeactivationStopped: more enrollments would go than the deactivation limit allows.
     """
-    staging_key = _staging_key(step, weeks)
-    step.warehouse.in_transaction(partial(_forget_outdated, staging_key=staging_key, now=step.clock()))
+    staging_key = step.chain_key
+    step.warehouse.in_transaction(partial(_forget_outdated, step=step))
     people, everybody = people_to_read(step, client, weeks)
     with step.warehouse.read() as connection:
-        known = KnownEnrollments(
-            reading.known_course_ids(connection),
-            reading.enrollment_ids_by_user(connection, people),
-            reading.completed_ids(connection, people),
-            reading.people_read(connection),
-        )
+        known = known_enrollments(connection, people)
         total = reading.row_count(connection, lms_enrollments)
         others = sorted(reading.active_ids(connection, lms_users) - set(people))
     batch = read_transcripts(step, client, people, known, staging_key)
@@ -101,14 +100,19 @@ def _read(step: Step, client: NorthpassClient, weeks: Sequence[str]) -> tuple[En
     return plan, batch
 
 
-def _staging_key(step: Step, weeks: Sequence[str]) -> str:
-    return f"{step.chain_key}/{weeks[0]}/{weeks[-1]}"
+def _forget_outdated(connection: Connection, step: Step) -> None:
+    """Of what this chain has read already: read again who was read by another run since, or came to a partner since."""
+    read_at = staging_times(connection, step.chain_key)
+    outdated = read_since(connection, read_at, now=step.clock())
+    outdated |= reading.came_since(connection, step.rules, read_at)
+    forget_staged(connection, step.chain_key, outdated)
 
 
-def _forget_outdated(connection: Connection, staging_key: str, now: datetime) -> None:
-    """Of what this chain read before it was interrupted: read again who was read by another run since."""
-    outdated = read_since(connection, staging_times(connection, staging_key), now=now)
-    forget_staged(connection, staging_key, outdated)
+def _calls_ahead(step: Step) -> int:
+    """Calls for this chain's transcripts before this step began."""
+    with step.warehouse.read() as connection:
+        state = get_state(connection, CALLS_AHEAD)
+    return int(state["calls"]) if state and state["chain"] == step.chain_key else 0
 
 
 def _refuse_too_many_unread(step: Step, batch: TranscriptBatch, people: int) -> None:
@@ -145,7 +149,7 @@ def _write(
         )
         if plan.everybody:
             note_everybody_read(connection, step.chain_started_at, now=step.now)
-        clear_staging(connection, _staging_key(step, weeks))
+        clear_staging(connection, step.chain_key)
         step.metadata["everybody_was_read"] = current.everybody_was_read
         return counts + SyncCounts(rejected_rows=unlisted.rejected_rows)
 

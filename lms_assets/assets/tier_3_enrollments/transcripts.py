@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from lms_assets.assets.sync_run import Step
 from lms_assets.domain.records.transcripts import TranscriptRead, read_transcript, to_json
@@ -11,10 +12,14 @@ from lms_assets.domain.sync_plans.enrollments import KnownEnrollments, judge_bot
 from lms_assets.vendors.listing import as_it_is, read_until_stable
 from lms_assets.vendors.northpass.client import NorthpassClient
 from lms_assets.vendors.transport.errors import RecordNotFound, TransientVendorError, VendorError
+from lms_assets.warehouse import reading
 from lms_assets.warehouse.bookkeeping.failures import RecordFailure
+from lms_assets.warehouse.engine import Connection, Warehouse
 from lms_assets.warehouse.state.transcript_staging import Staged, put_staged, staged_ids
 
 KEPT_AT_ONCE = 50
+CALLS_AHEAD = "transcript_calls_ahead"
+"""The state in which a chain notes its calls for transcripts before the step began."""
 CONTROLS = 3
 
 
@@ -46,10 +51,10 @@ def read_transcripts(
     todo = [person_id for person_id in people if person_id not in done]
     batch = TranscriptBatch(resumed=len(people) - len(todo))
     if batch.resumed:
-        step.context.log.info(f"Resumed: {batch.resumed:,} transcripts were read before, {len(todo):,} are left")
+        step.context.log.info(f"{batch.resumed:,} transcripts were read before, {len(todo):,} are left")
     buffer: list[TranscriptRead] = []
     try:
-        results = client.for_each(todo, _reader(client, known))
+        results = client.for_each(todo, transcript_reader(client, known))
         for person_id, result in step.counted(results, "transcripts", len(todo)):
             if isinstance(result, VendorError):
                 reason = f"{type(result).__name__}: {result.problem}"
@@ -68,7 +73,17 @@ def read_transcripts(
     return batch
 
 
-def _reader(client: NorthpassClient, known: KnownEnrollments) -> Callable[[str], TranscriptRead]:
+def known_enrollments(connection: Connection, people: Collection[str]) -> KnownEnrollments:
+    """What is stored of these people before their transcripts are read."""
+    return KnownEnrollments(
+        reading.known_course_ids(connection),
+        reading.enrollment_ids_by_user(connection, people),
+        reading.completed_ids(connection, people),
+        reading.people_read(connection),
+    )
+
+
+def transcript_reader(client: NorthpassClient, known: KnownEnrollments) -> Callable[[str], TranscriptRead]:
     """What runs in a worker thread for each person: read, and read again when something seems to be missing."""
 
     def read(person_id: str) -> TranscriptRead:
@@ -92,21 +107,26 @@ def _read_once(
 ) -> TranscriptRead | None:
     """The transcript as it is read now; None for a 404: the person has none, or is gone (Northpass API, endpoints)."""
     try:
-        reading = read_until_stable(
+        read = read_until_stable(
             lambda: client.transcript(person_id, alternate_paging=alternate_paging), convert=as_it_is
         )
     except RecordNotFound:
         return None
-    return read_transcript(person_id, reading.records, known.course_ids, complete=reading.complete)
+    return read_transcript(person_id, read.records, known.course_ids, complete=read.complete)
 
 
 def _keep(step: Step, staging_key: str, buffer: list[TranscriptRead]) -> None:
     if not buffer:
         return
     step.require_live_run()
-    staged = [Staged(each.person_id, each.outcome, to_json(each)) for each in buffer]
-    step.warehouse.in_transaction(lambda connection: put_staged(connection, staging_key, staged, now=step.clock()))
+    stage(step.warehouse, staging_key, buffer, now=step.clock())
     buffer.clear()
+
+
+def stage(warehouse: Warehouse, staging_key: str, reads: Iterable[TranscriptRead], *, now: datetime) -> None:
+    """Keep what was read for the chain until it is written; `now` counts as when it was read."""
+    staged = [Staged(each.person_id, each.outcome, to_json(each)) for each in reads]
+    warehouse.in_transaction(lambda connection: put_staged(connection, staging_key, staged, now=now))
 
 
 def refuse_if_nobody_is_found(client: NorthpassClient, batch: TranscriptBatch, others: Sequence[str]) -> None:

@@ -15,14 +15,16 @@ from typing import Any
 
 import dagster as dg
 
+from lms_assets.assets.tier_3_enrollments import read_ahead
 from lms_assets.automation.event_mapping import chain_events
 from lms_assets.automation.jobs import JOBS
 from lms_assets.console.running.dagster_runs import make_run, new_run_id, submit, withdraw, work_off
 from lms_assets.definitions import defs
 from lms_assets.domain.operations.chain_state import ChainState, fold
+from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.lineage import GROUP_OF_STEP
 from lms_assets.runs.active import FINISHED
-from lms_assets.runs.execution import ensure_pool_limits
+from lms_assets.runs.execution import ensure_pool_limits, events_kept_open, start_step_server
 from lms_assets.runs.liveness import fail_dead_runs
 from lms_assets.runs.retries import NEVER_RETRIED
 from lms_assets.runs.served import Served, served_location
@@ -84,9 +86,16 @@ def execute(
     Raises:
         CannotRun: Dagster could not make the run or work on it.
     """
+    run_id = run_id or new_run_id()
+    if order.job == CHAIN:
+        start_step_server()
+        parent = order.root_run_id
+        run = dg.DagsterRun(CHAIN, run_id=run_id, tags=order.tags, root_run_id=parent, parent_run_id=parent)
+        read_ahead.begin(run, instance, order.steps or steps_of(CHAIN))
     ensure_pool_limits(instance)
     try:
-        job, run = _made(instance, order, run_id or new_run_id(), served_location(instance))
+        with events_kept_open(instance, run_id):
+            job, run = _made(instance, order, run_id, served_location(instance))
         with _watching(instance, run.run_id, on_progress):
             success = work_off(instance, job, run)
     except dg.DagsterError as error:

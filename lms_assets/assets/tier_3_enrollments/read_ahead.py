@@ -1,0 +1,142 @@
+"""Transcripts read beside the chain's earlier steps, so that no second passes in which the LMS is asked for nothing.
+
+Whoever counts for a partner when the chain begins has to be read by it in any case. What is read here is staged as the
+step `enrollments` itself does it; that step reads the rest, and again who came to a partner since (`came_since`).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import dagster as dg
+
+from lms_assets.assets.run_order import chain_start_of
+from lms_assets.assets.tier_3_enrollments.people_to_read import current_partner_users, people_whose_turn_it_is
+from lms_assets.assets.tier_3_enrollments.transcripts import (
+    CALLS_AHEAD,
+    KEPT_AT_ONCE,
+    known_enrollments,
+    stage,
+    transcript_reader,
+)
+from lms_assets.domain.operations.schedule import CHAIN
+from lms_assets.domain.records.transcripts import TranscriptRead
+from lms_assets.lineage import ancestors
+from lms_assets.resources import NorthpassResource, WarehouseResource
+from lms_assets.runs.execution import Notice, forks_steps
+from lms_assets.vendors.northpass.client import NorthpassClient
+from lms_assets.vendors.transport.errors import VendorError
+from lms_assets.warehouse.engine import Warehouse
+from lms_assets.warehouse.state.sync_state import put_state
+from lms_assets.warehouse.state.transcript_staging import staged_ids
+
+STEP = "enrollments"
+END_SECONDS = 30.0
+
+
+_begun: dict[str, _Reader] = {}
+"""What was begun here and no run has taken over yet, by its chain."""
+
+
+def begin(run: dg.DagsterRun, instance: dg.DagsterInstance, steps: Collection[str]) -> None:
+    """Begin for a run that is yet to be made, which takes seconds; `read_ahead` takes it over.
+
+    Only where the run's process starts the steps itself: else the step could begin before this has ended.
+    """
+    if forks_steps() and run.job_name == CHAIN and STEP in steps and ancestors((STEP,)) & set(steps):
+        reader = _begun[_chain_of(run)] = _Reader(_chain_of(run), partial(chain_start_of, run, instance))
+        reader.start()
+
+
+@contextmanager
+def read_ahead(context: Any, steps: Collection[str]) -> Iterator[Notice]:
+    """Read from now until the step `enrollments` begins; see `runs.execution.Beside`."""
+    run: dg.DagsterRun = context.dagster_run
+    if _chain_of(run) not in _begun:
+        begin(run, context.instance, steps)
+    reader = _begun.pop(_chain_of(run), None)
+
+    def notice(event: dg.DagsterEvent) -> None:
+        if reader and event.step_key == STEP and event.event_type == dg.DagsterEventType.STEP_WORKER_STARTING:
+            context.log.info(reader.end())
+
+    try:
+        yield notice
+    finally:
+        if reader:
+            reader.end()
+
+
+def _chain_of(run: dg.DagsterRun) -> str:
+    return run.root_run_id or run.run_id
+
+
+class _Reader(threading.Thread):
+    """Reads until `end`, or everybody. Whatever goes wrong ends it: the step meets the same, and says so."""
+
+    def __init__(self, chain_key: str, chain_began: Callable[[], datetime]) -> None:
+        super().__init__(daemon=True)
+        self._chain_key = chain_key
+        self._chain_began = chain_began
+        self._now = WarehouseResource().now
+        self._ended = threading.Event()
+        self._read = 0
+        self._problem = ""
+
+    def end(self) -> str:
+        """Stop, with what was read in the staging table; says how far it came."""
+        self._ended.set()
+        self.join(END_SECONDS)
+        return f"Transcripts read ahead: {self._read:,}{self._problem}"
+
+    def run(self) -> None:
+        """Read, and keep what was read."""
+        try:
+            with WarehouseResource().open() as warehouse:
+                nights = WarehouseResource().rules().full_read_nights
+                with warehouse.read() as connection:
+                    turn = people_whose_turn_it_is(current_partner_users(connection), self._chain_began(), nights)
+                    people = turn - staged_ids(connection, self._chain_key)
+                if people:
+                    with NorthpassResource().client() as client:
+                        self._read_all(warehouse, client, sorted(people))
+        except Exception as error:  # noqa: BLE001  the step reads the same, and is the one to fail
+            self._problem = f"; then {type(error).__name__}"
+
+    def _read_all(self, warehouse: Warehouse, client: NorthpassClient, people: list[str]) -> None:
+        with warehouse.read() as connection:
+            read = transcript_reader(client, known_enrollments(connection, people))
+
+        def read_at(person_id: str) -> tuple[datetime, TranscriptRead]:
+            # Before the call: what changes while it is under way comes after the reading.
+            return self._now(), read(person_id)
+
+        kept: list[tuple[datetime, TranscriptRead]] = []
+        try:
+            for _, result in client.for_each(people, read_at):
+                if not isinstance(result, VendorError) and _beyond_doubt(result[1]):
+                    kept.append(result)
+                if len(kept) >= KEPT_AT_ONCE:
+                    self._keep(warehouse, kept)
+                if self._ended.is_set():
+                    return
+        finally:
+            self._keep(warehouse, kept)
+            calls = {"chain": self._chain_key, "calls": client.http.calls}
+            warehouse.in_transaction(lambda connection: put_state(connection, CALLS_AHEAD, calls, now=self._now()))
+
+    def _keep(self, warehouse: Warehouse, kept: list[tuple[datetime, TranscriptRead]]) -> None:
+        if kept:
+            stage(warehouse, self._chain_key, [each for _, each in kept], now=min(at for at, _ in kept))
+            self._read += len(kept)
+            kept.clear()
+
+
+def _beyond_doubt(read: TranscriptRead) -> bool:
+    """A course that is not known yet may be by the time the step reads; who is gone, the step finds out."""
+    return read.outcome == "complete" and not read.rejected
