@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import ceil
 from pathlib import Path
 
@@ -21,11 +22,20 @@ class Span:
 
 
 @dataclass(frozen=True)
+class Gap:
+    """A second or more without a call, in seconds since the command was started, and the steps that ran in it."""
+
+    begin: float
+    seconds: float
+    waited_for: str
+
+
+@dataclass(frozen=True)
 class Pipe:
     """One vendor's part of a run.
 
     `idle`: seconds without any call. `lost`: seconds that the calls would have needed less at the limit, by what ran
-    then (the run's start and end are called so).
+    then. `gaps`: where there was no call for a second or more, the start and the end included.
     """
 
     calls: int
@@ -34,6 +44,7 @@ class Pipe:
     reached: float
     idle: int
     lost: dict[str, float]
+    gaps: list[Gap]
 
 
 def pipe_of(calls: Sequence[Call], spans: Sequence[Span], begin: float, end: float, limit: int) -> Pipe:
@@ -56,7 +67,21 @@ def pipe_of(calls: Sequence[Call], spans: Sequence[Span], begin: float, end: flo
         lost={
             name: round(value, 1) for name, value in sorted(lost.items(), key=lambda each: -each[1]) if value >= 0.05
         },
+        gaps=list(_gaps([call.at for call in calls], spans, begin, end)),
     )
+
+
+def _gaps(times: Sequence[float], spans: Sequence[Span], begin: float, end: float) -> Iterator[Gap]:
+    marks = [begin, *times, end]
+    for last, following in pairwise(marks):
+        if following - last >= 1:
+            ran = [
+                span.name
+                for span in sorted(spans, key=lambda each: each.begin)
+                if last < span.end and span.begin < following
+            ]
+            waited_for = ", ".join(ran) or ("the command's start" if last == begin else "no step")
+            yield Gap(round(last - begin, 1), round(following - last, 1), waited_for)
 
 
 def _running(spans: Iterable[Span], second: float) -> list[str]:

@@ -29,6 +29,8 @@ READ = {
 }
 """What a full read asks for, each address once."""
 EMPTY_BYTES = 400
+BELOW = {"northpass": "/v2", "impartner": "/api/objects/v1"}
+"""Where each vendor's addresses begin."""
 
 
 class Call(NamedTuple):
@@ -80,8 +82,13 @@ class Vendors:
 
 def needed(calls: list[Call], vendor: str) -> int:
     """The least number of calls that read what these calls read: every address once, without the asking again."""
-    return len(
-        {each.address for each in calls if each.endpoint in READ and each.vendor == vendor and not each.beyond_the_end}
+    return len(read_addresses([each for each in calls if each.vendor == vendor]))
+
+
+def read_addresses(calls: list[Call]) -> frozenset[str]:
+    """What a full read has to ask for of what these calls asked for."""
+    return frozenset(
+        BELOW[each.vendor] + each.address for each in calls if each.endpoint in READ and not each.beyond_the_end
     )
 
 
