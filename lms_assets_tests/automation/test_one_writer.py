@@ -93,7 +93,9 @@ def run_of_courses(harness: DaemonHarness, monkeypatch: pytest.MonkeyPatch) -> I
     heard = logging.Handler()
     heard.emit = lambda record: happened.append(record.getMessage())  # type: ignore[method-assign]
     log.addHandler(heard)
-    context = SimpleNamespace(run_id="33333333-ui", job_name="__ASSET_JOB", log=log)
+    run = dg.DagsterRun("__ASSET_JOB", run_id="33333333-ui")
+    instance = SimpleNamespace(event_log_storage=None)
+    context = SimpleNamespace(run_id=run.run_id, job_name=run.job_name, dagster_run=run, instance=instance, log=log)
     plan = SimpleNamespace(step_keys_to_execute=["courses", "course_npcu"])
     with harness.surroundings({}):
         yield happened, lambda: list(OneWriter(TwoSteps(happened)).execute(context, plan))
