@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,7 +14,9 @@ import pytest
 
 from lms_assets.automation.jobs import JOBS
 from lms_assets.run_tags import CONCURRENCY_GROUP_TAG, JOB_TAG
+from lms_assets.runs import dagster_storage
 from lms_assets_tests.architecture import source
+from lms_assets_tests.harness.mariadb import MariaDbServer
 
 VARIABLES = ("HOST", "PORT", "DB", "USERNAME", "PASSWORD")
 
@@ -43,6 +47,21 @@ def test_it_keeps_its_state_in_the_database_that_the_environment_names(home: Pat
             (CONCURRENCY_GROUP_TAG, 1),
         }
         assert all(each["value"] == {"applyLimitPerUniqueValue": True} for each in limits.tag_concurrency_limits)
+
+
+def test_a_database_that_falls_silent_is_given_up(home: Path, mariadb: MariaDbServer, monkeypatch: pytest.MonkeyPatch):
+    """As one does that loses its power: no connection is closed, and no answer comes."""
+    monkeypatch.setattr(dagster_storage, "ANSWER_SECONDS", 1)
+    monkeypatch.setattr(dagster_storage, "CONNECT_SECONDS", 1)
+    with dg.DagsterInstance.get() as instance:
+        assert instance.get_runs_count() == 0
+        os.kill(mariadb.pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(Exception, match=r"timed out|not available|Lost connection"):
+                instance.run_storage.get_runs_count()
+        finally:
+            os.kill(mariadb.pid, signal.SIGCONT)
+        assert instance.get_runs_count() == 0, "it is asked again as soon as it is back"
 
 
 def test_a_variable_that_is_missing_is_named(home: Path, monkeypatch: pytest.MonkeyPatch):
