@@ -105,7 +105,8 @@ class Machines:
         """Which machine's worker has begun this step of the run that was not there before."""
         (run,) = [each for each in instance.get_runs(limit=1) if each.run_id not in before] or (None,)
         entries = instance.all_logs(run.run_id) if run else []
-        if not any(each.step_key == step and each.dagster_event_type_value == "STEP_START" for each in entries):
+        started = dg.DagsterEventType.STEP_START
+        if not any(each.step_key == step and each.dagster_event_type == started for each in entries):
             return None
         assert run is not None
         return next(iter(self.workers_of(instance, run.run_id, step)), None)
