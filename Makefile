@@ -1,7 +1,7 @@
 # A fresh machine needs Python 3.11 to 3.13 (with venv) and make; everything else is installed into .venv.
 # make ends with 2 whatever the recipe's code was; the code itself stands in its last line ("Error N").
 .DEFAULT_GOAL := help
-.PHONY: help demo package docs test test-quick test-all coverage lint format properties mutants bench clean
+.PHONY: help demo package docs test test-quick test-all test-versions coverage lint format properties mutants bench clean
 
 # PYTHON=python3.12 chooses another interpreter for .venv.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -48,6 +48,10 @@ properties: ## the property tests with a random seed (SEED=N repeats a run); a f
 	@seed=$${SEED:-$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}; echo "SEED=$$seed"; \
 	HYPOTHESIS_PROFILE=random .venv/bin/python -m pytest -q -m hypothesis --hypothesis-seed=$$seed lms_assets_tests
 
+test-versions: ## do the lowest and the highest allowed dependencies work? (rules, vendors, one chain; several minutes)
+	@$(PYTHON) scripts/prepare.py --dev
+	@$(PYTHON) scripts/versions.py
+
 mutants: ## do the tests notice small faults in rules, upsert and push? (SAMPLE=200 SEED=1)
 	@$(PYTHON) scripts/mutants.py --sample $(or $(SAMPLE),200) --seed $(or $(SEED),1)
 
@@ -56,5 +60,5 @@ bench: ## how near the chain is to the API limits: a table, bench/bench.json, pi
 	@.venv/bin/python -m benchmarks.chain $(BENCH)
 
 clean: ## removes .venv, the demo's data and every cache; configuration (.env) stays
-	rm -rf .venv .demo mutants bench .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache build dist site htmlcov .coverage* *.egg-info
+	rm -rf .venv .demo mutants versions bench .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache build dist site htmlcov .coverage* *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
