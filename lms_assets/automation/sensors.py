@@ -95,7 +95,7 @@ def _push_is_due(
     description="Ends runs whose process is gone, and puts the chain log and the portal's task page right.",
 )
 def chains_without_process_sensor(context: dg.SensorEvaluationContext, warehouse: WarehouseResource) -> dg.SkipReason:
-    """Close what nobody else will close."""
+    """End runs whose process is gone, and bring the chain log and the portal's task page up to date."""
     ensure_pool_limits(context.instance)
     # By this a terminal knows that a daemon serves this code location, and whether as it would run itself.
     context.update_cursor(fingerprint(warehouse.settings()))

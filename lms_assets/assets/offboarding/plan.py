@@ -27,17 +27,15 @@ def lms_offboarding_plan(context: dg.AssetExecutionContext, warehouse: Warehouse
             removals = Facts.of(connection, step.rules).removals()
         reasons = Counter(each.reason for each in removals)
         digest = plan_id(removals)
-        written: list[int] = []
 
         def work(connection: Any) -> SyncCounts:
             summary = {"removals": len(removals), "people": len({each.user_id for each in removals})}
-            written[:] = [write_plan(connection, removals, digest=digest, summary=summary, now=step.now)]
+            step.metadata["plan"] = write_plan(connection, removals, digest=digest, summary=summary, now=step.now)
             return SyncCounts(created=len(removals))
 
         step.write(work, details={"facts_digest": digest, "removals": len(removals)})
         return step.result(
             len(removals),
-            plan=written[0],
             facts_digest=digest,
             people=len({each.user_id for each in removals}),
             reasons=[f"{reason}: {count}" for reason, count in reasons.most_common(SHOWN)],

@@ -1,4 +1,4 @@
-"""`course_npcu`: the courses' points. A certification that seems to lose its points is looked at twice."""
+"""`course_npcu`: the courses' points. A certification that seems to lose its points is read twice."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -48,18 +48,15 @@ def course_npcu(
             step.used(client.http)
         refuse_too_many_bad(step, listing, step.rules)
         plan = plan_course_points(listing, stored, answers)
-        without_category: list[int] = []
 
         def work(connection: Connection) -> SyncCounts:
-            counts, number = write_course_points(connection, plan, step.rules, step.now)
-            without_category[:] = [number]
+            counts, without_category = write_course_points(connection, plan, step.rules, step.now)
+            step.metadata["certifications_without_category"] = without_category
             return counts
 
         step.write(work, **outcome(plan.listing))
         describe(step, plan.listing)
-        return step.result(
-            listed=len(plan.catalogue), certifications_without_category=without_category[0], **_figures(plan)
-        )
+        return step.result(listed=len(plan.catalogue), **_figures(plan))
 
 
 def _read(

@@ -1,4 +1,4 @@
-"""Tier 1: what there is to learn and who sells it. `courses`, `course_npcu`, `partners`, `contacts`."""
+"""`courses`: every course that the LMS lists."""
 
 from dataclasses import asdict
 from typing import Any

@@ -51,7 +51,7 @@ def plan_of(warehouse: Warehouse, rules: Rules, *, portal_url: str | None, only:
 
 
 def plan_in(connection: Connection, rules: Rules, *, portal_url: str | None, only: int | None = None) -> Planned:
-    """The same in a transaction that has begun."""
+    """What `plan_of` gives, read in a transaction that has begun; reads only."""
     partners = [row for row in reading.stored_partners(connection) if row.is_active]
     withheld = reading.withheld_partners(connection, rules)
     memory, listed = push_memory(connection), shown_accounts(connection)

@@ -197,7 +197,7 @@ _USED = text("SELECT IS_USED_LOCK(:name)")
 
 
 def lock_name(warehouse: Warehouse, name: str) -> str:
-    """Names of locks are the server's, not the database's, and at most 64 characters long."""
+    """The name of a lock on a server, at most 64 characters: locks are the server's, so the database is part of it."""
     database = warehouse.name.rpartition("/")[2]
     return f"lms_assets:{blake2b(f'{database}/{name}'.encode(), digest_size=16).hexdigest()}"
 
