@@ -93,7 +93,7 @@ def release_run(home: Path, run_id: str) -> None:
 
 
 def is_alive(home: Path, run_id: str) -> bool | None:
-    """Whether the run's process lives; None when it never took a lock, so that nothing can be said.
+    """Whether the run's process lives; None when it never took a lock or let go of it in good order.
 
     Asking takes a file's lock in its shared form: several who ask at once do not take each other for the run's process.
     """
@@ -102,10 +102,12 @@ def is_alive(home: Path, run_id: str) -> bool | None:
             return is_held(our_warehouse(), _run_lock(run_id))
         except WarehouseError:
             return None
+    path = lock_path(home, run_id)
     try:
-        with lock_path(home, run_id).open("rb") as file:
+        with path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            return False
+            # Who lets go in good order removes the file first: it may have gone since it was opened.
+            return False if path.exists() else None
     except FileNotFoundError:
         return None
     except BlockingIOError:

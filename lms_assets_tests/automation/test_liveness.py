@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -37,6 +39,21 @@ def test_those_who_ask_at_once_do_not_take_each_other_for_the_run(tmp_path: Path
     with ThreadPoolExecutor(8) as pool:
         answers = set(pool.map(lambda _: is_alive(tmp_path, RUN), range(4000)))
     assert answers == {False}
+
+
+def test_a_run_that_ends_in_good_order_while_somebody_asks_is_not_taken_for_dead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Its lock is free then, as that of a killed run is, but its file is gone."""
+    hold_run(tmp_path, RUN)
+    lock = fcntl.flock
+
+    def locked_once_the_run_has_ended(file: Any, how: int) -> None:
+        release_run(tmp_path, RUN)
+        lock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", locked_once_the_run_has_ended)
+    assert is_alive(tmp_path, RUN) is None
 
 
 def test_a_run_that_never_began_says_nothing(tmp_path: Path):
