@@ -26,7 +26,8 @@ import system_packages
 
 ROOT = prepare.ROOT
 BIN = prepare.VENV / "bin"
-WORKERS = "2"
+WORKERS = str(max(2, min(8, os.cpu_count() or 2)))
+"""One for each core; a worker with a MariaDB of its own takes half a gigabyte, hence not any number of them."""
 
 LINT: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("lint", ("ruff", "check", ".")),

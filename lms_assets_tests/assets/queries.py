@@ -37,15 +37,20 @@ def a_partner_with_points(harness: ChainHarness) -> dict[str, Any]:
     return min(holders, key=lambda row: (row["total_npcu"], row["id"]))
 
 
-def a_group_of_people(harness: ChainHarness) -> tuple[str, list[str]]:
-    """A small group of a partner with three active members at least, and their ids."""
+def people_by_group(harness: ChainHarness) -> dict[str, list[str]]:
+    """The active members of each active group of a partner, sorted."""
     linked = {row["id"] for row in harness.rows("lms_groups") if row["partner_id"] and row["is_active"]}
     known = {row["id"] for row in harness.rows("lms_users") if row["is_active"]}
     members: dict[str, list[str]] = {}
     for group_id, user_id in sorted(pairs(harness)):
         if group_id in linked and user_id in known:
             members.setdefault(group_id, []).append(user_id)
-    large = [item for item in members.items() if len(item[1]) >= 3]
+    return members
+
+
+def a_group_of_people(harness: ChainHarness) -> tuple[str, list[str]]:
+    """A small group of a partner with three active members at least, and their ids."""
+    large = [item for item in people_by_group(harness).items() if len(item[1]) >= 3]
     return min(large, key=lambda item: (len(item[1]), item[0]))
 
 

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from typing import Any
+
 import pytest
 
-from lms_assets_tests.assets.queries import a_group_of_people, a_partner_with_points, active_ids, pairs, row_of
+from lms_assets_tests.assets.queries import (
+    a_group_of_people,
+    a_partner_with_points,
+    active_ids,
+    pairs,
+    people_by_group,
+    row_of,
+)
 from lms_assets_tests.harness.agreement import differences
 from lms_assets_tests.harness.chain import EVERYTHING, ChainHarness
 
@@ -57,74 +67,105 @@ def test_an_account_that_the_rules_leave_out_is_deactivated_and_comes_back_by_it
     assert differences(synced) == []
 
 
-def test_a_contact_who_left_the_crm_no_longer_counts_and_one_who_returns_does(synced: ChainHarness) -> None:
-    contact = next(row for row in synced.rows("contacts") if row["lms_user_id"] and row["partner_id"])
-    numbers = [contact["impartner_id"]]
-    removed = synced.sandbox.vendor_state.users[numbers[0]]
-    synced.sandbox.mutate("delete_contact", contact=numbers[0])
-    assert synced.run().success
-    gone = row_of(synced, "contacts", id=contact["id"])
-    assert not gone["is_active"]
-    assert gone["deleted_at"]
-    assert differences(synced) == []
-    synced.sandbox.vendor_state.users[removed.id] = removed
-    synced.sandbox.vendor_state.touched("users")
-    assert synced.run().success
-    assert row_of(synced, "contacts", id=contact["id"])["is_active"]
-    assert differences(synced) == []
-
-
-def test_a_contact_set_inactive_goes_without_being_deleted(synced: ChainHarness) -> None:
-    contact = next(row for row in synced.rows("contacts") if row["is_active"] and row["partner_id"])
-    synced.sandbox.mutate("set_contact", contact=contact["impartner_id"], fields={"contact_status": "Terminated"})
-    assert synced.run().success
-    assert not row_of(synced, "contacts", id=contact["id"])["is_active"]
-    assert differences(synced) == []
-
-
-def test_contacts_of_a_partner_that_left_stay_linked_so_that_they_can_be_offboarded(synced: ChainHarness) -> None:
-    partner = max(
-        (row for row in synced.rows("partners") if row["is_active"]),
-        key=lambda row: sum(each["partner_id"] == row["id"] for each in synced.rows("contacts")),
-    )
-    people = {row["id"] for row in synced.rows("contacts") if row["partner_id"] == partner["id"]}
-    assert people
-    account = partner["impartner_id"]
-    synced.sandbox.mutate("set_account", account=account, fields={"account_status": "Inactive"})
-    assert synced.run().success
-    assert {row["id"] for row in synced.rows("contacts") if row["partner_id"] == partner["id"]} == people
-    assert differences(synced) == []
-
-
-def test_a_disabled_person_stops_counting_and_an_enabled_one_counts_again(synced: ChainHarness) -> None:
-    """With and without the day on which it happened."""
-    _, members = a_group_of_people(synced)
-    for person, dated in zip(members[:2], (True, False), strict=True):
-        synced.sandbox.mutate("disable_person", person=person, dated=dated)
-    assert synced.run().success
-    rows = [row_of(synced, "lms_users", id=person) for person in members[:2]]
-    assert [(row["status"], row["is_active"]) for row in rows] == [("deactivated", False)] * 2
-    assert differences(synced) == []
-    for person in members[:2]:
-        synced.sandbox.mutate("enable_person", person=person)
-    assert synced.run().success
-    rows = [row_of(synced, "lms_users", id=person) for person in members[:2]]
-    assert [(row["status"], row["is_active"], row["deactivation_reason"]) for row in rows] == [
-        ("active", True, None)
-    ] * 2
-    assert differences(synced) == []
-
-
-def test_a_deleted_person_is_marked_and_counts_for_nobody(synced: ChainHarness) -> None:
-    """Whether the LMS still names the person as a member or not."""
-    _, members = a_group_of_people(synced)
-    for person, dangling in zip(members[:2], (True, False), strict=True):
-        synced.sandbox.mutate("delete_person", person=person, keep_memberships=dangling)
-    result = synced.run()
+def test_each_kind_of_record_goes_with_its_reason_and_comes_back(synced: ChainHarness) -> None:
+    """One of each kind in one night, each of another partner or person, and the next night what can return does."""
+    gone = Gone(synced)
+    gone.take_away()
+    # So much at once makes the counts fall suddenly, which somebody has to say is right.
+    result = synced.run(allow=EVERYTHING)
     assert result.success, result.errors
-    rows = [row_of(synced, "lms_users", id=person) for person in members[:2]]
-    assert [(row["status"], row["is_active"]) for row in rows] == [("deleted", False)] * 2
     assert differences(synced) == []
+    gone.refuse_what_is_left_of(synced)
+    gone.bring_back()
+    again = synced.run(allow=EVERYTHING)
+    assert again.success, again.errors
+    assert differences(synced) == []
+    gone.refuse_what_has_not_returned(synced)
+
+
+class Gone:
+    """What is taken away at the vendors, and how the tables must show it."""
+
+    def __init__(self, harness: ChainHarness) -> None:
+        self.sandbox = harness.sandbox
+        self.small_group, (self.leaver, *_) = a_group_of_people(harness)
+        self.joined = self._joined(harness)
+        crowd, _ = max(people_by_group(harness).items(), key=lambda item: len(item[1]))
+        people = [person for person in people_by_group(harness)[crowd] if person not in self.joined]
+        self.disabled, self.deleted = people[:2], people[2:4]
+        alone = [group for group, members in sorted(people_by_group(harness).items()) if len(members) == 1]
+        self.deleted_group, self.renamed_group = alone[:2]
+        active = [row for row in harness.rows("contacts") if row["is_active"] and row["partner_id"]]
+        contacts_of = Counter(row["partner_id"] for row in active)
+        self.partner = next(row for row in harness.rows("partners") if row["id"] == contacts_of.most_common(2)[-1][0])
+        self.people_of_partner = {row["id"] for row in active if row["partner_id"] == self.partner["id"]}
+        linked = [row for row in active if row["lms_user_id"] and row["id"] not in self.people_of_partner]
+        self.deleted_contact, self.terminated_contact = linked[:2]
+        held = [row for row in harness.rows("lms_enrollments") if row["completed_at"]]
+        self.removed, self.archived = held[0], held[-1]["course_id"]
+        self.courses = {row["id"] for row in harness.rows("lms_courses")}
+        self.newcomer = self.new_group = ""
+
+    def take_away(self) -> None:
+        mutate = self.sandbox.mutate
+        self.saved_contact = self.sandbox.vendor_state.users[self.deleted_contact["impartner_id"]]
+        mutate("delete_contact", contact=self.deleted_contact["impartner_id"])
+        terminated = {"contact_status": "Terminated"}
+        mutate("set_contact", contact=self.terminated_contact["impartner_id"], fields=terminated)
+        mutate("set_account", account=self.partner["impartner_id"], fields={"account_status": "Inactive"})
+        for person, dated in zip(self.disabled, (True, False), strict=True):
+            mutate("disable_person", person=person, dated=dated)
+        # Whether the LMS still names the person as a member or not.
+        for person, dangling in zip(self.deleted, (True, False), strict=True):
+            mutate("delete_person", person=person, keep_memberships=dangling)
+        mutate("delete_group", group=self.deleted_group)
+        mutate("rename_group", group=self.renamed_group, name="Internal people")
+        mutate("remove_member", group=self.small_group, person=self.leaver)
+        mutate("remove_transcript", transcript=self.removed["id"])
+        mutate("touch_person", person=self.removed["user_id"])
+        mutate("archive_course", course=self.archived)
+        account = mutate("add_account", name="Wandering Herons")
+        self.new_group = str(mutate("add_group", name="Wandering Herons Ltd", account=account))
+        self.newcomer = str(mutate("add_person", email="heron@example.com"))
+        mutate("add_member", group=self.new_group, person=self.newcomer)
+
+    def refuse_what_is_left_of(self, harness: ChainHarness) -> None:
+        contact = row_of(harness, "contacts", id=self.deleted_contact["id"])
+        assert (contact["is_active"], contact["deleted_at"] is not None) == (False, True)
+        assert not row_of(harness, "contacts", id=self.terminated_contact["id"])["is_active"]
+        still = {row["id"] for row in harness.rows("contacts") if row["partner_id"] == self.partner["id"]}
+        assert still >= self.people_of_partner, "they stay linked so that they can be offboarded"
+        assert self.partner["id"] not in active_ids(harness, "partners")
+        states = {row["id"]: (row["status"], row["is_active"]) for row in harness.rows("lms_users")}
+        assert [states[person] for person in self.disabled] == [("deactivated", False)] * 2
+        assert [states[person] for person in self.deleted] == [("deleted", False)] * 2
+        for group, reason in ((self.deleted_group, "gone from the LMS"), (self.renamed_group, "left out by name")):
+            row = row_of(harness, "lms_groups", id=group)
+            assert (row["is_active"], row["deletion_reason"]) == (False, reason)
+            assert row["deleted_at"]
+        left = {person: at for person, at in self.joined.items() if person != self.leaver}
+        assert self._joined(harness) == left, "who stays keeps the day of joining"
+        assert self.removed["id"] not in {row["id"] for row in harness.rows("lms_enrollments")}
+        assert {row["id"] for row in harness.rows("lms_courses")} == self.courses, "people still hold them"
+        assert (self.new_group, self.newcomer) in pairs(harness)
+
+    def bring_back(self) -> None:
+        self.sandbox.vendor_state.users[self.saved_contact.id] = self.saved_contact
+        self.sandbox.vendor_state.touched("users")
+        for person in self.disabled:
+            self.sandbox.mutate("enable_person", person=person)
+        self.sandbox.mutate("remove_member", group=self.new_group, person=self.newcomer)
+
+    def refuse_what_has_not_returned(self, harness: ChainHarness) -> None:
+        assert row_of(harness, "contacts", id=self.deleted_contact["id"])["is_active"]
+        for person in self.disabled:
+            row = row_of(harness, "lms_users", id=person)
+            assert (row["status"], row["is_active"], row["deactivation_reason"]) == ("active", True, None)
+        assert (self.new_group, self.newcomer) not in pairs(harness), "the last member, whatever an empty list is like"
+
+    def _joined(self, harness: ChainHarness) -> dict[str, Any]:
+        members = [row for row in harness.rows("lms_group_members") if row["group_id"] == self.small_group]
+        return {row["user_id"]: row["added_at"] for row in members}
 
 
 def test_a_person_disabled_first_and_deleted_later_ends_as_deleted(synced: ChainHarness) -> None:
@@ -136,78 +177,12 @@ def test_a_person_disabled_first_and_deleted_later_ends_as_deleted(synced: Chain
     assert row_of(synced, "lms_users", id=members[0])["status"] == "deleted"
 
 
-@pytest.mark.parametrize("how", ["deleted", "renamed"])
-def test_a_group_that_is_gone_or_left_out_is_deactivated_with_the_reason(synced: ChainHarness, how: str) -> None:
-    group, _ = a_group_of_people(synced)
-    if how == "deleted":
-        synced.sandbox.mutate("delete_group", group=group)
-    else:
-        synced.sandbox.mutate("rename_group", group=group, name="Internal people")
-    result = synced.run()
-    assert result.success, result.errors
-    row = row_of(synced, "lms_groups", id=group)
-    assert not row["is_active"]
-    assert row["deleted_at"]
-    assert row["deletion_reason"] == ("gone from the LMS" if how == "deleted" else "left out by name")
-    assert differences(synced) == []
-
-
-def test_who_leaves_a_group_is_out_of_it_and_when_the_others_came_in_is_kept(synced: ChainHarness) -> None:
-    group, members = a_group_of_people(synced)
-    joined = {row["user_id"]: row["added_at"] for row in synced.rows("lms_group_members") if row["group_id"] == group}
-    synced.sandbox.mutate("remove_member", group=group, person=members[0])
-    assert synced.run().success
-    left = {row["user_id"]: row["added_at"] for row in synced.rows("lms_group_members") if row["group_id"] == group}
-    assert left == {person: at for person, at in joined.items() if person != members[0]}
-    assert differences(synced) == []
-
-
-def test_the_last_member_of_a_group_may_leave_whatever_an_empty_list_looks_like(synced: ChainHarness) -> None:
-    account = synced.sandbox.mutate("add_account", name="Wandering Herons")
-    group = str(synced.sandbox.mutate("add_group", name="Wandering Herons Ltd", account=account))
-    person = str(synced.sandbox.mutate("add_person", email="heron@example.com"))
-    synced.sandbox.mutate("add_member", group=group, person=person)
-    assert synced.run().success
-    assert (group, person) in pairs(synced)
-    synced.sandbox.mutate("remove_member", group=group, person=person)
-    assert synced.run().success
-    assert (group, person) not in pairs(synced)
-
-
-@pytest.mark.parametrize("job", ["daily_full", "enrollments_incremental"])
-def test_an_enrollment_that_a_transcript_no_longer_has_is_removed(synced: ChainHarness, job: str) -> None:
+def test_an_enrollment_that_a_transcript_no_longer_has_is_removed_within_hours(synced: ChainHarness) -> None:
     enrollment = next(row for row in synced.rows("lms_enrollments") if row["completed_at"])
     synced.sandbox.mutate("remove_transcript", transcript=enrollment["id"])
     synced.sandbox.mutate("touch_person", person=enrollment["user_id"])
-    result = synced.run(job)
+    result = synced.run("enrollments_incremental")
     assert result.success, result.errors
     assert enrollment["id"] not in {row["id"] for row in synced.rows("lms_enrollments")}
     assert synced.run("push_to_impartner").success
     assert differences(synced) == []
-
-
-def test_a_course_that_no_list_knows_any_more_still_counts_for_those_who_hold_it(synced: ChainHarness) -> None:
-    """Courses are never deleted on account of a sync: people still hold them."""
-    courses = {row["id"] for row in synced.rows("lms_courses")}
-    held = next(row["course_id"] for row in synced.rows("lms_enrollments") if row["completed_at"])
-    synced.sandbox.mutate("archive_course", course=held)
-    assert synced.run().success
-    assert {row["id"] for row in synced.rows("lms_courses")} == courses
-    assert differences(synced) == []
-
-
-def test_everything_at_once_ends_as_the_oracle_says(synced: ChainHarness) -> None:
-    sandbox, vendor_state = synced.sandbox, synced.sandbox.vendor_state
-    group, members = a_group_of_people(synced)
-    partner = a_partner_with_points(synced)
-    sandbox.mutate("remove_member", group=group, person=members[0])
-    sandbox.mutate("delete_person", person=members[1])
-    sandbox.mutate("set_account", account=partner["impartner_id"], fields={"partner_tier": "Pending"})
-    for contact in [row["impartner_id"] for row in synced.rows("contacts") if row["is_active"]][:3]:
-        sandbox.mutate("delete_contact", contact=contact)
-    sandbox.mutate("rename_account", account=next(number for number in vendor_state.accounts), name="Renamed Overnight")
-    # So much at once makes the counts fall suddenly, which somebody has to say is right.
-    result = synced.run(allow=EVERYTHING)
-    assert result.success, result.errors
-    assert differences(synced) == []
-    assert partner["id"] not in active_ids(synced, "partners")
