@@ -12,6 +12,7 @@ from typing import Any
 
 import dagster as dg
 from celery import Celery
+from celery.exceptions import TaskRevokedError
 from dagster_celery.core_execution_loop import core_celery_execution_loop
 from dagster_celery.executor import CeleryExecutor
 from dagster_celery.make_app import make_app
@@ -83,13 +84,19 @@ class _Watched:
         return self._lost or bool(self._result.ready())
 
     def get(self) -> list[str]:
-        """The step's events."""
+        """The step's events, or its failure: Dagster's loop never ends after an error while other steps could begin."""
+        told, kind = "the worker of this step is gone (killed, or its machine stopped)", WorkerLost.__name__
         if not self._lost:
-            events: list[str] = self._result.get()
-            return events
+            try:
+                events: list[str] = self._result.get()
+            except TaskRevokedError:
+                raise
+            except Exception as failed:  # noqa: BLE001 - whatever it is, the step has failed
+                told, kind = str(failed), type(failed).__name__
+            else:
+                return events
         self._result.forget()
-        told = "the worker of this step is gone (killed, or its machine stopped). Run the chain again from here"
-        error = SerializableErrorInfo(f"{WorkerLost.__name__}: {told}", [], WorkerLost.__name__)
+        error = SerializableErrorInfo(f"{kind}: {told}. Run the chain again from here", [], kind)
         failure = StepFailureData(error=error, user_failure_data=None)
         context = self._plan_context.for_step(self._step)
         return [serialize_value(dg.DagsterEvent.step_failure_event(context, failure))]
