@@ -137,11 +137,15 @@ _OTHER_PEOPLE = (
 
 
 def company_words(rng: random.Random, count: int) -> Iterator[str]:
-    """`count` different invented words, any two at least four letters apart; at most 3,600."""
+    """`count` different invented words, any two at least four letters apart; at most 216,000.
+
+    The last syllable is the sum of the others, so that two words never differ in one syllable only.
+    """
     size = len(_SYLLABLES)
-    for number in rng.sample(range(size * size), count):
-        first, second = divmod(number, size)
-        yield (_SYLLABLES[first] + _SYLLABLES[second] + _SYLLABLES[(first + second) % size]).capitalize()
+    free = 2 if count <= size**2 else 3
+    for number in rng.sample(range(size**free), count):
+        places = [number // size**place % size for place in reversed(range(free))]
+        yield "".join(_SYLLABLES[place] for place in (*places, sum(places) % size)).capitalize()
 
 
 def company_name(rng: random.Random, word: str) -> str:
