@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from lms_assets.warehouse.schema import tables as t
+from lms_assets.warehouse.upsert import write
+from lms_assets.warehouse.upsert.compare import compare
 from lms_assets.warehouse.upsert.upsert import SyncCounts, deactivate, update_existing, upsert
 from lms_assets_tests.warehouse.table_rows import partner_rows, stored, sync_partners
 
@@ -161,3 +165,63 @@ def test_where_no_row_is_ever_inactive_the_one_that_has_a_name_keeps_it(warehous
         counts = upsert(connection, t.scheduled_tasks, [row | {"task_name": "Other"}], key=("id",), now=now)
     assert (counts.created, len(counts.rejected_rows)) == (0, 1)
     assert stored(warehouse, t.scheduled_tasks, "task_type", "task_name") == [("sync_users", "Users")]
+
+
+def test_values_of_every_kind_that_change_together_are_each_stored_as_given(warehouse, now):
+    """MariaDB gets them written out in one statement, where a column's kind is guessed from all its values."""
+    course = {"id": "c1", "name": "A", "is_certification": False, "npcu_value": 0, "synced_at": now}
+    person = {"id": "u1", "is_active": True, "status": "active", "last_active_at": now, "first_name": "A"}
+    attempt = {"user_id": "u1", "course_id": "c1", "status": "enrolled", "completed_at": None, "score": None}
+    before = [{"id": f"e{number}", **attempt} for number in range(4)]
+    after = [
+        before[0] | {"status": 'it\'s 9 % \\ "%s"', "score": Decimal("95.46")},
+        before[1] | {"status": "Čeština 🚀", "completed_at": now + timedelta(days=1)},
+        before[2] | {"status": "completed", "score": Decimal("0.00"), "completed_at": now},
+        before[3] | {"status": ""},
+    ]
+    documents = [{"course_id": f"c{number}", "npcu_value": number, "property_data": None} for number in range(3)]
+    others = [
+        documents[0],
+        documents[1] | {"property_data": {"a": [1, None, "ü"]}},
+        documents[2] | {"npcu_value": None},
+    ]
+    with warehouse.transaction() as connection:
+        upsert(connection, t.lms_courses, [course], key=("id",), now=now)
+        upsert(connection, t.lms_users, [person], key=("id",), now=now)
+        for rows, given in ((before, documents), (after, others)):
+            upsert(connection, t.lms_enrollments, rows, key=("id",), now=now)
+            upsert(connection, t.course_properties, given, key=("course_id",), now=now)
+        off = {"id": "u1", "is_active": False, "status": "off", "last_active_at": None, "first_name": None}
+        assert upsert(connection, t.lms_users, [off], key=("id",), now=now).deactivated == 1
+
+    assert stored(warehouse, t.lms_enrollments, *after[0]) == [tuple(row.values()) for row in after]
+    assert stored(warehouse, t.course_properties, *others[0]) == [tuple(row.values()) for row in others]
+    assert stored(warehouse, t.lms_users, *off) == [tuple(off.values())]
+
+
+def test_rows_with_more_text_than_a_statement_takes_are_written_in_several(warehouse, now, monkeypatch):
+    monkeypatch.setattr(write, "_MOST_TEXT", 3_000)
+    rows = [{"id": f"u{number:02}", "first_name": "x" * 200, "last_name": "a"} for number in range(50)]
+    with warehouse.transaction() as connection:
+        upsert(connection, t.lms_users, rows, key=("id",), now=now)
+        counts = upsert(connection, t.lms_users, [row | {"last_name": row["id"]} for row in rows], key=("id",), now=now)
+    assert counts.updated == 50
+    assert stored(warehouse, t.lms_users, "last_name") == [(row["id"],) for row in rows]
+
+
+@pytest.mark.parametrize("warehouse", ["mariadb"], indirect=True)
+def test_the_server_finds_rows_that_change_together_by_their_key(warehouse, now):
+    with warehouse.transaction() as connection:
+        upsert(connection, t.lms_users, [{"id": f"u{n:04}"} for n in range(2_000)], key=("id",), now=now)
+        plan = compare(
+            connection, t.lms_users, [{"id": f"u{n:04}", "first_name": "B"} for n in range(400, 700)], key=("id",)
+        )
+        seen: list[tuple[str, Any]] = []
+        event.listen(
+            warehouse.engine, "before_cursor_execute", lambda _c, _k, text, values, *_: seen.append((text, values))
+        )
+        write.PlanWriter(connection, t.lms_users, plan, now).update([change.values for change in plan.changes])
+        statement, values = next(each for each in seen if each[0].startswith("UPDATE"))
+        explained = connection.exec_driver_sql(f"EXPLAIN {statement}", values).mappings().all()
+    (of_table,) = [row for row in explained if row["table"] == "stored"]
+    assert (of_table["type"], of_table["key"]) == ("eq_ref", "PRIMARY")

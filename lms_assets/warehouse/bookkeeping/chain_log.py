@@ -15,7 +15,7 @@ from lms_assets.warehouse.bookkeeping.odd_rows import readable_rows
 from lms_assets.warehouse.bookkeeping.redaction import scrub
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.schema.tables import task_chain_logs
-from lms_assets.warehouse.upsert.upsert import savepoint
+from lms_assets.warehouse.upsert.write import savepoint
 
 __all__ = ["ChainRow", "ChainStore", "chain_of_run", "last_completed_chain", "latest_chain", "running_chains"]
 

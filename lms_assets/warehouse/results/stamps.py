@@ -36,6 +36,6 @@ def stamp_changes(
         changed = [
             row[key]
             for row in fitted
-            if (before := stored.get((row[key],))) is not None and any(before[name] != row[name] for name in watched)
+            if stored.get((row[key],), now_is := tuple(row[name] for name in watched)) != now_is
         ]
         update_existing(connection, table, ({key: each, column: now} for each in changed), key=(key,), now=now)

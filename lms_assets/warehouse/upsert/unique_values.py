@@ -38,8 +38,9 @@ def make_way(connection: Connection, table: Table, plan: SyncPlan) -> dict[Key, 
     key = plan.key
     parked: dict[Key, Change] = {}
     for column in unique_columns(table, key, plan.columns):
-        moving = {c.key: c for c in plan.changes if c.values[column.name] != c.stored[column.name]}
-        wanted = {c.values[column.name] for c in moving.values()} | {r[column.name] for r in plan.inserts}
+        name = column.name
+        moving = {c.key: c for c in plan.changes if plan.given(c.values, name) != plan.stored(c, name)}
+        wanted = {plan.given(row, name) for row in (*(c.values for c in moving.values()), *plan.inserts)}
         wanted.discard(None)
         aside: list[tuple[Key, str]] = []
         for of_row, value, is_active in _holders(connection, table, column, wanted, key):
