@@ -44,12 +44,12 @@ def read_ledger_plan(connection: Connection, rules: Rules, at: datetime, now: da
     affiliations = reading.affiliations(connection)
     assessed = assess(
         affiliations,
-        reading.enrollments(connection, {each.user_id for each in affiliations}),
+        reading.enrollments_that_may_count(connection, {each.user_id for each in affiliations}),
         reading.course_facts(connection),
         at=at,
         months=rules.certification_months,
     )
-    withheld = reading.withheld_from_counting(connection, rules)
+    withheld = reading.withheld_from_counting(connection, rules, affiliations)
     return plan_ledger(affiliations, assessed, at=at, read_at=now, withheld=withheld, before=read_ledger(connection))
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
-
-from dateutil.relativedelta import relativedelta
 
 EARLIEST_YEAR = 1900
 LATEST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
@@ -78,10 +77,11 @@ def months_after(moment: datetime, months: int) -> datetime:
     """The same day and time `months` calendar months later; a day that the month lacks becomes its last one
     (29 February 2024 and 24 months: 28 February 2026). Beyond the year 9999 it is `LATEST`.
     """
-    try:
-        return min(moment + relativedelta(months=months), LATEST)
-    except (ValueError, OverflowError):
+    years, month = divmod(moment.month - 1 + months, 12)
+    year, month = moment.year + years, month + 1
+    if year > LATEST.year:
         return LATEST
+    return min(moment.replace(year=year, month=month, day=min(moment.day, monthrange(year, month)[1])), LATEST)
 
 
 def _in_utc(moment: datetime) -> datetime:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from lms_assets.warehouse.reading.enrollments import (
-    TranscriptState,
     completed_ids,
     enrollment_ids_by_user,
     enrollments,
+    enrollments_that_may_count,
     learning_of_weeks,
     people_read,
     reading_begun,
@@ -44,7 +44,6 @@ from lms_assets.warehouse.reading.withheld import (
 )
 
 __all__ = [
-    "TranscriptState",
     "active_ids",
     "affiliations",
     "came_since",
@@ -57,6 +56,7 @@ __all__ = [
     "duplicate_values",
     "enrollment_ids_by_user",
     "enrollments",
+    "enrollments_that_may_count",
     "group_facts",
     "groups",
     "known_course_ids",

@@ -13,6 +13,7 @@ from lms_assets.domain.records.transcripts import Enrollment
 from lms_assets.warehouse.schema.tables import (
     contact_affiliations,
     contacts,
+    lms_courses,
     lms_enrollments,
     lms_group_members,
     lms_groups,
@@ -120,6 +121,19 @@ def enrollments(connection: Connection, user_ids: Collection[str] | None = None)
     for part in chunks(user_ids):
         for row in connection.execute(select(*columns).where(c.user_id.in_(part))):
             yield Enrollment(*row)
+
+
+def enrollments_that_may_count(connection: Connection, user_ids: Collection[str]) -> Iterator[Enrollment]:
+    """Of these people's enrollments those at certifications and at unknown courses, with what counting looks at.
+
+    Progress, score, and when somebody enrolled and started are left out (None).
+    """
+    c, k = lms_enrollments.c, lms_courses.c
+    query = select(c.id, c.user_id, c.course_id, c.status, c.completed_at, c.expires_at)
+    query = query.outerjoin(lms_courses, k.id == c.course_id).where(k.id.is_(None) | (k.npcu_value > 0))
+    for part in chunks(user_ids):
+        for row in connection.execute(query.where(c.user_id.in_(part))):
+            yield Enrollment(*row[:4], None, None, None, *row[4:], None)
 
 
 def enrollment_ids_by_user(connection: Connection, user_ids: Collection[str]) -> dict[str, set[str]]:

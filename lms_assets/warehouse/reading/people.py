@@ -28,10 +28,12 @@ def users(connection: Connection) -> Iterator[StoredUser]:
         yield StoredUser(*row)
 
 
-def person_facts(connection: Connection) -> dict[str, PersonFacts]:
-    """What counting needs of every LMS person, by id."""
+def person_facts(connection: Connection, user_ids: Collection[str] | None = None) -> dict[str, PersonFacts]:
+    """What counting needs of these LMS people, of everybody when None, by id."""
     c = lms_users.c
-    return {row[0]: PersonFacts(row[1], row[2]) for row in connection.execute(select(c.id, c.is_active, c.status))}
+    query = select(c.id, c.is_active, c.status)
+    queries = [query] if user_ids is None else [query.where(c.id.in_(part)) for part in chunks(user_ids)]
+    return {row[0]: PersonFacts(row[1], row[2]) for each in queries for row in connection.execute(each)}
 
 
 def groups(connection: Connection, *, active_only: bool = False) -> tuple[StoredGroup, ...]:
@@ -85,12 +87,14 @@ def contact_facts(connection: Connection) -> tuple[ContactFacts, ...]:
 
 def affiliations(connection: Connection) -> tuple[Affiliation, ...]:
     """Whose people are whose now, of all partners."""
+    in_groups, in_contacts = list(members(connection, of_partners=True)), contact_facts(connection)
+    people = {user_id for _, user_id in in_groups} | {each.lms_user_id for each in in_contacts if each.lms_user_id}
     return partner_users(
         partner_activity(connection),
-        person_facts(connection),
+        person_facts(connection, people),
         group_facts(connection),
-        members(connection),
-        contact_facts(connection),
+        in_groups,
+        in_contacts,
     )
 
 
@@ -103,10 +107,13 @@ def contact_emails(connection: Connection) -> tuple[tuple[int, str], ...]:
     return tuple((row[0], row[1]) for row in connection.execute(select(c.id, c.email).order_by(c.id)))
 
 
-def members(connection: Connection) -> Iterator[tuple[str, str]]:
-    """(group id, LMS user id) of every membership."""
+def members(connection: Connection, *, of_partners: bool = False) -> Iterator[tuple[str, str]]:
+    """(group id, LMS user id) of every membership, or of those in groups that are linked to a partner."""
     c = lms_group_members.c
-    for row in connection.execute(select(c.group_id, c.user_id)):
+    query = select(c.group_id, c.user_id)
+    if of_partners:
+        query = query.join(lms_groups, lms_groups.c.id == c.group_id).where(lms_groups.c.partner_id.is_not(None))
+    for row in connection.execute(query):
         yield row[0], row[1]
 
 
