@@ -15,6 +15,7 @@ from lms_assets.warehouse.bookkeeping.odd_rows import readable_rows
 from lms_assets.warehouse.schema.tables import crm_shown_counts, partners
 from lms_assets.warehouse.state.pushed_values import Pushed, push_memory
 from lms_assets.warehouse.upsert.compare import chunks
+from lms_assets.warehouse.upsert.write import update_rows
 
 __all__ = ["Shown", "compared", "crm_drift", "fields_not_shown", "remember_shown", "shown_accounts", "shown_since"]
 
@@ -88,7 +89,9 @@ def remember_shown(connection: Connection, records: Mapping[int, Mapping[str, An
     """Note what a listing that began at `at` showed of these accounts, and since when it differs."""
     at = at.replace(microsecond=0)  # as the database keeps it
     memory, before = push_memory(connection), shown_accounts(connection)
-    new, same = [], []
+    same: list[int] = []
+    new: list[dict[str, Any]] = []
+    changed: list[dict[str, Any]] = []
     for impartner_id, fields in records.items():
         stored = before.get(impartner_id)
         now_shown = Shown(fields, at, stored.since if stored else {})
@@ -98,18 +101,13 @@ def remember_shown(connection: Connection, records: Mapping[int, Mapping[str, An
             same.append(impartner_id)
             continue
         values = {"fields": dict(fields), "shown_at": at, "differs_since": _texts(since)}
-        if stored is None:
-            new.append({"impartner_id": impartner_id, **values})
-        else:
-            connection.execute(_of([impartner_id]).values(values))
+        (new if stored is None else changed).append({"impartner_id": impartner_id, **values})
+    update_rows(connection, crm_shown_counts, changed, key="impartner_id", now=at)
     if new:
         connection.execute(insert(crm_shown_counts), new)
     for part in chunks(same):
-        connection.execute(_of(part).values(shown_at=at))
-
-
-def _of(impartner_ids: list[int]) -> Any:
-    return update(crm_shown_counts).where(crm_shown_counts.c.impartner_id.in_(impartner_ids))
+        query = update(crm_shown_counts).where(crm_shown_counts.c.impartner_id.in_(part))
+        connection.execute(query.values(shown_at=at))
 
 
 def _texts(since: Mapping[str, datetime]) -> dict[str, str]:

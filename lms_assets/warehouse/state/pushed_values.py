@@ -14,6 +14,7 @@ from lms_assets.warehouse.bookkeeping.redaction import scrub
 from lms_assets.warehouse.bookkeeping.sync_log import SyncLogEntry, completed_recently
 from lms_assets.warehouse.schema.tables import pushed_partner_counts
 from lms_assets.warehouse.upsert.compare import chunks
+from lms_assets.warehouse.upsert.write import update_rows
 
 __all__ = ["Pushed", "last_push", "push_memory", "remember_attempts", "remember_confirmed", "remember_refused"]
 
@@ -79,14 +80,17 @@ def remember_confirmed(connection: Connection, confirmed: Mapping[int, Mapping[s
         c = pushed_partner_counts.c
         query = select(c.impartner_id, c.fields).where(c.impartner_id.in_(part))
         before = {row.impartner_id: row.fields for row in readable_rows(connection, query, c.impartner_id)[0]}
-        for impartner_id in part:
-            values = {
+        rows = [
+            {
+                "impartner_id": impartner_id,
                 "fields": {**(before.get(impartner_id) or {}), **confirmed[impartner_id]},
                 "confirmed_at": now,
                 "last_error": None,
                 "failed_attempts": 0,
             }
-            connection.execute(update(pushed_partner_counts).where(c.impartner_id == impartner_id).values(values))
+            for impartner_id in part
+        ]
+        update_rows(connection, pushed_partner_counts, rows, key="impartner_id", now=now)
 
 
 def remember_refused(connection: Connection, refused: Mapping[int, str], *, now: datetime) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from lms_assets.warehouse.errors import clash_of, refused_row
 from lms_assets.warehouse.upsert.compare import CHUNK, SyncPlan, Values, chunks
 
-__all__ = ["STAMPS", "PlanWriter", "Refused", "savepoint"]
+__all__ = ["STAMPS", "PlanWriter", "Refused", "savepoint", "update_rows"]
 
 STAMPS = ("synced_at", "updated_at", "fetched_at")
 """Columns that say when a row was last written; set on written rows only."""
@@ -42,6 +42,21 @@ def savepoint(connection: Connection) -> Iterator[None]:
     nested.commit()
 
 
+def update_rows(
+    connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], *, key: str, now: datetime
+) -> None:
+    """Update stored rows found by `key` without comparing them first; all rows have the same columns.
+
+    Raises:
+        DBAPIError: the database refuses a row; the transaction is to be given up.
+    """
+    if rows:
+        names = tuple(rows[0])
+        writer = PlanWriter(connection, table, SyncPlan((key,), columns=names, compared=names), now)
+        for part in chunks([tuple(row[name] for name in names) for row in rows]):
+            writer.send_updates(part)
+
+
 class PlanWriter:
     """Writes rows of one plan's columns; what the database refuses is given back, the others are written."""
 
@@ -61,7 +76,11 @@ class PlanWriter:
 
     def update(self, rows: Sequence[Values]) -> list[Refused]:
         """Update rows found by key, all columns but those for inserted rows only."""
-        return self._write(self._joined if self._connection.dialect.name == "mysql" else self._one_by_one, rows)
+        return self._write(self.send_updates, rows)
+
+    def send_updates(self, rows: Sequence[Values]) -> None:
+        """Update at most CHUNK rows; what the database refuses is an error."""
+        (self._joined if self._connection.dialect.name == "mysql" else self._one_by_one)(rows)
 
     def _stamps(self, *names: str) -> dict[str, datetime]:
         """Stamp columns of the table that the rows do not give themselves."""
