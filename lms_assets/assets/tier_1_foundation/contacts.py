@@ -1,6 +1,5 @@
 """`contacts`: CRM users read and judged, one for each e-mail, each linked to its partner."""
 
-from dataclasses import asdict
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -15,7 +14,7 @@ from lms_assets.assets.listing_sync import describe, outcome, refuse_too_many_ba
 from lms_assets.assets.sync_run import sync_step
 from lms_assets.assets.tier_2_users_and_groups.users import link_contacts_to_users
 from lms_assets.domain.records.contacts import further_affiliations, surrendered_email
-from lms_assets.domain.sync_plans.contacts import ContactPlan, Employers, doubtful_contacts, plan_contacts
+from lms_assets.domain.sync_plans.contacts import ContactPlan, ContactRow, Employers, doubtful_contacts, plan_contacts
 from lms_assets.domain.sync_plans.crm import rows_by_crm_id
 from lms_assets.resources import ImpartnerResource, WarehouseResource
 from lms_assets.warehouse import reading
@@ -65,12 +64,13 @@ def read_employers(connection: Connection) -> Employers:
 
 def write_contacts(connection: Connection, plan: ContactPlan, employers: Employers, now: datetime) -> SyncCounts:
     """Deactivate, free addresses that others have now, write the contacts that count, link them to accounts."""
-    rows = [asdict(row) | {"identity_changed_at": now} for row in plan.rows]
     watched = ("partner_id", "email", "is_active")
-    stamp_changes(connection, contacts_table, rows, watched=watched, column="identity_changed_at", now=now)
+    stamp_changes(connection, contacts_table, plan.rows, watched=watched, column="identity_changed_at", now=now)
     left = deactivate(connection, contacts_table, plan.leaving, now=now)
     released = [{"id": row_id, "email": surrendered_email(row_id)} for row_id in plan.displaced]
     update_existing(connection, contacts_table, released, key=("id",), now=now)
+    names = ContactRow.__slots__
+    rows = ({name: getattr(row, name) for name in names} | {"identity_changed_at": now} for row in plan.rows)
     written = upsert(connection, contacts_table, rows, key=("id",), now=now, insert_only=("identity_changed_at",))
     found = further_affiliations(plan.listing.accepted, address_holders(connection), employers.active_partner_of)
     written += write_affiliations(connection, found, over=plan.resolved, now=now)

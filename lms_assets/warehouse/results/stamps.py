@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection, Table
 
-from lms_assets.warehouse.upsert.compare import Fitter, chunks, stored_rows
+from lms_assets.warehouse.upsert.compare import Fitter, Row, chunks, stored_rows, value_of
 from lms_assets.warehouse.upsert.upsert import update_existing
 
 __all__ = ["stamp_changes"]
@@ -17,7 +16,7 @@ __all__ = ["stamp_changes"]
 def stamp_changes(
     connection: Connection,
     table: Table,
-    rows: Iterable[Mapping[str, Any]],
+    rows: Iterable[Row],
     *,
     watched: Sequence[str],
     column: str,
@@ -29,9 +28,11 @@ def stamp_changes(
     Args:
         rows: what will be written, found by `key`; rows without a key, or not stored, are passed over.
     """
-    fitter = Fitter(table, (key, *watched), (key,))
-    for part in chunks(row for row in rows if row[key] is not None):
-        fitted = [fitter.fit({name: row[name] for name in (key, *watched)}).values for row in part]
+    names = (key, *watched)
+    fitter = Fitter(table, names, (key,))
+    given = (tuple(value_of(row, name) for name in names) for row in rows)
+    for part in chunks(values for values in given if values[0] is not None):
+        fitted = [fitter.fit_values(values).values for values in part]
         stored = stored_rows(connection, table, [(row[key],) for row in fitted], (key,), watched)
         changed = [
             row[key]
