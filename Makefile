@@ -59,6 +59,10 @@ bench: ## how near the chain is to the API limits: a table, bench/bench.json, pi
 	@$(PYTHON) scripts/prepare.py --dev
 	@.venv/bin/python -m benchmarks.chain $(BENCH)
 
+bench-warehouse: ## writing, linking and counting by themselves, SQLite and MariaDB (BENCH="--scale 10", "--help")
+	@$(PYTHON) scripts/prepare.py --dev
+	@.venv/bin/python -m benchmarks.warehouse $(BENCH)
+
 clean: ## removes .venv, the demo's data and every cache; configuration (.env) stays
 	rm -rf .venv .demo mutants versions bench .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache build dist site htmlcov .coverage* *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -7,11 +7,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import event
 
 from lms_assets.warehouse.schema import tables as t
 from lms_assets.warehouse.upsert import write
-from lms_assets.warehouse.upsert.compare import compare
 from lms_assets.warehouse.upsert.upsert import SyncCounts, deactivate, update_existing, upsert
 from lms_assets_tests.warehouse.table_rows import partner_rows, stored, sync_partners
 
@@ -207,21 +205,3 @@ def test_rows_with_more_text_than_a_statement_takes_are_written_in_several(wareh
         counts = upsert(connection, t.lms_users, [row | {"last_name": row["id"]} for row in rows], key=("id",), now=now)
     assert counts.updated == 50
     assert stored(warehouse, t.lms_users, "last_name") == [(row["id"],) for row in rows]
-
-
-@pytest.mark.parametrize("warehouse", ["mariadb"], indirect=True)
-def test_the_server_finds_rows_that_change_together_by_their_key(warehouse, now):
-    with warehouse.transaction() as connection:
-        upsert(connection, t.lms_users, [{"id": f"u{n:04}"} for n in range(2_000)], key=("id",), now=now)
-        plan = compare(
-            connection, t.lms_users, [{"id": f"u{n:04}", "first_name": "B"} for n in range(400, 700)], key=("id",)
-        )
-        seen: list[tuple[str, Any]] = []
-        event.listen(
-            warehouse.engine, "before_cursor_execute", lambda _c, _k, text, values, *_: seen.append((text, values))
-        )
-        write.PlanWriter(connection, t.lms_users, plan, now).update([change.values for change in plan.changes])
-        statement, values = next(each for each in seen if each[0].startswith("UPDATE"))
-        explained = connection.exec_driver_sql(f"EXPLAIN {statement}", values).mappings().all()
-    (of_table,) = [row for row in explained if row["table"] == "stored"]
-    assert (of_table["type"], of_table["key"]) == ("eq_ref", "PRIMARY")
