@@ -22,7 +22,7 @@ LINT_IMPORTS = Path(sys.executable).with_name("lint-imports")
 # A pure rule needs values, dates and text, nothing that reaches outside (architecture: no I/O, no clock, no Dagster).
 DOMAIN_MAY_IMPORT = {
     "__future__", "abc", "annotated_types", "anyascii", "bisect", "calendar", "collections", "dataclasses", "datetime",
-    "dateutil", "decimal", "difflib", "email_validator", "enum", "fractions", "functools", "hashlib", "heapq",
+    "decimal", "difflib", "email_validator", "enum", "fractions", "functools", "hashlib", "heapq",
     "itertools", "json",
     "lms_assets", "math", "operator", "pydantic", "rapidfuzz", "re", "statistics", "string", "tomllib",
     "types", "typing", "unicodedata",
