@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from lms_assets.checks.base import result_of
+from lms_assets.checks.specs import CHECKS
+from lms_assets.domain.safety.check_results import CheckResult
 from lms_assets_tests.architecture import source
 
 # The names that users, dashboards and acceptance runs depend on.
@@ -221,3 +224,10 @@ def test_the_version_of_an_asset_changes_with_the_rules_that_it_applies():
     ledger = registry["partner_certifications"]
     assert ledger.code_version != replace(ledger, rules=(*ledger.rules, "fuzzy_margin")).code_version
     assert ledger.code_version != replace(ledger, version="2").code_version
+
+
+def test_a_check_that_did_not_pass_names_its_section_of_the_runbook():
+    """In its result, since the UI shows no metadata of the check itself."""
+    shown = [result_of(CHECKS[0], CheckResult(passed, "as it is")).metadata for passed in (False, True)]
+    assert shown[0]["runbook"].path == f"docs/runbook.md#{CHECKS[0].name}"
+    assert "runbook" not in shown[1]
