@@ -43,6 +43,10 @@ docs: ## the documentation as a site in site/ (SERVE=1: on http://127.0.0.1:8000
 	@$(PYTHON) scripts/prepare.py --dev
 	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs $(if $(filter-out 0,$(SERVE)),serve,build --clean)
 
+tour: ## the pictures of the docs' tour again, from a demo walked through in Chromium
+	@$(PYTHON) scripts/prepare.py --dev
+	@.venv/bin/python -m scripts.tour
+
 properties: ## the property tests with a random seed (SEED=N repeats a run); a find becomes an @example
 	@$(PYTHON) scripts/prepare.py --dev
 	@seed=$${SEED:-$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}; echo "SEED=$$seed"; \
