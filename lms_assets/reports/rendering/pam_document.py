@@ -221,7 +221,7 @@ def _expiring(report: PamReport) -> Section:
 def _partners(report: PamReport) -> Section:
     columns = (
         PARTNER,
-        Column("NPCU", numeric=True, width=17),
+        Column("NPCU", numeric=True, width=25),
         Column("Week", numeric=True, width=12),
         Column("People", numeric=True, width=14),
         Column("Leads", numeric=True, width=10),
