@@ -104,6 +104,28 @@ def test_a_refusal_is_there_with_its_code_and_the_attempts_are_counted(two: Ware
     assert history(two)[0].attempt == 1, "the last one was confirmed"
 
 
+def test_no_row_of_the_log_is_ever_changed(two: Warehouse, now: datetime):
+    """What stands there while the call is under way stands there for ever; the answer is another row."""
+
+    def rows() -> list[list[tuple[Any, ...]]]:
+        with two.read() as connection:
+            tables = t.partner_push_log, t.partner_push_answers
+            return [[tuple(row) for row in connection.execute(each.select().order_by(each.c.id))] for each in tables]
+
+    class Looking(Crm):
+        def patch_accounts(self, each: Sequence[Mapping[str, Any]], *, same: Any) -> list[PatchResult]:
+            under_way.extend(rows())
+            return super().patch_accounts(each, same=same)
+
+    under_way: list[list[tuple[Any, ...]]] = []
+    push(two, crm := Looking(), now)
+    sent, answers = rows()
+    assert (under_way, len(answers)) == ([sent, []], len(sent) > 0 and len(sent))
+    set_points(two, 1, 6)
+    push(two, crm, now + HOUR)
+    assert [each[: len(sent)] for each in rows()] == [sent, answers]
+
+
 def test_a_run_that_dies_between_sending_and_answer_loses_nothing_of_what_it_sent(two: Warehouse, now: datetime):
     class Dying(Crm):
         def patch_accounts(self, rows: Sequence[Mapping[str, Any]], *, same: Any) -> list[PatchResult]:

@@ -22,6 +22,7 @@ DIARIES = (
     "alert_incidents",
     "sync_state",
     "partner_push_log",
+    "partner_push_answers",
 )
 NASTY = (
     "=cmd|' /C calc'!A0",

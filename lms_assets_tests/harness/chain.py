@@ -56,7 +56,7 @@ DIARIES = {
     "sync_logs", "sync_failures", "task_chain_logs", "task_run_history", "scheduled_tasks", "alert_incidents",
     "email_log", "webhook_events_seen", "sync_state", "alembic_version", "lms_offboarding_plans",
     "lms_offboarding_items", "enrollment_weeks", "partner_cert_history", "partner_certifications", "sync_deactivations",
-    "sync_overrides", "sync_override_uses", "partner_push_log", "crm_shown_counts",
+    "sync_overrides", "sync_override_uses", "partner_push_log", "partner_push_answers", "crm_shown_counts",
 }  # fmt: skip
 
 _clocks: list[Callable[[], datetime]] = []

@@ -1,7 +1,8 @@
-"""Everything that was ever sent to the CRM (`partner_push_log`): written before it leaves, answered once, kept.
+"""Everything that was ever sent to the CRM (`partner_push_log`), written before it leaves, and each answer to it.
 
-Rows are never changed but for the answer, which is filled in once. Without an outcome the run ended before the answer
-was known. Values are text, times UTC; e-mail addresses and credentials are taken out.
+No row is ever changed: an answer is a row of its own (`partner_push_answers`, under the id of what it answers). Without
+one the run ended before the answer was known. Values are text, times UTC; e-mail addresses and credentials are taken
+out.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, delete, func, insert, or_, select
 
 from lms_assets.warehouse.bookkeeping.redaction import scrub
-from lms_assets.warehouse.schema.tables import partner_push_log
+from lms_assets.warehouse.schema.tables import partner_push_answers, partner_push_log
 
 __all__ = [
     "CONFIRMED",
@@ -30,6 +31,7 @@ __all__ = [
 Outcome = Literal["confirmed", "refused", "differs"]
 CONFIRMED: Outcome = "confirmed"
 _TEXT_LIMIT = 1000
+_ANSWERED = partner_push_log.outerjoin(partner_push_answers, partner_push_answers.c.id == partner_push_log.c.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class LoggedField:
-    """A row of the log. `outcome` is None while, and when, nobody knows what became of it."""
+    """A row of the log with its answer. `outcome` is None while, and when, nobody knows what became of it."""
 
     sent_at: datetime
     run_id: str | None
@@ -108,59 +110,50 @@ def note_answers(
     *,
     now: datetime,
 ) -> None:
-    """Fill in what became of the accounts of one call, and what was read back of them (by account and field)."""
+    """Note what became of the accounts of one call, and what was read back of them (by account and field)."""
     c = partner_push_log.c
-    for answer in set(answers.values()):
-        accounts = [impartner_id for impartner_id, each in answers.items() if each == answer]
-        values = {
-            "outcome": answer.outcome,
-            "answer_code": answer.code,
-            "answer": scrub(answer.message, _TEXT_LIMIT) if answer.message else None,
+    query = select(c.id, c.impartner_id, c.field).select_from(_ANSWERED)
+    of_call = c.sending_id == sending_id, c.impartner_id.in_(answers), partner_push_answers.c.id.is_(None)
+    texts = {key: scrub(each.message, _TEXT_LIMIT) if each.message else None for key, each in answers.items()}
+    rows = [
+        {
+            "id": row.id,
+            "outcome": answers[row.impartner_id].outcome,
+            "answer_code": answers[row.impartner_id].code,
+            "answer": texts[row.impartner_id],
+            "read_back": _text(read.get(row.impartner_id, {}).get(row.field)),
             "answered_at": now,
         }
-        of_call = c.sending_id == sending_id, c.impartner_id.in_(accounts), c.outcome.is_(None)
-        connection.execute(update(partner_push_log).where(*of_call).values(values))
-    _note_read_back(connection, sending_id, read)
-
-
-def _note_read_back(connection: Connection, sending_id: str, read: Mapping[int, Mapping[str, Any]]) -> None:
-    """Nearly everything reads back as it was sent: that is one statement, the others are one each."""
-    c = partner_push_log.c
-    query = select(c.id, c.impartner_id, c.field, c.sent).where(c.sending_id == sending_id, c.impartner_id.in_(read))
-    same, others = [], {}
-    for row in connection.execute(query):
-        if row.field not in read[row.impartner_id]:
-            continue
-        shown = _text(read[row.impartner_id][row.field])
-        if shown == row.sent:
-            same.append(row.id)
-        else:
-            others[row.id] = shown
-    if same:
-        connection.execute(update(partner_push_log).where(c.id.in_(same)).values(read_back=c.sent))
-    for row_id, shown in others.items():
-        connection.execute(update(partner_push_log).where(c.id == row_id).values(read_back=shown))
+        for row in connection.execute(query.where(*of_call))
+    ]
+    if rows:
+        connection.execute(insert(partner_push_answers), rows)
 
 
 def push_history(connection: Connection, partner_id: int, impartner_id: int | None) -> list[LoggedField]:
     """Everything sent of a partner, the newest call first; `impartner_id`: its account today."""
-    c = partner_push_log.c
-    columns = [c[name] for name in LoggedField.__slots__]
+    c, a = partner_push_log.c, partner_push_answers.c
+    columns = [c[name] if name in c else a[name] for name in LoggedField.__slots__]
     same = or_(c.partner_id == partner_id, c.impartner_id == impartner_id)
-    rows = connection.execute(select(*columns).where(same).order_by(c.sent_at.desc(), c.id))
+    rows = connection.execute(select(*columns).select_from(_ANSWERED).where(same).order_by(c.sent_at.desc(), c.id))
     return [LoggedField(*row) for row in rows]
 
 
 def forget_pushes_before(connection: Connection, before: datetime) -> int:
     """Remove what was sent before an instant; gives how many rows."""
-    return connection.execute(delete(partner_push_log).where(partner_push_log.c.sent_at < before)).rowcount
+    old = partner_push_log.c.sent_at < before
+    connection.execute(
+        delete(partner_push_answers).where(partner_push_answers.c.id.in_(select(partner_push_log.c.id).where(old)))
+    )
+    return connection.execute(delete(partner_push_log).where(old)).rowcount
 
 
 def _tried_in_vain(connection: Connection, impartner_ids: Collection[int]) -> dict[int, int]:
     """Attempts of each account that ended without a confirmation since the last one that had it."""
     c = partner_push_log.c
     newest = select(func.max(c.id)).where(c.impartner_id.in_(impartner_ids)).group_by(c.impartner_id)
-    query = select(c.impartner_id, c.attempt, c.outcome).where(c.id.in_(list(connection.execute(newest).scalars())))
+    query = select(c.impartner_id, c.attempt, partner_push_answers.c.outcome).select_from(_ANSWERED)
+    query = query.where(c.id.in_(list(connection.execute(newest).scalars())))
     return {row.impartner_id: row.attempt for row in connection.execute(query) if row.outcome != CONFIRMED}
 
 

@@ -27,6 +27,7 @@ __all__ = [
     "lms_offboarding_items",
     "lms_offboarding_plans",
     "partner_managers",
+    "partner_push_answers",
     "partner_push_log",
     "scheduled_tasks",
     "sync_deactivations",
@@ -308,12 +309,20 @@ partner_push_log = Table(
     Column("crm_showed", String(1000)),
     Column("sent", String(1000)),
     Column("attempt", Integer, nullable=False),
-    Column("outcome", String(20)),
+    Index("ix_partner_push_log_impartner_id", "impartner_id", "id"),
+    Index("ix_partner_push_log_sending_id", "sending_id", "impartner_id"),
+    **MYSQL_OPTIONS,
+)
+
+# What became of a row of partner_push_log, under its id. None: sent, and nobody knows whether it arrived.
+partner_push_answers = Table(
+    "partner_push_answers",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("outcome", String(20), nullable=False),
     Column("answer_code", String(100)),
     Column("answer", String(1000)),
     Column("read_back", String(1000)),
-    instant("answered_at"),
-    Index("ix_partner_push_log_impartner_id", "impartner_id", "id"),
-    Index("ix_partner_push_log_sending_id", "sending_id", "impartner_id"),
+    instant("answered_at", nullable=False),
     **MYSQL_OPTIONS,
 )
