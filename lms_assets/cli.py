@@ -113,7 +113,7 @@ def why(
     """What a partner's counts are made of, and what is not counted and why."""
     from lms_assets.console.commands.why import why_command
     from lms_assets.console.environment import settings_from_environment
-    from lms_assets.console.partner_answer import WhyOptions
+    from lms_assets.console.partner_question import WhyOptions
     from lms_assets.rules_file import load_rules
 
     def explain() -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from typing import Any
 
 import dagster as dg
@@ -18,6 +19,7 @@ from lms_assets.reports.delivery.deliver import (
     deliver_executive_report,
     deliver_pam_reports,
 )
+from lms_assets.reports.delivery.evidence import pages_from
 from lms_assets.reports.delivery.recipients import (
     Addressee,
     NotDue,
@@ -112,7 +114,8 @@ def _to_managers(inputs: ReportInputs, step: Step, output: MailOutput) -> Delive
     addressees, not_due = pam_addressees(found, step.now)
     if not found and output.mailer is None:
         addressees = owners_for_preview(inputs.partners, step.now)
-    return deliver_pam_reports(inputs, addressees, not_due, output)
+    pages = pages_from(step.warehouse, step.rules, inputs, now=step.now, version=version("lms-assets"))
+    return deliver_pam_reports(inputs, addressees, not_due, output, pages)
 
 
 def _to_executives(inputs: ReportInputs, step: Step, output: MailOutput) -> DeliverySummary:
@@ -130,6 +133,8 @@ def _described(summary: DeliverySummary, decision: ReleaseDecision) -> dict[str,
     if summary.files:
         metadata["folder"] = dg.MetadataValue.path(str(summary.files[0].parent))
         metadata["file_names"] = [path.name for path in summary.files][:50]
+    if summary.preview_picture:
+        metadata["first_screen"] = dg.MetadataValue.md(summary.preview_picture)
     if summary.preview_text:
         metadata["preview"] = dg.MetadataValue.md(_as_code(summary.preview_text[:PREVIEW_CHARACTERS]))
     return metadata

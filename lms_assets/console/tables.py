@@ -21,7 +21,7 @@ from zipfile import BadZipFile
 
 import typer
 
-from lms_assets.console.wording import visible
+from lms_assets.domain.operations.foreign_text import visible
 from lms_assets.settings import ConfigurationError
 
 if TYPE_CHECKING:
@@ -74,6 +74,10 @@ class Output:
     def __post_init__(self) -> None:
         if self.out is None:
             return
+        if self.out.suffix.lower() == ".parquet" and not find_spec("pyarrow"):
+            raise ConfigurationError(
+                [f"--out {self.out}: .parquet needs pyarrow, which is not here: pip install pyarrow"]
+            )
         if self.out.suffix.lower() not in (known := _endings()):
             raise ConfigurationError([f"--out {self.out}: the file must end in {', '.join(known)}"])
         if not self.out.absolute().parent.is_dir():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from rich.markup import escape
 
+from lms_assets.domain.operations.foreign_text import visible
+
 MARKS = {
     "waiting": "[dim]·[/]",
     "running": "[cyan]▸[/]",
@@ -14,11 +16,6 @@ MARKS = {
     "blocked": "[yellow]–[/]",
 }
 STATUS_STYLES = {"completed": "green", "partial": "yellow", "failed": "red", "running": "cyan"}
-
-
-def visible(text: object) -> str:
-    """The text without control sequences, which a terminal would obey; line breaks stay."""
-    return "".join(char if char.isprintable() or char == "\n" else " " for char in str(text))
 
 
 def quoted(text: object) -> str:

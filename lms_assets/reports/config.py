@@ -37,6 +37,7 @@ class ReportConfig:
         portal_url: base of links to a partner's training page; None: no links.
         partner_path: what follows it, with `{partner_id}`.
         messages_per_minute: most mails handed over in any one minute.
+        evidence_names: whether the pages attached for partners that fell below name people; else they show LMS ids.
     """
 
     brand: str = "Partner Training"
@@ -47,6 +48,7 @@ class ReportConfig:
     portal_url: str | None = None
     partner_path: str = "partners/{partner_id}/training"
     messages_per_minute: Annotated[int, Interval(ge=1, le=6000)] = 60
+    evidence_names: bool = False
 
     def partner_url(self, partner_id: int) -> str | None:
         """Where the portal shows a partner's training, None without a portal."""

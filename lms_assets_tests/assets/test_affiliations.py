@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from lms_assets.console.commands.why import why_lines
-from lms_assets.console.partner_answer import WhyOptions, find_answer
+from lms_assets.console.partner_question import WhyOptions, find_answer
 from lms_assets.domain.rules import Rules
 from lms_assets_tests.assets.queries import row_of
 from lms_assets_tests.harness.agreement import differences, links_taken_over

@@ -24,6 +24,8 @@ def test_without_a_mail_server_both_reports_are_written_as_files(synced: ChainHa
     assert ".html" in suffixes
     preview = result.metadata["executive_weekly_report"]["preview"]
     assert "NPCU" in preview
+    picture = result.metadata["pam_weekly_report"]["first_screen"]
+    assert picture.startswith("![First screen of the report](data:image/svg+xml;base64,")
 
 
 def test_a_preview_in_dagster_names_no_person(synced: ChainHarness) -> None:

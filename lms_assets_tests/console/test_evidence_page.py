@@ -15,14 +15,26 @@ from rich.console import Console
 from sqlalchemy import delete, insert, update
 
 from lms_assets.console.commands import evidence
-from lms_assets.console.partner_answer import WhyOptions, find_answer
+from lms_assets.console.environment import program_version
+from lms_assets.console.partner_question import WhyOptions, find_answer
+from lms_assets.domain.counting.report_facts import Manager
 from lms_assets.domain.rules import Rules
 from lms_assets.reports.config import ReportConfig
+from lms_assets.reports.delivery import evidence as delivery_evidence
+from lms_assets.reports.delivery.deliver import MailOutput, deliver_pam_reports
+from lms_assets.reports.delivery.evidence import attached_note, pages_from
+from lms_assets.reports.delivery.recipients import pam_addressees
+from lms_assets.reports.delivery.smtp import SmtpMailer, SmtpServer
+from lms_assets.reports.figures.from_warehouse import report_inputs_from
+from lms_assets.reports.figures.pam import build_pam_report
 from lms_assets.reports.rendering.evidence import digest_of, read_evidence, render_evidence
+from lms_assets.reports.rendering.render import Renderer
 from lms_assets.settings import ConfigurationError
+from lms_assets.warehouse.bookkeeping.email_log import EmailLogRows
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.schema import tables as t
 from lms_assets_tests.harness.counting import count_as_of
+from lms_assets_tests.reports.mail_server import Mailbox, running_mail_server
 
 AT = datetime(2026, 11, 23, 2, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -193,3 +205,52 @@ def test_another_file_is_no_evidence(tmp_path: Path, content: bytes) -> None:
         evidence.verify_command(path, Console(file=io.StringIO()))
     with pytest.raises(ConfigurationError, match="cannot be read"):
         evidence.verify_command(tmp_path / "none.html", Console(file=io.StringIO()))
+
+
+@pytest.mark.parametrize("names", [False, True])
+def test_a_manager_gets_the_page_of_each_partner_that_fell_below(
+    counted: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: bool
+) -> None:
+    """Through a real mail server, and the page that arrives is one that `verify` finds unaltered."""
+    now, rules = AT + 32 * DAY, Rules()
+    with counted.transaction() as connection:
+        connection.execute(update(t.partners).values(account_owner="Olga"))
+    count_as_of(counted, now)
+    config = ReportConfig(evidence_names=names)
+    inputs = report_inputs_from(counted, rules=rules, config=config, now=now)
+    pages = pages_from(counted, rules, inputs, now=now, version=program_version())
+    addressees = pam_addressees([Manager(1, "Olga", "olga@example.com")], now)[0]
+    mailbox = Mailbox()
+    with running_mail_server(mailbox) as address, SmtpMailer(SmtpServer.from_url(f"smtp://{address}")) as mailer:
+        output = MailOutput(
+            Renderer(config), tmp_path, lambda: now, mailer, EmailLogRows(counted), "Reports <reports@example.com>"
+        )
+        summary = deliver_pam_reports(inputs, addressees, (), output, pages)
+    assert summary.sent == ("pam 1",)
+
+    mail = mailbox.message_to("olga@example.com")
+    (page,) = mail.iter_attachments()
+    assert (page.get_filename(), page.get_content_type()) == ("partner-1.html", "text/html")
+    assert "Attached: a page for each partner that fell below" in " ".join(
+        mail.get_body(("plain",)).get_content().split()  # type: ignore[union-attr]
+    )
+    copy = tmp_path / "copy.html"
+    copy.write_bytes(page.get_payload(decode=True))
+    assert verify(copy, counted, monkeypatch)[0] == 0
+    data = read_evidence(copy.read_text(encoding="utf-8"))
+    assert (data.npcu, data.requirement, data.as_of) == (8, 10, now.isoformat())
+    assert ("Ann Example" in copy.read_text(encoding="utf-8")) == names
+
+
+def test_pages_stay_within_what_a_mail_takes(counted: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    inputs = report_inputs_from(counted, rules=Rules(), config=ReportConfig(), now=AT)
+    (line,) = build_pam_report(
+        replace(inputs, partners=(replace(inputs.partners[0], owner="Olga"),)), ["Olga"]
+    ).partners
+    report = SimpleNamespace(fell_below=(line,) * 30)
+    pages = pages_from(counted, Rules(), inputs, now=AT, version="1")
+    found = pages(report)  # type: ignore[arg-type]
+    assert len(found) == delivery_evidence.MAX_PAGES
+    assert attached_note(report, found)[0].startswith("Attached: a page for 10 of the 30 partners")  # type: ignore[arg-type]
+    monkeypatch.setattr(delivery_evidence, "MAX_BYTES", 3 * len(found[0].html.encode()) - 1)
+    assert len(pages(report)) == 2  # type: ignore[arg-type]

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
+from lms_assets.console import tables
 from lms_assets.console.tables import Output, Table, deliver, terminal
 from lms_assets.settings import ConfigurationError
 
@@ -85,6 +86,12 @@ def test_a_json_file_is_what_json_prints(tmp_path: Path, capsys: pytest.CaptureF
 def test_another_ending_is_refused_with_those_that_can_be_written(tmp_path: Path):
     with pytest.raises(ConfigurationError, match=r"must end in \.csv, \.xlsx, \.json"):
         Output(out=tmp_path / "table.doc")
+
+
+def test_parquet_without_pyarrow_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(tables, "find_spec", lambda name: None)
+    with pytest.raises(ConfigurationError, match="pip install pyarrow"):
+        Output(out=tmp_path / "table.parquet")
 
 
 def test_a_folder_that_does_not_exist_is_named(tmp_path: Path):

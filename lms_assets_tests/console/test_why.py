@@ -11,7 +11,7 @@ from sqlalchemy import delete, insert, update
 
 from lms_assets.console.commands.report import PreviewOptions, read_report_inputs, write_preview
 from lms_assets.console.commands.why import why_lines
-from lms_assets.console.partner_answer import WhyOptions, find_answer
+from lms_assets.console.partner_question import WhyOptions, find_answer
 from lms_assets.domain.counting.certifications import PartnerCounts
 from lms_assets.domain.counting.explanation import explain
 from lms_assets.domain.rules import Rules

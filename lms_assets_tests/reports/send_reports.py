@@ -29,7 +29,7 @@ NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
 class SmallRenderer(Renderer):
     """The same small mail for everybody: what is tried here is the sending."""
 
-    def render(self, report):
+    def render(self, report, *, notes=()):
         return Rendered("Your partners", "<p>report</p>", "report\r\n.\r\n..two\r\n", ())
 
 

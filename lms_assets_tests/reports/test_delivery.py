@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import UTC, datetime
 from email import message_from_bytes
 from email.policy import default
@@ -127,7 +128,9 @@ def test_the_summary_holds_a_preview_and_figures_but_no_name_of_a_person(tmp_pat
     summary = deliver_pam_reports(scenario, addressees, (), post)
     executives = deliver_executive_report(scenario, (), (), post)
 
-    for text in (summary.preview_html, summary.preview_text, executives.preview_html, executives.preview_text):
+    pictures = [base64.b64decode(each.preview_picture.split("base64,")[1][:-1]) for each in (summary, executives)]
+    assert all(len(each) < 10_000 for each in pictures), "it is stored with the run's events"
+    for text in (summary.preview_text, executives.preview_text, *(each.decode() for each in pictures)):
         assert text
         assert not any(name in text for name in scenario.names.values())
         assert "Owner 1" not in text

@@ -34,6 +34,21 @@ COLOURS = """() => {
 }"""
 
 
+BROKEN_DATES = """() => {
+  const broken = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    for (const found of node.data.matchAll(/\\d{1,2}\\u00a0[A-Z][a-z]+\\u00a0\\d{4}/g)) {
+      const range = document.createRange();
+      range.setStart(node, found.index);
+      range.setEnd(node, found.index + found[0].length);
+      if (new Set([...range.getClientRects()].map(each => each.top)).size > 1) broken.push(found[0]);
+    }
+  }
+  return broken;
+}"""
+
+
 @pytest.fixture(scope="module")
 def pages():
     scenario = show_scenario(partners=24, seed=11)
@@ -103,6 +118,7 @@ def test_it_is_legible_fits_and_shows_the_picture_made_for_its_ground(page, sche
     )
     assert {name for name, visible, _ in shown if visible} == {f"on-{scheme}"}
     assert all(loaded for _, _, loaded in shown)
+    assert page.evaluate(BROKEN_DATES) == []
     assert page.said == []
 
 

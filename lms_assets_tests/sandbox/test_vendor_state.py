@@ -13,6 +13,8 @@ from lms_assets.sandbox import SandboxConfig, build_vendor_state
 from lms_assets.sandbox.edge_cases.collection import CASES
 from lms_assets.sandbox.state import ids
 from lms_assets.sandbox.state.names import company_words
+from lms_assets_tests.architecture.source import ROOT
+from lms_assets_tests.oracle import expected
 from lms_assets_tests.sandbox.callers import NOW, NOW_TEXT, settings
 
 _REAL_DOMAINS_ALLOWED = {"nintex.com", "bill.com", "safalo.com", "crestan.com"}
@@ -178,3 +180,11 @@ def test_settings_that_nobody_can_mean_are_refused():
 def test_keys_do_not_show_when_the_settings_are_printed():
     assert "key" not in repr(SandboxConfig(northpass_key="a-very-own-key")).replace("_key", "")
     assert "a-very-own-key" not in repr(SandboxConfig(northpass_key="a-very-own-key"))
+
+
+def test_the_partner_that_the_quickstart_shows_is_an_ordinary_one_of_the_demo():
+    (name,) = re.findall(r'lms-assets why "([^"]+)"', (ROOT / "docs" / "quickstart.md").read_text(encoding="utf-8"))
+    demo = build_vendor_state(SandboxConfig(scale=0.05, now=NOW))
+    (account,) = [each for each in demo.accounts.values() if each.name == name]
+    assert not [case for case, ids in demo.cases.items() if account.id in ids]
+    assert expected(demo.state(), NOW).partners[account.id].total_npcu >= 5

@@ -13,11 +13,11 @@ from rich.text import Text
 
 from lms_assets.console.environment import settings_from_environment
 from lms_assets.console.tables import Output, Table, deliver, read_table
-from lms_assets.console.wording import visible
 from lms_assets.domain.counting.certifications import Assessed, assess, count
 from lms_assets.domain.counting.comparison import Compared, Fit, OldCounts, OldData, compare, pair_up
 from lms_assets.domain.counting.comparison_reasons import Effect, View, cells
 from lms_assets.domain.linking.partner_users import Affiliation, GroupFacts, partner_users
+from lms_assets.domain.operations.foreign_text import visible
 from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.records.courses import ARCHIVED
 from lms_assets.domain.records.dates import parse_utc

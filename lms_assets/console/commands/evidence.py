@@ -10,15 +10,15 @@ from pathlib import Path
 from rich.console import Console
 
 from lms_assets.console.environment import program_version, settings_from_environment
-from lms_assets.console.partner_answer import NOT_LISTED, Answer, described_person, described_ways
 from lms_assets.domain.counting.certifications import Assessed
-from lms_assets.domain.counting.compliance import requirement_of
 from lms_assets.domain.counting.ledger import fingerprint
 from lms_assets.reports.config import ReportConfig
+from lms_assets.reports.figures.partner_answer import Answer
 from lms_assets.reports.rendering.evidence import (
     EvidenceData,
     EvidenceRow,
     NotEvidence,
+    evidence_of,
     read_evidence,
     render_evidence,
 )
@@ -35,35 +35,11 @@ def write_evidence(answer: Answer, path: Path, *, config: ReportConfig, now: dat
     Raises:
         ConfigurationError: the file cannot be written.
     """
+    page = render_evidence(evidence_of(answer, config=config, now=now, version=program_version()))
     try:
-        path.write_text(render_evidence(evidence_of(answer, config=config, now=now)), encoding="utf-8", newline="\n")
+        path.write_text(page, encoding="utf-8", newline="\n")
     except OSError as error:
         raise ConfigurationError([f"--html {path} cannot be written: {error.strerror or error}"]) from None
-
-
-def evidence_of(answer: Answer, *, config: ReportConfig, now: datetime) -> EvidenceData:
-    """What the page of an answer says."""
-    found, partner = answer.explanation, answer.partner
-    withheld = [f"Withheld, not sent to the CRM: {reason.text}" for reason in answer.withheld]
-    never = found.people & answer.never_read
-    unread = [f"Never read, so nobody knows what they hold: {', '.join(sorted(never))}"] if never else []
-    groups = (("counted", found.counted), ("nearly", found.nearly), ("other", found.others))
-    return EvidenceData(
-        version=program_version(),
-        made=now.replace(microsecond=0).isoformat(),
-        partner_id=partner.id,
-        partner=partner.name,
-        tier=partner.tier,
-        as_of=found.at.replace(microsecond=0).isoformat(),
-        in_ledger=answer.in_ledger,
-        requirement=requirement_of(partner.tier, config.tier_requirements),
-        npcu=found.counts.total_npcu,
-        by_category=dict(found.counts.by_category),
-        uncategorised=found.counts.uncategorised,
-        people=len(found.people),
-        notes=(*answer.notes, *withheld, *unread),
-        rows=tuple(_row(answer, status, item) for status, items in groups for item in items),
-    )
 
 
 def verify_command(path: Path, console: Console) -> int:
@@ -162,21 +138,3 @@ def _listed(items: Iterable[Assessed]) -> dict[str, Assessed]:
 def _tell(console: Console, text: str, code: int) -> int:
     console.print(text, markup=False, highlight=False)
     return code
-
-
-def _row(answer: Answer, status: str, item: Assessed) -> EvidenceRow:
-    return EvidenceRow(
-        person=described_person(answer, item.user_id),
-        course=item.course_name,
-        category=item.category,
-        npcu=item.npcu,
-        completed=item.completed_at.isoformat() if item.completed_at else None,
-        expires=item.expires_at.isoformat() if item.expires_at else None,
-        through=described_ways(answer, item.via),
-        status=status,
-        verdict=item.verdict.value,
-        reason=item.reason,
-        enrollment=item.enrollment_id,
-        fingerprint=fingerprint(item),
-        listed=answer.in_ledger and item.verdict not in NOT_LISTED,
-    )

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from lms_assets.assets.offboarding.apply import OLDEST
 from lms_assets.console.environment import settings_from_environment
-from lms_assets.console.wording import visible
+from lms_assets.domain.operations.foreign_text import visible
 from lms_assets.settings import ConfigurationError
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Connection, Warehouse

@@ -15,7 +15,6 @@ from rich.console import Console
 
 from lms_assets.console.environment import settings_from_environment
 from lms_assets.console.tables import Output, Table, deliver, terminal
-from lms_assets.console.wording import visible
 from lms_assets.domain.counting.rule_change import (
     SEEN_IN_STORED_ROWS,
     CategoryMove,
@@ -25,6 +24,7 @@ from lms_assets.domain.counting.rule_change import (
     counts_under,
     partner_moves,
 )
+from lms_assets.domain.operations.foreign_text import visible
 from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.rules import CategoryRule, Rules
 from lms_assets.reports.config import ReportConfig

@@ -16,18 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from lms_assets.console.environment import settings_from_environment
-from lms_assets.console.partner_answer import (
-    Answer,
-    WhyOptions,
-    counts_text,
-    described_person,
-    described_ways,
-    find_answer,
-    time_text,
-)
+from lms_assets.console.partner_question import WhyOptions, find_answer
 from lms_assets.console.tables import Output, deliver
 from lms_assets.console.tables import Table as OutTable
-from lms_assets.console.wording import visible
 from lms_assets.domain.counting.certifications import Assessed
 from lms_assets.domain.counting.explanation import (
     ChangedItem,
@@ -35,8 +26,16 @@ from lms_assets.domain.counting.explanation import (
     Explanation,
     differences,
 )
+from lms_assets.domain.operations.foreign_text import visible
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.withheld import people_listed
+from lms_assets.reports.figures.partner_answer import (
+    Answer,
+    counts_text,
+    described_person,
+    described_ways,
+    time_text,
+)
 from lms_assets.warehouse.engine import Warehouse
 
 

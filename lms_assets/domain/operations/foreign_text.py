@@ -16,10 +16,15 @@ _STARTS = re.compile(r"@(?=[^\s\u200b])|:(?=//)|\b[wW]{3}(?=\.)|!(?=\[)|\](?=[(\
 _MARKDOWN = re.compile(r"([\\_{}\[\]()#+\-.!|~&])")
 
 
+def visible(text: object) -> str:
+    """The text without control sequences, which a terminal would obey; line breaks stay."""
+    return "".join(char if char.isprintable() or char == "\n" else " " for char in str(text))
+
+
 def as_text(text: object) -> str:
     """One line that chats, mail programs and browsers show as it is: no link, picture, mention, HTML or formatting."""
-    visible = "".join(char if char.isprintable() or char in _JOINERS else " " for char in str(text))
-    return unlinked(" ".join(visible.split()).translate(_LOOK_ALIKE))
+    shown = "".join(char if char.isprintable() or char in _JOINERS else " " for char in str(text))
+    return unlinked(" ".join(shown.split()).translate(_LOOK_ALIKE))
 
 
 def unlinked(text: str) -> str:

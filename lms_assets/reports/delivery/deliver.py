@@ -7,18 +7,19 @@ of a person.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from email.message import EmailMessage
 from pathlib import Path
 
+from lms_assets.reports.delivery.evidence import Pages, attached_note
 from lms_assets.reports.delivery.files import write_files
 from lms_assets.reports.delivery.message import UnusableAddress, ascii_address, build_message, sender
 from lms_assets.reports.delivery.recipients import Addressee, EmailLog, NotDue, decide
 from lms_assets.reports.delivery.smtp import MailServerUnavailable, SmtpMailer
 from lms_assets.reports.figures.executive import build_executive_report
 from lms_assets.reports.figures.inputs import ReportInputs, owner_without_name, without_names
-from lms_assets.reports.figures.model import ExecutiveReport, PamReport
+from lms_assets.reports.figures.model import ExecutiveReport, PamReport, Report
 from lms_assets.reports.figures.pam import build_pam_report, partners_of
 from lms_assets.reports.rendering.render import Rendered, Renderer
 
@@ -58,7 +59,7 @@ class DeliverySummary:
         failed: to whom nothing was delivered, with what the server said; the next run tries again.
         unknown: whose message may have arrived; never sent again by itself.
         files: what was written instead of sending.
-        preview_html, preview_text: one report, without names of people; None when none was built.
+        preview_text, preview_picture: one report, without names of people; empty when none was built.
         figures: numbers worth plotting over time.
     """
 
@@ -67,8 +68,8 @@ class DeliverySummary:
     failed: tuple[NotDue, ...] = ()
     unknown: tuple[NotDue, ...] = ()
     files: tuple[Path, ...] = ()
-    preview_html: str | None = field(default=None, repr=False)
-    preview_text: str | None = field(default=None, repr=False)
+    preview_text: str = field(default="", repr=False)
+    preview_picture: str = field(default="", repr=False)
     figures: Mapping[str, int | float] = field(default_factory=dict)
 
     @property
@@ -78,9 +79,16 @@ class DeliverySummary:
 
 
 def deliver_pam_reports(
-    inputs: ReportInputs, addressees: Sequence[Addressee], not_due: Iterable[NotDue], output: MailOutput
+    inputs: ReportInputs,
+    addressees: Sequence[Addressee],
+    not_due: Iterable[NotDue],
+    output: MailOutput,
+    pages: Pages | None = None,
 ) -> DeliverySummary:
     """Build and deliver the PAM reports (see `delivery.pam_addressees` for who gets one).
+
+    Args:
+        pages: makes the evidence pages that come with a report.
 
     Raises:
         WarehouseError: what the log raises; run again, nobody gets a message twice.
@@ -90,16 +98,18 @@ def deliver_pam_reports(
     outcomes = _Outcomes([*not_due, *idle])
 
     def render(addressee: Addressee) -> Rendered:
-        return output.renderer.render(build_pam_report(inputs, addressee.owners))
+        report = build_pam_report(inputs, addressee.owners)
+        attached = pages(report) if pages else ()
+        return replace(output.renderer.render(report, notes=attached_note(report, attached)), attachments=attached)
 
     _deliver(owning, render, output, outcomes)
     preview = None
     if owning:
         nameless = without_names(inputs)
         owners = [owner_without_name(inputs, owner) for owner in owning[0].owners]
-        preview = output.renderer.render(build_pam_report(nameless, owners))
+        preview = build_pam_report(nameless, owners)
     everybody = sorted({partner.owner for partner in inputs.partners if partner.owner})
-    return outcomes.summary(preview, _pam_figures(build_pam_report(inputs, everybody)))
+    return outcomes.summary(output.renderer, preview, _pam_figures(build_pam_report(inputs, everybody)))
 
 
 def deliver_executive_report(
@@ -114,8 +124,8 @@ def deliver_executive_report(
     report = build_executive_report(inputs)
     rendered = output.renderer.render(report)
     _deliver(addressees, lambda _: rendered, output, outcomes)
-    preview = output.renderer.render(build_executive_report(without_names(inputs)))
-    return outcomes.summary(preview, _executive_figures(report))
+    preview = build_executive_report(without_names(inputs))
+    return outcomes.summary(output.renderer, preview, _executive_figures(report))
 
 
 class _Outcomes:
@@ -128,7 +138,9 @@ class _Outcomes:
         self.unknown: list[NotDue] = []
         self.files: list[Path] = []
 
-    def summary(self, preview: Rendered | None, figures: Mapping[str, int | float]) -> DeliverySummary:
+    def summary(
+        self, renderer: Renderer, preview: Report | None, figures: Mapping[str, int | float]
+    ) -> DeliverySummary:
         counts = {
             "sent": len(self.sent),
             "skipped": len(self.skipped),
@@ -142,8 +154,8 @@ class _Outcomes:
             tuple(self.failed),
             tuple(self.unknown),
             tuple(self.files),
-            preview.standalone_html if preview else None,
-            preview.text if preview else None,
+            renderer.render(preview).text if preview else "",
+            renderer.first_screen(preview) if preview else "",
             {**counts, **figures},
         )
 

@@ -87,4 +87,6 @@ def build_message(
             filename=f"{image.cid.partition('@')[0]}.png",
             disposition="inline",
         )
+    for page in rendered.attachments:
+        message.add_attachment(page.html.encode(), maintype="text", subtype="html", filename=page.filename)
     return message

@@ -16,10 +16,23 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from lms_assets.domain.counting.certifications import Assessed
+from lms_assets.domain.counting.compliance import requirement_of
+from lms_assets.domain.counting.ledger import fingerprint
 from lms_assets.domain.records.dates import months_after
 from lms_assets.domain.rules_defaults import CERTIFICATION_MONTHS
+from lms_assets.reports.config import ReportConfig
+from lms_assets.reports.figures.partner_answer import NOT_LISTED, Answer, described_person, described_ways
 
-__all__ = ["EvidenceData", "EvidenceRow", "NotEvidence", "digest_of", "read_evidence", "render_evidence"]
+__all__ = [
+    "EvidenceData",
+    "EvidenceRow",
+    "NotEvidence",
+    "digest_of",
+    "evidence_of",
+    "read_evidence",
+    "render_evidence",
+]
 
 # The timeline shows all that is held by the default rule: whatever was completed today.
 MONTHS_AHEAD = CERTIFICATION_MONTHS
@@ -110,6 +123,49 @@ def render_evidence(data: EvidenceData) -> str:
         requirement_y=_height(data.requirement, data),
         width=WIDTH,
         height=HEIGHT,
+    )
+
+
+def evidence_of(answer: Answer, *, config: ReportConfig, now: datetime, version: str) -> EvidenceData:
+    """What the page of an answer says; `version` is this program's."""
+    found, partner = answer.explanation, answer.partner
+    withheld = [f"Withheld, not sent to the CRM: {reason.text}" for reason in answer.withheld]
+    never = found.people & answer.never_read
+    unread = [f"Never read, so nobody knows what they hold: {', '.join(sorted(never))}"] if never else []
+    groups = (("counted", found.counted), ("nearly", found.nearly), ("other", found.others))
+    return EvidenceData(
+        version=version,
+        made=now.replace(microsecond=0).isoformat(),
+        partner_id=partner.id,
+        partner=partner.name,
+        tier=partner.tier,
+        as_of=found.at.replace(microsecond=0).isoformat(),
+        in_ledger=answer.in_ledger,
+        requirement=requirement_of(partner.tier, config.tier_requirements),
+        npcu=found.counts.total_npcu,
+        by_category=dict(found.counts.by_category),
+        uncategorised=found.counts.uncategorised,
+        people=len(found.people),
+        notes=(*answer.notes, *withheld, *unread),
+        rows=tuple(_row(answer, status, item) for status, items in groups for item in items),
+    )
+
+
+def _row(answer: Answer, status: str, item: Assessed) -> EvidenceRow:
+    return EvidenceRow(
+        person=described_person(answer, item.user_id),
+        course=item.course_name,
+        category=item.category,
+        npcu=item.npcu,
+        completed=item.completed_at.isoformat() if item.completed_at else None,
+        expires=item.expires_at.isoformat() if item.expires_at else None,
+        through=described_ways(answer, item.via),
+        status=status,
+        verdict=item.verdict.value,
+        reason=item.reason,
+        enrollment=item.enrollment_id,
+        fingerprint=fingerprint(item),
+        listed=answer.in_ledger and item.verdict not in NOT_LISTED,
     )
 
 

@@ -54,8 +54,10 @@ def executive_document(report: ExecutiveReport) -> Document:
     )
 
 
-_STOCK_NOTE = "What partners hold now, how far it moved in the span, and how far it moved in the same span last year."
-_EARNED_NOTE = "Held at the end of the span and not at its beginning, against the same span last year."
+_STOCK_NOTE = (
+    "What partners hold now, how far it moved in the period, and how far it moved in the same period last year."
+)
+_EARNED_NOTE = "Completed in the period and held at its end, against the same period last year."
 _TIER_NOTE = (
     "Compliance: partners that meet their tier's requirement now. At risk: they will fall below within 90 days."
 )
@@ -271,8 +273,7 @@ def _footer(report: ExecutiveReport) -> tuple[str, ...]:
     lines = [
         "A certification counts while it is held: completed, not expired, and its holder is a partner's active user. "
         f"Somebody who belongs to several partners counts for each; {words.number(report.people_of_several)} do.",
-        "NPCU are the points that a certification is worth; a partner's tier asks for a number of them. "
-        "Every count can be taken apart into its certifications: ask the partner's account manager.",
+        f"{words.NPCU_NOTE} Every count can be taken apart into its certifications: ask the partner's account manager.",
     ]
     lines += words.worked_out(report.frame, earliest(report.frame.as_of).date())
     if report.uncategorised:

@@ -193,6 +193,7 @@ def subtitle(frame: Frame) -> str:
     return f"Week of {day(frame.week)} · figures as of {instant(frame.as_of)}"
 
 
+NPCU_NOTE = "NPCU are the points that a certification is worth; a partner's tier asks for a number of them."
 NOT_CONFIRMED_NOTE = (
     "Not confirmed: the count is stored here and is not sent to the CRM, which keeps the last confirmed one."
 )

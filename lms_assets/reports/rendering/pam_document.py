@@ -186,7 +186,7 @@ def _moved(line: PartnerLine) -> Row:
 
 
 def _certification_columns(when: str) -> tuple[Column, ...]:
-    return (Column(when, width=23), Column("Person", width=31), Column("Course"), Column("NPCU", True, width=13))
+    return (Column(when, width=27), Column("Person", width=30), Column("Course"), Column("NPCU", True, width=13))
 
 
 def _certification(line: CertificationLine) -> Row:
@@ -265,7 +265,7 @@ def _footer(report: PamReport) -> tuple[str, ...]:
     return (
         *words.worked_out(report.frame, report.npcu_by_week[0].key),
         "A certification counts while it is held: completed, not expired, and its holder is a partner's active user. "
-        "Somebody who belongs to two partners counts for both.",
+        f"Somebody who belongs to two partners counts for both. {words.NPCU_NOTE}",
         f'What a number is made of: lms-assets why "PARTNER" --at {at} (and --since {since} for what changed).',
         "You get this because the CRM names you as the account manager of these partners "
         f"({', '.join(words.name(owner) for owner in report.owners)}).",

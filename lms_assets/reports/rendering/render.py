@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import base64
 import textwrap
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import css_inline
@@ -24,10 +24,11 @@ from jinja2 import (
 )
 
 from lms_assets.reports.config import ReportConfig
-from lms_assets.reports.figures.model import ExecutiveReport, PamReport
+from lms_assets.reports.figures.model import PamReport, Report
 from lms_assets.reports.rendering.charts import draw, palettes
 from lms_assets.reports.rendering.document import Chart, Document, Table
 from lms_assets.reports.rendering.executive_document import executive_document, executive_subject
+from lms_assets.reports.rendering.first_screen import first_screen
 from lms_assets.reports.rendering.pam_document import pam_document, pam_subject
 
 MAX_HTML_BYTES = 100_000
@@ -45,6 +46,14 @@ class InlineImage:
     alt: str
 
 
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A page that comes with the mail."""
+
+    filename: str
+    html: str
+
+
 @dataclass(frozen=True)
 class Rendered:
     """A report ready to be sent. `html` refers to the images by `cid:`."""
@@ -53,6 +62,7 @@ class Rendered:
     html: str
     text: str
     images: tuple[InlineImage, ...]
+    attachments: tuple[Attachment, ...] = ()
 
     @cached_property
     def standalone_html(self) -> str:
@@ -88,21 +98,27 @@ class Renderer:
         )
         self._palettes = palettes(config.accent, config.accent_dark)
 
-    def render(self, report: PamReport | ExecutiveReport) -> Rendered:
+    def render(self, report: Report, *, notes: Sequence[str] = ()) -> Rendered:
         """The report as mail parts; tables lose rows, and say so, when the HTML would pass 100 KB.
+
+        Args:
+            notes: what else its last lines say.
 
         Raises:
             jinja2.TemplateError: an overriding template cannot be used; the message names it.
             ValueError: a template is so large that not even one row a table fits.
         """
-        if isinstance(report, PamReport):
-            document, subject = pam_document(report), pam_subject(report, self._config.brand)
-        else:
-            document, subject = executive_document(report), executive_subject(report, self._config.brand)
-        document, html = self._fitting(document)
-        text = self._environment.get_template("report.txt.j2").render(document=document, brand=self._config.brand)
+        brand = self._config.brand
+        subject = pam_subject(report, brand) if isinstance(report, PamReport) else executive_subject(report, brand)
+        document = document_of(report)
+        document, html = self._fitting(replace(document, footer=(*notes, *document.footer)))
+        text = self._environment.get_template("report.txt.j2").render(document=document, brand=brand)
         text = text.replace("\N{NO-BREAK SPACE}", " ")
         return Rendered(subject, html, text, tuple(self._images(document, report)))
+
+    def first_screen(self, report: Report) -> str:
+        """What one sees of the report first, as Markdown with a picture inside."""
+        return first_screen(document_of(report), report.npcu_by_week, self._environment, self._config)
 
     def _fitting(self, document: Document) -> tuple[Document, str]:
         for rows in _ROW_STEPS:
@@ -117,12 +133,17 @@ class Renderer:
         lines = (line.strip() for line in self._inliner.inline(page).splitlines())
         return "\n".join(line for line in lines if line)
 
-    def _images(self, document: Document, report: PamReport | ExecutiveReport) -> Iterable[InlineImage]:
+    def _images(self, document: Document, report: Report) -> Iterable[InlineImage]:
         for section in document.sections:
             for block in section.blocks:
                 if isinstance(block, Chart):
                     for ground, palette in self._palettes.items():
                         yield InlineImage(f"{block.name}-{ground}@reports", draw(block, report, palette), block.alt)
+
+
+def document_of(report: Report) -> Document:
+    """What a report says, in words."""
+    return pam_document(report) if isinstance(report, PamReport) else executive_document(report)
 
 
 def wrap(text: str, indent: int = 0) -> str:

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 
-from lms_assets.console.asked_partner import one_partner
-from lms_assets.console.wording import visible
 from lms_assets.domain.counting.certifications import PartnerCounts, Verdict, Via
 from lms_assets.domain.counting.explanation import Changes, Explanation, changes_between, explain, explained
 from lms_assets.domain.counting.holdings import CountingInputs
 from lms_assets.domain.counting.ledger import Ledger
 from lms_assets.domain.counting.report_facts import PartnerFacts
-from lms_assets.domain.records.dates import parse_utc
+from lms_assets.domain.operations.foreign_text import visible
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.withheld import WithheldReason
-from lms_assets.settings import ConfigurationError
-from lms_assets.warehouse.engine import Connection, Warehouse
-from lms_assets.warehouse.reading import groups, people_read, people_read_long_ago, withheld_partners
-from lms_assets.warehouse.reading.reports import counted_on, counting_inputs, people_names
-from lms_assets.warehouse.results.counts import Counted, last_counted
+from lms_assets.warehouse.engine import Connection
+from lms_assets.warehouse.reading import (
+    affiliations,
+    course_facts,
+    enrollments,
+    groups,
+    people_read,
+    people_read_long_ago,
+    withheld_partners,
+)
+from lms_assets.warehouse.reading.reports import counted_on, people_names
+from lms_assets.warehouse.results.counts import last_counted
 from lms_assets.warehouse.results.ledger import ledger_items, read_ledger
 
 # What the ledger leaves out: of several attempts it holds one, and no course without NPCU.
@@ -29,7 +34,7 @@ NOT_LISTED = frozenset({Verdict.SAME_COURSE, Verdict.NO_NPCU})
 
 @dataclass(frozen=True)
 class Answer:
-    """All that `why_lines` shows.
+    """All that `lms-assets why` and the evidence page show.
 
     Attributes:
         partner: as stored.
@@ -59,59 +64,71 @@ class Answer:
     in_ledger: bool = False
 
 
-@dataclass(frozen=True)
-class WhyOptions:
-    """What the person asked: a partner by id or name, and instants as ISO text (UTC without an offset)."""
+class Answers:
+    """Answers about partners, all as of one state of the database; what several need is read once."""
 
-    partner: str
-    at: str | None = None
-    since: str | None = None
-    names: bool = False
-    show_all: bool = False
+    def __init__(self, connection: Connection, rules: Rules, now: datetime) -> None:
+        self._connection = connection
+        self._rules = rules
+        self._now = now
+        self._counted = last_counted(connection)
+        self._ledger = read_ledger(connection)
+        self._affiliations = affiliations(connection)
+        self._courses = course_facts(connection)
+        self._group_names = {each.id: each.name for each in groups(connection)}
+        self._withheld = withheld_partners(connection, rules)
+        self._read = people_read(connection)
+        self._read_long_ago = people_read_long_ago(connection, rules, now)
 
+    @property
+    def counted_at(self) -> datetime:
+        """The instant of the newest counting; without one, now."""
+        return self._counted.as_of if self._counted else self._now
 
-def find_answer(warehouse: Warehouse, options: WhyOptions, *, rules: Rules, now: datetime) -> Answer:
-    """Read and explain, all as of one state of the database.
+    def about(
+        self,
+        partner: PartnerFacts,
+        at: datetime,
+        *,
+        since: datetime | None = None,
+        names: bool = False,
+        show_all: bool = False,
+    ) -> Answer:
+        """What the partner's counts as of an instant are made of, and what changed since an earlier one.
 
-    Without `at` it is the instant at which the stored counts were counted. A day means the instant at which it was
-    counted on that day, if it was. What the ledger covers is read from it; before its first day and after the newest
-    counting it is worked out from today's tables.
-
-    Raises:
-        ConfigurationError: no such partner, several, or an instant that cannot be read.
-    """
-    with warehouse.read() as connection:
-        partner = one_partner(connection, options.partner)
-        counted, ledger = last_counted(connection), read_ledger(connection)
-        default = counted.as_of if counted else now
-        asked = (("--at", options.at), ("--since", options.since))
-        days = {parsed.date() for option, text in asked if text and (parsed := _parsed(text, option))}
-        taken = counted_on(connection, partner.id, days)
-        at = _instant(options.at, "--at", taken) or default
-        since = _instant(options.since, "--since", taken)
-        if since is not None and since >= at:
-            raise ConfigurationError(["--since must be before --at (or before the last count)"])
-        inputs = counting_inputs(
-            connection, months=rules.certification_months, gtm_category=rules.gtm_category, partner_id=partner.id
-        )
-        source = _Source(connection, inputs, ledger, partner.id)
+        What the ledger covers is read from it; before its first day and after the newest counting it is worked out
+        from today's tables.
+        """
+        theirs = [each for each in self._affiliations if each.partner_id == partner.id]
+        attempts = tuple(enrollments(self._connection, {each.user_id for each in theirs}))
+        rules = self._rules
+        inputs = CountingInputs(theirs, attempts, self._courses, rules.certification_months, rules.gtm_category)
+        source = _Source(self._connection, inputs, self._ledger, partner.id)
         found = source.explanation(at)
         before = source.explanation(since) if since else None
         people = {item.user_id for item in (*found.counted, *found.not_counted)} | found.people
         return Answer(
             partner=partner,
             explanation=found,
-            stored=_stored(partner, at, counted, taken),
+            stored=self._stored(partner, at),
             changes=changes_between(before, found) if before else None,
-            names=people_names(connection, people) if options.names else {},
-            group_names={each.id: each.name for each in groups(connection)},
-            withheld=withheld_partners(connection, rules).get(partner.id, ()),
-            never_read=frozenset(found.people - people_read(connection)),
-            read_long_ago=people_read_long_ago(connection, rules, now).get(partner.id, ()),
-            show_all=options.show_all,
+            names=people_names(self._connection, people) if names else {},
+            group_names=self._group_names,
+            withheld=self._withheld.get(partner.id, ()),
+            never_read=frozenset(found.people - self._read),
+            read_long_ago=self._read_long_ago.get(partner.id, ()),
+            show_all=show_all,
             notes=tuple(note for each in (at, since) if each and (note := source.note(each))),
             in_ledger=source.covers(at),
         )
+
+    def _stored(self, partner: PartnerFacts, at: datetime) -> PartnerCounts | None:
+        """The counts that were stored for exactly that instant."""
+        counted = self._counted
+        if counted and counted.as_of.replace(microsecond=0) == at.replace(microsecond=0):
+            return PartnerCounts(partner.id, partner.stored_by_category, partner.stored_npcu, False)
+        as_of, counts = counted_on(self._connection, partner.id, [at.date()]).get(at.date(), (None, None))
+        return counts if as_of == at else None
 
 
 @dataclass(frozen=True)
@@ -160,16 +177,6 @@ class _Source:
         return None
 
 
-def _stored(
-    partner: PartnerFacts, at: datetime, counted: Counted | None, taken: Mapping[date, tuple[datetime, PartnerCounts]]
-) -> PartnerCounts | None:
-    """The counts that were stored for exactly that instant."""
-    if counted and counted.as_of.replace(microsecond=0) == at.replace(microsecond=0):
-        return PartnerCounts(partner.id, partner.stored_by_category, partner.stored_npcu, False)
-    as_of, counts = taken.get(at.date(), (None, None))
-    return counts if as_of == at else None
-
-
 def described_person(answer: Answer, user_id: str) -> str:
     """The person's id, with the name where names were asked for."""
     name = visible(answer.names.get(user_id, ""))
@@ -200,17 +207,3 @@ def counts_text(counts: PartnerCounts) -> str:
 def time_text(moment: datetime | None) -> str:
     """An instant in UTC, to the second."""
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment else "–"
-
-
-def _instant(text: str | None, option: str, taken: Mapping[date, tuple[datetime, PartnerCounts]]) -> datetime | None:
-    moment = _parsed(text, option) if text else None
-    if moment is not None and text and len(text.strip()) == len("2026-11-23") and moment.date() in taken:
-        return taken[moment.date()][0]
-    return moment
-
-
-def _parsed(text: str, option: str) -> datetime | None:
-    try:
-        return parse_utc(text)
-    except ValueError:
-        raise ConfigurationError([f"{option} must be a day or time like 2026-11-23 or 2026-11-23T02:00:00Z"]) from None
