@@ -60,7 +60,7 @@ def _messages_readable(look: Look) -> CheckResult:
     unreadable = [f"{each.entity_id}: {each.reason}" for each in open_failures(look.connection, WEBHOOKS)]
     remedy = (
         "Nothing is lost: everybody is read on their account (completed_courses_have_no_gap). They are shown for a "
-        "week. Has Northpass changed its messages? Report the ids to whoever maintains lms_assets."
+        "week. Has Northpass changed its messages? Report the ids to the maintainers of lms_assets."
     )
     return none_of(unreadable, "webhook messages that could not be read", remedy)
 
