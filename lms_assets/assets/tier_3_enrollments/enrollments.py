@@ -13,7 +13,7 @@ from lms_assets.assets.run_order import CALLED, chosen_weeks, weeks_of
 from lms_assets.assets.sync_run import Step, sync_step
 from lms_assets.assets.tier_3_enrollments.people_to_read import add_unlisted_members, people_to_read
 from lms_assets.assets.tier_3_enrollments.transcripts import (
-    CALLS_AHEAD,
+    READ_AHEAD,
     TranscriptBatch,
     known_enrollments,
     read_transcripts,
@@ -61,7 +61,8 @@ def enrollments(
             four_hourly = step.run.tags.get(JOB_TAG) == ENROLLMENTS_JOB
             unlisted = SyncCounts() if four_hourly else add_unlisted_members(step, client)
             plan, batch = _read(step, client, weeks)
-            step.api_calls += _calls_ahead(step)
+            with step.warehouse.read() as connection:
+                step.api_calls += _read_ahead(connection, step).get("calls", 0)
             step.used(client.http)
         learning = _write(step, plan, batch, weeks, unlisted)
         # Called as a function, a step has no partitions to describe.
@@ -101,18 +102,24 @@ def _read(step: Step, client: NorthpassClient, weeks: Sequence[str]) -> tuple[En
 
 
 def _forget_outdated(connection: Connection, step: Step) -> None:
-    """Of what this chain has read already: read again who was read by another run since, or came to a partner since."""
+    """Of what this chain has read already: read again who was read by another run since, or came to a partner since.
+
+    And, when there are more courses than there were, whose transcript names one that no list knew.
+    """
     read_at = staging_times(connection, step.chain_key)
     outdated = read_since(connection, read_at, now=step.clock())
     outdated |= reading.came_since(connection, step.rules, read_at)
+    courses = _read_ahead(connection, step).get("courses")
+    if courses is not None and courses != len(reading.known_course_ids(connection)):
+        staged = staged_transcripts(connection, step.chain_key)
+        outdated |= {each.person_id for each in staged if (each.payload or {}).get("rejected")}
     forget_staged(connection, step.chain_key, outdated)
 
 
-def _calls_ahead(step: Step) -> int:
-    """Calls for this chain's transcripts before this step began."""
-    with step.warehouse.read() as connection:
-        state = get_state(connection, CALLS_AHEAD)
-    return int(state["calls"]) if state and state["chain"] == step.chain_key else 0
+def _read_ahead(connection: Connection, step: Step) -> dict[str, int]:
+    """What this chain noted of what it read before this step began; {} for nothing."""
+    note = get_state(connection, READ_AHEAD) or {}
+    return note if note.get("chain") == step.chain_key else {}
 
 
 def _refuse_too_many_unread(step: Step, batch: TranscriptBatch, people: int) -> None:

@@ -1,7 +1,8 @@
 """Transcripts read beside the chain's earlier steps, so that no second passes in which the LMS is asked for nothing.
 
 Whoever counts for a partner when the chain begins has to be read by it in any case. What is read here is staged as the
-step `enrollments` itself does it; that step reads the rest, and again who came to a partner since (`came_since`).
+step `enrollments` itself does it; that step reads the rest, and again who came to a partner since (`came_since`) and,
+when there are new courses, whose transcript names a course that was in no list.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
+from itertools import takewhile
 from typing import Any
 
 import dagster as dg
@@ -18,8 +20,8 @@ import dagster as dg
 from lms_assets.assets.run_order import chain_start_of
 from lms_assets.assets.tier_3_enrollments.people_to_read import current_partner_users, people_whose_turn_it_is
 from lms_assets.assets.tier_3_enrollments.transcripts import (
-    CALLS_AHEAD,
     KEPT_AT_ONCE,
+    READ_AHEAD,
     known_enrollments,
     stage,
     transcript_reader,
@@ -110,7 +112,8 @@ class _Reader(threading.Thread):
 
     def _read_all(self, warehouse: Warehouse, client: NorthpassClient, people: list[str]) -> None:
         with warehouse.read() as connection:
-            read = transcript_reader(client, known_enrollments(connection, people))
+            known = known_enrollments(connection, people)
+        read = transcript_reader(client, known)
 
         def read_at(person_id: str) -> tuple[datetime, TranscriptRead]:
             # Before the call: what changes while it is under way comes after the reading.
@@ -118,25 +121,21 @@ class _Reader(threading.Thread):
 
         kept: list[tuple[datetime, TranscriptRead]] = []
         try:
-            for _, result in client.for_each(people, read_at):
-                if not isinstance(result, VendorError) and _beyond_doubt(result[1]):
+            # What is under way at the end is still taken: those calls have been made.
+            until_ended = takewhile(lambda _: not self._ended.is_set(), people)
+            for _, result in client.for_each(until_ended, read_at):
+                # Who is gone or was not read for certain, the step reads again.
+                if not isinstance(result, VendorError) and result[1].outcome == "complete":
                     kept.append(result)
                 if len(kept) >= KEPT_AT_ONCE:
                     self._keep(warehouse, kept)
-                if self._ended.is_set():
-                    return
         finally:
             self._keep(warehouse, kept)
-            calls = {"chain": self._chain_key, "calls": client.http.calls}
-            warehouse.in_transaction(lambda connection: put_state(connection, CALLS_AHEAD, calls, now=self._now()))
+            note = {"chain": self._chain_key, "calls": client.http.calls, "courses": len(known.course_ids)}
+            warehouse.in_transaction(lambda connection: put_state(connection, READ_AHEAD, note, now=self._now()))
 
     def _keep(self, warehouse: Warehouse, kept: list[tuple[datetime, TranscriptRead]]) -> None:
         if kept:
             stage(warehouse, self._chain_key, [each for _, each in kept], now=min(at for at, _ in kept))
             self._read += len(kept)
             kept.clear()
-
-
-def _beyond_doubt(read: TranscriptRead) -> bool:
-    """A course that is not known yet may be by the time the step reads; who is gone, the step finds out."""
-    return read.outcome == "complete" and not read.rejected

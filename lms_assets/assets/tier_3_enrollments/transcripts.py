@@ -18,8 +18,8 @@ from lms_assets.warehouse.engine import Connection, Warehouse
 from lms_assets.warehouse.state.transcript_staging import Staged, put_staged, staged_ids
 
 KEPT_AT_ONCE = 50
-CALLS_AHEAD = "transcript_calls_ahead"
-"""The state in which a chain notes its calls for transcripts before the step began."""
+READ_AHEAD = "transcripts_read_ahead"
+"""The state in which a chain notes what it read before the step began: calls, and the number of courses then."""
 CONTROLS = 3
 
 
