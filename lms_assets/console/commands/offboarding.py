@@ -5,7 +5,6 @@ People appear by their LMS id. Nothing here removes anybody: `lms-assets run off
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -15,6 +14,7 @@ from rich.text import Text
 
 from lms_assets.assets.offboarding.apply import OLDEST
 from lms_assets.console.environment import settings_from_environment
+from lms_assets.console.offboarding_plans import how_to_review, progress_text
 from lms_assets.domain.operations.foreign_text import visible
 from lms_assets.settings import ConfigurationError
 from lms_assets.warehouse import reading
@@ -106,31 +106,6 @@ def print_plans(console: Console, plans: Sequence[Plan]) -> None:
         size = f"{plan.summary.get('removals', '?')} removals of {plan.summary.get('people', '?')} people"
         by = f" by {plan.reviewed_by}" if plan.reviewed_by else ""
         console.print(Text(f"Plan {plan.id} of {plan.created_at:%Y-%m-%d %H:%M} UTC: {size}, {plan.status}{by}"))
-
-
-def print_outcome(console: Console, warehouse: Warehouse, plan_id: int) -> None:
-    """Print what has come of a plan after a run applied it; nothing when there is no such plan."""
-    with warehouse.read() as connection:
-        plan, items = plan_row(connection, plan_id), items_of(connection, plan_id)
-    if plan is not None:
-        console.print(Text(f"Plan {plan.id} is {plan.status}: {progress_text(items)}"), soft_wrap=True)
-
-
-def progress_text(items: Sequence[PlanItem]) -> str:
-    """How many removals a plan has, and how many of them are in which state."""
-    people = len({each.removal.user_id for each in items})
-    if not items:
-        return "nobody is to be taken out of a group"
-    states = Counter(each.status for each in items)
-    return f"{len(items)} removals of {people} people: " + ", ".join(f"{n} {state}" for state, n in states.items())
-
-
-def how_to_review(plan_id: int) -> str:
-    """What a person does with a proposed plan."""
-    return (
-        f"Look at it: lms-assets offboarding show {plan_id}. If it is right: lms-assets offboarding review {plan_id} "
-        f"--by NAME, and within a day lms-assets run offboarding_apply --plan {plan_id}"
-    )
 
 
 def _plan(connection: Connection, plan_id: int) -> Plan:

@@ -14,8 +14,8 @@ from rich.console import Console
 
 from lms_assets.automation.alerting.alerts import look_after_quietly
 from lms_assets.automation.chain_log import DEGRADING_CHECKS, reconcile_chains
-from lms_assets.console.commands.offboarding import print_outcome
 from lms_assets.console.environment import settings_from_environment
+from lms_assets.console.offboarding_plans import print_outcome
 from lms_assets.console.running.dagster_runs import new_run_id, takes_submissions
 from lms_assets.console.running.dagster_state import DagsterStateLost, dagster_instance, usable_home
 from lms_assets.console.running.progress import StepsView

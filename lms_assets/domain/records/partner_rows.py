@@ -9,13 +9,10 @@ import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
+from lms_assets.domain.records.partners import Partner
 from lms_assets.domain.records.rejections import Finding
 from lms_assets.domain.records.values import folded
-
-if TYPE_CHECKING:
-    from lms_assets.domain.records.partners import Partner
 
 NAME_LIMIT = 255
 

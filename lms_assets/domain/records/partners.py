@@ -11,15 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from lms_assets.domain.records.emails import normalise_email
-from lms_assets.domain.records.partner_rows import (
-    PartnerAssignment,
-    StoredPartner,
-    assign_partner_rows,
-    collation_key,
-    name_key,
-    rows_by_name,
-    salesforce_key,
-)
 from lms_assets.domain.records.rejections import Rejected
 from lms_assets.domain.records.values import (
     BadValue,
@@ -32,18 +23,6 @@ from lms_assets.domain.records.values import (
     text_of,
 )
 from lms_assets.domain.rules import Rules
-
-__all__ = [
-    "Partner",
-    "PartnerAssignment",
-    "StoredPartner",
-    "assign_partner_rows",
-    "collation_key",
-    "name_key",
-    "partner_from_account",
-    "rows_by_name",
-    "salesforce_key",
-]
 
 
 @dataclass(frozen=True, slots=True)
