@@ -13,17 +13,17 @@ import dagster as dg
 
 from lms_assets.asset_specs import STEP_RETRIES
 from lms_assets.assets.run_order import WrongOrder, chain_started_at, refuse_wrong_order, run_of
-from lms_assets.domain.operations.progress import Progress
 from lms_assets.domain.records.contacts import DUPLICATE_EMAIL
 from lms_assets.domain.records.rejections import Rejected
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.clocks import require_same_time
-from lms_assets.domain.safety.deactivation_limit import MassDeactivationStopped, SyncStopped
+from lms_assets.domain.safety.deactivation_limit import SyncStopped
 from lms_assets.domain.safety.overrides import Overrides
 from lms_assets.lineage import ENTRIES
 from lms_assets.resources import WarehouseResource
 from lms_assets.runs.liveness import home_of, is_alive
 from lms_assets.runs.overrides import overrides_of
+from lms_assets.runs.progress import Progress, report_progress
 from lms_assets.runs.retries import FINAL
 from lms_assets.runs.write_locks import GroupIsBusy, Turn
 from lms_assets.vendors.transport.client import VendorHttp
@@ -116,7 +116,7 @@ class Step:
         now = time.monotonic()
         if last or now - self._last_progress >= PROGRESS_SECONDS:
             self._last_progress = now
-            self.context.log.info(str(Progress(noun, done, total)))
+            report_progress(self.context.log, self.run, self.key, Progress(noun, done, total))
 
     def counted(self, items: Iterator[T], noun: str, total: int | None = None) -> Iterator[T]:
         """Pass items on and say how many came by."""
@@ -241,7 +241,6 @@ class Step:
 
         With the warehouse away the row stays `running` until the next sync of this type closes it.
         """
-        command = error.command if isinstance(error, MassDeactivationStopped) else None
         try:
             sync_log.fail(
                 self.warehouse,
@@ -249,7 +248,7 @@ class Step:
                 now=self.clock(),
                 error=str(error) or type(error).__name__,
                 api_calls=self.api_calls,
-                details={sync_log.MASS_DEACTIVATION_COMMAND: command} if command else None,
+                details=error.facts if isinstance(error, SyncStopped) else None,
             )
         except WarehouseError as incident:
             self.context.log.warning(f"The failure of {self.key} could not be noted in sync_logs: {incident}")

@@ -26,11 +26,28 @@ from dagster._core.execution.plan.objects import StepFailureData  # isort: skip
 from dagster._core.execution.retries import RetryMode  # isort: skip
 from dagster._serdes import pack_value, serialize_value, unpack_value  # isort: skip
 from dagster_shared.error import SerializableErrorInfo  # isort: skip
+# The data of the one event that a step can store with values of its own and without being about an asset.
+from dagster._core.events import EngineEventData  # isort: skip
 
 # Only runs of this coordinator's queue can be handed over without a workspace.
 from dagster._core.run_coordinator import QueuedRunCoordinator  # isort: skip
 
+# Dagster's own name for the job of runs that belong to no job, and for the definitions of a module.
+ASSET_JOB = "__ASSET_JOB"
+REPOSITORY = "__repository__"
+
+# Storages and the run queue, which Dagster finds by name: imported once for all steps instead of once in each.
+PRELOADED = (
+    "dagster._core.storage.sqlite_storage",
+    "dagster._core.storage.local_compute_log_manager",
+    "dagster._core.run_coordinator",
+)
+
 __all__ = [
+    "ASSET_JOB",
+    "PRELOADED",
+    "REPOSITORY",
+    "EngineEventData",
     "LoadableTargetOrigin",
     "ManagedGrpcPythonEnvCodeLocationOrigin",
     "QueuedRunCoordinator",

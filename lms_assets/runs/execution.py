@@ -14,8 +14,9 @@ import dagster as dg
 
 from lms_assets.lineage import IMPARTNER_POOL, NORTHPASS_POOL
 from lms_assets.resources import WarehouseResource
-from lms_assets.runs.dagster_internals import check_captured_interrupt
-from lms_assets.runs.write_locks import WAITS_FOR, groups_of, owner_of, writing
+from lms_assets.runs import dagster_internals
+from lms_assets.runs.progress import report_waiting
+from lms_assets.runs.write_locks import groups_of, owner_of, writing
 from lms_assets.settings import EXECUTORS, ConfigurationError
 
 Notice = Callable[[dg.DagsterEvent], None]
@@ -39,9 +40,7 @@ PRELOADED = [
     "lms_assets.definitions",
     "lms_assets.cli",
     "lms_assets.console.running.runner",
-    "dagster._core.storage.sqlite_storage",
-    "dagster._core.storage.local_compute_log_manager",
-    "dagster._core.run_coordinator",
+    *dagster_internals.PRELOADED,
     "dagster_mysql",
     "upath.core",
     "dotenv",
@@ -79,7 +78,7 @@ class OneWriter(dg.Executor):
         owner = owner_of(plan_context.run_id, plan_context.job_name)
         with (
             WarehouseResource().open() as warehouse,
-            writing(warehouse, groups, owner, on_wait=_waiting(plan_context.log.info)),
+            writing(warehouse, groups, owner, on_wait=_waiting(plan_context.log, plan_context.job_name)),
             events_kept_open(plan_context.instance, plan_context.run_id),
             _beside(plan_context, execution_plan.step_keys_to_execute) as notice,
         ):
@@ -88,16 +87,16 @@ class OneWriter(dg.Executor):
                 yield event
 
 
-def _waiting(say: Callable[[str], None]) -> Callable[[str], None]:
+def _waiting(log: dg.DagsterLogManager, job: str) -> Callable[[str], None]:
     said = ""
 
     def wait(text: str) -> None:
         nonlocal said
         # A run that somebody cancels while it waits ends at once.
-        if check_captured_interrupt():
+        if dagster_internals.check_captured_interrupt():
             raise KeyboardInterrupt
         if text != said:
-            say(f"{WAITS_FOR}{text}")
+            report_waiting(log, job, text)
         said = text
 
     return wait

@@ -20,8 +20,6 @@ from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.errors import SchemaNotCurrent, TransientWarehouseError, WarehouseError
 from lms_assets.warehouse.state.write_lock import Owner, WriteLock, holder_of, take_lock
 
-WAITS_FOR = "Waits: "
-"""What a run or a terminal says begins so, and goes on with whom it waits for."""
 LOOK_AGAIN_SECONDS = 1.0
 WAREHOUSE_MAY_BE_AWAY_SECONDS = 60.0
 

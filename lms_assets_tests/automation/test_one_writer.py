@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import logging
 import sys
 import threading
 from collections.abc import Iterator
@@ -21,10 +20,11 @@ from lms_assets.console.running.turns import our_turn
 from lms_assets.definitions import defs
 from lms_assets.domain.operations.chain_state import CHECKS_SUFFIX
 from lms_assets.lineage import DAILY_FULL, GROUP_OF_STEP
+from lms_assets.runs import dagster_internals, write_locks
 from lms_assets.runs import execution as executor
-from lms_assets.runs import write_locks
 from lms_assets.runs.active import WILL_RETRY_TAG
 from lms_assets.runs.execution import OneWriter
+from lms_assets.runs.progress import waits_for
 from lms_assets.runs.write_locks import GroupIsBusy, groups_of, no_run_writes, owner_of, writing
 from lms_assets.settings import ConfigurationError
 from lms_assets.warehouse.engine import Warehouse
@@ -88,18 +88,13 @@ def run_of_courses(harness: DaemonHarness, monkeypatch: pytest.MonkeyPatch) -> I
     """Works off a run of two assets in a process that nobody asked first, as the UI's button makes one."""
     monkeypatch.setattr(write_locks, "LOOK_AGAIN_SECONDS", 0.01)
     happened: list[str] = []
-    log = logging.getLogger("one writer")
-    log.setLevel(logging.INFO)
-    heard = logging.Handler()
-    heard.emit = lambda record: happened.append(record.getMessage())  # type: ignore[method-assign]
-    log.addHandler(heard)
+    log = SimpleNamespace(log_dagster_event=lambda _, text, event: happened.append(f"{text}|{waits_for(event)}"))
     run = dg.DagsterRun("__ASSET_JOB", run_id="33333333-ui")
     instance = SimpleNamespace(event_log_storage=None)
     context = SimpleNamespace(run_id=run.run_id, job_name=run.job_name, dagster_run=run, instance=instance, log=log)
     plan = SimpleNamespace(step_keys_to_execute=["courses", "course_npcu"])
     with harness.surroundings({}):
         yield happened, lambda: list(OneWriter(TwoSteps(happened)).execute(context, plan))
-    log.removeHandler(heard)
 
 
 def test_assets_started_in_the_ui_beside_a_chain_wait_for_its_end_and_say_so(
@@ -113,7 +108,9 @@ def test_assets_started_in_the_ui_beside_a_chain_wait_for_its_end_and_say_so(
         patch.setattr(write_locks.time, "sleep", lambda _: waited.set() or lock.release())
         work_off()
     assert waited.is_set()
-    assert happened[0].startswith("Waits: daily_full (run 11111111 on ")
+    text, holder = happened[0].split("|")
+    assert holder.startswith("daily_full (run 11111111 on ")
+    assert text == f"Waits: {holder}"
     assert happened[-2:] == ["courses", "course_npcu"]
     again = take_lock(harness.warehouse, "learning", THEIRS)
     assert again is not None, "let go at the end"
@@ -126,7 +123,7 @@ def test_a_run_that_is_cancelled_while_it_waits_ends_at_once(
     happened, work_off = run_of_courses
     lock = take_lock(harness.warehouse, "learning", THEIRS)
     assert lock is not None
-    monkeypatch.setattr(executor, "check_captured_interrupt", lambda: True)
+    monkeypatch.setattr(dagster_internals, "check_captured_interrupt", lambda: True)
     with pytest.raises(KeyboardInterrupt):
         work_off()
     assert happened == []

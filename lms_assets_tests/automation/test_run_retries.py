@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import shutil
 import sqlite3
 import tempfile
@@ -17,13 +16,10 @@ import yaml
 from lms_assets.runs.retries import RETRY_ON_FAILURE_TAG, mark_for_retry
 from lms_assets_tests.architecture import source
 from lms_assets_tests.automation.daemon_harness import DaemonHarness, watched_harness
+from lms_assets_tests.harness import dagster_internals
 from lms_assets_tests.harness.chain import ChainResult
 
 PRODUCTION: dict[str, Any] = yaml.safe_load((source.ROOT / "dagster.yaml").read_text(encoding="utf-8"))
-# The daemon hands every ended run to this function; it is not public, and nothing public says what the daemon decides.
-_should_retry = importlib.import_module(
-    "dagster._daemon.auto_run_reexecution.auto_run_reexecution"
-).filter_runs_to_should_retry
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +47,7 @@ def retried(harness: DaemonHarness, result: ChainResult) -> bool:
     run = harness.instance.get_run_by_id(result.run_id)
     assert run is not None
     assert run.status == dg.DagsterRunStatus.FAILURE
-    return list(_should_retry([run], harness.instance)) == [run]
+    return list(dagster_internals.filter_runs_to_should_retry([run], harness.instance)) == [run]
 
 
 def test_a_chain_stopped_by_the_deactivation_limit_is_not_run_again(harness: DaemonHarness):

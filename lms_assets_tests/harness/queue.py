@@ -1,12 +1,10 @@
 """Runs put into Dagster's queue as `dagster job launch` does, by one code server for all of them.
 
-That command starts a code server of its own for every run. What it then calls is not public, hence by name and in
-this one place.
+That command starts a code server of its own for every run.
 """
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -14,13 +12,14 @@ from typing import Any
 
 import dagster as dg
 
+from lms_assets_tests.harness import dagster_internals
+
 
 class Queue:
     """Puts jobs of one workspace into an instance's queue."""
 
     def __init__(self, workspace: Any) -> None:
         self._workspace = workspace
-        self._create = importlib.import_module("dagster._cli.job")._create_run
 
     def submit(self, job: str, tags: Mapping[str, str]) -> str:
         """The id of the run, which is queued."""
@@ -29,7 +28,7 @@ class Queue:
         (repository,) = location.get_repositories().values()
         instance: dg.DagsterInstance = self._workspace.instance
         remote = repository.get_full_job(job)
-        run = self._create(instance, location, repository, remote, {}, tags, None, None)
+        run = dagster_internals.create_run(instance, location, repository, remote, {}, tags, None, None)
         instance.submit_run(run.run_id, context)
         return str(run.run_id)
 
@@ -37,15 +36,13 @@ class Queue:
 @contextmanager
 def queue_of(module: str, location: str, instance: dg.DagsterInstance) -> Iterator[Queue]:
     """The queue for a module's jobs; `location` is its name in workspace.yaml, by which the daemon finds it."""
-    target = importlib.import_module("dagster._core.workspace.load_target").ModuleTarget(
+    target = dagster_internals.ModuleTarget(
         module_name=module, attribute=None, working_directory=None, location_name=location
     )
-    context = importlib.import_module("dagster._core.test_utils").create_test_daemon_workspace_context
-    with context(target, instance) as workspace:
+    with dagster_internals.workspace_context(target, instance) as workspace:
         yield Queue(workspace)
 
 
 def report_of_a_daemon(instance: dg.DagsterInstance, at: datetime) -> None:
     """Leave the report that the daemon's sensor thread leaves every 30 seconds."""
-    report = importlib.import_module("dagster._daemon.types").DaemonHeartbeat
-    instance.add_daemon_heartbeat(report(at.timestamp(), "SENSOR", "a-daemon"))
+    instance.add_daemon_heartbeat(dagster_internals.DaemonHeartbeat(at.timestamp(), "SENSOR", "a-daemon"))

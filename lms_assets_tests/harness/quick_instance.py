@@ -2,12 +2,11 @@
 
 Dagster's own spends half of a small chain's time on bookkeeping: it stamps a migration at each start, opens a
 connection and asks for the table's columns at each event, and in process it plans every check for every week. A run
-that the daemon launches has one planned row a check, as here. Not public, hence by name and in this one place.
+that the daemon launches has one planned row a check, as here.
 """
 
 from __future__ import annotations
 
-import importlib
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,12 +16,10 @@ from unittest import mock
 
 import dagster as dg
 
-_LOG = importlib.import_module("dagster._core.storage.event_log")
-_EVENTS = importlib.import_module("dagster._core.storage.event_log.in_memory")
-_RUNS = importlib.import_module("dagster._core.storage.runs.in_memory")
-_TABLE = importlib.import_module("dagster._core.storage.event_log.schema").SqlEventLogStorageTable
-_ASSET_CHECK_EVENTS = importlib.import_module("dagster._core.events").ASSET_CHECK_EVENTS
-_copy = importlib.import_module("dagster_shared.record").copy
+from lms_assets_tests.harness import dagster_internals
+
+_EVENTS = dagster_internals.events_in_memory
+_TABLE = dagster_internals.EVENT_TABLE
 
 BATCHES = {"DAGSTER_EVENT_BATCH_SIZE": "1000"}
 """Has Dagster hand over the events of one range of weeks together."""
@@ -72,12 +69,12 @@ class QuickEvents(_EVENTS.InMemoryEventLogStorage):
             self._store_asset_event_tags(connection, events, range(first, first + len(events)))
         self._storage_id += len(events)
         for number, event in enumerate(events, first):
-            if event.dagster_event_type in _ASSET_CHECK_EVENTS:
+            if event.dagster_event_type in dagster_internals.ASSET_CHECK_EVENTS:
                 self.store_asset_check_event(event, number)
 
     def _store_asset_check_evaluation_planned(self, event: Any, event_id: int | None) -> None:
         found = event.get_dagster_event()
-        whole = _copy(found.event_specific_data, partitions_subset=None)
+        whole = dagster_internals.copy_record(found.event_specific_data, partitions_subset=None)
         event = event._replace(dagster_event=found._replace(event_specific_data=whole))
         super()._store_asset_check_evaluation_planned(event, event_id)
 
@@ -85,7 +82,7 @@ class QuickEvents(_EVENTS.InMemoryEventLogStorage):
 def quick_instance(folder: Path) -> dg.DagsterInstance:
     """An instance in memory; `folder` is for what steps leave as files. Use it with `BATCHES` in the environment."""
     with (
-        mock.patch.object(_RUNS, "stamp_alembic_rev"),
-        mock.patch.object(_LOG, "InMemoryEventLogStorage", QuickEvents),
+        mock.patch.object(dagster_internals.runs_in_memory, "stamp_alembic_rev"),
+        mock.patch.object(dagster_internals.event_log, "InMemoryEventLogStorage", QuickEvents),
     ):
         return dg.DagsterInstance.ephemeral(tempdir=str(folder))

@@ -10,9 +10,8 @@ from lms_assets.automation.event_mapping import chain_events
 from lms_assets.domain.operations.chain_state import StepRecord, fold
 from lms_assets.domain.operations.incident_detection import FailedRun
 from lms_assets.lineage import ENTRIES
+from lms_assets.runs.dagster_internals import ASSET_JOB
 
-# Dagster's own name for the job of runs that belong to no job; it is not exported.
-ASSET_JOB = "__ASSET_JOB"
 _LOOKED_AT = 20
 
 

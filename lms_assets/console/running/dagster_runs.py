@@ -16,6 +16,7 @@ import dagster as dg
 
 from lms_assets.automation.chain_log import ROOT_RUN_TAG
 from lms_assets.runs.dagster_internals import (
+    REPOSITORY,
     LoadableTargetOrigin,
     ManagedGrpcPythonEnvCodeLocationOrigin,
     QueuedRunCoordinator,
@@ -25,8 +26,8 @@ from lms_assets.runs.dagster_internals import (
     execute_run,
 )
 
-# As workspace.yaml names them; Dagster gives a module's definitions this name.
-MODULE, LOCATION, REPOSITORY = "lms_assets.definitions", "lms_assets", "__repository__"
+# As workspace.yaml names them.
+MODULE, LOCATION = "lms_assets.definitions", "lms_assets"
 PARENT_RUN_TAG = "dagster/parent_run_id"
 
 

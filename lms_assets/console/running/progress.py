@@ -12,8 +12,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from lms_assets.automation.event_mapping import chain_events
 from lms_assets.console.wording import MARKS, quoted
 from lms_assets.domain.operations.chain_state import CHECKS_SUFFIX, ChainEvent, ChainState, StepRecord, apply_event
-from lms_assets.domain.operations.progress import read_progress
-from lms_assets.runs.write_locks import WAITS_FOR
+from lms_assets.runs.progress import progress_of, waits_for
 
 
 class StepsView:
@@ -50,18 +49,17 @@ class StepsView:
         """Take in new events of the run, in their order."""
         for entry in entries:
             if entry.dagster_event is None:
-                self._message(entry.step_key, entry.user_message)
                 continue
+            self._report(entry.dagster_event)
             for event in chain_events([entry]):
                 self._state = apply_event(self._state, event)
                 self._draw(event)
 
-    def _message(self, step: str | None, text: str) -> None:
-        if step is None and text.startswith(WAITS_FOR):
-            self._console.print(quoted(text), highlight=False, soft_wrap=True)
-            return
-        progress = read_progress(text)
-        task = self._tasks.get(step or "")
+    def _report(self, event: dg.DagsterEvent) -> None:
+        holder, progress = waits_for(event), progress_of(event)
+        if holder is not None:
+            self._console.print(quoted(f"Waits: {holder}"), highlight=False, soft_wrap=True)
+        task = self._tasks.get(event.step_key or "")
         if progress is None or task is None:
             return
         note = f"{progress.done:,}" + (

@@ -12,7 +12,7 @@ import dagster as dg
 from lms_assets.console.running.runner import CannotRun, job_names, steps_of
 from lms_assets.runs.active import retry_is_coming
 from lms_assets.runs.liveness import ACTIVE, fail_dead_runs
-from lms_assets.runs.write_locks import LOOK_AGAIN_SECONDS, WAITS_FOR, GroupIsBusy, groups_of, owner_of, writing
+from lms_assets.runs.write_locks import LOOK_AGAIN_SECONDS, GroupIsBusy, groups_of, owner_of, writing
 from lms_assets.warehouse.engine import Warehouse
 
 Say = Callable[[str], None]
@@ -71,6 +71,6 @@ def _once(say: Say) -> Say:
     def wait(text: str) -> None:
         if text not in said:
             said.add(text)
-            say(f"{WAITS_FOR}{text}")
+            say(f"Waits: {text}")
 
     return wait
