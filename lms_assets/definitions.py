@@ -26,13 +26,8 @@ from lms_assets.automation.jobs import JOBS
 from lms_assets.automation.own_handler import add_chain_log
 from lms_assets.automation.schedules import SCHEDULES
 from lms_assets.automation.sensors import SENSORS
+from lms_assets.checks.evaluations import CHECK_STEPS
 from lms_assets.checks.incidents import open_incidents_check
-from lms_assets.checks.leads import LEADS_CHECKS
-from lms_assets.checks.tier_1_foundation import TIER_1_CHECKS
-from lms_assets.checks.tier_2_users_and_groups import TIER_2_CHECKS
-from lms_assets.checks.tier_3_enrollments import TIER_3_CHECKS
-from lms_assets.checks.tier_4_aggregation_and_push import TIER_4_CHECKS
-from lms_assets.checks.tier_5_reporting import TIER_5_CHECKS
 from lms_assets.checks.whole_chain import chain_is_whole
 from lms_assets.resources import RESOURCES
 from lms_assets.runs.execution import EXECUTOR, run_beside
@@ -62,16 +57,7 @@ defs = dg.Definitions(
         pam_weekly_report,
         executive_weekly_report,
     ],
-    asset_checks=[
-        *TIER_1_CHECKS,
-        *TIER_2_CHECKS,
-        *TIER_3_CHECKS,
-        *TIER_4_CHECKS,
-        *TIER_5_CHECKS,
-        *LEADS_CHECKS,
-        chain_is_whole,
-        open_incidents_check,
-    ],
+    asset_checks=[*CHECK_STEPS, chain_is_whole, open_incidents_check],
     jobs=JOBS,
     schedules=SCHEDULES,
     sensors=[*SENSORS, open_incidents_sensor],

@@ -9,7 +9,7 @@ import dagster as dg
 
 from lms_assets.assets.asset import asset_of
 from lms_assets.assets.sync_run import Step, sync_step
-from lms_assets.domain.operations.report_release import ReleaseDecision, may_send
+from lms_assets.domain.safety.report_release import ReleaseDecision, may_send
 from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.safety.deactivation_limit import SyncStopped
 from lms_assets.reports.config import ReportConfig
@@ -47,6 +47,10 @@ PREVIEW_CHARACTERS = 8000
 
 class ReportsBlocked(SyncStopped):
     """The data is not fit to be sent to anybody; the text says why and what to do."""
+
+    def __init__(self, decision: ReleaseDecision) -> None:
+        super().__init__(decision.text)
+        self.facts = decision.facts
 
 
 def _report(
@@ -89,7 +93,7 @@ def _release(step: Step) -> ReleaseDecision:
     )
     step.note_uses()
     if not decision.may_send:
-        raise ReportsBlocked(decision.text)
+        raise ReportsBlocked(decision)
     return decision
 
 

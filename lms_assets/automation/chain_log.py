@@ -41,7 +41,6 @@ from lms_assets.warehouse.errors import WarehouseError
 
 ROOT_RUN_TAG = "dagster/root_run_id"
 
-DEGRADING_CHECKS = DEGRADING
 RUN_ENDS = frozenset({"PIPELINE_SUCCESS", "PIPELINE_FAILURE", "PIPELINE_CANCELED"})
 
 
@@ -60,7 +59,7 @@ def with_state(row: ChainRow, state: ChainState) -> ChainRow:
 
 def closed(row: ChainRow, state: ChainState, ended_at: datetime, reason: str | None) -> ChainRow:
     """The row of a chain whose run is over; `reason` is why, for a run that was cancelled or killed."""
-    state = close(state, DAILY_FULL, DEGRADING_CHECKS, reason, upstream=lambda step: ancestors((step,)))
+    state = close(state, DAILY_FULL, DEGRADING, reason, upstream=lambda step: ancestors((step,)))
     status = final_status(state, NOT_REQUIRED)
     return replace(
         with_state(row, state),

@@ -12,7 +12,7 @@ from hashlib import blake2b
 import dagster as dg
 
 from lms_assets.assets.tier_3_enrollments.people_to_read import current_partner_users
-from lms_assets.automation.check_history import blocking_checks_not_passed
+from lms_assets.checks.evaluations import blocking_checks_not_passed
 from lms_assets.domain.operations.schedule import ENROLLMENTS_JOB
 from lms_assets.domain.records.completions import (
     COURSE_COMPLETED,

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from lms_assets.checks.evaluations import found_by, what_to_do
 from lms_assets.checks.specs import CHAIN_IS_WHOLE
 from lms_assets.domain.operations.chain_state import ChainEvent, EventKind
 
@@ -41,41 +42,17 @@ def _check_event(event: dg.DagsterEvent, at: datetime) -> ChainEvent | None:
     result = event.event_specific_data
     if not isinstance(result, dg.AssetCheckEvaluation):
         return None
+    finding, remedy = found_by(result), what_to_do(result)
     return ChainEvent(
         "check",
         event.step_key or "",
         at,
-        message=check_text(result),
+        message=f"{finding.rstrip('.')}. {remedy}" if remedy else finding,
         check=result.check_name,
         passed=result.passed,
         blocking=bool(result.blocking),
         warning=result.severity == dg.AssetCheckSeverity.WARN,
     )
-
-
-SHOWN = 3
-
-
-def check_text(evaluation: dg.AssetCheckEvaluation) -> str:
-    """What a check found, and what to do about it."""
-    finding, remedy = check_finding(evaluation), what_to_do(evaluation)
-    return f"{finding.rstrip('.')}. {remedy}" if remedy else finding
-
-
-def check_finding(evaluation: dg.AssetCheckEvaluation) -> str:
-    """What a check found, with its first examples."""
-    sample = evaluation.metadata.get("sample")
-    found = sample.value if isinstance(sample, dg.JsonMetadataValue) else None
-    text = evaluation.description or ""
-    if isinstance(found, list) and found:
-        text += f" ({'; '.join(map(str, found[:SHOWN]))}{'; …' if len(found) > SHOWN else ''})"
-    return text
-
-
-def what_to_do(evaluation: dg.AssetCheckEvaluation) -> str:
-    """The remedy that a check names; empty when it names none."""
-    remedy = evaluation.metadata.get("what_to_do")
-    return str(remedy.value) if remedy is not None else ""
 
 
 def failure_message(event: dg.DagsterEvent) -> str | None:

@@ -8,7 +8,7 @@ import dagster as dg
 
 from lms_assets.automation.cleanup import cleanup
 from lms_assets.automation.offboarding import offboarding_apply
-from lms_assets.checks.specs import CHAIN_IS_WHOLE, blocking_checks_of, specs_of
+from lms_assets.checks.specs import CHAIN_IS_WHOLE, blocking_checks_before, checks_of
 from lms_assets.domain.operations.schedule import (
     CHAIN,
     ENROLLMENTS_JOB,
@@ -30,7 +30,7 @@ running week is among them.
 
 **Go on with one that failed or ended partial**: open its run, *Re-execute*, *From asset failure*."""
 
-# The reports judge the data themselves (domain/operations/report_release), since a person can release them.
+# The reports judge the data themselves (domain/safety/report_release), since a person can release them.
 WITHOUT_UPSTREAM_CHECKS = frozenset({REPORTS_JOB})
 
 
@@ -38,8 +38,8 @@ def _job(name: str, description: str, *, tags: dict[str, str] | None = None) -> 
     """A job of its assets with their own checks, and the blocking checks of every asset before them."""
     assets = ASSETS_OF_JOBS[name]
     selection = dg.AssetSelection.assets(*assets).without_checks()
-    own = [line.key for asset in assets for line in specs_of(asset)]
-    blocking_checks = () if name in WITHOUT_UPSTREAM_CHECKS else blocking_checks_of(assets)
+    own = [line.key for asset in assets for line in checks_of(asset)]
+    blocking_checks = () if name in WITHOUT_UPSTREAM_CHECKS else [check.key for check in blocking_checks_before(assets)]
     whole = [dg.AssetCheckKey(dg.AssetKey(DAILY_FULL[-1]), CHAIN_IS_WHOLE)] if name == CHAIN else []
     selection = selection | dg.AssetSelection.checks(*own, *blocking_checks, *whole)
     all_tags = {JOB_TAG: name, CONCURRENCY_GROUP_TAG: GROUP_OF_JOB[name], **(tags or {})}

@@ -9,9 +9,10 @@ import dagster as dg
 
 from lms_assets.asset_specs import runbook_of
 from lms_assets.domain.operations.foreign_text import as_markdown, as_text
+from lms_assets.domain.operations.incident import Incident
 from lms_assets.lineage import ENTRIES
 from lms_assets.resources import WarehouseResource
-from lms_assets.warehouse.bookkeeping.incidents import Incident, open_incidents
+from lms_assets.warehouse.bookkeeping.alerts import open_incidents
 
 NO_INCIDENT = "no_incident_is_open"
 # Incidents that concern no asset, a sensor that errs for example, are shown where everybody looks first.
@@ -35,14 +36,14 @@ def incident_evaluations(
 def _by_asset(incidents: Iterable[Incident]) -> dict[str, list[Incident]]:
     found: dict[str, list[Incident]] = {asset: [] for asset in ENTRIES}
     for incident in incidents:
-        assets = [asset for asset in incident.details.get("assets") or () if asset in found] or [FALLBACK]
+        assets = [asset for asset in incident.assets if asset in found] or [FALLBACK]
         for asset in assets:
             found[asset].append(incident)
     return found
 
 
 def _digest(incidents: Iterable[Incident]) -> str:
-    text = "|".join(sorted(f"{each.key} {each.opened_at.isoformat()}" for each in incidents))
+    text = "|".join(sorted(f"{each.key} {each.opened_at}" for each in incidents))
     return blake2b(text.encode(), digest_size=8).hexdigest()
 
 
@@ -61,12 +62,12 @@ def _evaluation(asset: str, incidents: list[Incident]) -> dg.AssetCheckEvaluatio
 def incident_result(asset: str, incidents: Sequence[Incident]) -> dg.AssetCheckResult:
     """What the UI shows on an asset: its open incidents, quoted, since vendors' words are in them."""
     shown = "\n\n".join(
-        f"**{as_markdown(each.details.get('what'))}**\n\n"
-        f"Since {each.opened_at:%Y-%m-%d %H:%M} UTC. {as_markdown(each.details.get('effect'))}\n\n"
-        f"What to do: {as_markdown(each.details.get('remedy'))}"
+        f"**{as_markdown(each.what)}**\n\n"
+        f"Since {each.opened_at or each.since:%Y-%m-%d %H:%M} UTC. {as_markdown(each.effect)}\n\n"
+        f"What to do: {as_markdown(each.remedy)}"
         for each in incidents
     )
-    named = "; ".join(as_text(each.details.get("what")) for each in incidents)
+    named = "; ".join(as_text(each.what) for each in incidents)
     return dg.AssetCheckResult(
         passed=not incidents,
         asset_key=asset,

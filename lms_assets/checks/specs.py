@@ -1,14 +1,29 @@
-"""Every check in one table: what is true when it is green, whether it holds the chain back, and how bad red is."""
+"""Every check in one table: what finds it, whether it blocks what follows, and how bad it is when it fails."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 import dagster as dg
 
 from lms_assets.asset_specs import runbook_of
-from lms_assets.lineage import ancestors
+from lms_assets.checks import leads_and_reports
+from lms_assets.checks import tier_1_foundation as tier_1
+from lms_assets.checks import tier_2_users_and_groups as tier_2
+from lms_assets.checks import tier_3_enrollments as tier_3
+from lms_assets.checks import tier_4_aggregation_and_push as tier_4
+from lms_assets.checks.base import Finder, Look, are_readable, is_recent, listing_was_complete, were_all_stored
+from lms_assets.domain.operations.schedule import CHAIN
+from lms_assets.domain.safety.check_results import CheckResult
+from lms_assets.lineage import ASSETS, DAILY_FULL, NOT_REQUIRED, ancestors
+from lms_assets.registry import Asset
+
+CHAIN_IS_WHOLE = "chain_is_whole"
+RESUME = (
+    "Fix the cause, then go on with the chain: open its run in the UI and choose Re-execute, From asset failure; or "
+    f"lms-assets run {CHAIN} --resume."
+)
 
 
 @dataclass(frozen=True)
@@ -16,19 +31,24 @@ class CheckSpec:
     """One check.
 
     Attributes:
-        blocking: nothing that depends on the asset starts while this is red.
+        description: what is true while it passes.
+        find: looks whether it is.
+        blocking: nothing that depends on the asset starts while it fails.
         warning: odd, but no reason to stop.
-        costs_counts: a warning that is an incident while it is red: counts are too low, or are not sent.
+        costs_counts: a warning that is an incident while it fails: counts are too low, or are not sent.
+        degrades: its failure makes a chain partial.
         read_again: a warning with which "Re-execute, From asset failure" reads the asset again in the UI. Dagster looks
-            at blocking checks for that, so it is one there; as a warning it holds nothing back.
+            at blocking checks for that, so it is one there; as a warning it blocks nothing.
     """
 
     asset: str
     name: str
     description: str
+    find: Finder
     blocking: bool = False
     warning: bool = False
     costs_counts: bool = False
+    degrades: bool = False
     read_again: bool = False
 
     @property
@@ -39,148 +59,132 @@ class CheckSpec:
     @property
     def spec(self) -> dg.AssetCheckSpec:
         """The check as Dagster wants it defined."""
-        blocking = self.blocking or self.read_again
         return dg.AssetCheckSpec(
             self.name,
             asset=self.asset,
             description=self.description,
-            blocking=blocking,
+            blocking=self.blocking or self.read_again,
             metadata=runbook_of(self.name),
         )
 
 
-def _blocking(asset: str, name: str, description: str) -> CheckSpec:
-    return CheckSpec(asset, name, description, blocking=True)
+def _check(asset: str, find: Callable[[Look], CheckResult], **kind: bool) -> CheckSpec:
+    """A check that has its name from its function, and its description from the first lines of the docstring."""
+    first = (find.__doc__ or "").split("\n\n")[0]
+    return CheckSpec(asset, find.__name__, " ".join(first.split()), find, **kind)
 
 
-def _odd(asset: str, name: str, description: str) -> CheckSpec:
-    return CheckSpec(asset, name, description, warning=True)
+def _blocking(asset: str, find: Callable[[Look], CheckResult]) -> CheckSpec:
+    return _check(asset, find, blocking=True)
 
 
-def _costs(asset: str, name: str, description: str) -> CheckSpec:
-    return CheckSpec(asset, name, description, warning=True, costs_counts=True)
+def _warning(asset: str, find: Callable[[Look], CheckResult], **kind: bool) -> CheckSpec:
+    return _check(asset, find, warning=True, **kind)
 
 
-def _up_to_date(asset: str) -> CheckSpec:
-    text = "Neither this nor anything that it rests on kept an older state."
-    return CheckSpec(asset, f"{asset}_are_up_to_date", text, warning=True, read_again=True)
-
-
-def _complete(asset: str) -> CheckSpec:
-    text = "The vendor's last listing was complete, so absence from it could be acted on."
-    return _odd(asset, f"{asset}_listing_was_complete", text)
-
-
-def _readable(asset: str) -> CheckSpec:
-    return _odd(asset, f"{asset}_are_all_readable", "Every record of the vendor could be read.")
-
-
-def _stored(asset: str) -> CheckSpec:
-    return CheckSpec(asset, f"{asset}_were_all_stored", "The database took every row.")
-
-
-def _recent(asset: str) -> CheckSpec:
-    return _blocking(asset, f"{asset}_are_recent", "The last complete sync is recent enough to build on.")
-
-
-CHECKS = (
-    _blocking("courses", "courses_are_present", "There are courses."),
-    _recent("courses"),
-    _complete("courses"),
-    _readable("courses"),
-    _stored("courses"),
-    _blocking("course_npcu", "certifications_are_present", "Some courses are certifications; else all counts are 0."),
-    _blocking("course_npcu", "certifications_did_not_vanish", "The number of certifications has not collapsed."),
-    _recent("course_npcu"),
-    _odd("course_npcu", "npcu_is_valid", "Every NPCU at the source is 0, 1 or 2; anything else counts as 0."),
-    _stored("course_npcu"),
-    _odd("course_npcu", "certifications_have_a_category", "Every certification counts in some category."),
-    _complete("course_npcu"),
-    _blocking("partners", "partners_are_present", "There are active partners."),
-    _blocking("partners", "partner_crm_ids_are_unique", "No two active partners are the same CRM account."),
-    _recent("partners"),
-    _odd("partners", "partners_have_crm_ids", "Every active partner is known to the CRM, so its counts can be sent."),
-    _complete("partners"),
-    _readable("partners"),
-    _stored("partners"),
-    _odd("partners", "crm_shows_our_counts", "The CRM shows in each field what it last confirmed to us."),
-    _blocking("contacts", "contacts_are_present", "There are active contacts."),
-    _recent("contacts"),
-    _complete("contacts"),
-    _readable("contacts"),
-    _stored("contacts"),
-    _odd("contacts", "contact_emails_are_unique", "No two contacts of the CRM that count have the same e-mail."),
-    _blocking("users", "users_are_present", "There are active LMS users."),
-    _recent("users"),
-    _complete("users"),
-    _readable("users"),
-    _stored("users"),
-    _blocking("groups", "groups_are_present", "There are active groups."),
-    _blocking("groups", "groups_are_linked", "Groups are linked to partners, and not suddenly far fewer than before."),
-    _recent("groups"),
-    _odd("groups", "group_links_are_unambiguous", "No group's name fits several partners."),
-    _costs("groups", "group_links_were_kept", "No group that was an active partner's is nobody's now."),
-    _odd("groups", "group_overrides_point_to_something", "Every link set by hand names rows that exist."),
-    _complete("groups"),
-    _stored("groups"),
-    _blocking(
-        "memberships", "memberships_are_present", "Partners' groups have members; without, counts would fall to 0."
-    ),
-    CheckSpec("memberships", "memberships_are_current", "The last sync of memberships went through for every group."),
-    _up_to_date("memberships"),
-    _blocking("enrollments", "enrollments_are_present", "There are enrollments."),
-    _blocking("enrollments", "enrollments_refer_to_known_rows", "Every enrollment has its person and its course."),
-    _recent("enrollments"),
-    _stored("enrollments"),
-    _odd("enrollments", "members_are_known_users", "Every member is an LMS user that the list of people knows."),
-    _odd("enrollments", "transcripts_were_all_read", "Every transcript that was due could be read."),
-    _odd("enrollments", "people_were_read_recently", "No partner's person was last read longer ago than set."),
-    _odd("enrollments", "enrollment_courses_are_known", "No transcript names a course that no list knows."),
-    _up_to_date("enrollments"),
-    _odd("enrollments", "webhook_messages_are_readable", "Every message of a completed course says whose it is."),
-    _costs("enrollments", "completed_courses_have_no_gap", "Nobody's completed course is unread: the log has no gap."),
-    _up_to_date("partner_certifications"),
-    _blocking(
-        "partner_cert_counts", "counts_are_plausible", "Total NPCU has not fallen suddenly since the last counting."
-    ),
-    _blocking("partner_cert_counts", "counts_are_recent", "The counts are recent enough to tell anybody."),
-    # Withholds the partners that differ; holds the whole push back when the recount cannot be made.
-    CheckSpec(
-        "partner_cert_counts",
-        "counts_equal_a_recount",
-        "A second method, on the stored rows, counts the same for every partner.",
-        warning=True,
-        costs_counts=True,
-        read_again=True,
-    ),
-    _up_to_date("partner_cert_counts"),
-    _odd("leads", "leads_are_present", "There are leads of partners."),
-    CheckSpec("leads", "leads_are_recent", "The last sync of leads is recent enough to show partners."),
-    _complete("leads"),
-    _readable("leads"),
-    _stored("leads"),
-    _odd("leads", "leads_belong_to_known_partners", "Every lead's account is a partner of ours."),
-    CheckSpec("pushed_partner_cert_counts", "push_is_confirmed", "The CRM confirmed every value that was sent."),
-    _up_to_date("pushed_partner_cert_counts"),
-    _costs("pushed_partner_cert_counts", "no_partner_is_withheld", "All that the pushed counts rest on was read."),
-    CheckSpec("pam_weekly_report", "account_managers_are_reached", "No account manager is left without a report."),
-    CheckSpec("executive_weekly_report", "executives_are_all_reached", "No recipient is left without the report."),
+_OWN = (
+    _blocking("courses", tier_1.courses_are_present),
+    _blocking("course_npcu", tier_1.certifications_are_present),
+    _blocking("course_npcu", tier_1.certifications_did_not_vanish),
+    _warning("course_npcu", tier_1.npcu_is_valid),
+    _warning("course_npcu", tier_1.certifications_have_a_category),
+    _blocking("partners", tier_1.partners_are_present),
+    _blocking("partners", tier_1.partner_crm_ids_are_unique),
+    _warning("partners", tier_1.partners_have_crm_ids),
+    _warning("partners", tier_1.crm_shows_our_counts),
+    _blocking("contacts", tier_1.contacts_are_present),
+    _warning("contacts", tier_1.contact_emails_are_unique),
+    _blocking("users", tier_2.users_are_present),
+    _blocking("groups", tier_2.groups_are_present),
+    _blocking("groups", tier_2.groups_are_linked),
+    _warning("groups", tier_2.group_links_are_unambiguous),
+    _warning("groups", tier_2.group_links_were_kept, costs_counts=True),
+    _warning("groups", tier_2.group_overrides_point_to_something),
+    _blocking("memberships", tier_2.memberships_are_present),
+    _check("memberships", tier_2.memberships_are_current, degrades=True),
+    _blocking("enrollments", tier_3.enrollments_are_present),
+    _blocking("enrollments", tier_3.enrollments_refer_to_known_rows),
+    _warning("enrollments", tier_3.members_are_known_users),
+    _warning("enrollments", tier_3.transcripts_were_all_read),
+    _warning("enrollments", tier_3.people_were_read_recently),
+    _warning("enrollments", tier_3.enrollment_courses_are_known),
+    _warning("enrollments", tier_3.webhook_messages_are_readable),
+    _warning("enrollments", tier_3.completed_courses_have_no_gap, costs_counts=True),
+    _blocking("partner_cert_counts", tier_4.counts_are_plausible),
+    _blocking("partner_cert_counts", tier_4.counts_are_recent),
+    # Withholds the partners that differ; blocks the whole push when the recount cannot be made.
+    _warning("partner_cert_counts", tier_4.counts_equal_a_recount, costs_counts=True, read_again=True),
+    _check("pushed_partner_cert_counts", tier_4.push_is_confirmed, degrades=True),
+    _warning("pushed_partner_cert_counts", tier_4.no_partner_is_withheld, costs_counts=True),
+    _warning("leads", leads_and_reports.leads_are_present),
+    _warning("leads", leads_and_reports.leads_belong_to_known_partners),
+    _check("pam_weekly_report", leads_and_reports.account_managers_are_reached),
+    _check("executive_weekly_report", leads_and_reports.executives_are_all_reached),
 )
 
 
-# Their failure makes a chain partial.
-DEGRADING = frozenset({"memberships_are_current", "push_is_confirmed"})
-CHAIN_IS_WHOLE = "chain_is_whole"
+def _standard(asset: Asset) -> Iterator[CheckSpec]:
+    """The checks that an asset has because of what the registry says of it."""
+    key = asset.key
+    if asset.pool and asset.required and asset.records:
+        text = "The last complete sync is recent enough to build on."
+        yield CheckSpec(key, f"{key}_are_recent", text, is_recent(key), blocking=CHAIN in asset.jobs)
+        yield CheckSpec(key, f"{key}_were_all_stored", "The database took every row.", were_all_stored(key))
+        if not asset.weekly:
+            text = "The vendor's last listing was complete, so absence from it could be acted on."
+            yield CheckSpec(key, f"{key}_listing_was_complete", text, listing_was_complete(key), warning=True)
+            text = "Every record of the vendor could be read."
+            yield CheckSpec(key, f"{key}_are_all_readable", text, are_readable(key), warning=True)
+    if key in DAILY_FULL and NOT_REQUIRED & {key, *ancestors((key,))}:
+        text = "Neither this nor anything that it rests on kept an older state."
+        yield CheckSpec(key, f"{key}_are_up_to_date", text, is_up_to_date(key), warning=True, read_again=True)
 
 
-def specs_of(asset: str) -> tuple[CheckSpec, ...]:
+def is_up_to_date(asset: str) -> Finder:
+    """Neither the asset nor anything before it kept an older state."""
+
+    def find(look: Look) -> CheckResult:
+        found = degraded_by(look, {asset, *ancestors((asset,))})
+        if not found:
+            return CheckResult(True, "Nothing that this rests on kept an older state", 0)
+        said = "; ".join(f"{name}: {result.description}" for name, result in found.items())
+        return CheckResult(False, f"It rests on an older state. {said}", len(found), remedy=RESUME)
+
+    return find
+
+
+_PLACES = {asset.key: place for place, asset in enumerate(ASSETS)}
+CHECKS = tuple(
+    sorted((*_OWN, *(each for asset in ASSETS for each in _standard(asset))), key=lambda each: _PLACES[each.asset])
+)
+DEGRADING = frozenset(check.name for check in CHECKS if check.degrades)
+
+
+def checks_of(asset: str) -> tuple[CheckSpec, ...]:
     """The checks of one asset."""
-    return tuple(line for line in CHECKS if line.asset == asset)
+    return tuple(check for check in CHECKS if check.asset == asset)
 
 
-def blocking_checks_of(assets: tuple[str, ...]) -> Iterator[dg.AssetCheckKey]:
+def blocking_checks_before(assets: Collection[str]) -> tuple[CheckSpec, ...]:
     """The blocking checks of everything before these assets: what a job of them alone has to look at first."""
     before = ancestors(assets)
-    for line in CHECKS:
-        if line.blocking and line.asset in before:
-            yield line.key
+    return tuple(check for check in CHECKS if check.blocking and check.asset in before)
+
+
+def failed_blocking_checks(look: Look, assets: Collection[str]) -> dict[str, str]:
+    """Blocking checks of these assets that do not hold now, by name, with what they say and the override they take.
+
+    For a step that a person may have selected by itself, so that no blocking check ran before it.
+    """
+    results = {check.name: check.find(look) for check in CHECKS if check.blocking and check.asset in assets}
+    return {name: _finding(result) for name, result in results.items() if not result.passed}
+
+
+def _finding(result: CheckResult) -> str:
+    return result.description + (f". Only if it is right: {result.allow}" if result.allow else "")
+
+
+def degraded_by(look: Look, assets: Collection[str]) -> dict[str, CheckResult]:
+    """Checks of these assets that make a chain partial and do not hold now, by name."""
+    results = {check.name: check.find(look) for check in CHECKS if check.degrades and check.asset in assets}
+    return {name: result for name, result in results.items() if not result.passed}

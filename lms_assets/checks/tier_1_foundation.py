@@ -4,15 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lms_assets.checks.base import (
-    Look,
-    are_readable,
-    checks_of,
-    is_recent,
-    listing_was_complete,
-    unless_allowed,
-    were_all_stored,
-)
+from lms_assets.checks.base import Look, unless_allowed
 from lms_assets.domain.counting.crm_drift import drift_text
 from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.records.contacts import DUPLICATE_EMAIL
@@ -32,16 +24,19 @@ HIDDEN = "Look at the fields in the CRM and at what the key may read: lms-assets
 RUN_IT = f"Run {CHAIN} and read why this table is empty: lms-assets status."
 
 
-def _courses_present(look: Look) -> CheckResult:
+def courses_are_present(look: Look) -> CheckResult:
+    """There are courses."""
     return at_least(reading.row_count(look.connection, "lms_courses"), 1, "courses", RUN_IT)
 
 
-def _certifications_present(look: Look) -> CheckResult:
+def certifications_are_present(look: Look) -> CheckResult:
+    """Some courses are certifications; else all counts are 0."""
     certifications = [course for course in reading.courses(look.connection) if course.is_certification]
     return at_least(len(certifications), 1, "certifications", "Look at the NPCU property of the courses in Northpass.")
 
 
-def _certifications_stayed(look: Look) -> CheckResult:
+def certifications_did_not_vanish(look: Look) -> CheckResult:
+    """The number of certifications has not collapsed."""
     now = sum(course.is_certification for course in reading.courses(look.connection))
     before = certifications_before(look.connection)
     remedy = "Were points removed in Northpass?"
@@ -49,12 +44,14 @@ def _certifications_stayed(look: Look) -> CheckResult:
     return unless_allowed(look, FALL_CERTIFICATIONS, fall)
 
 
-def _npcu_valid(look: Look) -> CheckResult:
+def npcu_is_valid(look: Look) -> CheckResult:
+    """Every NPCU at the source is 0, 1 or 2; anything else counts as 0."""
     odd = [f"{course.id}: {course.npcu_problem}" for course in reading.courses(look.connection) if course.npcu_problem]
     return none_of(odd, "courses whose NPCU is not 0, 1 or 2", "They count as 0; correct the property in Northpass.")
 
 
-def _categories_assigned(look: Look) -> CheckResult:
+def certifications_have_a_category(look: Look) -> CheckResult:
+    """Every certification counts in some category."""
     without = [
         f"{course.id}: {course.name}"
         for course in reading.courses(look.connection)
@@ -64,25 +61,29 @@ def _categories_assigned(look: Look) -> CheckResult:
     return none_of(without, "certifications without a category", remedy)
 
 
-def _partners_present(look: Look) -> CheckResult:
+def partners_are_present(look: Look) -> CheckResult:
+    """There are active partners."""
     count = reading.row_count(look.connection, "partners", active_only=True)
     return at_least(count, 1, "active partners", RUN_IT)
 
 
-def _partner_ids_unique(look: Look) -> CheckResult:
+def partner_crm_ids_are_unique(look: Look) -> CheckResult:
+    """No two active partners are the same CRM account."""
     doubles = [str(each) for each in reading.duplicate_values(look.connection, "partners", "impartner_id")]
     remedy = "Deactivate the row that the portal does not use, or clear its impartner_id."
     return none_of(doubles, "CRM accounts that are several active partners", remedy)
 
 
-def _partners_have_ids(look: Look) -> CheckResult:
+def partners_have_crm_ids(look: Look) -> CheckResult:
+    """Every active partner is known to the CRM, so its counts can be sent."""
     without = [
         str(row.id) for row in reading.stored_partners(look.connection) if row.is_active and row.impartner_id is None
     ]
     return none_of(without, "active partners without a CRM id", "Is the account still in the CRM?")
 
 
-def _crm_shows_our_counts(look: Look) -> CheckResult:
+def crm_shows_our_counts(look: Look) -> CheckResult:
+    """The CRM shows in each field what it last confirmed to us."""
     names = {each.impartner_id: each.account_name for each in reading.stored_partners(look.connection)}
     told = [scrub(drift_text(each, names.get(each.impartner_id))) for each in crm_drift(look.connection)]
     found = none_of(told, "fields that the CRM shows otherwise than it confirmed", DRIFT_REMEDIES[look.rules.crm_drift])
@@ -93,12 +94,14 @@ def _crm_shows_our_counts(look: Look) -> CheckResult:
     return replace(found, passed=False, description=f"{found.description}; {text}", remedy=found.remedy or HIDDEN)
 
 
-def _contacts_present(look: Look) -> CheckResult:
+def contacts_are_present(look: Look) -> CheckResult:
+    """There are active contacts."""
     count = reading.row_count(look.connection, "contacts", active_only=True)
     return at_least(count, 1, "active contacts", RUN_IT)
 
 
-def _contact_emails_unique(look: Look) -> CheckResult:
+def contact_emails_are_unique(look: Look) -> CheckResult:
+    """No two contacts of the CRM that count have the same e-mail."""
     doubles = [
         f"contact {each.entity_id}: {each.reason}"
         for each in look.failures("contacts")
@@ -106,53 +109,3 @@ def _contact_emails_unique(look: Look) -> CheckResult:
     ]
     remedy = "Their person counts for each one's partner; contacts shows one of them. Merge them in the CRM."
     return none_of(doubles, "CRM contacts have the e-mail of another one", remedy)
-
-
-TIER_1_CHECKS = [
-    checks_of(
-        "courses",
-        {
-            "courses_were_all_stored": were_all_stored("courses"),
-            "courses_are_present": _courses_present,
-            "courses_are_recent": is_recent("courses"),
-            "courses_listing_was_complete": listing_was_complete("courses"),
-            "courses_are_all_readable": are_readable("courses"),
-        },
-    ),
-    checks_of(
-        "course_npcu",
-        {
-            "course_npcu_were_all_stored": were_all_stored("course_npcu"),
-            "certifications_are_present": _certifications_present,
-            "certifications_did_not_vanish": _certifications_stayed,
-            "course_npcu_are_recent": is_recent("course_npcu"),
-            "npcu_is_valid": _npcu_valid,
-            "certifications_have_a_category": _categories_assigned,
-            "course_npcu_listing_was_complete": listing_was_complete("course_npcu"),
-        },
-    ),
-    checks_of(
-        "partners",
-        {
-            "partners_were_all_stored": were_all_stored("partners"),
-            "partners_are_present": _partners_present,
-            "partner_crm_ids_are_unique": _partner_ids_unique,
-            "partners_are_recent": is_recent("partners"),
-            "partners_have_crm_ids": _partners_have_ids,
-            "partners_listing_was_complete": listing_was_complete("partners"),
-            "partners_are_all_readable": are_readable("partners"),
-            "crm_shows_our_counts": _crm_shows_our_counts,
-        },
-    ),
-    checks_of(
-        "contacts",
-        {
-            "contacts_were_all_stored": were_all_stored("contacts"),
-            "contacts_are_present": _contacts_present,
-            "contacts_are_recent": is_recent("contacts"),
-            "contacts_listing_was_complete": listing_was_complete("contacts"),
-            "contacts_are_all_readable": are_readable("contacts"),
-            "contact_emails_are_unique": _contact_emails_unique,
-        },
-    ),
-]

@@ -2,16 +2,7 @@
 
 from __future__ import annotations
 
-from lms_assets.checks.base import (
-    Look,
-    are_readable,
-    checks_of,
-    is_recent,
-    is_up_to_date,
-    listing_was_complete,
-    unless_allowed,
-    were_all_stored,
-)
+from lms_assets.checks.base import Look, unless_allowed
 from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.safety.check_results import CheckResult, at_least, no_sudden_fall, none_of
 from lms_assets.domain.safety.overrides import FALL_GROUP_LINKS
@@ -22,17 +13,20 @@ from lms_assets.warehouse.state.baselines import groups_linked_before
 RUN_IT = f"Run {CHAIN} and read why this table is empty: lms-assets status."
 
 
-def _users_present(look: Look) -> CheckResult:
+def users_are_present(look: Look) -> CheckResult:
+    """There are active LMS users."""
     count = reading.row_count(look.connection, "lms_users", active_only=True)
     return at_least(count, 1, "active LMS users", RUN_IT)
 
 
-def _groups_present(look: Look) -> CheckResult:
+def groups_are_present(look: Look) -> CheckResult:
+    """There are active groups."""
     count = reading.row_count(look.connection, "lms_groups", active_only=True)
     return at_least(count, 1, "active groups", RUN_IT)
 
 
-def _groups_linked(look: Look) -> CheckResult:
+def groups_are_linked(look: Look) -> CheckResult:
+    """Groups are linked to partners, and not suddenly far fewer than before."""
     partners = reading.partner_activity(look.connection)
     groups = reading.groups(look.connection, active_only=True)
     linked = sum(bool(partners.get(group.partner_id or 0)) for group in groups)
@@ -47,14 +41,16 @@ def _groups_linked(look: Look) -> CheckResult:
     return unless_allowed(look, FALL_GROUP_LINKS, fall)
 
 
-def _links_unambiguous(look: Look) -> CheckResult:
+def group_links_are_unambiguous(look: Look) -> CheckResult:
+    """No group's name fits several partners."""
     groups = reading.groups(look.connection, active_only=True)
     unsure = [f"{group.id}: {group.name}" for group in groups if group.link_method == "ambiguous"]
     remedy = "They are linked to nobody; say whose they are in group_partner_overrides."
     return none_of(unsure, "groups whose name fits several partners", remedy)
 
 
-def _links_kept(look: Look) -> CheckResult:
+def group_links_were_kept(look: Look) -> CheckResult:
+    """No group that was an active partner's is nobody's now."""
     names = {group.id: group.name for group in reading.groups(look.connection, active_only=True)}
     lost = [
         f"group {group_id}: {names.get(group_id, 'gone')}, was partner {partner_id}'s"
@@ -67,7 +63,8 @@ def _links_kept(look: Look) -> CheckResult:
     return none_of(lost, "groups that were an active partner's and are nobody's", remedy)
 
 
-def _overrides_point_to_something(look: Look) -> CheckResult:
+def group_overrides_point_to_something(look: Look) -> CheckResult:
+    """Every link set by hand names rows that exist."""
     groups = {group.id for group in reading.groups(look.connection)}
     partners = reading.partner_activity(look.connection)
     dangling = [
@@ -79,11 +76,13 @@ def _overrides_point_to_something(look: Look) -> CheckResult:
     return none_of(dangling, "links by hand that point to nothing", remedy)
 
 
-def _memberships_present(look: Look) -> CheckResult:
+def memberships_are_present(look: Look) -> CheckResult:
+    """Partners' groups have members; without, counts would fall to 0."""
     return at_least(reading.row_count(look.connection, "lms_group_members"), 1, "memberships", RUN_IT)
 
 
-def _memberships_current(look: Look) -> CheckResult:
+def memberships_are_current(look: Look) -> CheckResult:
+    """The last sync of memberships went through for every group."""
     entry = look.latest("memberships")
     if entry is None or entry.status != "completed":
         reason = (entry.error_message if entry else None) or "it has not run"
@@ -92,38 +91,3 @@ def _memberships_current(look: Look) -> CheckResult:
     bad = [f"group {each.entity_id}: {each.reason}" for each in look.failures("memberships")]
     remedy = "These groups keep the members they had; nobody was taken out of them."
     return none_of(bad, "groups whose members could not be read completely", remedy)
-
-
-TIER_2_CHECKS = [
-    checks_of(
-        "users",
-        {
-            "users_were_all_stored": were_all_stored("users"),
-            "users_are_present": _users_present,
-            "users_are_recent": is_recent("users"),
-            "users_listing_was_complete": listing_was_complete("users"),
-            "users_are_all_readable": are_readable("users"),
-        },
-    ),
-    checks_of(
-        "groups",
-        {
-            "groups_were_all_stored": were_all_stored("groups"),
-            "groups_are_present": _groups_present,
-            "groups_are_linked": _groups_linked,
-            "groups_are_recent": is_recent("groups"),
-            "group_links_are_unambiguous": _links_unambiguous,
-            "group_links_were_kept": _links_kept,
-            "group_overrides_point_to_something": _overrides_point_to_something,
-            "groups_listing_was_complete": listing_was_complete("groups"),
-        },
-    ),
-    checks_of(
-        "memberships",
-        {
-            "memberships_are_present": _memberships_present,
-            "memberships_are_current": _memberships_current,
-            "memberships_are_up_to_date": is_up_to_date("memberships"),
-        },
-    ),
-]

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
-from lms_assets.checks.base import Look, checks_of, is_recent, is_up_to_date, were_all_stored
-from lms_assets.domain.operations.schedule import CHAIN, ENROLLMENTS_JOB
-from lms_assets.domain.records.completions import EVERYBODY_AGAIN_AFTER
+from lms_assets.checks.base import Look
+from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.safety.check_results import CheckResult, at_least, none_of
 from lms_assets.domain.safety.withheld import people_listed
 from lms_assets.warehouse import reading
@@ -16,11 +13,13 @@ from lms_assets.warehouse.state.refresh_queue import WEBHOOKS, log_state
 RUN_IT = f"Run {CHAIN} and read why this table is empty: lms-assets status."
 
 
-def _present(look: Look) -> CheckResult:
+def enrollments_are_present(look: Look) -> CheckResult:
+    """There are enrollments."""
     return at_least(reading.row_count(look.connection, "lms_enrollments"), 1, "enrollments", RUN_IT)
 
 
-def _refer_to_known_rows(look: Look) -> CheckResult:
+def enrollments_refer_to_known_rows(look: Look) -> CheckResult:
+    """Every enrollment has its person and its course."""
     lost: list[str] = []
     for column, table in (("user_id", "lms_users"), ("course_id", "lms_courses")):
         _, sample = reading.orphans(look.connection, "lms_enrollments", column, table)
@@ -28,7 +27,8 @@ def _refer_to_known_rows(look: Look) -> CheckResult:
     return none_of(lost, "references of enrollments to nothing", f"Sync users and courses again: {CHAIN}.")
 
 
-def _all_read(look: Look) -> CheckResult:
+def transcripts_were_all_read(look: Look) -> CheckResult:
+    """Every transcript that was due could be read."""
     unread = [
         f"{each.entity_id}: {each.reason}" for each in look.failures("enrollments") if each.entity_type == "transcript"
     ]
@@ -36,7 +36,8 @@ def _all_read(look: Look) -> CheckResult:
     return none_of(unread, "transcripts that could not be read", remedy)
 
 
-def _read_recently(look: Look) -> CheckResult:
+def people_were_read_recently(look: Look) -> CheckResult:
+    """No partner's person was last read longer ago than set."""
     long_ago = reading.people_read_long_ago(look.connection, look.rules, look.now)
     found = [f"partner {partner_id}: {people_listed(people)}" for partner_id, people in long_ago.items()]
     remedy = (
@@ -48,7 +49,8 @@ def _read_recently(look: Look) -> CheckResult:
     return none_of(found, what, remedy)
 
 
-def _courses_known(look: Look) -> CheckResult:
+def enrollment_courses_are_known(look: Look) -> CheckResult:
+    """No transcript names a course that no list knows."""
     unknown = [
         f"{each.entity_id}: {each.reason}" for each in look.failures("enrollments") if each.entity_type == "enrollment"
     ]
@@ -56,7 +58,8 @@ def _courses_known(look: Look) -> CheckResult:
     return none_of(unknown, "records of transcripts set aside", remedy)
 
 
-def _messages_readable(look: Look) -> CheckResult:
+def webhook_messages_are_readable(look: Look) -> CheckResult:
+    """Every message of a completed course says whose it is."""
     unreadable = [f"{each.entity_id}: {each.reason}" for each in open_failures(look.connection, WEBHOOKS)]
     remedy = (
         "Nothing is lost: everybody is read on their account (completed_courses_have_no_gap). They are shown for a "
@@ -65,7 +68,8 @@ def _messages_readable(look: Look) -> CheckResult:
     return none_of(unreadable, "webhook messages that could not be read", remedy)
 
 
-def _no_gap(look: Look) -> CheckResult:
+def completed_courses_have_no_gap(look: Look) -> CheckResult:
+    """Nobody's completed course is unread: the log has no gap."""
     log = log_state(look.connection)
     if log.read_until is None:
         return CheckResult(True, "the log of completed courses is not read: completed_courses_sensor never ran")
@@ -83,7 +87,8 @@ def _no_gap(look: Look) -> CheckResult:
     return CheckResult(False, f"{gap}: somebody's completed course may be missing in the counts", remedy=remedy)
 
 
-def _members_known(look: Look) -> CheckResult:
+def members_are_known_users(look: Look) -> CheckResult:
+    """Every member is an LMS user that the list of people knows."""
     count, sample = reading.orphans(look.connection, "lms_group_members", "user_id", "lms_users")
     remedy = "The LMS lists members who are gone; they count for nobody."
     result = none_of([str(each) for each in sample], "members that are no LMS user", remedy)
@@ -92,23 +97,3 @@ def _members_known(look: Look) -> CheckResult:
         if result.passed
         else CheckResult(False, f"members that are no LMS user: {count:,}", count, result.sample, remedy)
     )
-
-
-TIER_3_CHECKS = [
-    checks_of(
-        "enrollments",
-        {
-            "enrollments_were_all_stored": were_all_stored("enrollments"),
-            "enrollments_are_present": _present,
-            "enrollments_refer_to_known_rows": _refer_to_known_rows,
-            "enrollments_are_recent": is_recent("enrollments"),
-            "members_are_known_users": _members_known,
-            "transcripts_were_all_read": _all_read,
-            "people_were_read_recently": _read_recently,
-            "enrollment_courses_are_known": _courses_known,
-            "webhook_messages_are_readable": _messages_readable,
-            "completed_courses_have_no_gap": _no_gap,
-            "enrollments_are_up_to_date": is_up_to_date("enrollments"),
-        },
-    ),
-]

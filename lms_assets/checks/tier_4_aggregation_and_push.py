@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from lms_assets.checks.base import TOO_OLD, Look, checks_of, is_up_to_date, unless_allowed
+from lms_assets.checks.base import TOO_OLD, Look, unless_allowed
 from lms_assets.domain.counting.rule_change import total_npcu
 from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.rules_defaults import SUDDEN_FALL_SHARE
@@ -20,8 +20,11 @@ from lms_assets.warehouse.state.pushed_values import push_memory
 PLAUSIBLE_FALL_MINIMUM = 20
 
 
-def _plausible(look: Look) -> CheckResult:
-    """Judges what the data moved; what changed rules moved since the last push is told beside it."""
+def counts_are_plausible(look: Look) -> CheckResult:
+    """Total NPCU has not fallen suddenly since the last counting.
+
+    Judges what the data moved; what changed rules moved since the last push is told beside it.
+    """
     now = sum(row["total_npcu"] or 0 for row in stored_counts(look.connection).values())
     before = npcu_pushed_before(look.connection)
     by_rules = _moved_by_rules(look, now) if before is not None else 0
@@ -48,13 +51,17 @@ def _moved_by_rules(look: Look, now: int) -> int:
     return 0 if by_old_rules is None else now - total_npcu(by_old_rules.values())
 
 
-def _recent(look: Look) -> CheckResult:
+def counts_are_recent(look: Look) -> CheckResult:
+    """The counts are recent enough to tell anybody."""
     counted = last_counted(look.connection)
     return recent(counted.as_of if counted else None, look.now, TOO_OLD, "Counts")
 
 
-def _recounted(look: Look) -> CheckResult:
-    """Raises what keeps the recount from being made, which holds the push back."""
+def counts_equal_a_recount(look: Look) -> CheckResult:
+    """A second method, on the stored rows, counts the same for every partner.
+
+    Raises what keeps the recount from being made, which holds the push back.
+    """
     from lms_assets.warehouse.reading.recount_comparison import recount_differences
 
     counted = last_counted(look.connection)
@@ -68,7 +75,8 @@ def _recounted(look: Look) -> CheckResult:
     return none_of(differing, "partners whose counts a recount does not give", remedy)
 
 
-def _confirmed(look: Look) -> CheckResult:
+def push_is_confirmed(look: Look) -> CheckResult:
+    """The CRM confirmed every value that was sent."""
     entry = look.latest("pushed_partner_cert_counts")
     remedy = "They are tried again at the next push; the reason is in sync_failures."
     if entry is None or entry.status != "completed":
@@ -82,35 +90,11 @@ def _confirmed(look: Look) -> CheckResult:
     return none_of(refused, "accounts whose values the CRM did not take", remedy)
 
 
-def _none_withheld(look: Look) -> CheckResult:
+def no_partner_is_withheld(look: Look) -> CheckResult:
+    """All that the pushed counts rest on was read."""
     remedy = (
         f"Their counts may be wrong and are not sent; the CRM keeps what it has. Run {CHAIN}: they are sent once "
         "everything they rest on was read. memberships_are_current and transcripts_were_all_read say what failed."
     )
     withheld = named(reading.withheld_partners(look.connection, look.rules))
     return none_of(withheld, "partners not pushed, because of what was not read yet", remedy)
-
-
-TIER_4_CHECKS = [
-    checks_of(
-        "partner_certifications",
-        {"partner_certifications_are_up_to_date": is_up_to_date("partner_certifications")},
-    ),
-    checks_of(
-        "partner_cert_counts",
-        {
-            "counts_are_plausible": _plausible,
-            "counts_are_recent": _recent,
-            "counts_equal_a_recount": _recounted,
-            "partner_cert_counts_are_up_to_date": is_up_to_date("partner_cert_counts"),
-        },
-    ),
-    checks_of(
-        "pushed_partner_cert_counts",
-        {
-            "push_is_confirmed": _confirmed,
-            "pushed_partner_cert_counts_are_up_to_date": is_up_to_date("pushed_partner_cert_counts"),
-            "no_partner_is_withheld": _none_withheld,
-        },
-    ),
-]

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import dagster as dg
 
 from lms_assets.asset_specs import runbook_of
-from lms_assets.checks.base import RESUME, Look, degraded_by
-from lms_assets.checks.specs import CHAIN_IS_WHOLE
+from lms_assets.checks.base import Look
+from lms_assets.checks.specs import CHAIN_IS_WHOLE, RESUME, degraded_by
 from lms_assets.lineage import DAILY_FULL
 from lms_assets.resources import WarehouseResource
 from lms_assets.runs.retries import FINAL

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lms_assets.checks.base import Look
-from lms_assets.checks.tier_1_foundation import _crm_shows_our_counts
+from lms_assets.checks.tier_1_foundation import crm_shows_our_counts
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.check_results import CheckResult
 from lms_assets_tests.harness.chain import ChainHarness
@@ -31,7 +31,7 @@ def shown(synced: ChainHarness, account: int) -> Any:
 
 def verdict(synced: ChainHarness, rules: Rules | None = None) -> CheckResult:
     with synced.warehouse.read() as connection:
-        return _crm_shows_our_counts(Look(connection, rules or Rules(), synced.now))
+        return crm_shows_our_counts(Look(connection, rules or Rules(), synced.now))
 
 
 def list_accounts(synced: ChainHarness, **sandbox: Any) -> CheckResult:

@@ -268,14 +268,14 @@ def test_nothing_is_told_while_the_chain_is_being_tried_again(told: DaemonHarnes
 
 def test_news_of_one_look_is_not_told_by_another_at_the_same_time(told: DaemonHarness, receiver: Receiver):
     """The sensor and a run from a terminal may look at the same moment."""
-    from lms_assets.warehouse.bookkeeping.alert_outbox import Outgoing, lease_due, put_out
+    from lms_assets.domain.operations.incident import Message
+    from lms_assets.warehouse.bookkeeping.alerts import lease_due, put_out
 
     now = told.now
-    message = Outgoing("1", "channel", "title", "body", False, now.isoformat(), now.isoformat())
-    told.warehouse.in_transaction(lambda c: put_out(c, [message], now=now))
+    told.warehouse.in_transaction(lambda c: put_out(c, [Message("title", "body")], ["channel"], now=now))
     first = told.warehouse.in_transaction(lambda c: lease_due(c, ["channel"], now=now))
     second = told.warehouse.in_transaction(lambda c: lease_due(c, ["channel"], now=now + timedelta(seconds=1)))
-    assert [each.id for each in first] == ["1"]
+    assert [each.title for each in first] == ["title"]
     assert second == []
 
 

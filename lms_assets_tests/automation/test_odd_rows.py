@@ -11,13 +11,14 @@ import pytest
 from sqlalchemy import text
 
 from lms_assets.automation.alerting.alerts import open_incidents_sensor
-from lms_assets.warehouse.bookkeeping.incidents import open_incidents, raise_incident
+from lms_assets.warehouse.bookkeeping.alerts import open_incidents, raise_incident
 from lms_assets.warehouse.bookkeeping.odd_rows import odd_rows
 from lms_assets.warehouse.bookkeeping.sync_log import latest
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.state.sync_state import UnreadableState, get_state
 from lms_assets_tests.automation.daemon_harness import DaemonHarness, watched_harness
 from lms_assets_tests.automation.receiver import Receiver, receiving
+from lms_assets_tests.harness.incidents import an_incident
 
 AT = "2026-03-01 00:00:00.000000"
 INCIDENT = (
@@ -28,8 +29,8 @@ ODD = {
     "alert_incidents 901": INCIDENT.format(id=901, opened=f"'{AT}'", details="[]"),
     "alert_incidents 902": INCIDENT.format(id=902, opened=f"'{AT}'", details="{half of"),
     "alert_incidents 903": INCIDENT.format(id=903, opened="'some day'", details="{}"),
-    "email_log 904": "INSERT INTO email_log (id, recipient_email, email_type, status, error_message, message_key) "
-    "VALUES (904, 'pam@example.com', 'pam_weekly_report', 'pending', 'x', 'without a period')",
+    "email_log 904": "INSERT INTO email_log (id, recipient_email, email_type, status, handed_over_at, message_key) "
+    f"VALUES (904, 'pam@example.com', 'pam_weekly_report', 'pending', '{AT}', 'without a period')",
     "sync_logs 905": f"INSERT INTO sync_logs (id, sync_type, status, started_at, details) "
     f"VALUES (905, 'of_the_portal', 'completed', '{AT}', '{{half of')",
     "task_chain_logs 906": "INSERT INTO task_chain_logs (id, chain_name, started_at, status, steps_completed) "
@@ -66,7 +67,7 @@ def test_they_are_named_in_one_alert_and_the_others_are_handled(watched: DaemonH
     with watched.warehouse.read() as connection:
         assert set(odd_rows(connection)) == {*ODD, "sync_state incidents_first_seen"}
     with watched.warehouse.transaction() as connection:
-        raise_incident(connection, "check/courses/odd", "job", now=watched.now, details={"what": "A real one"})
+        raise_incident(connection, an_incident("check/courses/odd", kind="job", what="A real one"), now=watched.now)
 
     for _ in range(2):
         watched.tick(open_incidents_sensor)
@@ -83,11 +84,12 @@ def test_they_are_named_in_one_alert_and_the_others_are_handled(watched: DaemonH
 
 def test_an_incident_whose_own_row_cannot_be_read_is_written_again(warehouse: Warehouse, now):
     with warehouse.transaction() as connection:
-        raise_incident(connection, "check/a/b", "check", now=now, details={"what": "x"})
+        raise_incident(connection, an_incident(what="x"), now=now)
         connection.execute(text("UPDATE alert_incidents SET details = '[1]'"))
     with warehouse.transaction() as connection:
-        incident = raise_incident(connection, "check/a/b", "check", now=now, details={"what": "y"})
-    assert incident.details["what"] == "y"
+        assert [each.what for each in open_incidents(connection)] == ["Something needs a person."]
+        raise_incident(connection, an_incident(what="y"), now=now)
+        assert [each.what for each in open_incidents(connection)] == ["y"]
 
 
 def test_a_date_that_is_none_is_no_date(mariadb_url):

@@ -11,10 +11,9 @@ import pytest
 
 from lms_assets.automation.alerting.alerts import open_incidents_sensor, update_incidents
 from lms_assets.domain.operations.incident_detection import Facts, FailedRun, find_incidents
-from lms_assets.domain.operations.report_incidents import blocked
-from lms_assets.domain.operations.report_release import may_send
+from lms_assets.domain.operations.report_incidents import FailedAttempt, blocked
+from lms_assets.warehouse.bookkeeping.alerts import incidents_to_announce, mark_announced
 from lms_assets.warehouse.bookkeeping.email_log import EmailLogRows, resolve_as_sent, unknown_outcomes
-from lms_assets.warehouse.bookkeeping.incidents import incidents_to_announce, mark_announced
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets_tests.automation.daemon_harness import DaemonHarness, watched_harness
 from lms_assets_tests.automation.receiver import Receiver, receiving
@@ -65,7 +64,7 @@ def test_blocked_reports_are_one_alert_of_their_own_until_they_went_out(told: Da
 def test_reports_blocked_that_then_cannot_be_sent_are_told_again_and_not_called_well(
     warehouse: Warehouse, now: datetime
 ):
-    held = blocked("weekly_reports", {"pam_weekly_report": [(now, may_send("failed", now, now).text)]})
+    held = blocked("weekly_reports", {"pam_weekly_report": [FailedAttempt(now, "the last chain failed.", "Wait.")]})
     failed = FailedRun("weekly_reports", "failed", None, now, (), "the mail server refused user or password")
     told = []
     for facts in (Facts(blocked_reports=held), Facts(blocked_reports=held), Facts(failed_runs=[failed]), Facts()):
@@ -73,13 +72,13 @@ def test_reports_blocked_that_then_cannot_be_sent_are_told_again_and_not_called_
             update_incidents(connection, find_incidents(facts), frozenset(), now=now)
             news = incidents_to_announce(connection)
             mark_announced(connection, news, now=now)
-        told.append([(each.kind, each.is_open) for each in news])
+        told.append([(each.kind, each.closed_at is None) for each in news])
     assert told == [[("reports_blocked", True)], [], [("job", True)], [("job", False)]]
 
 
 def test_an_incident_that_became_one_of_an_undecided_kind_is_not_called_resolved(warehouse: Warehouse, now: datetime):
     """While a chain runs nothing is decided about failed jobs; the reports are still not out."""
-    held = blocked("weekly_reports", {"pam_weekly_report": [(now, may_send("failed", now, now).text)]})
+    held = blocked("weekly_reports", {"pam_weekly_report": [FailedAttempt(now, "the last chain failed.", "Wait.")]})
     failed = FailedRun("weekly_reports", "failed", None, now, (), "no answer")
     with warehouse.transaction() as connection:
         update_incidents(connection, find_incidents(Facts(blocked_reports=held)), frozenset(), now=now)

@@ -17,7 +17,6 @@ from lms_assets.console.running import resume, runner
 from lms_assets.console.running.resume import resumed_order
 from lms_assets.console.running.run import RunOptions, _worked_off
 from lms_assets.console.running.runner import CannotRun, RunOrder, execute
-from lms_assets.domain.safety.overrides import command_in
 from lms_assets.lineage import DAILY_FULL
 from lms_assets_tests.assets.test_resumed_chains import counted_as_of, somebody, staged
 from lms_assets_tests.automation.daemon_harness import DaemonHarness, one_row, watched_harness
@@ -124,8 +123,10 @@ def test_a_resumed_chain_may_be_allowed_what_stopped_it(harness: DaemonHarness):
     harness.advance(hours=4)
     for row in [row for row in harness.rows("contacts") if row["is_active"]][:20]:
         harness.sandbox.mutate("delete_contact", contact=row["impartner_id"])
-    command = command_in(harness.run().errors["contacts"])
-    assert command == "lms-assets run daily_full --resume --allow mass_deactivation:contacts"
+    assert not harness.run().success
+    stopped = next(row for row in harness.rows("sync_logs") if row["status"] == "failed")
+    command = "lms-assets run daily_full --resume --allow mass_deactivation:contacts"
+    assert stopped["details"] == {"mass_deactivation_command": command}
     with harness.surroundings({}):
         allowed = RunOptions("daily_full", allow=("mass_deactivation:contacts",), resume=True, by="Ada", here=True)
         result, shown = _worked_off(allowed, harness.instance, harness.warehouse, Console(file=StringIO()))

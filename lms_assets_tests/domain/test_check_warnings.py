@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from lms_assets.domain.operations.check_warnings import Level, Warned, digest_is_due, digest_of, follow, incident_of
+from lms_assets.domain.operations.check_warnings import Level, digest_is_due, digest_of, follow, incident_of
+from lms_assets.domain.operations.incident import CheckFinding
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 UI = "https://dagster.example.com"
 
 
-def odd(count: int | None, *, costs: bool = False, passed: bool | None = None) -> Warned:
+def warned(asset: str, check: str, passed: bool, text: str, count: int | None, **fields: Any) -> CheckFinding:
+    given: dict[str, Any] = {"level": "warning", "remedy": "Correct them."}
+    return CheckFinding(asset, check, passed, text, "run-1", NOW, count=count, **(given | fields))
+
+
+def odd(count: int | None, *, costs: bool = False, passed: bool | None = None) -> CheckFinding:
     passed = count == 0 if passed is None else passed
-    return Warned("courses", "npcu_is_valid", passed, f"odd: {count}", "Correct them.", count, "run-1", costs)
+    return warned("courses", "npcu_is_valid", passed, f"odd: {count}", count, costs_counts=costs)
 
 
 def numbers(*counts: int, costs: bool = False) -> list[int | None]:
@@ -46,8 +53,8 @@ def test_a_warning_that_costs_counts_is_told_from_the_first_time_until_it_is_ove
 
 
 def test_each_warning_is_followed_by_itself():
-    def named(name: str, count: int) -> Warned:
-        return Warned("courses", name, count == 0, f"odd: {count}", "Correct them.", count, "run-1")
+    def named(name: str, count: int) -> CheckFinding:
+        return warned("courses", name, count == 0, f"odd: {count}", count)
 
     _, levels = follow([named("a", 4), named("b", 4), named("c", 4)], {}, NOW)
     risen, levels = follow([named("a", 5), named("b", 4), named("c", 4)], levels, NOW)
@@ -98,7 +105,7 @@ def test_the_digest_comes_once_a_day_after_seven():
 
 
 def test_the_digest_holds_the_red_warnings_that_are_no_incident():
-    other = Warned("leads", "leads_are_present", False, "0 leads", "Run leads_full.", 0, "run-2")
+    other = warned("leads", "leads_are_present", False, "0 leads", 0, remedy="Run leads_full.")
     risen, _ = follow([odd(1, costs=True)], {}, NOW)
     message = digest_of([odd(1, costs=True), other, odd(0)], risen, UI)
     assert message is not None

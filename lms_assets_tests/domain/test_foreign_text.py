@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from lms_assets.checks.base import result_of
+from lms_assets.checks.evaluations import result_of
 from lms_assets.checks.incidents import incident_result
 from lms_assets.checks.specs import CHECKS
-from lms_assets.domain.operations.alert_messages import begun, over
 from lms_assets.domain.operations.foreign_text import as_markdown, as_text
+from lms_assets.domain.operations.incident import begun, over
 from lms_assets.domain.safety.check_results import CheckResult
 from lms_assets.reports.rendering import formatting as words
+from lms_assets_tests.harness.incidents import an_incident
 
 NOW = datetime(2026, 11, 23, 2, tzinfo=UTC)
 HOSTILE = (
@@ -40,8 +40,8 @@ def live(said: str) -> list[str]:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_nothing_foreign_is_live_in_an_alert(text: str) -> None:
-    details = {"what": text, "since": NOW.isoformat(), "effect": text, "remedy": text, "run_id": "a1"}
-    for message in (begun(details, "https://ui.example"), over(details, NOW, "https://ui.example")):
+    incident = an_incident(what=text, effect=text, remedy=text, run_id="a1")
+    for message in (begun(incident, "https://ui.example"), over(incident, NOW, "https://ui.example")):
         own = message.body.replace("Look here: https://ui.example", "")
         lines = own.splitlines()
         assert not [sign for line in (*lines, message.title) for sign in live(line)]
@@ -54,8 +54,7 @@ def test_nothing_foreign_is_live_in_an_alert(text: str) -> None:
 def test_nothing_foreign_is_live_where_the_ui_shows_checks(text: str) -> None:
     line = next(each for each in CHECKS if not each.warning)
     assert not live(result_of(line, CheckResult(False, text)).description or "")
-    incident = SimpleNamespace(details={"what": text, "effect": text, "remedy": text}, opened_at=NOW)
-    shown = incident_result("courses", [incident])
+    shown = incident_result("courses", [an_incident(what=text, effect=text, remedy=text)])
     assert not live(shown.description or "")
     tokens = MARKDOWN.parse(shown.metadata["incidents"].value)
     found = {each.type for token in tokens for each in (token, *(token.children or ()))}

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from lms_assets.domain.operations.alert_messages import begun, over
 from lms_assets.domain.operations.chain_state import StepRecord
-from lms_assets.domain.operations.incident import past_grace_period
+from lms_assets.domain.operations.incident import CheckFinding, begun, over, past_grace_period
 from lms_assets.domain.operations.incident_detection import (
     Facts,
-    FailedBlockingCheck,
     FailedRun,
     Stopped,
     find_incidents,
 )
-from lms_assets.domain.operations.report_incidents import UnknownMails, blocked
-from lms_assets.domain.operations.report_release import may_send
+from lms_assets.domain.operations.report_incidents import FailedAttempt, UnknownMails, blocked
 from lms_assets.domain.operations.schedule import FOUR_HOURLY, MONDAYS, NIGHTLY, Overdue, find_overdue
+from lms_assets.domain.safety.report_release import ReleaseDecision, may_send
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)  # a Monday
 WAITS = {"enrollments": ("users",), "users": ("contacts",)}
@@ -28,15 +27,17 @@ def chain(*steps: StepRecord, status: str = "failed") -> FailedRun:
     return FailedRun("daily_full", status, "run-1", NOW, steps)  # type: ignore[arg-type]
 
 
+def found(asset: str, check: str, description: str, **fields: Any) -> CheckFinding:
+    return CheckFinding(asset, check, False, description, "run-1", NOW, **fields)
+
+
 FAILED_USERS = StepRecord("users", "failed", error="users: no answer")
 HELD = StepRecord("enrollments", "blocked", error="blocked by users")
 
 
 def test_what_failed_because_of_a_check_is_told_by_the_check():
-    blocking_check = FailedBlockingCheck("users", "users_are_present", "0 active LMS users", "run-1", NOW)
-    (incident,) = find_incidents(
-        Facts(failed_runs=[chain(FAILED_USERS, HELD)], failed_blocking_checks=[blocking_check])
-    )
+    blocking_check = found("users", "users_are_present", "0 active LMS users")
+    (incident,) = find_incidents(Facts(failed_runs=[chain(FAILED_USERS, HELD)], findings=[blocking_check]))
     assert incident.key == "check/users/users_are_present"
     assert "enrollments" in incident.effect
 
@@ -58,16 +59,16 @@ def test_the_alert_does_not_say_that_the_last_good_data_stay_when_the_run_wrote_
 
 
 def test_a_check_that_did_not_pass_stands_for_data_that_were_written():
-    blocking_check = FailedBlockingCheck("partner_cert_counts", "counts_are_recent", "216 hours ago", "run-1", NOW)
-    (incident,) = find_incidents(Facts(failed_runs=[chain(COUNTED)], failed_blocking_checks=[blocking_check]))
+    blocking_check = found("partner_cert_counts", "counts_are_recent", "216 hours ago")
+    (incident,) = find_incidents(Facts(failed_runs=[chain(COUNTED)], findings=[blocking_check]))
     assert "partner_cert_counts holds what was written, right or not" in incident.effect
     assert "last good data stay" not in incident.effect
 
 
 def test_a_second_cause_is_told_beside_the_first():
-    blocking_check = FailedBlockingCheck("users", "users_are_present", "0 active LMS users", "run-1", NOW)
+    blocking_check = found("users", "users_are_present", "0 active LMS users")
     other = StepRecord("courses", "failed", error="no answer")
-    incidents = find_incidents(Facts(failed_runs=[chain(FAILED_USERS, other)], failed_blocking_checks=[blocking_check]))
+    incidents = find_incidents(Facts(failed_runs=[chain(FAILED_USERS, other)], findings=[blocking_check]))
     assert [incident.kind for incident in incidents] == ["check", "chain"]
 
 
@@ -94,8 +95,12 @@ def test_a_failed_run_is_over_when_everything_it_left_has_come_through_since():
     assert len(find_incidents(Facts(failed_runs=[chain(FAILED_USERS, HELD)], completed=some))) == 1
 
 
-BLOCKED = may_send("failed", NOW, NOW).text
+BLOCKED = may_send("failed", NOW, NOW)
 BOTH = ("pam_weekly_report", "executive_weekly_report")
+
+
+def held_at(at: datetime, decision: ReleaseDecision = BLOCKED) -> FailedAttempt:
+    return FailedAttempt(at, decision.why, decision.remedy)
 
 
 def reports_run(*steps: StepRecord) -> FailedRun:
@@ -106,9 +111,9 @@ def test_reports_that_are_blocked_are_no_failed_job_as_well():
     earlier = NOW - timedelta(hours=4)
     held = blocked(
         "weekly_reports",
-        {BOTH[0]: [(earlier, BLOCKED), (NOW, BLOCKED)], BOTH[1]: [(NOW, BLOCKED)]},
+        {BOTH[0]: [held_at(earlier), held_at(NOW)], BOTH[1]: [held_at(NOW)]},
     )
-    run = reports_run(*(StepRecord(each, "failed", error=BLOCKED) for each in BOTH))
+    run = reports_run(*(StepRecord(each, "failed", error=BLOCKED.text) for each in BOTH))
     late = Overdue("weekly_reports", BOTH, NOW)
     (incident,) = find_incidents(Facts(failed_runs=[run], blocked_reports=held, overdue=[late]))
     assert incident.kind == "reports_blocked"
@@ -119,26 +124,26 @@ def test_reports_that_are_blocked_are_no_failed_job_as_well():
 
 def test_of_several_reports_blocked_the_latest_attempt_says_why():
     earlier = NOW - timedelta(hours=4)
-    running = may_send("running", NOW, NOW).text
+    running = may_send("running", NOW, NOW)
     for old, new in ((BLOCKED, running), (running, BLOCKED)):
-        held = blocked("weekly_reports", {BOTH[0]: [(NOW, new)], BOTH[1]: [(earlier, old)]})
+        held = blocked("weekly_reports", {BOTH[0]: [held_at(NOW, new)], BOTH[1]: [held_at(earlier, old)]})
         assert held is not None
-        assert (held.message, held.since) == (new, earlier)
+        assert (held.why, held.remedy, held.since) == (new.why, new.remedy, earlier)
 
 
 def test_reports_blocked_and_then_not_sent_are_a_failed_job_under_the_same_key():
     error = "the mail server refused user or password"
-    failures = {BOTH[0]: [(NOW, BLOCKED), (NOW, error)], BOTH[1]: [(NOW, BLOCKED), (NOW, error)]}
+    failures = {BOTH[0]: [held_at(NOW), FailedAttempt(NOW)], BOTH[1]: [held_at(NOW), FailedAttempt(NOW)]}
     assert blocked("weekly_reports", failures) is None
-    (before,) = find_incidents(Facts(blocked_reports=blocked("weekly_reports", {BOTH[0]: [(NOW, BLOCKED)]})))
+    (before,) = find_incidents(Facts(blocked_reports=blocked("weekly_reports", {BOTH[0]: [held_at(NOW)]})))
     run = reports_run(*(StepRecord(each, "failed", error=error) for each in BOTH))
     (after,) = find_incidents(Facts(failed_runs=[run]))
     assert (before.key, before.grade != after.grade) == (after.key, True)
 
 
 def test_one_report_blocked_and_one_that_failed_are_told_together():
-    held = blocked("weekly_reports", {BOTH[0]: [], BOTH[1]: [(NOW, BLOCKED)]})
-    steps = StepRecord(BOTH[0], "failed", error="no answer"), StepRecord(BOTH[1], "failed", error=BLOCKED)
+    held = blocked("weekly_reports", {BOTH[0]: [], BOTH[1]: [held_at(NOW)]})
+    steps = StepRecord(BOTH[0], "failed", error="no answer"), StepRecord(BOTH[1], "failed", error=BLOCKED.text)
     (incident,) = find_incidents(Facts(failed_runs=[reports_run(*steps)], blocked_reports=held))
     assert "no answer" in incident.what
     assert "the last chain failed" in incident.what
@@ -159,13 +164,13 @@ def test_mails_of_unknown_outcome_are_one_incident_that_counts_and_names_them():
 
 
 DEGRADED = StepRecord("memberships", "degraded", error="memberships_are_current: 403")
-NOT_CURRENT = FailedBlockingCheck("memberships", "memberships_are_current", "403", "run-1", NOW, "Check the key.")
+NOT_CURRENT = found("memberships", "memberships_are_current", "403", level="failure", remedy="Check the key.")
 
 
 def test_a_check_that_made_a_chain_partial_is_told_by_the_chain_and_alone_by_itself():
-    (incident,) = find_incidents(Facts(failed_runs=[chain(DEGRADED, status="partial")], failed_checks=[NOT_CURRENT]))
+    (incident,) = find_incidents(Facts(failed_runs=[chain(DEGRADED, status="partial")], findings=[NOT_CURRENT]))
     assert incident.key == "chain/daily_full"
-    (incident,) = find_incidents(Facts(failed_checks=[NOT_CURRENT]))
+    (incident,) = find_incidents(Facts(findings=[NOT_CURRENT]))
     assert (incident.key, incident.remedy) == ("check/memberships/memberships_are_current", "Check the key.")
     assert "Nothing is blocked" in incident.effect
 
@@ -185,10 +190,8 @@ def test_what_fails_by_hand_is_told_for_each_asset_unless_something_else_tells_i
 
 
 def test_the_alert_about_a_blocking_check_says_what_to_do():
-    blocking_check = FailedBlockingCheck(
-        "users", "users_are_present", "0 active LMS users", "run-1", NOW, "Look at the LMS."
-    )
-    (incident,) = find_incidents(Facts(failed_blocking_checks=[blocking_check]))
+    blocking_check = found("users", "users_are_present", "0 active LMS users", remedy="Look at the LMS.")
+    (incident,) = find_incidents(Facts(findings=[blocking_check]))
     assert incident.remedy.startswith("Look at the LMS. Then lms-assets run daily_full --resume")
 
 
@@ -249,7 +252,7 @@ def test_what_never_came_through_is_not_overdue():
 
 def test_a_message_says_what_since_when_effect_what_to_do_and_where():
     (incident,) = find_incidents(Facts(failed_runs=[chain(FAILED_USERS, HELD)]))
-    first = begun(incident.as_details(), "https://dagster.example.com")
+    first = begun(incident, "https://dagster.example.com")
     for part in (
         "What: daily_full failed",
         "Since: 2026-03-02 12:00 UTC",
@@ -258,6 +261,6 @@ def test_a_message_says_what_since_when_effect_what_to_do_and_where():
     ):
         assert part in first.body
     assert "https://dagster.example.com/runs/run-1" in first.body
-    last = over(incident.as_details(), NOW + timedelta(hours=2), "https://dagster.example.com")
+    last = over(incident, NOW + timedelta(hours=2), "https://dagster.example.com")
     assert last.good
     assert "It ended: 2026-03-02 14:00 UTC" in last.body

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lms_assets.domain.counting.report_facts import Executive, Manager
-from lms_assets.domain.operations.odd_rows import unreadable_rows
+from lms_assets.domain.operations.incident_detection import Facts, UnreadableRows, find_incidents
 from lms_assets.domain.operations.report_recipients import (
     executives_without_reports,
     frequency_problem,
@@ -43,15 +43,15 @@ def test_a_manager_who_owns_an_active_partner_and_has_an_address_gets_reports():
 
 def test_a_manager_who_never_gets_one_is_told_with_every_reason():
     nobodys = "owner_name is the account_owner of no active partner"
-    assert why(owners=["Blake Reed"]) == [f"pam 3: {nobodys}"]
-    assert why(owners=[None, ""], owner_name=" ") == [f"pam 3: {nobodys}"]
+    assert why(owners=["Blake Reed"]) == [("pam 3", nobodys)]
+    assert why(owners=[None, ""], owner_name=" ") == [("pam 3", nobodys)]
     reasons = "report_frequency is none of daily, weekly, monthly; the address is no address"
-    assert why(email="avery", frequency="never") == [f"pam 3: {reasons}"]
+    assert why(email="avery", frequency="never") == [("pam 3", reasons)]
 
 
 def test_an_executive_without_an_address_never_gets_one():
     people = [Executive(1, "casey@board.example.org"), Executive(2, "casey")]
-    assert list(executives_without_reports(people, bad_address)) == ["executive 2: the address is no address"]
+    assert list(executives_without_reports(people, bad_address)) == [("executive 2", "the address is no address")]
 
 
 @pytest.mark.parametrize(
@@ -68,9 +68,6 @@ def test_an_executive_without_an_address_never_gets_one():
     ],
 )
 def test_rows_that_cannot_be_read_are_one_incident_that_shows_ten_of_them(count, said):
-    (incident,) = unreadable_rows([f"pam {number}" for number in range(1, count + 1)], utc(2026, 3, 2))
+    rows = UnreadableRows([f"pam {number}" for number in range(1, count + 1)], utc(2026, 3, 2))
+    (incident,) = find_incidents(Facts(unreadable_rows=rows))
     assert (incident.what, incident.grade) == (said, str(count))
-
-
-def test_no_unreadable_row_is_no_incident():
-    assert list(unreadable_rows([], utc(2026, 3, 2))) == []

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lms_assets.domain.operations.report_release import may_send, why_blocked
 from lms_assets.domain.safety.overrides import Overrides
+from lms_assets.domain.safety.report_release import may_send
 
 NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
 RELEASED = Overrides(frozenset({"stale_reports"}))
@@ -43,20 +43,18 @@ def test_failed_running_and_stale_data_are_blocked_and_can_be_released_by_hand(s
 
     assert (held.may_send, held.reason) == (False, reason)
     assert "--allow stale_reports" in held.text
-    why, remedy = why_blocked(held.text)
-    assert why
-    assert "lms-assets run weekly_reports" in remedy
-    assert "What to do" not in why + remedy
+    assert held.why
+    assert "lms-assets run weekly_reports" in held.remedy
+    assert held.facts == {"reports_blocked": held.why, "what_to_do": held.remedy}
     assert released.may_send
     assert released.banner
 
 
 def test_what_held_reports_back_and_what_to_do_are_told_apart():
-    why, remedy = why_blocked(may_send("completed", NOW - timedelta(hours=40), NOW).text) or ("", "")
-    assert why == "the counts are 40 hours old, more than 36."
-    assert remedy.startswith("lms-assets status says more")
-    _, remedy = why_blocked(may_send("running", FRESH, NOW).text) or ("", "")
-    assert remedy.startswith("Wait for the chain's end, lms-assets run weekly_reports.")
+    stale = may_send("completed", NOW - timedelta(hours=40), NOW)
+    assert stale.why == "the counts are 40 hours old, more than 36."
+    assert stale.remedy.startswith("lms-assets status says more")
+    assert may_send("running", FRESH, NOW).remedy.startswith("Wait for the chain's end, lms-assets run weekly_reports.")
 
 
 def test_counts_of_exactly_36_hours_are_not_stale():
@@ -67,7 +65,3 @@ def test_without_any_counts_there_is_nothing_to_release():
     held = may_send(None, None, NOW, overrides=RELEASED)
     assert not held.may_send
     assert "--allow" not in held.text
-
-
-def test_another_error_is_not_taken_for_the_blocking_checks():
-    assert why_blocked("MailServerUnavailable: it refused user or password") is None

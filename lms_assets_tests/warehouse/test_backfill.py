@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import insert
 
-from lms_assets.warehouse.migrations.backfill import fill_transcript_read_at
+from lms_assets.warehouse.migrations.backfill import fill_handed_over_at, fill_transcript_read_at
 from lms_assets.warehouse.results.counts import write_counts
 from lms_assets.warehouse.schema import tables as t
 from lms_assets.warehouse.upsert.upsert import upsert
@@ -25,3 +26,23 @@ def test_when_a_transcript_was_read_is_taken_over_only_where_we_have_counted(war
             fill_transcript_read_at(connection)
     expected = read if ours else None
     assert stored(warehouse, t.lms_users, "id", "transcript_read_at") == [("never", None), ("read", expected)]
+
+
+def test_mails_handed_over_before_the_upgrade_keep_when_they_were(warehouse):
+    """Until then it stood in the message only."""
+    text = "handed to the mail server at 2026-03-02 08:01:02 UTC; its answer is not known"
+    rows = [
+        ("pam:1", "pending", text),
+        ("pam:2", "pending", None),
+        ("pam:3", "failed", "refused"),
+        (None, "pending", "x"),
+    ]
+    with warehouse.transaction() as connection:
+        for key, status, message in rows:
+            values = {"recipient_email": "pam@example.com", "message_key": key, "status": status}
+            connection.execute(insert(t.email_log).values(error_message=message, **values))
+        for _ in range(2):
+            fill_handed_over_at(connection)
+    found = stored(warehouse, t.email_log, "error_message", "handed_over_at")
+    at = datetime(2026, 3, 2, 8, 1, 2, tzinfo=UTC)
+    assert found == [(text, at), (None, None), ("refused", None), ("x", None)]

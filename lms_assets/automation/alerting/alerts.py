@@ -1,13 +1,12 @@
-"""Tells people of incidents, once when they begin and once when they are over; calls the heartbeat after a good chain.
+"""Alerts people of incidents, once when they begin and once when they are resolved; calls the heartbeat after a chain.
 
-Nothing here can fail a sync: whatever goes wrong is logged and tried again by the next look, a minute later.
+Nothing here can fail a sync: an error is logged, and everything is tried again a minute later.
 """
 
 # No postponed annotations: Dagster reads the type of `context` from the function itself.
 
 import json
 import logging
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -17,27 +16,29 @@ from typing import Any
 
 import dagster as dg
 
-from lms_assets.automation.alerting.collect import Look, look
+from lms_assets.automation.alerting.collect import State, collect
 from lms_assets.checks.incidents import incident_evaluations
-from lms_assets.domain.operations.alert_messages import Message, begun, over
-from lms_assets.domain.operations.check_warnings import Level, Risen, Warned, digest_is_due, digest_of, follow, key_of
-from lms_assets.domain.operations.incident import FoundIncident, Kind, past_grace_period
+from lms_assets.domain.operations.check_warnings import Level, Risen, digest_is_due, digest_of, follow, key_of
+from lms_assets.domain.operations.incident import CheckFinding, Incident, Kind, Message, begun, over, past_grace_period
 from lms_assets.domain.operations.incident_detection import find_incidents
-from lms_assets.domain.operations.odd_rows import unreadable_rows
 from lms_assets.redaction import redact
 from lms_assets.resources import AlertsResource, WarehouseResource
 from lms_assets.settings import Settings
 from lms_assets.vendors.transport.heartbeat import beat
-from lms_assets.warehouse.bookkeeping.alert_outbox import OUTBOX, Outgoing, give_back, lease_due, put_out, remove_sent
-from lms_assets.warehouse.bookkeeping.chain_log import ChainRow
-from lms_assets.warehouse.bookkeeping.incidents import (
-    Incident,
+from lms_assets.warehouse.bookkeeping.alerts import (
+    OUTBOX,
+    Outgoing,
     close_incident,
+    give_back,
     incidents_to_announce,
+    lease_due,
     mark_announced,
     open_incidents,
+    put_out,
     raise_incident,
+    remove_sent,
 )
+from lms_assets.warehouse.bookkeeping.chain_log import ChainRow
 from lms_assets.warehouse.bookkeeping.redaction import scrub
 from lms_assets.warehouse.engine import Connection, Warehouse
 from lms_assets.warehouse.state.sync_state import get_state, put_state, set_aside_unreadable
@@ -48,14 +49,14 @@ _DIGEST = "daily_digest_sent_on"
 _HEARTBEAT = "heartbeat_for_chain"
 # Nothing but alerting depends on these.
 _OWN_STATES = (_FIRST_SEEN, _HEARTBEAT, _LEVELS, _DIGEST, OUTBOX)
-# A chain that is older was another watcher's business.
+# After an older chain the heartbeat is not called: the service that waits for it has noticed by then.
 HEARTBEAT_WITHIN = timedelta(hours=26)
 BODY_LENGTH = 4000
 
 
 @dataclass(frozen=True)
 class IncidentMonitor:
-    """Looks at the state of things and tells people. `log` gets what concerns the channels themselves."""
+    """Finds incidents in the state and alerts people. `log` gets what concerns the channels themselves."""
 
     instance: dg.DagsterInstance
     warehouse: Warehouse
@@ -63,50 +64,35 @@ class IncidentMonitor:
     log: logging.Logger
 
     def collect_and_report(self, now: datetime) -> tuple[Incident, ...]:
-        """Compare what is wrong now with what was, tell people of the difference; gives the open incidents."""
-        seen = look(self.instance, self.warehouse, now)
+        """Compare what is wrong now with what was, alert people of the difference; gives the open incidents."""
+        seen = collect(self.instance, self.warehouse, now)
         self.warehouse.in_transaction(lambda connection: self._record(connection, seen, now))
         self._send(now)
         self._call_heartbeat(seen.chain, now)
         with self.warehouse.read() as connection:
             return open_incidents(connection)
 
-    def _record(self, connection: Connection, seen: Look, now: datetime) -> None:
-        """Open and close incidents, and write what people are to be told, in one transaction."""
+    def _record(self, connection: Connection, seen: State, now: datetime) -> None:
+        """Open and close incidents, and write the messages about them, in one transaction."""
         set_aside_unreadable(connection, _OWN_STATES, now=now)
+        warnings = [each for each in seen.facts.findings if each.level == "warning"]
+        risen, known = _follow_warnings(connection, warnings, now)
         first_seen = _instants(get_state(connection, _FIRST_SEEN))
-        risen, known = self._follow_warnings(connection, seen, now)
-        found = (*find_incidents(replace(seen.facts, risen=risen)), *unreadable_rows(seen.odd_rows, now))
-        incidents, first_seen = past_grace_period(found, first_seen, now)
-        seen_as_text = {key: at.isoformat() for key, at in first_seen.items()}
-        put_state(connection, _FIRST_SEEN, seen_as_text, now=now)
-        update_incidents(connection, incidents, seen.undecided, now=now, untold=known)
+        incidents, first_seen = past_grace_period(find_incidents(seen.facts, risen), first_seen, now)
+        put_state(connection, _FIRST_SEEN, {key: at.isoformat() for key, at in first_seen.items()}, now=now)
+        update_incidents(connection, incidents, seen.undecided, now=now, unannounced=known)
         announced = incidents_to_announce(connection)
         messages = [self._message(incident) for incident in announced]
         if not self.settings.alert_urls:
             for message in messages:
-                self.log.warning("%s (LMS_ALERT_URLS is empty: nobody was told)\n%s", message.title, message.body)
+                self.log.warning("%s (LMS_ALERT_URLS is empty: nobody was alerted)\n%s", message.title, message.body)
         if "warning" not in seen.undecided:
-            messages += self._digest(connection, seen.warnings, risen, now)
-        put_out(connection, self._outgoing(messages, now), now=now)
+            messages += self._digest(connection, warnings, risen, now)
+        put_out(connection, messages, self._channels(), now=now)
         mark_announced(connection, announced, now=now)
 
-    def _follow_warnings(
-        self, connection: Connection, seen: Look, now: datetime
-    ) -> tuple[tuple[Risen, ...], frozenset[str]]:
-        """The warnings that need a person now, and the keys of those that are known by now, which nobody resolved."""
-        levels = _levels(get_state(connection, _LEVELS))
-        risen, after = follow(seen.warnings, levels, now)
-        put_state(connection, _LEVELS, {check: level.as_json() for check, level in after.items()}, now=now)
-        known = {
-            key_of(each.check, each.asset)
-            for each in seen.warnings
-            if each.check in levels and after[each.check].known > levels[each.check].known
-        }
-        return risen, frozenset(known)
-
     def _digest(
-        self, connection: Connection, warnings: Sequence[Warned], risen: Iterable[Risen], now: datetime
+        self, connection: Connection, warnings: Sequence[CheckFinding], risen: Iterable[Risen], now: datetime
     ) -> list[Message]:
         if not self.settings.daily_digest or not digest_is_due(get_state(connection, _DIGEST, lock=True), now):
             return []
@@ -120,24 +106,21 @@ class IncidentMonitor:
         return [] if message is None else [self._cleaned(message)]
 
     def _message(self, incident: Incident) -> Message:
-        url = self.settings.ui_url
-        closed = incident.closed_at
         # Before it is quoted: a secret with a sign in it that is quoted would not be found any more.
-        known = {key: self._clean(each) if isinstance(each, str) else each for key, each in incident.details.items()}
-        text = begun(known, url) if closed is None else over(known, closed, url)
-        return self._cleaned(text)
+        clean = replace(
+            incident,
+            what=self._clean(incident.what),
+            effect=self._clean(incident.effect),
+            remedy=self._clean(incident.remedy),
+        )
+        closed, url = incident.closed_at, self.settings.ui_url
+        return self._cleaned(begun(clean, url) if closed is None else over(clean, closed, url))
 
     def _cleaned(self, text: Message) -> Message:
         return Message(self._clean(text.title, 200), self._clean(text.body, BODY_LENGTH), text.good)
 
     def _clean(self, text: str, limit: int = BODY_LENGTH) -> str:
         return scrub(redact(text, self.settings.secrets), limit)
-
-    def _outgoing(self, messages: Iterable[Message], now: datetime) -> Iterable[Outgoing]:
-        for message in messages:
-            for channel in self._channels():
-                at = now.isoformat()
-                yield Outgoing(uuid.uuid4().hex, channel, message.title, message.body, message.good, at, at)
 
     def _channels(self) -> Mapping[str, str]:
         """Digest to URL of every channel."""
@@ -172,6 +155,21 @@ class IncidentMonitor:
         self.warehouse.in_transaction(lambda connection: put_state(connection, _HEARTBEAT, mark, now=now))
 
 
+def _follow_warnings(
+    connection: Connection, warnings: Iterable[CheckFinding], now: datetime
+) -> tuple[tuple[Risen, ...], frozenset[str]]:
+    """The warnings that need a person now, and the keys of those that are known by now, which nobody resolved."""
+    levels = _levels(get_state(connection, _LEVELS))
+    risen, after = follow(warnings, levels, now)
+    put_state(connection, _LEVELS, {check: level.as_json() for check, level in after.items()}, now=now)
+    known = {
+        key_of(each.check, each.asset)
+        for each in warnings
+        if each.check in levels and after[each.check].known > levels[each.check].known
+    }
+    return risen, frozenset(known)
+
+
 def _instants(stored: Any) -> dict[str, datetime]:
     """What is stored as instants by name; what is none is as if it were not there."""
     found = {}
@@ -191,34 +189,34 @@ def _levels(stored: Any) -> dict[str, Level]:
 
 def update_incidents(
     connection: Connection,
-    incidents: Iterable[FoundIncident],
+    incidents: Iterable[Incident],
     undecided: frozenset[Kind],
     *,
     now: datetime,
-    untold: frozenset[str] = frozenset(),
+    unannounced: frozenset[str] = frozenset(),
 ) -> None:
-    """Make the open incidents equal to the incidents; kinds that are undecided stay as they are.
+    """Make the open incidents equal to those that were found; kinds that are undecided stay as they are.
 
     Args:
-        untold: keys whose end nobody is told of, as nobody resolved them.
+        unannounced: keys whose end is not announced, as nobody resolved them.
     """
     known = {incident.key: incident for incident in open_incidents(connection)}
-    found = {found_incident.key: found_incident for found_incident in incidents}
-    wanted = {key: found_incident for key, found_incident in found.items() if found_incident.kind not in undecided}
+    found = {incident.key: incident for incident in incidents}
     for key, incident in known.items():
         if key not in found and incident.kind not in undecided:
             close_incident(connection, key, now=now)
-            if key in untold:
+            if key in unannounced:
                 mark_announced(connection, [replace(incident, closed_at=now)], now=now)
-    for key, found_incident in wanted.items():
-        before = known.get(key)
-        if before is not None and before.details.get("grade", "") != found_incident.grade:
-            # Better or worse than what people were told: told again, without calling the one before resolved.
+    for key, incident in found.items():
+        if incident.kind in undecided:
+            continue
+        if key in known and known[key].grade != incident.grade:
+            # Better or worse than people were alerted of: alerted again, without calling the one before resolved.
             close_incident(connection, key, now=now)
-        raise_incident(connection, key, found_incident.kind, now=now, details=found_incident.as_details())
+        raise_incident(connection, incident, now=now)
 
 
-def notify(url: str, message: Outgoing) -> bool:
+def notify(url: str, message: Outgoing | Message) -> bool:
     """Send one message over one Apprise URL; False when it was not taken, for whatever reason."""
     # Here, since every run would wait for its import, and few have anything to report.
     import apprise
@@ -236,23 +234,23 @@ def notify(url: str, message: Outgoing) -> bool:
 
 
 def look_after_quietly(instance: dg.DagsterInstance, warehouse: Warehouse, settings: Settings, now: datetime) -> None:
-    """One look after a run from a terminal, for machines without a daemon; an error in it is logged, never raised."""
+    """Monitor once after a run from a terminal, for machines without a daemon; an error is logged, never raised."""
     log = logging.getLogger(__name__)
     try:
         IncidentMonitor(instance, warehouse, settings, log).collect_and_report(now)
     except Exception as error:  # noqa: BLE001 - the run is over and has its own outcome
-        log.warning("Incidents could not be looked after: %s", scrub(redact(str(error), settings.secrets), 500))
+        log.warning("Incidents could not be monitored: %s", scrub(redact(str(error), settings.secrets), 500))
 
 
 @dg.sensor(
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Tells people of incidents, once each, and shows open ones as failing checks.",
+    description="Alerts people of incidents, once each, and shows open ones as failing checks.",
 )
 def open_incidents_sensor(
     context: dg.SensorEvaluationContext, warehouse: WarehouseResource, alerts: AlertsResource
 ) -> dg.SensorResult | dg.SkipReason:
-    """Look after everything once, and bring the checks in the UI up to date."""
+    """Monitor once, and bring the checks in the UI up to date."""
     with warehouse.open() as database:
         monitor = IncidentMonitor(context.instance, database, alerts.settings(), logging.getLogger(__name__))
         incidents = monitor.collect_and_report(warehouse.now())

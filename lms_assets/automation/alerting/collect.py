@@ -1,4 +1,4 @@
-"""Looks at the state of things: runs, checks, logs of syncs, sensors and schedules. What it means is in domain.
+"""Collects the state: runs, checks, logs of syncs, sensors and schedules. What it means is in `domain`.
 
 By state and not by events, so that a run started from a terminal, of which no sensor hears, is seen like any other.
 """
@@ -13,22 +13,23 @@ import dagster as dg
 
 from lms_assets.automation.alerting.hand_runs import failed_materializations
 from lms_assets.automation.alerting.schedule_health import silent_instigators
-from lms_assets.automation.check_history import last_result
 from lms_assets.automation.event_mapping import chain_events, failure_message
 from lms_assets.automation.jobs import JOBS
-from lms_assets.checks.specs import CHECKS, CheckSpec
+from lms_assets.checks.evaluations import last_finding
+from lms_assets.checks.specs import CHECKS
 from lms_assets.domain.operations.chain_state import fold
-from lms_assets.domain.operations.check_warnings import Warned
-from lms_assets.domain.operations.incident import Kind
+from lms_assets.domain.operations.incident import CheckFinding, Kind
 from lms_assets.domain.operations.incident_detection import (
     Facts,
-    FailedBlockingCheck,
     FailedRun,
     RefusedRecords,
     Stopped,
+    UnreadableRows,
 )
-from lms_assets.domain.operations.report_incidents import BlockedReports, UnknownMails, blocked
+from lms_assets.domain.operations.report_incidents import BlockedReports, FailedAttempt, UnknownMails, blocked
 from lms_assets.domain.operations.schedule import CHAIN, REPORTS_JOB, find_overdue
+from lms_assets.domain.safety.deactivation_limit import COMMAND
+from lms_assets.domain.safety.report_release import WHAT_TO_DO, WHY_BLOCKED
 from lms_assets.lineage import (
     ASSETS_OF_JOBS,
     CADENCES,
@@ -58,17 +59,15 @@ _OF_GROUPS: dict[str, frozenset[Kind]] = {
 
 
 @dataclass(frozen=True)
-class Look:
-    """What was seen. Kinds in `undecided` are being worked on: nothing about them begins or ends now."""
+class State:
+    """What was seen. Kinds in `undecided` are being worked on: no incident of them begins or ends now."""
 
     facts: Facts
     undecided: frozenset[Kind]
     chain: ChainRow | None
-    warnings: tuple[Warned, ...] = ()
-    odd_rows: tuple[str, ...] = ()
 
 
-def look(instance: dg.DagsterInstance, warehouse: Warehouse, now: datetime) -> Look:
+def collect(instance: dg.DagsterInstance, warehouse: Warehouse, now: datetime) -> State:
     """Everything that may need a person, as it is now (UTC)."""
     with warehouse.read() as connection:
         chain = latest_chain(connection, CHAIN)
@@ -80,18 +79,18 @@ def look(instance: dg.DagsterInstance, warehouse: Warehouse, now: datetime) -> L
     facts = Facts(
         failed_runs=[*(_never_begun(instance, chain) or _failed_chain(chain)), *_failed_jobs(instance)],
         failed_materializations=failed_materializations(instance),
-        failed_blocking_checks=_failed_checks(instance, [line for line in CHECKS if line.blocking]),
-        failed_checks=_failed_checks(instance, [line for line in CHECKS if not line.blocking and not line.warning]),
+        findings=_findings(instance),
         stopped=_stopped(latest),
         refused=refused,
         blocked_reports=held,
         unknown_mails=unknown,
         overdue=find_overdue(done, CADENCES, now),
         silent=silent_instigators(instance, now),
+        unreadable_rows=UnreadableRows(odd, now) if odd else None,
         completed=done,
         waits_for={asset: ancestors((asset,)) for asset in ENTRIES},
     )
-    return Look(facts, _undecided(instance, now), chain, _warnings(instance), odd)
+    return State(facts, _undecided(instance, now), chain)
 
 
 def _by_asset(entries: dict[str, SyncLogEntry]) -> Iterable[tuple[str, SyncLogEntry]]:
@@ -132,45 +131,24 @@ def _failed_run(instance: dg.DagsterInstance, job: str) -> FailedRun | None:
 
 
 def _why(instance: dg.DagsterInstance, run_id: str) -> str | None:
-    """Why a run failed that came to no step, as Dagster says it."""
+    """Why a run failed that came to no step, in Dagster's words."""
     for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.RUN_FAILURE):
         if entry.dagster_event is not None:
             return failure_message(entry.dagster_event)
     return None
 
 
-def _failed_checks(instance: dg.DagsterInstance, lines: Iterable[CheckSpec]) -> list[FailedBlockingCheck]:
-    results = [last_result(instance, line) for line in lines]
-    return [
-        FailedBlockingCheck(each.line.asset, each.line.name, each.description, each.run_id, each.at, each.remedy)
-        for each in results
-        if each is not None and not each.passed
-    ]
-
-
-def _warnings(instance: dg.DagsterInstance) -> tuple[Warned, ...]:
-    results = [last_result(instance, line) for line in CHECKS if line.warning and not line.read_again]
-    return tuple(
-        Warned(
-            each.line.asset,
-            each.line.name,
-            not each.warned,
-            each.description,
-            each.remedy,
-            each.count,
-            each.run_id,
-            each.line.costs_counts,
-        )
-        for each in results
-        if each is not None
-    )
+def _findings(instance: dg.DagsterInstance) -> list[CheckFinding]:
+    """Of all checks but those that repeat what another one found."""
+    found = [last_finding(instance, check) for check in CHECKS if not check.read_again]
+    return [each for each in found if each is not None]
 
 
 def _stopped(latest: dict[str, SyncLogEntry]) -> list[Stopped]:
     return [
         Stopped(asset, entry.error_message or "", entry.completed_at or entry.started_at, command)
         for asset, entry in _by_asset(latest)
-        if entry.status == "failed" and (command := entry.mass_deactivation_command)
+        if entry.status == "failed" and (command := entry.fact(COMMAND))
     ]
 
 
@@ -185,8 +163,10 @@ def _refused(connection: Connection, latest: dict[str, SyncLogEntry]) -> Refused
 def _held_reports(connection: Connection) -> BlockedReports | None:
     failures = {}
     for report in ASSETS_OF_JOBS[REPORTS_JOB]:
-        failed = sync_log.failures_since_completed(connection, SYNC_TYPES[report])
-        failures[report] = [(each.completed_at or each.started_at, each.error_message or "") for each in failed]
+        failures[report] = [
+            FailedAttempt(each.completed_at or each.started_at, each.fact(WHY_BLOCKED), each.fact(WHAT_TO_DO) or "")
+            for each in sync_log.failures_since_completed(connection, SYNC_TYPES[report])
+        ]
     return blocked(REPORTS_JOB, failures)
 
 

@@ -8,7 +8,8 @@ from datetime import datetime
 from rich.console import Console
 
 from lms_assets.assets.tier_4_aggregation_and_push.push_planning import Planned, plan_in
-from lms_assets.checks.base import Look, failed_blocking_checks
+from lms_assets.checks.base import Look
+from lms_assets.checks.specs import failed_blocking_checks
 from lms_assets.console.crm.wording import for_people
 from lms_assets.console.environment import settings_from_environment
 from lms_assets.console.tables import Output, Table, deliver, terminal

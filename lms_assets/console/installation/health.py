@@ -18,8 +18,8 @@ from lms_assets.lineage import CADENCES, SYNC_TYPES
 from lms_assets.runs.daemon import daemon_seen, queue_of
 from lms_assets.settings import ConfigurationError
 from lms_assets.warehouse.bookkeeping import sync_log
+from lms_assets.warehouse.bookkeeping.alerts import open_incidents
 from lms_assets.warehouse.bookkeeping.chain_log import last_completed_chain
-from lms_assets.warehouse.bookkeeping.incidents import open_incidents
 from lms_assets.warehouse.engine import Connection, Warehouse
 from lms_assets.warehouse.errors import SchemaNotCurrent, WarehouseError
 
@@ -90,7 +90,7 @@ def _facts_of_warehouse(connection: Connection, now: datetime) -> HealthFacts:
         asset: at for asset, name in SYNC_TYPES.items() if name in completed and (at := completed[name].completed_at)
     }
     incidents = [
-        OpenIncident(each.kind, str(each.details.get("what", each.key)).splitlines()[0], each.opened_at)
+        OpenIncident(each.kind, each.what.splitlines()[0], each.opened_at or each.since)
         for each in open_incidents(connection)
     ]
     return HealthFacts(

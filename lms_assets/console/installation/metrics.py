@@ -23,9 +23,9 @@ from lms_assets.domain.rules import Rules
 from lms_assets.lineage import CADENCES, SYNC_TYPES
 from lms_assets.rules_file import load_rules
 from lms_assets.warehouse.bookkeeping import sync_log
+from lms_assets.warehouse.bookkeeping.alerts import open_incidents
 from lms_assets.warehouse.bookkeeping.chain_log import last_completed_chain, latest_chain
 from lms_assets.warehouse.bookkeeping.failures import open_failure_counts
-from lms_assets.warehouse.bookkeeping.incidents import open_incidents
 from lms_assets.warehouse.bookkeeping.sync_log import SyncLogEntry
 from lms_assets.warehouse.engine import Connection, Warehouse
 from lms_assets.warehouse.errors import WarehouseError

@@ -13,7 +13,8 @@ import dagster as dg
 from rich.console import Console
 
 from lms_assets.automation.alerting.alerts import look_after_quietly
-from lms_assets.automation.chain_log import DEGRADING_CHECKS, reconcile_chains
+from lms_assets.automation.chain_log import reconcile_chains
+from lms_assets.checks.specs import DEGRADING
 from lms_assets.console.environment import settings_from_environment
 from lms_assets.console.offboarding_plans import print_outcome
 from lms_assets.console.running.dagster_runs import new_run_id, takes_submissions
@@ -113,7 +114,7 @@ def _check_options(options: RunOptions) -> None:
 def _run(options: RunOptions, instance: dg.DagsterInstance, warehouse: Warehouse, console: Console) -> int:
     result, shown = _worked_off(options, instance, warehouse, console)
     reconcile_chains(instance, warehouse)
-    state = close(result.state, shown, DEGRADING_CHECKS, None if result.success else "the run ended")
+    state = close(result.state, shown, DEGRADING, None if result.success else "the run ended")
     status = final_status(state, NOT_REQUIRED)
     print_summary(console, instance, result, job=options.job, state=state, status=status)
     if options.plan is not None:

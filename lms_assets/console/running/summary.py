@@ -6,7 +6,7 @@ import dagster as dg
 from rich.console import Console
 from rich.table import Table
 
-from lms_assets.automation.event_mapping import what_to_do
+from lms_assets.checks.evaluations import what_to_do
 from lms_assets.console.offboarding_plans import how_to_review
 from lms_assets.console.running.runner import RunResult
 from lms_assets.console.wording import MARKS, STATUS_STYLES, quoted, seconds_text

@@ -11,39 +11,12 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from lms_assets.domain.operations.alert_messages import Message
 from lms_assets.domain.operations.foreign_text import as_text
-from lms_assets.domain.operations.incident import FoundIncident
+from lms_assets.domain.operations.incident import CheckFinding, Incident, Message
 
 # A number that has stood for so long is known; from then on it is in the digest.
 KNOWN_AFTER = timedelta(days=7)
 DIGEST_HOUR = 7
-
-
-@dataclass(frozen=True, slots=True)
-class Warned:
-    """A warning check as it was evaluated last.
-
-    Attributes:
-        count: how many things it found; None where it does not count.
-        costs_counts: while it is red, counts are too low or are not sent.
-    """
-
-    asset: str
-    check: str
-    passed: bool
-    description: str
-    remedy: str
-    count: int | None
-    run_id: str
-    costs_counts: bool = False
-
-    @property
-    def number(self) -> int:
-        """How much is odd; a check that does not count is odd once when it costs counts, and never rises otherwise."""
-        if self.passed:
-            return 0
-        return int(self.costs_counts) if self.count is None else self.count
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,49 +40,53 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Risen:
-    """A warning that needs a person now: from `known` to `warned.number`, `peak` at its highest."""
+    """A warning that needs a person now: from `known` to the number of `warned`, `peak` at its highest."""
 
-    warned: Warned
+    warned: CheckFinding
     known: int
     peak: int
     since: datetime
 
 
 def follow(
-    warnings: Iterable[Warned], levels: Mapping[str, Level], now: datetime
+    warnings: Iterable[CheckFinding], levels: Mapping[str, Level], now: datetime
 ) -> tuple[tuple[Risen, ...], dict[str, Level]]:
     """Which warnings have risen, and what is known of each from now on.
 
     The first number of a check is what people begin with. A number that falls is the new known one; one that rose is
     known after a week, unless it costs counts: that stays an incident until it is over.
-
-    Args:
-        levels: check to what was known of it before.
     """
     risen, after = [], {}
     for each in warnings:
-        level = levels.get(each.check) or Level(each.number)
+        level = levels.get(each.check) or Level(_number(each))
         known = 0 if each.costs_counts else level.known
-        if each.number <= known:
-            after[each.check] = Level(each.number)
+        if _number(each) <= known:
+            after[each.check] = Level(_number(each))
             continue
         since = datetime.fromisoformat(level.since) if level.since else now
         if not each.costs_counts and now - since >= KNOWN_AFTER:
-            after[each.check] = Level(each.number)
+            after[each.check] = Level(_number(each))
             continue
-        peak = max(each.number, level.peak or 0)
+        peak = max(_number(each), level.peak or 0)
         after[each.check] = Level(known, peak, since.isoformat())
         risen.append(Risen(each, known, peak, since))
     return tuple(risen), after
 
 
-def incident_of(risen: Risen) -> FoundIncident:
-    """The alert; it is sent again when the number rises further."""
+def _number(finding: CheckFinding) -> int:
+    """How much is odd; a check that does not count is odd once when it costs counts, and never rises otherwise."""
+    if finding.passed:
+        return 0
+    return int(finding.costs_counts) if finding.count is None else finding.count
+
+
+def incident_of(risen: Risen) -> Incident:
+    """How a person is told; told again when the number rises further."""
     warned = risen.warned
-    effect = f"Nothing is blocked. The number has risen from {risen.known:,} to {warned.number:,}."
+    effect = f"Nothing is blocked. The number has risen from {risen.known:,} to {_number(warned):,}."
     if warned.costs_counts:
         effect = "Counts are too low because of this, or are not sent; the CRM keeps what it has for those not sent."
-    return FoundIncident(
+    return Incident(
         key=key_of(warned.check, warned.asset),
         kind="warning",
         what=f"Check {warned.check} on {warned.asset}: {warned.description}",
@@ -123,7 +100,7 @@ def incident_of(risen: Risen) -> FoundIncident:
 
 
 def key_of(check: str, asset: str) -> str:
-    """The incident's key: `warning/<asset>/<check>`."""
+    """The incident's key."""
     return f"warning/{asset}/{check}"
 
 
@@ -132,10 +109,10 @@ def digest_is_due(last_day: str | None, now: datetime) -> bool:
     return now.hour >= DIGEST_HOUR and last_day != now.date().isoformat()
 
 
-def digest_of(warnings: Sequence[Warned], risen: Iterable[Risen], ui_url: str) -> Message | None:
+def digest_of(warnings: Sequence[CheckFinding], risen: Iterable[Risen], ui_url: str) -> Message | None:
     """The daily message about warnings that are no incident; None when there are none."""
-    alerted = {each.warned.check for each in risen}
-    red = [each for each in warnings if not each.passed and each.check not in alerted]
+    told = {each.warned.check for each in risen}
+    red = [each for each in warnings if not each.passed and each.check not in told]
     if not red:
         return None
     lines = [as_text(f"{each.asset}, {each.check}: {each.description}. {each.remedy}") for each in red]

@@ -1,11 +1,13 @@
-"""What an incident is: something that needs a person, with the text of its alert."""
+"""The forms of the way to an alert: what a check found, the incident that it is, and the message about it. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Literal
+
+from lms_assets.domain.operations.foreign_text import as_text
 
 Kind = Literal[
     "chain",
@@ -21,31 +23,54 @@ Kind = Literal[
     "sensor",
     "schedule",
 ]
-STAYS = "The last good data stay in place; nothing was deleted and nothing new was sent to the CRM."
+TITLE_LENGTH = 120
+STAYS = "The last good data stay in place; nothing was deleted and the CRM was told nothing new."
 """Only where nothing was written: `left_in_place` says what is true of a run that wrote something."""
 
 
 def left_in_place(written: Sequence[str], *, push_began: bool) -> str:
-    """What is true of the data and the CRM after a run that failed, given the steps whose rows were written.
-
-    Args:
-        written: assets whose rows were written. push_began: something may have reached the CRM.
-    """
+    """What is true of the data and the CRM after a run that failed, given the steps whose rows were written."""
     if not written and not push_began:
         return STAYS
-    sent = "the CRM has what the push sent until then" if push_began else "nothing new was sent to the CRM"
+    told = "the CRM was told what the push sent until then" if push_began else "the CRM was told nothing new"
     rows = f"Written by this run, and in place: {', '.join(written)}" if written else "No table was written"
-    return f"{rows}; everything else keeps its last good data, and {sent}."
+    return f"{rows}; everything else keeps its last good data, and {told}."
 
 
 @dataclass(frozen=True, slots=True)
-class FoundIncident:
-    """Something that needs a person. `key` is the same for the same incident; times are UTC.
+class CheckFinding:
+    """What a check found the last time it was evaluated, at `at` (UTC).
 
     Attributes:
-        grade: how bad; when it changes, the alert is sent again.
+        passed: whether it held.
+        level: `blocking` and `failure` need a person at once; a `warning` when it costs counts or rises.
+        count: how many things it found; None where it does not count.
+        costs_counts: while it does not hold, counts are too low or are not sent.
+    """
+
+    asset: str
+    check: str
+    passed: bool
+    description: str
+    run_id: str
+    at: datetime
+    level: Literal["blocking", "failure", "warning"] = "blocking"
+    remedy: str = ""
+    count: int | None = None
+    costs_counts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Something that needs a person, as it is found and as it is stored. Times are UTC.
+
+    Attributes:
+        key: the same for the same incident.
+        grade: how bad; when it changes, people are alerted again.
         assets: where the UI shows it.
         run_id: the run to look at; None when there is none.
+        opened_at: when it was stored first; None while it is not.
+        closed_at: when it was resolved; None while it is not.
     """
 
     key: str
@@ -57,21 +82,58 @@ class FoundIncident:
     grade: str = ""
     assets: tuple[str, ...] = ()
     run_id: str | None = None
-
-    def as_details(self) -> dict[str, Any]:
-        """What is kept of it, as JSON."""
-        return {
-            "what": self.what,
-            "since": self.since.isoformat(),
-            "effect": self.effect,
-            "remedy": self.remedy,
-            "grade": self.grade,
-            "assets": list(self.assets),
-            "run_id": self.run_id,
-        }
+    opened_at: datetime | None = None
+    closed_at: datetime | None = None
 
 
-# A machine that was off catches up by itself: an alert is sent for what stays late.
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message to people. `good` for the news that an incident is resolved."""
+
+    title: str
+    body: str
+    good: bool = False
+
+
+def begun(incident: Incident, ui_url: str) -> Message:
+    """The message about an incident that began: what, since when, effect, what to do, and where to look.
+
+    What was found holds texts of vendors, so all of it is quoted; only the link is meant to be followed.
+    """
+    what = as_text(incident.what)
+    lines = [
+        f"What: {what}",
+        f"Since: {incident.since:%Y-%m-%d %H:%M} UTC",
+        f"Effect: {as_text(incident.effect)}",
+        f"What to do: {as_text(incident.remedy)}",
+        f"Look here: {_link(incident, ui_url)}",
+    ]
+    return Message(_title(what), "\n".join(lines))
+
+
+def over(incident: Incident, closed_at: datetime, ui_url: str) -> Message:
+    """The message that an incident is resolved; quoted as `begun`."""
+    what = as_text(incident.what)
+    lines = [
+        f"Resolved: {what}",
+        f"It began: {incident.since:%Y-%m-%d %H:%M} UTC",
+        f"It ended: {closed_at:%Y-%m-%d %H:%M} UTC",
+        f"Look here: {ui_url}",
+    ]
+    return Message(_title(f"resolved: {what}"), "\n".join(lines), good=True)
+
+
+def _title(what: str) -> str:
+    return "lms-assets: " + (what if len(what) <= TITLE_LENGTH else what[: TITLE_LENGTH - 1] + "…")
+
+
+def _link(incident: Incident, ui_url: str) -> str:
+    if incident.run_id:
+        return f"{ui_url}/runs/{incident.run_id}"
+    return f"{ui_url}/assets/{incident.assets[0]}" if incident.assets else f"{ui_url}/overview"
+
+
+# A machine that was off catches up by itself: what is late is reported when it stays late.
 GRACE_PERIODS: Mapping[Kind, timedelta] = {
     "overdue": timedelta(minutes=30),
     "schedule": timedelta(minutes=10),
@@ -82,9 +144,9 @@ GRACE_PERIODS: Mapping[Kind, timedelta] = {
 
 
 def past_grace_period(
-    incidents: Iterable[FoundIncident], first_seen: Mapping[str, datetime], now: datetime
-) -> tuple[list[FoundIncident], dict[str, datetime]]:
-    """Incidents that are to be alerted now, and when each that was seen now was first seen, for the next time."""
+    incidents: Iterable[Incident], first_seen: Mapping[str, datetime], now: datetime
+) -> tuple[list[Incident], dict[str, datetime]]:
+    """Incidents to alert about now, and when each that was seen now was first seen, for the next time."""
     seen = {incident.key: first_seen.get(incident.key, now) for incident in incidents}
     due = [each for each in incidents if now - seen[each.key] >= GRACE_PERIODS.get(each.kind, timedelta(0))]
     return due, seen

@@ -1,6 +1,6 @@
-"""What needs a person: incidents found in the state of things, one for each cause, with the texts of their alerts.
+"""What needs a person: incidents found in the state of things, one for each cause, and how a person is told.
 
-Pure: facts in, incidents out. A failure is alerted once, by its most particular name: a chain blocked by a check is the
+Pure: facts in, incidents out. A failure is told once, by its most particular name: a chain blocked by a check is the
 check's incident, and an asset that is overdue because its chain failed is the chain's.
 """
 
@@ -13,7 +13,7 @@ from typing import Literal
 
 from lms_assets.domain.operations.chain_state import StepRecord
 from lms_assets.domain.operations.check_warnings import Risen, incident_of
-from lms_assets.domain.operations.incident import STAYS, FoundIncident, left_in_place
+from lms_assets.domain.operations.incident import STAYS, CheckFinding, Incident, left_in_place
 from lms_assets.domain.operations.report_incidents import (
     BlockedReports,
     UnknownMails,
@@ -25,6 +25,7 @@ from lms_assets.domain.operations.schedule import CHAIN, Overdue
 
 PUSH_STEP = "pushed_partner_cert_counts"
 NO_RESULT = "ended without a result (killed, or the machine stopped)"
+SHOWN_ROWS = 10
 CHECK_PAGE = "The check on the asset's page shows every example."
 
 
@@ -53,25 +54,13 @@ class FailedRun:
 
     @property
     def push_began(self) -> bool:
-        """Whether something may have been sent to the CRM."""
+        """Whether the CRM may have been told something."""
         return any(step.step == PUSH_STEP and step.attempts for step in self.steps)
 
     @property
     def blocked(self) -> tuple[str, ...]:
         """Steps that never began."""
         return tuple(step.step for step in self.steps if step.status == "blocked")
-
-
-@dataclass(frozen=True, slots=True)
-class FailedBlockingCheck:
-    """A check that did not pass the last time it was evaluated, and is no mere warning."""
-
-    asset: str
-    check: str
-    description: str
-    run_id: str
-    at: datetime
-    remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,53 +93,62 @@ class Silent:
     assets: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class UnreadableRows:
+    """Rows of the warehouse that cannot be read, as tables and keys without values; seen at `at`."""
+
+    rows: Sequence[str]
+    at: datetime
+
+
 @dataclass(frozen=True)
 class Facts:
     """The state of things, as the warehouse and Dagster's storage hold it.
 
     Attributes:
         failed_materializations: runs in which somebody materialised assets by hand, and which no later run repeated.
-        failed_checks: checks that failed and hold nothing back, mere warnings aside.
-        risen: warnings that cost counts, or whose number has risen.
+        findings: what every check found the last time it was evaluated.
         completed: when each asset last came through (UTC).
         waits_for: what each asset builds on, directly or not.
     """
 
     failed_runs: Sequence[FailedRun] = ()
     failed_materializations: Sequence[FailedRun] = ()
-    failed_blocking_checks: Sequence[FailedBlockingCheck] = ()
-    failed_checks: Sequence[FailedBlockingCheck] = ()
-    risen: Sequence[Risen] = ()
+    findings: Sequence[CheckFinding] = ()
     stopped: Sequence[Stopped] = ()
     refused: RefusedRecords | None = None
     blocked_reports: BlockedReports | None = None
     unknown_mails: UnknownMails | None = None
     overdue: Sequence[Overdue] = ()
     silent: Sequence[Silent] = ()
+    unreadable_rows: UnreadableRows | None = None
     completed: Mapping[str, datetime] = field(default_factory=dict)
     waits_for: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 
-def find_incidents(facts: Facts) -> tuple[FoundIncident, ...]:
-    """Every incident, each cause once."""
-    particular = [_failed_check(check, facts) for check in facts.failed_blocking_checks]
+def find_incidents(facts: Facts, risen: Iterable[Risen] = ()) -> tuple[Incident, ...]:
+    """Every incident, each cause once; `risen` are the warnings that need a person."""
+    failed_checks = [each for each in facts.findings if not each.passed]
+    particular = [_failed_check(each, facts) for each in failed_checks if each.level == "blocking"]
     particular += [_stopped(each) for each in facts.stopped]
     if facts.refused is not None and facts.refused.count:
         particular.append(_refused(facts.refused))
     if facts.blocked_reports is not None:
         particular.append(blocked_reports(facts.blocked_reports, _run_of(facts.blocked_reports.job, facts)))
-    covered = {asset for incident in particular for asset in incident.assets}
+    told = {asset for incident in particular for asset in incident.assets}
     failed = [run for run in facts.failed_runs if not _made_good(run, facts.completed)]
-    runs = [_run(run) for run in failed if set(run.culprits) - covered or not run.culprits]
-    failing = covered | {asset for incident in runs for asset in incident.assets}
+    runs = [_run(run) for run in failed if set(run.culprits) - told or not run.culprits]
+    failing = told | {asset for incident in runs for asset in incident.assets}
     runs += [_failed_by_hand(run, asset) for run, asset in _by_hand(facts.failed_materializations, failing)]
-    runs += [_degraded(check) for check in facts.failed_checks if check.asset not in failing]
+    runs += [_degraded(check) for check in failed_checks if check.level == "failure" and check.asset not in failing]
     failing |= {asset for incident in runs for asset in incident.assets}
     late = [_overdue(each) for each in facts.overdue if not _explained(each, failing, facts.waits_for)]
     mails = [unknown_mails(facts.unknown_mails)] if facts.unknown_mails is not None else []
-    warnings = [incident_of(each) for each in facts.risen]
-    found = (*particular, *runs, *warnings, *late, *mails, *(_silent(each) for each in facts.silent))
-    # Where one report was blocked and the other failed, the run's error names both.
+    warnings = [incident_of(each) for each in risen]
+    silent = [_silent(each) for each in facts.silent]
+    rows = [_unreadable(facts.unreadable_rows)] if facts.unreadable_rows is not None else []
+    found = (*particular, *runs, *warnings, *late, *mails, *silent, *rows)
+    # Where one report was blocked and the other failed, the run's error tells of both.
     return tuple({incident.key: incident for incident in found}.values())
 
 
@@ -169,15 +167,15 @@ def _explained(late: Overdue, failing: set[str], waits_for: Mapping[str, Collect
     return all(asset in failing or failing & set(waits_for.get(asset, ())) for asset in late.assets)
 
 
-def _failed_check(check: FailedBlockingCheck, facts: Facts) -> FoundIncident:
+def _failed_check(check: CheckFinding, facts: Facts) -> Incident:
     held = sorted({step for run in facts.failed_runs for step in run.blocked})
     effect = f"Everything that builds on {check.asset} is blocked" + (f": {', '.join(held)}. " if held else ". ")
-    return FoundIncident(
+    return Incident(
         key=f"check/{check.asset}/{check.check}",
         kind="check",
         what=f"Check {check.check} on {check.asset} did not pass: {check.description}",
         since=check.at,
-        effect=f"{effect}{check.asset} holds what was written, right or not; nothing new was sent to the CRM.",
+        effect=f"{effect}{check.asset} holds what was written, right or not; the CRM was told nothing new.",
         remedy=f"{check.remedy or CHECK_PAGE} Then lms-assets run {CHAIN} --resume.",
         assets=(check.asset,),
         run_id=check.run_id,
@@ -188,9 +186,9 @@ def _by_hand(runs: Iterable[FailedRun], failing: set[str]) -> list[tuple[FailedR
     return [(run, asset) for run in runs for asset in run.culprits if asset not in failing]
 
 
-def _failed_by_hand(run: FailedRun, asset: str) -> FoundIncident:
+def _failed_by_hand(run: FailedRun, asset: str) -> Incident:
     why = next((step.error for step in run.steps if step.step == asset), None)
-    return FoundIncident(
+    return Incident(
         key=f"asset/{asset}",
         kind="job",
         what=f"Materializing {asset} by hand failed: {why or 'it ended without a result'}",
@@ -202,8 +200,8 @@ def _failed_by_hand(run: FailedRun, asset: str) -> FoundIncident:
     )
 
 
-def _degraded(check: FailedBlockingCheck) -> FoundIncident:
-    return FoundIncident(
+def _degraded(check: CheckFinding) -> Incident:
+    return Incident(
         key=f"check/{check.asset}/{check.check}",
         kind="check",
         what=f"Check {check.check} on {check.asset} did not pass: {check.description}",
@@ -215,8 +213,8 @@ def _degraded(check: FailedBlockingCheck) -> FoundIncident:
     )
 
 
-def _stopped(stopped: Stopped) -> FoundIncident:
-    return FoundIncident(
+def _stopped(stopped: Stopped) -> Incident:
+    return Incident(
         key=f"mass_deactivation/{stopped.asset}",
         kind="mass_deactivation",
         what=f"The sync of {stopped.asset} stopped before a mass deactivation. {stopped.message}",
@@ -227,9 +225,9 @@ def _stopped(stopped: Stopped) -> FoundIncident:
     )
 
 
-def _refused(refused: RefusedRecords) -> FoundIncident:
+def _refused(refused: RefusedRecords) -> Incident:
     sample = ", ".join(map(str, refused.sample))
-    return FoundIncident(
+    return Incident(
         key="push/refused_records",
         kind="push",
         what=f"The CRM did not take the counts of {refused.count} accounts (Impartner ids: {sample}).",
@@ -240,7 +238,7 @@ def _refused(refused: RefusedRecords) -> FoundIncident:
     )
 
 
-def _run(run: FailedRun) -> FoundIncident:
+def _run(run: FailedRun) -> Incident:
     is_chain = run.job == CHAIN
     why = run.error or "; ".join(f"{step.step}: {step.error}" for step in run.steps if step.status == "failed")
     stays = left_in_place(run.written, push_began=run.push_began)
@@ -252,7 +250,7 @@ def _run(run: FailedRun) -> FoundIncident:
         if is_chain
         else f"lms-assets run {run.job}."
     )
-    return FoundIncident(
+    return Incident(
         key=f"chain/{run.job}" if is_chain else f"job/{run.job}",
         kind="chain" if is_chain else "job",
         what=f"{run.job} {'ended partial' if run.status == 'partial' else 'failed'}: {why or NO_RESULT}",
@@ -265,20 +263,20 @@ def _run(run: FailedRun) -> FoundIncident:
     )
 
 
-def _overdue(late: Overdue) -> FoundIncident:
-    return FoundIncident(
+def _overdue(late: Overdue) -> Incident:
+    return Incident(
         key=f"overdue/{late.job}",
         kind="overdue",
         what=f"Overdue: {', '.join(late.assets)}. {late.job} should have brought them up to date.",
         since=late.since,
-        effect="Readers of these tables see old data.",
+        effect="Whoever reads these tables sees old data.",
         remedy=f"Does the daemon run, and is the schedule on? See Overview > Schedules; or lms-assets run {late.job}.",
         assets=late.assets,
     )
 
 
-def _silent(silent: Silent) -> FoundIncident:
-    return FoundIncident(
+def _silent(silent: Silent) -> Incident:
+    return Incident(
         key=f"{silent.kind}/{silent.name}",
         kind=silent.kind,
         what=f"The {silent.kind} {silent.name} {silent.problem}",
@@ -286,4 +284,19 @@ def _silent(silent: Silent) -> FoundIncident:
         effect="What it starts or looks after does not happen by itself.",
         remedy=f"Look at its ticks in the UI (Overview > {silent.kind.capitalize()}s), and at the daemon's log.",
         assets=silent.assets,
+    )
+
+
+def _unreadable(unreadable: UnreadableRows) -> Incident:
+    """One incident for all of them; further rows are reported again."""
+    rows = unreadable.rows
+    shown = ", ".join(rows[:SHOWN_ROWS]) + (f" and {len(rows) - SHOWN_ROWS} more" if len(rows) > SHOWN_ROWS else "")
+    return Incident(
+        key="rows/unreadable",
+        kind="row",
+        what=f"{len(rows)} {'row' if len(rows) == 1 else 'rows'} of the warehouse cannot be read: {shown}",
+        since=unreadable.at,
+        effect="They are left out; everything else goes on. What they say is not known.",
+        remedy="Look at each row: a date, a number or JSON in it is damaged. Correct it, or delete the row.",
+        grade=str(len(rows)),
     )

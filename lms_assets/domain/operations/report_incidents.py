@@ -9,25 +9,34 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from lms_assets.domain.operations.incident import FoundIncident
-from lms_assets.domain.operations.report_release import why_blocked
+from lms_assets.domain.operations.incident import Incident
 
 REPORTS = frozenset({"pam_weekly_report", "executive_weekly_report"})
 
 
 @dataclass(frozen=True, slots=True)
+class FailedAttempt:
+    """A report that was not sent; `why` and `remedy` where the data was not fit to be sent, else None and empty."""
+
+    at: datetime
+    why: str | None = None
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class BlockedReports:
-    """Reports that the blocking check blocks.
+    """Reports that were not sent because the data is not fit for it.
 
     Attributes:
-        reports: assets of the reports that have not gone out.
-        message: what the blocking check said the last time (`report_release.ReleaseDecision.text`).
+        reports: their assets.
+        why, remedy: as the latest attempt said.
         since: when the first of them was blocked (UTC).
     """
 
     job: str
     reports: tuple[str, ...]
-    message: str
+    why: str
+    remedy: str
     since: datetime
 
 
@@ -46,39 +55,38 @@ class UnknownMails:
     latest: datetime
 
 
-def blocked(job: str, failures: Mapping[str, Sequence[tuple[datetime, str]]]) -> BlockedReports | None:
-    """The reports of a job that the blocking check blocks; None when it holds none.
+def blocked(job: str, failures: Mapping[str, Sequence[FailedAttempt]]) -> BlockedReports | None:
+    """The reports of a job that are blocked; None when there are none.
 
     Args:
-        failures: for each report how its attempts since it last went out ended, as (instant, error), oldest first.
-            One whose last attempt failed for another reason is not blocked: it is alerted as a failure.
+        failures: the failed attempts of each report since it was last sent, oldest first. One whose last attempt failed
+            for another reason is not blocked: its failure is reported as a failure.
     """
     held = {
-        report: [(at, error) for at, error in attempts if why_blocked(error)]
+        report: [attempt for attempt in attempts if attempt.why is not None]
         for report, attempts in failures.items()
-        if attempts and why_blocked(attempts[-1][1])
+        if attempts and attempts[-1].why is not None
     }
     if not held:
         return None
-    since = min(attempts[0][0] for attempts in held.values())
-    _, message = max((attempts[-1] for attempts in held.values()), key=lambda attempt: attempt[0])
-    return BlockedReports(job, tuple(held), message, since)
+    latest = max((attempts[-1] for attempts in held.values()), key=lambda attempt: attempt.at)
+    since = min(attempts[0].at for attempts in held.values())
+    return BlockedReports(job, tuple(held), latest.why or "", latest.remedy, since)
 
 
-def blocked_reports(held: BlockedReports, run_id: str | None) -> FoundIncident:
+def blocked_reports(held: BlockedReports, run_id: str | None) -> Incident:
     """The incident of reports that are blocked.
 
     It has the key of its job's failure and another grade, so that one which is then tried and fails is alerted again,
-    and neither is called well before the reports went out.
+    and neither is called resolved before the reports were sent.
     """
-    why, remedy = why_blocked(held.message) or (held.message, "")
-    return FoundIncident(
+    return Incident(
         key=f"job/{held.job}",
         kind="reports_blocked",
-        what=f"Reports are blocked ({', '.join(held.reports)}): {why}",
+        what=f"Reports are blocked ({', '.join(held.reports)}): {held.why}",
         since=held.since,
-        effect="Nobody was sent these reports. They go out when the job runs again on good data, or is released.",
-        remedy=remedy,
+        effect="Nobody was sent these reports. They are sent when the job runs again on good data, or is released.",
+        remedy=held.remedy,
         grade="blocked",
         assets=held.reports,
         run_id=run_id,
@@ -88,16 +96,16 @@ def blocked_reports(held: BlockedReports, run_id: str | None) -> FoundIncident:
 def effect_of_check(asset: str) -> str:
     """What it means that a check failed which holds nothing back; of a report, that somebody does not get it."""
     if asset in REPORTS:
-        return "These people get no report and do not know it; everybody else got theirs."
-    return f"Nothing is blocked; what builds on {asset} uses its last good state."
+        return "These people get no report and are not told of it; everybody else got theirs."
+    return f"Nothing is blocked; whatever builds on {asset} uses its last good state."
 
 
-def unknown_mails(mails: UnknownMails) -> FoundIncident:
+def unknown_mails(mails: UnknownMails) -> Incident:
     """The incident of mails whose outcome is not known; alerted again when another day's mails are among them."""
     number = len(mails.references)
     noun, verb = ("message", "was") if number == 1 else ("messages", "were")
     shown = ", ".join(mails.references[:20]) + (", ..." if number > 20 else "")
-    return FoundIncident(
+    return Incident(
         key="mail/outcome_unknown",
         kind="mail",
         what=f"{number} report {noun} {verb} handed to the mail server and its answer is not known: {shown}.",

@@ -24,8 +24,8 @@ def frequency_problem(frequency: str) -> str | None:
 
 def managers_without_reports(
     managers: Iterable[Manager], owners: Iterable[str | None], address_problem: AddressProblem
-) -> Iterator[str]:
-    """Each account manager with reports enabled who never gets one, with every reason.
+) -> Iterator[tuple[str, str]]:
+    """Each account manager with reports enabled who never gets one (`pam 12`), with every reason.
 
     `owners` are the account owners of the active partners.
     """
@@ -37,12 +37,14 @@ def managers_without_reports(
             problems.append("owner_name is the account_owner of no active partner")
         found = [problem for problem in problems if problem]
         if found:
-            yield f"pam {each.id}: {'; '.join(found)}"
+            yield f"pam {each.id}", "; ".join(found)
 
 
-def executives_without_reports(executives: Iterable[Executive], address_problem: AddressProblem) -> Iterator[str]:
-    """Each active recipient of the executive report who never gets one, with the reason."""
+def executives_without_reports(
+    executives: Iterable[Executive], address_problem: AddressProblem
+) -> Iterator[tuple[str, str]]:
+    """Each active recipient of the executive report who never gets one (`executive 3`), with the reason."""
     for each in executives:
         problem = address_problem(each.email)
         if problem:
-            yield f"executive {each.id}: the address {problem}"
+            yield f"executive {each.id}", f"the address {problem}"

@@ -1,6 +1,6 @@
-"""Verdicts on data: is it there, whole, recent and plausible? The asset checks only wrap what stands here.
+"""Results of checks: is the data there, whole, recent and plausible? The asset checks only wrap what stands here.
 
-A verdict shows the exact count, a bounded sample of what is wrong, and what to do about it.
+A result shows the exact count, a bounded sample of what is wrong, and what to do about it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,12 @@ SAMPLE_SIZE = 20
 
 @dataclass(frozen=True)
 class CheckResult:
-    """Whether something holds; `sample` holds at most 20 ids, never personal data."""
+    """Whether something holds.
+
+    Attributes:
+        sample: at most 20 ids, never personal data.
+        allow: the command that lets one run pass it, where there is one.
+    """
 
     passed: bool
     description: str
@@ -24,6 +29,13 @@ class CheckResult:
     sample: tuple[str, ...] = ()
     remedy: str | None = None
     figures: Mapping[str, float] = field(default_factory=dict)
+    allow: str | None = None
+
+    @property
+    def what_to_do(self) -> str:
+        """The remedy, and the command that allows it; empty when there is neither."""
+        command = f"Only if it is right: {self.allow}" if self.allow else None
+        return " ".join(each for each in (self.remedy, command) if each)
 
 
 def at_least(count: int, minimum: int, what: str, remedy: str) -> CheckResult:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from lms_assets.domain.rules import Rules
@@ -15,8 +16,16 @@ SAMPLE_SIZE = 20
 Id = TypeVar("Id", int, str, tuple[str, str])
 
 
+COMMAND = "mass_deactivation_command"
+
+
 class SyncStopped(Exception):
-    """A sync must not write what it has. The text is for people: what, how much, what to do; ids only."""
+    """A sync must not write what it has. The text is for people: what, how much, what to do; ids only.
+
+    `facts`: what a program needs to know of it, by name; stored with the sync's failure.
+    """
+
+    facts: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,7 @@ class MassDeactivationStopped(SyncStopped):
         self.leaving = leaving
         self.limit = limit
         self.command = command
+        self.facts = {COMMAND: command}
         ids = sorted(leaving.ids, key=lambda each: (str(type(each)), each))
         self.sample = tuple(ids[:SAMPLE_SIZE])
         shown = ", ".join(str(each) for each in self.sample)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -70,15 +69,6 @@ def allowing_command(what: str, job: str | None) -> str:
     else:
         resume = " --resume" if job == CHAIN else ""
     return f"lms-assets run {job}{resume} --allow {what}"
-
-
-_COMMAND = re.compile(r"lms-assets run [a-z_]+(?: --resume)? --allow [a-z_]+(?::[a-z_]+)?")
-
-
-def command_in(message: str) -> str | None:
-    """The command of `allowing_command` that a message names."""
-    found = _COMMAND.search(message)
-    return found.group() if found else None
 
 
 class Use(NamedTuple):

@@ -1,15 +1,14 @@
 """What is remembered of report mails (`email_log`): before, while and after they are sent.
 
-A row is `pending` with no message while nothing was handed over, `pending` with a message from the moment its content
+A row is `pending` without `handed_over_at` while nothing was handed over, `pending` with it from the moment its content
 goes to the mail server, then `sent` or `failed`. Each step is a transaction of its own, so a crash leaves the truth.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import Connection, and_, insert, select, update
@@ -21,15 +20,12 @@ from lms_assets.warehouse.bookkeeping.redaction import scrub
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.schema.tables import email_log, executive_report_recipients, partner_managers
 
-__all__ = ["EmailLogRows", "UnknownOutcome", "resolve_as_sent", "resolve_for_sending_again", "unknown_outcomes"]
-
-HANDED_OVER = "handed to the mail server at {now:%Y-%m-%d %H:%M:%S} UTC; its answer is not known"
+HANDED_OVER = "handed to the mail server; its answer is not known"
 PAM_REPORT = "pam_weekly_report"
-_HANDED_OVER_AT = re.compile(r"handed to the mail server at (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) UTC")
 # Rows without a key are the portal's own.
 _UNKNOWN = (
     email_log.c.status == "pending",
-    email_log.c.error_message.is_not(None),
+    email_log.c.handed_over_at.is_not(None),
     email_log.c.message_key.is_not(None),
 )
 
@@ -79,7 +75,9 @@ class EmailLogRows:
                 except IntegrityError:
                     pass  # Another process made it a moment ago.
             failed = email_log.c.message_key == message_key, email_log.c.status == "failed"
-            connection.execute(update(email_log).where(*failed).values(status="pending", error_message=None))
+            connection.execute(
+                update(email_log).where(*failed).values(status="pending", error_message=None, handed_over_at=None)
+            )
             return _state(connection, message_key) == "reserved"
 
         return self._warehouse.in_transaction(work)
@@ -87,14 +85,14 @@ class EmailLogRows:
     def hand_over(self, message_key: str, now: datetime) -> bool:
         """Note that the content goes out now; False when another process did so first."""
         c = email_log.c
-        reserved = c.message_key == message_key, c.status == "pending", c.error_message.is_(None)
-        statement = update(email_log).where(*reserved).values(error_message=HANDED_OVER.format(now=now))
+        reserved = c.message_key == message_key, c.status == "pending", c.handed_over_at.is_(None)
+        statement = update(email_log).where(*reserved).values(error_message=HANDED_OVER, handed_over_at=now)
         with self._warehouse.transaction() as connection:
             return connection.execute(statement).rowcount == 1
 
     def take_back(self, message_key: str) -> None:
         """The server did not take the content: reserved again."""
-        self._update(email_log.c.message_key == message_key, error_message=None)
+        self._update(email_log.c.message_key == message_key, error_message=None, handed_over_at=None)
 
     def sent(self, message_key: str, *, pam_ids: Sequence[int], now: datetime) -> None:
         """The server took the message; the PAMs' `last_report_sent` moves in the same transaction."""
@@ -113,7 +111,7 @@ class EmailLogRows:
 
         A message that another process has handed over meanwhile keeps its state.
         """
-        reserved = and_(email_log.c.message_key == message_key, email_log.c.error_message.is_(None))
+        reserved = and_(email_log.c.message_key == message_key, email_log.c.handed_over_at.is_(None))
         self._update(reserved, status="failed", error_message=scrub(problem, 1000))
 
     def _update(self, which: ColumnElement[bool], **values: str | None) -> None:
@@ -145,17 +143,16 @@ def unknown_outcomes(connection: Connection) -> tuple[UnknownOutcome, ...]:
     of_executives = executive_report_recipients.c
     stored = connection.execute(select(of_executives.email, of_executives.id))
     executives = {_folded(address): number for address, number in stored}
-    query = select(c.id, c.email_type, c.message_key, c.pam_id, c.recipient_email, c.error_message, c.created_at)
+    query = select(c.id, c.email_type, c.message_key, c.pam_id, c.recipient_email, c.handed_over_at)
     found = []
     for row in connection.execute(query.where(*_UNKNOWN).order_by(c.id)):
         number = row.pam_id if row.pam_id is not None else executives.get(_folded(row.recipient_email))
         kind = "pam" if row.email_type.startswith("pam") else "executive"
         reference = f"{kind} {number}" if number is not None else kind
         period = [*row.message_key.split(":"), ""][1]
-        handed_over_at = _handed_over_at(row.error_message) or row.created_at
-        if not period or handed_over_at is None:
+        if not period:
             continue  # Not written by us; see odd_rows.
-        found.append(UnknownOutcome(row.id, row.email_type, period, reference, handed_over_at))
+        found.append(UnknownOutcome(row.id, row.email_type, period, reference, row.handed_over_at))
     return tuple(found)
 
 
@@ -197,20 +194,15 @@ def _resolved(what: str, by: str, now: datetime) -> str:
     return scrub(f"resolved by {by[:100]} at {now:%Y-%m-%d %H:%M:%S} UTC: {what}", 1000)
 
 
-def _handed_over_at(message: str) -> datetime | None:
-    found = _HANDED_OVER_AT.match(message)
-    return datetime.fromisoformat(found[1]).replace(tzinfo=UTC) if found else None
-
-
 def _folded(address: str) -> str:
     return normalise_email(address) or address.strip().casefold()
 
 
 def _state(connection: Connection, message_key: str) -> State | None:
     c = email_log.c
-    row = connection.execute(select(c.status, c.error_message).where(c.message_key == message_key)).one_or_none()
+    row = connection.execute(select(c.status, c.handed_over_at).where(c.message_key == message_key)).one_or_none()
     if row is None:
         return None
     if row.status == "pending":
-        return "reserved" if row.error_message is None else "handed over"
+        return "reserved" if row.handed_over_at is None else "handed over"
     return "sent" if row.status == "sent" else "failed"

@@ -18,8 +18,6 @@ from lms_assets.warehouse.schema.tables import (
     task_run_history,
 )
 
-__all__ = ["UNREADABLE", "odd_rows", "readable_rows"]
-
 UNREADABLE = (ValueError, TypeError, LookupError, AttributeError)
 """What comes of a value that is no date, number or JSON, or not of the expected shape."""
 
@@ -65,11 +63,11 @@ def _found(connection: Connection) -> Iterator[tuple[Column[Any], Any]]:
             yield key, value
     yield from _of_shape(connection, alert_incidents.c.id, alert_incidents.c.details, dict)
     yield from _of_shape(connection, task_chain_logs.c.id, task_chain_logs.c.steps_completed, list)
-    mails = select(email_log.c.id, email_log.c.message_key, email_log.c.created_at).where(
-        email_log.c.status == "pending", email_log.c.error_message.is_not(None), email_log.c.message_key.is_not(None)
+    mails = select(email_log.c.id, email_log.c.message_key).where(
+        email_log.c.status == "pending", email_log.c.handed_over_at.is_not(None), email_log.c.message_key.is_not(None)
     )
     for row in connection.execute(mails):
-        if ":" not in row.message_key or row.created_at is None:
+        if ":" not in row.message_key:
             yield email_log.c.id, row.id
     outbox = readable_rows(connection, select(sync_state).where(sync_state.c.name == "alert_outbox"), sync_state.c.name)
     for state in outbox[0]:

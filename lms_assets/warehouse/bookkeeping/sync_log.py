@@ -20,21 +20,6 @@ from lms_assets.warehouse.schema.tables import sync_logs
 from lms_assets.warehouse.upsert.compare import Fitter
 from lms_assets.warehouse.upsert.counts import SyncCounts
 
-__all__ = [
-    "MASS_DEACTIVATION_COMMAND",
-    "SyncLogEntry",
-    "complete",
-    "completed_recently",
-    "fail",
-    "failures_in_a_row",
-    "failures_since_completed",
-    "last_completed",
-    "latest",
-    "start",
-]
-
-MASS_DEACTIVATION_COMMAND = "mass_deactivation_command"
-"""Where `details` of a failed sync holds the command that allows what it stopped before."""
 _ORPHANED = "did not finish: its process ended before it could say so"
 
 
@@ -57,12 +42,11 @@ class SyncLogEntry:
     error_message: str | None
     details: Any
 
-    @property
-    def mass_deactivation_command(self) -> str | None:
-        """Of a sync that stopped before a mass deactivation: the command that allows it; else None."""
+    def fact(self, name: str) -> str | None:
+        """What a sync that stopped left under this name (`SyncStopped.facts`); None when it left nothing."""
         details = self.details if isinstance(self.details, Mapping) else {}
-        command = details.get(MASS_DEACTIVATION_COMMAND)
-        return command if isinstance(command, str) else None
+        found = details.get(name)
+        return found if isinstance(found, str) else None
 
 
 def start(warehouse: Warehouse, sync_type: str, *, now: datetime) -> int:

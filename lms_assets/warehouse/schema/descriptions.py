@@ -57,6 +57,7 @@ NOTES = {
     "failed_attempts": "pushes in a row that the CRM refused",
     "fields": "what the CRM last confirmed, by field",
     "fingerprint": "digest of all that the row says",
+    "handed_over_at": "when the mail server was given the message (UTC); pending: whether it took it is not known",
     "first_name": "as the source has it",
     "group_id": "the LMS's id of the group",
     "group_ids": "the groups by the LMS's ids",

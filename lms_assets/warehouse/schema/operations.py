@@ -77,6 +77,8 @@ email_log = Table(
     Column("pam_id", Integer),
     Column("error_message", Text),
     instant("sent_at"),
+    # Ours: when the content went to the mail server; while the row is pending, its answer is not known.
+    instant("handed_over_at"),
     instant("created_at", index=True),
     # Ours: one message for each type, period and recipient, however often the job runs.
     Column("message_key", exact_text(200)),

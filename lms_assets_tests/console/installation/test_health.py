@@ -14,9 +14,10 @@ from typer.testing import CliRunner
 
 from lms_assets.cli import app
 from lms_assets.domain.operations.schedule import CHAIN
+from lms_assets.warehouse.bookkeeping.alerts import close_incident, raise_incident
 from lms_assets.warehouse.bookkeeping.chain_log import ChainStore
-from lms_assets.warehouse.bookkeeping.incidents import close_incident, raise_incident
 from lms_assets.warehouse.engine import Warehouse
+from lms_assets_tests.harness.incidents import an_incident
 from lms_assets_tests.harness.queue import report_of_a_daemon
 
 
@@ -48,7 +49,7 @@ def test_health_follows_the_chain_the_incidents_and_the_daemon(installation: Cal
         report_of_a_daemon(instance, now)
     assert probe()[0] == 0
 
-    warehouse.in_transaction(lambda c: raise_incident(c, "push/x", "push", now=now, details={"what": "3 not taken"}))
+    warehouse.in_transaction(lambda c: raise_incident(c, an_incident("push/x", what="3 not taken"), now=now))
     code, open_one = probe()
     assert (code, unhealthy(open_one)) == (1, ["incidents"])
     assert open_one["open_incidents"][0]["what"] == "3 not taken"

@@ -20,10 +20,11 @@ from lms_assets.cli import app
 from lms_assets.console.installation.metrics import METRICS, PREFIX, WarehouseCollector
 from lms_assets.domain.rules import Rules
 from lms_assets.warehouse.bookkeeping import sync_log
-from lms_assets.warehouse.bookkeeping.incidents import raise_incident
+from lms_assets.warehouse.bookkeeping.alerts import raise_incident
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.upsert.counts import SyncCounts
 from lms_assets_tests.harness.commands import COMMAND, ROOT
+from lms_assets_tests.harness.incidents import an_incident
 
 Samples = dict[tuple[str, ...], float]
 
@@ -48,7 +49,7 @@ def test_syncs_failures_and_incidents_are_told_as_openmetrics(warehouse: Warehou
         sync_log.complete(
             connection, good, now=now + timedelta(seconds=90), counts=counts, api_calls=7, skipped=1, details=details
         )
-        raise_incident(connection, "push/x", "push", now=now)
+        raise_incident(connection, an_incident("push/x", kind="push"), now=now)
     for _ in range(2):
         sync_log.fail(warehouse, sync_log.start(warehouse, "users", now=now), now=now, error="no answer")
     sync_log.fail(warehouse, sync_log.start(warehouse, "groups", now=now), now=now, error="no answer")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 
@@ -13,9 +12,9 @@ import apprise
 
 from lms_assets.automation.alerting.alerts import notify
 from lms_assets.console.installation.preflight.lines import Line, NotAsNeeded, ok, problem, warning
+from lms_assets.domain.operations.incident import Message
 from lms_assets.reports.delivery.smtp import MailServerUnavailable, SmtpMailer, SmtpServer
 from lms_assets.settings import Settings
-from lms_assets.warehouse.bookkeeping.alert_outbox import Outgoing
 
 TEST = "A test of lms-assets preflight: nothing is wrong, and nothing is to be done."
 
@@ -72,10 +71,9 @@ def secrets(settings: Settings) -> Iterator[Line]:
 
 def test_messages(settings: Settings) -> Iterator[Line]:
     """Send one message to each alert channel and one mail to its own sender."""
-    now = datetime.now(UTC).isoformat()
     for place, url in enumerate(settings.alert_urls, 1):
         name = f"alert channel {place}"
-        if notify(url, Outgoing("test", "test", "lms-assets: a test", TEST, True, now, now)):
+        if notify(url, Message("lms-assets: a test", TEST, good=True)):
             yield ok(name, "took the test message; look whether it arrived")
         else:
             yield problem(name, "did not take the test message: check its token and that this machine may reach it")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context, op
 
-from lms_assets.warehouse.migrations.backfill import fill_transcript_read_at
+from lms_assets.warehouse.migrations.backfill import fill_handed_over_at, fill_transcript_read_at
 from lms_assets.warehouse.migrations.lower_emails import lower_case_emails
 from lms_assets.warehouse.migrations.reconcile import reconcile
 from lms_assets.warehouse.schema.tables import metadata
@@ -22,6 +22,7 @@ def upgrade() -> None:
     done = context.config.attributes["done"]
     reconcile(op.get_bind(), metadata, done)
     fill_transcript_read_at(op.get_bind())
+    fill_handed_over_at(op.get_bind())
     lower_case_emails(op.get_bind(), done)
 
 

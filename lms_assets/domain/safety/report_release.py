@@ -1,4 +1,4 @@
-"""May the reports go out? Not on stale or failed data, unless a person released them. Pure; times in UTC."""
+"""May the reports be sent? Not on stale or failed data, unless a person released them. Pure; times in UTC."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.safety.overrides import STALE_REPORTS, Overrides
 
 MAX_AGE = timedelta(hours=36)
-BLOCKED = "Reports blocked: "
-WHAT_TO_DO = " What to do: "
+WHY_BLOCKED, WHAT_TO_DO = "reports_blocked", "what_to_do"
+"""Under which names a run that was blocked leaves why it was, and what to do (`SyncStopped.facts`)."""
 SEND = "lms-assets run weekly_reports"
 
 Reason = Literal["good", "partial", "never counted", "failed", "running", "stale", "released"]
@@ -22,16 +22,28 @@ class ReleaseDecision:
     """Whether the reports may be sent.
 
     Attributes:
-        may_send: False holds everything back.
+        may_send: False: no report is sent.
         reason: one word for figures and tests.
-        text: what is wrong and what to do, for the alert and the log; says nothing about persons.
-        banner: what every report has to say at its top; None when all is well.
+        why: what is wrong with the data, or why they may be sent all the same; says nothing about persons.
+        remedy: what to do about it.
+        banner: what every report has to say at its top; None when nothing is wrong.
     """
 
     may_send: bool
     reason: Reason
-    text: str
+    why: str
     banner: str | None = None
+    remedy: str = ""
+
+    @property
+    def text(self) -> str:
+        """The decision in a sentence, for the log."""
+        return self.why if self.may_send else f"Reports blocked: {self.why} What to do: {self.remedy}"
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """The decision of a run that was blocked, as it is stored."""
+        return {WHY_BLOCKED: self.why, WHAT_TO_DO: self.remedy}
 
 
 def may_send(
@@ -42,13 +54,13 @@ def may_send(
     overrides: Overrides | None = None,
     max_age: timedelta = MAX_AGE,
 ) -> ReleaseDecision:
-    """Judge the data that the reports would be made of (issue of the Monday reports, blocking check).
+    """Judge the data that the reports would be made of.
 
     Args:
         last_chain_status: of the last chain that began (`task_chain_logs`); None when none ever did.
         counts_as_of: the instant at which the stored counts were counted; None when they never were.
         now: the present.
-        overrides: of this run; a person may let them are sent anyway, but counts must exist even so.
+        overrides: of this run; a person may have them sent anyway, but counts must exist even so.
         max_age: counts older than this are stale; exactly as old is not.
     """
     if counts_as_of is None:
@@ -57,25 +69,17 @@ def may_send(
     if reason == "good":
         return ReleaseDecision(True, "good", f"Counts as of {_time(counts_as_of)}.")
     if reason == "partial":
-        return ReleaseDecision(True, "partial", f"Reports go out with a notice: {problem}", banner)
+        return ReleaseDecision(True, "partial", f"The reports are sent with a notice: {problem}", banner)
     overrides = overrides or Overrides()
     if overrides.allows(STALE_REPORTS):
         return ReleaseDecision(True, "released", f"Released by hand although {problem}", banner)
-    first = "Wait for the chain's end" if reason == "running" else "lms-assets status says more; once a chain went well"
+    first = "Wait for the chain's end" if reason == "running" else "lms-assets status says more; once a chain completed"
     command = overrides.command(STALE_REPORTS)
-    return _held(reason, problem, f"{first}, {SEND}. To let them out on this data: {command}.", banner)
-
-
-def why_blocked(message: str) -> tuple[str, str] | None:
-    """What a stored message of `may_send` says: (why the reports are blocked, what to do); None for any other."""
-    if not message.startswith(BLOCKED):
-        return None
-    why, _, remedy = message.removeprefix(BLOCKED).partition(WHAT_TO_DO)
-    return why, remedy
+    return _held(reason, problem, f"{first}, {SEND}. To send them on this data: {command}.", banner)
 
 
 def _held(reason: Reason, problem: str, remedy: str, banner: str | None = None) -> ReleaseDecision:
-    return ReleaseDecision(False, reason, f"{BLOCKED}{problem}{WHAT_TO_DO}{remedy}", banner)
+    return ReleaseDecision(False, reason, problem, banner, remedy)
 
 
 def _problem(
