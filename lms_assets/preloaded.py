@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from lms_assets.definitions import defs
 from lms_assets.domain.operations.schedule import CHAIN
+from lms_assets.runs.dagster_internals import MIGRATIONS
 from lms_assets.warehouse.migrations.remembered import remember_migrations
 
-DAGSTERS_MIGRATIONS = "dagster:_core/storage/alembic"
-
-remember_migrations(DAGSTERS_MIGRATIONS)
+remember_migrations(MIGRATIONS)
 defs.resolve_job_def(CHAIN)

@@ -43,8 +43,12 @@ PRELOADED = (
     "dagster._core.run_coordinator",
 )
 
+# Where Dagster's SQLite storages have their migrations, as Alembic names it.
+MIGRATIONS = "dagster:_core/storage/alembic"
+
 __all__ = [
     "ASSET_JOB",
+    "MIGRATIONS",
     "PRELOADED",
     "REPOSITORY",
     "EngineEventData",

@@ -12,16 +12,13 @@ from pathlib import Path
 
 from lms_assets.console.commands import demo
 from lms_assets.sandbox.server.server import SandboxHandle
+from lms_assets_tests.harness.dagster_internals import NO_COMPUTE_LOGS
 from lms_assets_tests.harness.environment import ROOT as ROOT
 from lms_assets_tests.harness.environment import of_a_process, of_the_product
 from lms_assets_tests.harness.waits import LONGEST_SECONDS
 from lms_assets_tests.harness.warm import run_warm
 
 COMMAND = str(Path(sys.executable).with_name("lms-assets"))
-NO_COMPUTE_LOGS = (
-    "compute_logs: {module: dagster._core.storage.noop_compute_log_manager, class: NoOpComputeLogManager}\n"
-)
-"""Otherwise Dagster starts four processes a step that follow what it prints: a third of a small step's time."""
 
 
 class Commands:

@@ -34,6 +34,13 @@ _NAMES = {
     "copy_record": ("dagster_shared.record", "copy"),
 }
 
+SQLITE_STORAGE = "dagster._core.storage.sqlite_storage"
+"""For processes that are made warm before a command's work begins."""
+NO_COMPUTE_LOGS = (
+    "compute_logs: {module: dagster._core.storage.noop_compute_log_manager, class: NoOpComputeLogManager}\n"
+)
+"""For dagster.yaml: Dagster else starts four processes a step that follow what it prints, a third of a small step."""
+
 
 def __getattr__(name: str) -> Any:
     if name not in _NAMES:

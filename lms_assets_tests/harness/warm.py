@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from lms_assets_tests.harness.dagster_internals import SQLITE_STORAGE
 from lms_assets_tests.harness.environment import ROOT, of_a_process
 
 PRODUCT = (
@@ -23,7 +24,7 @@ PRODUCT = (
     "lms_assets.preloaded",
     "lms_assets.console.running.run",
     "alembic.command",
-    "dagster._core.storage.sqlite_storage",
+    SQLITE_STORAGE,
     "pymysql",
     "upath.core",
 )
