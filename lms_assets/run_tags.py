@@ -1,4 +1,4 @@
-"""Tags by which a run is told what a person decided, or what it belongs to. Names only."""
+"""Tags of runs: what a person decided for one, or what it belongs to. Names only."""
 
 ALLOW_TAG = "lms/allow"
 """The overrides of this run (domain.overrides), blanks between them."""
@@ -31,4 +31,4 @@ PUSH_PARTNER_TAG = "lms/push_partner"
 """The row id of the one partner that is sent again, whatever was confirmed of it."""
 
 PEOPLE_TAG = "lms/people"
-"""`queued`: read the transcripts of the people in the queue only (those whose completion a webhook told of)."""
+"""`queued`: read the transcripts of the people in the queue only (those whose completion a webhook reported)."""

@@ -1,7 +1,7 @@
-"""Keeps the row of a chain in `task_chain_logs` true: while it runs, when it ends, and after a crash.
+"""Keeps the row of a chain in `task_chain_logs` up to date: while it runs, when it ends, and after a crash.
 
 While it runs, a logging handler (`own_handler` adds it to every run) sees every event in the process where it
-happens, so `current_step` is right within moments. When the process was killed nobody reports its end:
+happens, so `current_step` is right within moments. When the process was killed, no event reports its end:
 `reconcile_chains` reads the event log again and closes the row.
 """
 
@@ -45,7 +45,7 @@ RUN_ENDS = frozenset({"PIPELINE_SUCCESS", "PIPELINE_FAILURE", "PIPELINE_CANCELED
 
 
 def with_state(row: ChainRow, state: ChainState) -> ChainRow:
-    """The row of a running chain with what the state says."""
+    """The row of a running chain in this state."""
     return replace(
         row,
         status="running",
@@ -74,8 +74,8 @@ def closed(row: ChainRow, state: ChainState, ended_at: datetime, reason: str | N
 class ChainLogHandler(logging.Handler):
     """Writes what happens to a chain into its row, and holds the run's lock while its worker lives.
 
-    Incident with the warehouse never disturbs the run: it is told on standard error, and `reconcile_chains` fixes the
-    row from the event log.
+    An error of the warehouse never disturbs the run: it is printed on standard error, and `reconcile_chains` corrects
+    the row from the event log.
     """
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -89,15 +89,15 @@ class ChainLogHandler(logging.Handler):
         if kind == "PIPELINE_START":
             _hold_lock(run_id)
         elif is_alive(_home(), run_id) is False:
-            # A step that outlived its run's worker: what it says is no longer about this chain.
+            # A step that outlived its run's worker: its events are no longer part of this chain.
             return
         at = datetime.fromtimestamp(record.created, UTC)
         try:
             if meta.get("job_name") == CHAIN:
                 _write(event, run_id, meta.get("job_tags") or {}, at)
             _write_task(task_write(event, run_id, str(meta.get("job_name")), at))
-        except Exception as error:  # noqa: BLE001 - a log that cannot be written must not fail the sync it tells of
-            print(f"chain log: {error}; it is fixed from the event log later", file=sys.stderr)  # noqa: T201
+        except Exception as error:  # noqa: BLE001 - a log that cannot be written must not fail the sync
+            print(f"chain log: {error}; it is corrected from the event log later", file=sys.stderr)  # noqa: T201
         if kind in RUN_ENDS:
             release_run(_home(), run_id)
 
@@ -159,7 +159,7 @@ def _is_repeated(run_id: str, event: ChainEvent) -> bool:
 
 
 def reconcile_chains(instance: dg.DagsterInstance, warehouse: Warehouse) -> list[str]:
-    """Close every row that says `running` though no run of its chain is, from what the event log says.
+    """Close every row that says `running` though no run of its chain is, from the event log.
 
     Returns the ids of the root runs whose rows were closed.
     """
@@ -168,10 +168,10 @@ def reconcile_chains(instance: dg.DagsterInstance, warehouse: Warehouse) -> list
     fixed = []
     for row in store.running():
         runs = _runs_of_chain(instance, row.run_id)
-        # One that was made and never begun is nobody's work: it must not keep the chain running.
+        # A run that was made and never begun must not keep the chain running.
         if any(run.status in UNFINISHED for run in runs):
             continue
-        state, ended_at = _told_by_events(instance, runs)
+        state, ended_at = _state_from_events(instance, runs)
         reason = "the run is not in Dagster's storage any more" if not runs else _reason(runs[-1])
         _close(store, row, state, ended_at or row.started_at, reason)
         fixed.append(row.run_id or "")
@@ -196,7 +196,7 @@ def _created(instance: dg.DagsterInstance, run_id: str) -> datetime:
     return record.create_timestamp if record else datetime.min.replace(tzinfo=UTC)
 
 
-def _told_by_events(instance: dg.DagsterInstance, runs: list[dg.DagsterRun]) -> tuple[ChainState, datetime | None]:
+def _state_from_events(instance: dg.DagsterInstance, runs: list[dg.DagsterRun]) -> tuple[ChainState, datetime | None]:
     state = ChainState()
     ended_at: datetime | None = None
     for run in runs:

@@ -29,7 +29,7 @@ AT_ONCE = 100
 
 @dg.op(retry_policy=dg.RetryPolicy(max_retries=2, delay=30))
 def remove_what_is_old(context: dg.OpExecutionContext, warehouse: WarehouseResource) -> None:
-    """Remove old logs, runs and ticks, and say how many."""
+    """Remove old logs, runs and ticks, and report how many."""
     now = warehouse.now()
     before = now - KEPT
     closed_before = months_after(now, -warehouse.rules().ledger_months)

@@ -1,4 +1,4 @@
-"""From Dagster's events to the chain's: the one place that knows both vocabularies."""
+"""Dagster's events as events of the chain log."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _KINDS: dict[str, EventKind] = {
 
 
 def chain_event(event: dg.DagsterEvent, at: datetime) -> ChainEvent | None:
-    """The chain's view of one Dagster event at `at` (UTC); None when it says nothing about a step."""
+    """The chain's view of one Dagster event at `at` (UTC); None when it is not about a step."""
     kind = _KINDS.get(event.event_type_value)
     if kind is None or event.step_key in (None, CHAIN_IS_WHOLE):
-        # What the last check says of the whole chain, its steps have said before.
+        # The last check repeats what the steps before it reported.
         return None
     if kind == "check":
         return _check_event(event, at)

@@ -61,7 +61,7 @@ DESCRIPTIONS = {
     PUSH_JOB: "Counts again and sends the CRM what changed.",
     LEADS_JOB: "Leads that changed or were deleted since the last time, and each partner's number.",
     REPORTS_JOB: "Monday's mails to account managers and executives.",
-    LEADS_FULL_JOB: "All leads of partners; removes those that are gone or converted.",
+    LEADS_FULL_JOB: "All leads of partners; removes deleted and converted ones.",
     PLAN_JOB: "Who should leave which LMS group: a plan to review. Sends nothing.",
 }
 TAGS = {CHAIN: RETRIED, LEADS_FULL_JOB: {LEADS_TAG: "full"}}

@@ -66,7 +66,7 @@ def apply_offboarding_plan(
 
 @dg.job(
     name=APPLY_JOB,
-    description="Takes people out of LMS groups as a reviewed plan says. Off until a limit a day is set.",
+    description="Takes people out of LMS groups according to a reviewed plan. Off until a limit a day is set.",
     tags={JOB_TAG: APPLY_JOB, CONCURRENCY_GROUP_TAG: LEARNING_ROWS},
     executor_def=IN_PROCESS,
 )

@@ -1,4 +1,4 @@
-"""Has the chain log hear every run, whatever Dagster's own configuration says.
+"""Adds the chain log to every run, whatever Dagster's configuration is.
 
 A handler can be named in dagster.yaml only, and a chain in a home without that line would push and leave no record:
 no row to show, nothing to resume. So it is added where a run's log is set up, in each process that loads the graph.

@@ -1,6 +1,6 @@
-"""Keeps the portal's task page true: live from the events of every run, and from Dagster's storage after a crash.
+"""Keeps the portal's task page up to date: live from the events of every run, and from Dagster's storage after a crash.
 
-Every run counts, whoever started it: by schedule, by hand in the UI, or `lms-assets run`.
+Every run counts, however it was started: by schedule, by hand in the UI, or `lms-assets run`.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def chain_task_begins(run_id: str, at: datetime) -> Write:
 
 
 def chain_task_ends(run_id: str, status: str, at: datetime, error: str | None) -> Write:
-    """The whole chain's own row ends; a partial chain is no success, and says that it is partial."""
+    """The whole chain's own row ends; a partial chain is no success, and its error begins with `partial`."""
     end = _end_of_chain(status, at, error)
     return lambda connection: end_run(connection, CHAIN_TASK, run_id, end)
 
@@ -130,12 +130,12 @@ def _close_dead_runs(instance: dg.DagsterInstance, warehouse: Warehouse, now: da
             continue
         end = TaskEnd("failed", now, error="the run ended without a result (killed, or the machine stopped)")
         if run is not None:
-            told = _told_by_chain if each.task_type == CHAIN_TASK else _told_by_events
-            end = told(instance, warehouse, run, each.task_type) or end
+            end_of = _end_from_chain if each.task_type == CHAIN_TASK else _end_from_events
+            end = end_of(instance, warehouse, run, each.task_type) or end
         warehouse.in_transaction(lambda c, each=each, end=end: end_run(c, each.task_type, each.run_id or "", end))  # type: ignore[misc]
 
 
-def _told_by_chain(_: dg.DagsterInstance, warehouse: Warehouse, run: dg.DagsterRun, __: str) -> TaskEnd | None:
+def _end_from_chain(_: dg.DagsterInstance, warehouse: Warehouse, run: dg.DagsterRun, __: str) -> TaskEnd | None:
     with warehouse.read() as connection:
         row = chain_of_run(connection, CHAIN, run.root_run_id or run.run_id)
     if row is None or row.completed_at is None:
@@ -143,7 +143,7 @@ def _told_by_chain(_: dg.DagsterInstance, warehouse: Warehouse, run: dg.DagsterR
     return _end_of_chain(row.status, row.completed_at, row.error_message)
 
 
-def _told_by_events(instance: dg.DagsterInstance, _: Warehouse, run: dg.DagsterRun, task_type: str) -> TaskEnd | None:
+def _end_from_events(instance: dg.DagsterInstance, _: Warehouse, run: dg.DagsterRun, task_type: str) -> TaskEnd | None:
     step = next((asset for asset, name in TASK_OF_STEP.items() if name == task_type), None)
     record = fold(chain_events(instance.all_logs(run.run_id))).steps.get(step or "")
     if record is None or record.completed_at is None:
@@ -154,7 +154,7 @@ def _told_by_events(instance: dg.DagsterInstance, _: Warehouse, run: dg.DagsterR
 
 
 def _note_blocked(instance: dg.DagsterInstance, warehouse: Warehouse, now: datetime) -> None:
-    """Dagster says nothing of a step that was blocked: it is one that was planned and never began."""
+    """Dagster stores no event of a step that was blocked: it is one that was planned and never began."""
     with warehouse.read() as connection:
         known = get_state(connection, _RECORDED_UNTIL)
     since = datetime.fromisoformat(known) - _OVERLAP if known else now - _LOOK_BACK

@@ -1,4 +1,4 @@
-"""The timetable as Dagster's schedules, all in UTC. Off until somebody switches them on; the demo does."""
+"""The timetable as Dagster's schedules, all in UTC. Off until a person switches them on; the demo does."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What starts a push outside the timetable, and what looks after the chain log.
+"""What starts a push outside the timetable, and the repair of the chain log.
 
-Sensors that start runs are off until somebody switches them on (the demo does, for the push); those that look after
-things are on. Completed courses are in `completed_courses`.
+Sensors that start runs are off until a person switches them on (the demo does, for the push); the others are on.
+Completed courses are in `completed_courses`.
 """
 
 # No postponed annotations: Dagster reads the type of `context` from the function itself.
@@ -92,7 +92,7 @@ def _push_is_due(
 @dg.sensor(
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Ends runs whose process is gone, and puts the chain log and the portal's task page right.",
+    description="Ends runs whose process is gone, and corrects the chain log and the portal's task page.",
 )
 def chains_without_process_sensor(context: dg.SensorEvaluationContext, warehouse: WarehouseResource) -> dg.SkipReason:
     """End runs whose process is gone, and bring the chain log and the portal's task page up to date."""

@@ -94,7 +94,7 @@ def incident_result(asset: str, incidents: Sequence[Incident]) -> dg.AssetCheckR
 def open_incidents_check(
     context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource
 ) -> Iterator[dg.AssetCheckResult]:
-    """The same on demand, for somebody who asks for it in the UI."""
+    """The same on demand, when a person runs the check in the UI."""
     with warehouse.open() as database, database.read() as connection:
         of_asset = _by_asset(open_incidents(connection))
     for key in context.selected_asset_check_keys:

@@ -45,22 +45,22 @@ def group_links_are_unambiguous(look: Look) -> CheckResult:
     """No group's name fits several partners."""
     groups = reading.groups(look.connection, active_only=True)
     unsure = [f"{group.id}: {group.name}" for group in groups if group.link_method == "ambiguous"]
-    remedy = "They are linked to nobody; say whose they are in group_partner_overrides."
+    remedy = "They are linked to no partner; link them in group_partner_overrides."
     return none_of(unsure, "groups whose name fits several partners", remedy)
 
 
 def group_links_were_kept(look: Look) -> CheckResult:
-    """No group that was an active partner's is nobody's now."""
+    """Every group that was linked to an active partner still is linked to one."""
     names = {group.id: group.name for group in reading.groups(look.connection, active_only=True)}
     lost = [
         f"group {group_id}: {names.get(group_id, 'gone')}, was partner {partner_id}'s"
         for group_id, partner_id in stored_lost_links(look.connection).items()
     ]
     remedy = (
-        "Was one of the two renamed? Their people count for nobody. Rename the group in the LMS, or say whose it is in "
-        f"group_partner_overrides (partner_id NULL: nobody's); then run {CHAIN}."
+        "Was one of the two renamed? Their people count for no partner. Rename the group in the LMS, or link it in "
+        f"group_partner_overrides (partner_id NULL: no partner); then run {CHAIN}."
     )
-    return none_of(lost, "groups that were an active partner's and are nobody's", remedy)
+    return none_of(lost, "groups that lost their link to an active partner", remedy)
 
 
 def group_overrides_point_to_something(look: Look) -> CheckResult:

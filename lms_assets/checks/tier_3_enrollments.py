@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from lms_assets.checks.base import Look
-from lms_assets.domain.operations.schedule import CHAIN
+from lms_assets.domain.operations.schedule import CHAIN, ENROLLMENTS_JOB
+from lms_assets.domain.records.completions import EVERYBODY_AGAIN_AFTER
 from lms_assets.domain.safety.check_results import CheckResult, at_least, none_of
 from lms_assets.domain.safety.withheld import people_listed
 from lms_assets.warehouse import reading
@@ -59,7 +62,7 @@ def enrollment_courses_are_known(look: Look) -> CheckResult:
 
 
 def webhook_messages_are_readable(look: Look) -> CheckResult:
-    """Every message of a completed course says whose it is."""
+    """Every message of a completed course names its person."""
     unreadable = [f"{each.entity_id}: {each.reason}" for each in open_failures(look.connection, WEBHOOKS)]
     remedy = (
         "Nothing is lost: everybody is read on their account (completed_courses_have_no_gap). They are shown for a "

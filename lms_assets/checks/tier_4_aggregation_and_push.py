@@ -23,7 +23,7 @@ PLAUSIBLE_FALL_MINIMUM = 20
 def counts_are_plausible(look: Look) -> CheckResult:
     """Total NPCU has not fallen suddenly since the last counting.
 
-    Judges what the data moved; what changed rules moved since the last push is told beside it.
+    Judges the change that comes from data; the change that comes from rules since the last push is shown beside it.
     """
     now = sum(row["total_npcu"] or 0 for row in stored_counts(look.connection).values())
     before = npcu_pushed_before(look.connection)
@@ -52,7 +52,7 @@ def _moved_by_rules(look: Look, now: int) -> int:
 
 
 def counts_are_recent(look: Look) -> CheckResult:
-    """The counts are recent enough to tell anybody."""
+    """The counts are recent enough to be sent and reported."""
     counted = last_counted(look.connection)
     return recent(counted.as_of if counted else None, look.now, TOO_OLD, "Counts")
 

@@ -1,4 +1,4 @@
-"""What Dagster's storage says of the daemon and of the queue of runs; only reads."""
+"""The daemon and the queue of runs, as Dagster's storage has them; only reads."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ PRELOADED = [
 class OneWriter(dg.Executor):
     """Works off a run's steps as another executor does, while the run holds the locks of the rows they write.
 
-    Every run passes here in its own process, whoever started it, before any of its steps asks for a slot of a pool.
+    Every run passes here in its own process, however it was started, before any of its steps asks for a slot of a pool.
     """
 
     def __init__(self, inner: dg.Executor) -> None:
@@ -92,7 +92,7 @@ def _waiting(log: dg.DagsterLogManager, job: str) -> Callable[[str], None]:
 
     def wait(text: str) -> None:
         nonlocal said
-        # A run that somebody cancels while it waits ends at once.
+        # A run that is cancelled while it waits ends at once.
         if dagster_internals.check_captured_interrupt():
             raise KeyboardInterrupt
         if text != said:
@@ -190,7 +190,7 @@ def events_kept_open(instance: dg.DagsterInstance, run_id: str) -> Iterator[None
 
 
 def ensure_pool_limits(instance: dg.DagsterInstance) -> None:
-    """Set the limit of each pool that has none of its own yet; one that somebody set stays."""
+    """Set the limit of each pool that has none of its own yet; one that a person set stays."""
     storage = instance.event_log_storage
     if not storage.supports_global_concurrency_limits:
         return

@@ -84,7 +84,7 @@ def hold_run(home: Path, run_id: str) -> None:
 
 
 def release_run(home: Path, run_id: str) -> None:
-    """Let go of the run's lock and remove its file; does nothing when it is not held here."""
+    """Release the run's lock and remove its file; does nothing when it is not held here."""
     lock = _held.pop(run_id, None)
     if isinstance(lock, FileLock):
         lock_path(home, run_id).unlink(missing_ok=True)
@@ -93,7 +93,7 @@ def release_run(home: Path, run_id: str) -> None:
 
 
 def is_alive(home: Path, run_id: str) -> bool | None:
-    """Whether the run's process lives; None when it never took a lock or let go of it in good order.
+    """Whether the run's process lives; None when it never took a lock or released it at its end.
 
     Asking takes a file's lock in its shared form: several who ask at once do not take each other for the run's process.
     """
@@ -122,7 +122,7 @@ def home_of(instance: dg.DagsterInstance) -> Path:
 def fail_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     """Mark as failed every run that counts as running though its process is gone, and free its pool slots.
 
-    Their lock files stay until the cleanup: they tell a step that outlived its run that it is nobody's work any more.
+    Their lock files stay until the cleanup: by them a step that outlived its run finds that the run is over.
 
     Returns the ids of the runs so marked.
     """

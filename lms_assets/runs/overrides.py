@@ -21,7 +21,7 @@ def allowing_tags(
 
     Args:
         by: who allows it; kept with each use.
-        run_id: the run, where it is known before it exists: then nobody who reads its tags can use them.
+        run_id: the run, where it is known before it exists: then a reader of its tags cannot use them.
 
     Raises:
         ValueError: there is no override of that name.

@@ -1,7 +1,7 @@
 """Which failed chains Dagster runs again by itself: those in which a failed step may go through the next time.
 
 Dagster decides when a run's failure is stored (`auto_reexecution_should_retry_run`), from tags of the run. So each
-failed step resolves the tag while its run still goes on, in its own process, after its failure was stored.
+failed step sets the tag while its run still goes on, in its own process, after its failure was stored.
 """
 
 # No postponed annotations: Dagster reads the type of `context` from the function itself.
@@ -12,11 +12,11 @@ RETRY_ON_FAILURE_TAG = "dagster/retry_on_asset_or_op_failure"
 MAX_RETRIES_TAG = "dagster/max_retries"
 # Twice at most, and from the failed asset: a failed blocking check then fetches its data again.
 RETRIED = {MAX_RETRIES_TAG: "2", "dagster/retry_strategy": "FROM_ASSET_FAILURE", RETRY_ON_FAILURE_TAG: "true"}
-# Without a code location (a run from a terminal) Dagster says that it will retry a run, and then cannot.
+# Without a code location (a run from a terminal) Dagster announces that it will retry a run, and then cannot.
 NEVER_RETRIED = {MAX_RETRIES_TAG: "0"}
 
 AGAIN = "tried_again_by_itself"
-# On a failure that stays until somebody changes something; every other failure may be over the next time.
+# On a failure that stays until a person changes something; every other failure may be over the next time.
 FINAL = {AGAIN: False}
 
 
@@ -30,8 +30,8 @@ def mark_for_retry(instance: dg.DagsterInstance, run_id: str) -> None:
     """Tag a run that goes on: tried again as soon as one of its failures may be over the next time.
 
     One that is final and one that is not: tried again, both, as the second may then go through and what waits for it.
-    Only failures of steps are meant. A run whose process was killed is continued whatever its steps said, and the tag
-    of a run that is over is left alone: a step that outlived it has nothing to say.
+    Only failures of steps are meant. A run whose process was killed is continued however its steps failed, and the tag
+    of a run that is over is left alone: a step that outlived it does not count.
     """
     run = instance.get_run_by_id(run_id)
     if run is None or run.is_finished:

@@ -1,6 +1,6 @@
 """Whether a daemon serves this code location now, and would do the same as this process: then it can run a job for it.
 
-The daemon's own sensor leaves word: its ticks show that daemon and code server live, its cursor with which settings.
+One of the daemon's sensors shows it: its ticks show that daemon and code server live, its cursor with which settings.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Served:
 
 
 def fingerprint(settings: Settings) -> str:
-    """Equal for two processes that would do the same to the same systems; tells nothing of what it is made from."""
+    """Equal for two processes that would do the same to the same systems; the settings cannot be read from it."""
     return blake2b(repr(sorted(asdict(settings).items())).encode(), digest_size=16).hexdigest()
 
 

@@ -1,8 +1,8 @@
-"""One run at a time writes the rows of a concurrency group, whoever started it: schedule, sensor, UI or terminal.
+"""One run at a time writes the rows of a concurrency group, however it was started: schedule, sensor, UI or terminal.
 
 A run takes the locks of its groups before its first step and holds them to its end; its steps, which are other
 processes, pass because the lock is their own run's. Locks are always taken before a pool's slot and never inside a
-step, and several of them in one order, so nobody waits in a circle.
+step, and several of them in one order, so that no two runs wait for each other.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def writing(
             wait.
 
     Raises:
-        GroupIsBusy: somebody else holds one of them, and the run is not to wait.
+        GroupIsBusy: another run holds one of them, and the run is not to wait.
         WarehouseError: the database cannot be asked.
     """
     with ExitStack() as stack:
@@ -93,7 +93,7 @@ def _wait_for(warehouse: Warehouse, group: str, owner: Owner, on_wait: Callable[
 
 @contextmanager
 def no_run_writes(warehouse: Warehouse) -> Iterator[None]:
-    """Hold all locks while the tables themselves are changed. A warehouse without tables has nobody who writes.
+    """Hold all locks while the tables themselves are changed. A warehouse without tables has no run that writes.
 
     Raises:
         WarehouseError: a run writes now; the message names it.
@@ -118,7 +118,7 @@ def busy_text(warehouse: Warehouse, group: str) -> str:
 
 
 class Turn:
-    """A step's right to write: its run's lock, or, where nobody holds one, a lock of its own until `release`."""
+    """A step's right to write: its run's lock, or, where no run holds one, a lock of its own until `release`."""
 
     def __init__(self, warehouse: Warehouse, step: str, run_id: str, job: str) -> None:
         self._warehouse, self._groups = warehouse, groups_of((step,))
@@ -154,7 +154,7 @@ class Turn:
                 raise GroupIsBusy(f"{busy}. Nothing was written here; run it again when that run is over")
 
     def release(self) -> None:
-        """Let go of what the step holds itself."""
+        """Release the locks that the step holds itself."""
         for lock in self._own.values():
             lock.release()
         self._own.clear()

@@ -144,7 +144,7 @@ def test_nothing_that_builds_on_a_closed_blocking_check_runs_or_is_written(
     assert not began & set(below), "these steps began behind a failed blocking check"
     after = syncs_begun(harness)
     assert [asset for asset in below if after.get(SYNC_TYPES[asset]) != before.get(SYNC_TYPES[asset])] == []
-    assert harness.sandbox.stats()["patch_records"] == pushed, "the CRM was told something"
+    assert harness.sandbox.stats()["patch_records"] == pushed, "something was sent to the CRM"
     if job == "enrollments_incremental":
         answer = harness.tick(push_after_enrollments_sensor)
         assert isinstance(answer, dg.SkipReason)

@@ -158,7 +158,7 @@ class IncidentMonitor:
 def _follow_warnings(
     connection: Connection, warnings: Iterable[CheckFinding], now: datetime
 ) -> tuple[tuple[Risen, ...], frozenset[str]]:
-    """The warnings that need a person now, and the keys of those that are known by now, which nobody resolved."""
+    """The warnings that need a person now, and the keys of those that are known by now, which no person resolved."""
     levels = _levels(get_state(connection, _LEVELS))
     risen, after = follow(warnings, levels, now)
     put_state(connection, _LEVELS, {check: level.as_json() for check, level in after.items()}, now=now)
@@ -198,7 +198,7 @@ def update_incidents(
     """Make the open incidents equal to those that were found; kinds that are undecided stay as they are.
 
     Args:
-        unannounced: keys whose end is not announced, as nobody resolved them.
+        unannounced: keys whose end is not announced, as no person resolved them.
     """
     known = {incident.key: incident for incident in open_incidents(connection)}
     found = {incident.key: incident for incident in incidents}

@@ -1,4 +1,4 @@
-"""Assets that somebody materialized by hand in the UI, outside of every job, and which failed."""
+"""Assets that a person materialized by hand in the UI, outside of every job, and which failed."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from lms_assets.domain.operations.incident_detection import Silent
 from lms_assets.domain.operations.schedule import TIMETABLE
 from lms_assets.warehouse.bookkeeping.redaction import scrub
 
-# One failed tick may be a hiccup of a vendor; the next comes within the minute.
+# One failed tick may be a short outage of a vendor; the next comes within a minute.
 FAILED_IN_A_ROW = 3
 TICK_COMES_WITHIN = timedelta(minutes=15)
 ERROR_LENGTH = 200
@@ -27,7 +27,7 @@ def silent_instigators(instance: dg.DagsterInstance, now: datetime) -> list[Sile
         is_schedule = state.instigator_type.value == "SCHEDULE"
         count = 1 if is_schedule else FAILED_IN_A_ROW
         ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=count + 1)
-        # One that is under way says nothing yet: to read it as well would close and open an incident at each look.
+        # One that is under way has no result yet: with it an incident would close and open again every minute.
         ended = [tick for tick in ticks if tick.status.value != "STARTED"][:count]
         failed = [tick for tick in ended if tick.status.value == "FAILURE"]
         if len(failed) == count:

@@ -1,7 +1,7 @@
 """Makes a run in Dagster's storage and works it off in this process.
 
 Dagster's public `execute_job` makes a run of no code location, which no page of a job shows, and continues a run only
-with the steps of the run just before it. What stands behind it is not public: it is used here and nowhere else.
+with the steps of the run just before it. The functions behind it are not public and used here only.
 """
 
 from __future__ import annotations

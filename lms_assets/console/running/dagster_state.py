@@ -21,7 +21,7 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NO_WRITES = (errno.EROFS, errno.EACCES, errno.EPERM)
 FULL = "the disk is full: make room on it"
 READ_ONLY = "it cannot be written: give this user the right to write to it, or name another folder"
-# What a database says, and what a person does about it.
+# What a database's error contains, and what a person does about it.
 _SAID = (
     (r"disk (is )?full|no space left", FULL),
     (r"readonly database|read-only|unable to open database file|permission denied", READ_ONLY),
@@ -49,7 +49,7 @@ def dagster_instance() -> Iterator[dg.DagsterInstance]:
     home = usable_home()
     try:
         instance = dg.DagsterInstance.get()
-    except Exception as error:  # whatever Dagster or its database driver raises is somebody's configuration
+    except Exception as error:  # whatever Dagster or its database driver raises is a matter of configuration
         raise ConfigurationError([_opening_problem(home, error)]) from error
     try:
         with instance:
@@ -117,7 +117,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _words(error: BaseException) -> str:
-    """The first line of the first cause that says anything, without what must not be told."""
+    """The first line of the first cause that says anything, without secrets and addresses."""
     texts = [str(each).strip() for each in _chain(error)]
     last = next((text for text in reversed(texts) if text), type(error).__name__)
     return scrub(last.splitlines()[0], 300).rstrip(".")

@@ -51,7 +51,7 @@ def _planned_steps(instance: dg.DagsterInstance, root: dg.DagsterRun) -> frozens
 
 def steps_left(row: ChainRow) -> list[str]:
     """Steps that did not come through, everything after them, and the checks of all: a process may have been killed
-    between an asset and its checks, and then nothing has said yet that the rest may build on it.
+    between an asset and its checks, and then no check has passed yet.
     """
     records = row.state.steps
     open_assets = {name for name in DAILY_FULL if name not in records or records[name].status != "completed"}

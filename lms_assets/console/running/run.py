@@ -95,7 +95,7 @@ def _check_options(options: RunOptions) -> None:
     if all(asked):
         problems.append("--partition and --last-days exclude each other")
     if any(asked) and options.resume:
-        problems.append("--resume goes on with the weeks of the failed chain; --partition and --last-days do not apply")
+        problems.append("--resume keeps the weeks of the failed chain; --partition and --last-days do not apply")
     if options.plan is not None and options.job != APPLY_JOB:
         problems.append(f"--plan applies to {APPLY_JOB} only")
     if options.plan is None and options.job == APPLY_JOB:
@@ -147,7 +147,7 @@ def _worked_off(
             result = hand_over(instance, order, view.feed, served, run_id=run_id)
         if result is not None:
             return result, shown
-        say("No daemon took the run: it goes in this terminal.")
+        say("No daemon took the run: this terminal runs it.")
         served = None
 
 
@@ -164,7 +164,7 @@ def _daemon(instance: dg.DagsterInstance, say: Callable[[str], None]) -> Served 
     if served is None or not served.lives(datetime.now(UTC)) or not takes_submissions(instance):
         return None
     if served.settings != fingerprint(settings_from_environment()):
-        say("Dagster's daemon has other settings than this terminal: the run goes in this terminal.")
+        say("Dagster's daemon has other settings than this terminal: this terminal runs it.")
         return None
     say("Dagster's daemon runs it; this terminal watches.")
     return served

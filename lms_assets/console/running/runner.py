@@ -50,7 +50,7 @@ class RunOrder:
 
 @dataclass(frozen=True)
 class RunResult:
-    """How the run ended, as Dagster sees it, and what its events say of each step. `interrupted`: by Ctrl-C."""
+    """How the run ended, as Dagster sees it, and each step as its events show it. `interrupted`: by Ctrl-C."""
 
     run_id: str
     success: bool
@@ -161,7 +161,7 @@ def _made(
 def _status(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRunStatus:
     run = instance.get_run_by_id(run_id)
     if run is None:
-        raise CannotRun(f"Somebody deleted the run {run_id[:8]} while it was watched.")
+        raise CannotRun(f"The run {run_id[:8]} was deleted while it was watched.")
     return run.status
 
 

@@ -1,4 +1,4 @@
-"""Keeps the terminal for progress and summary: whatever else this process and its children print goes to a file."""
+"""Keeps the terminal for progress and summary: all else that this process and its children print goes to a file."""
 
 from __future__ import annotations
 

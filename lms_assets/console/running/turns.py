@@ -1,4 +1,4 @@
-"""A run from a terminal waits for its turn before it is made, and says for whom; or it refuses at once."""
+"""A run from a terminal waits for its turn before it is made, and prints for which run; or it refuses at once."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def our_turn(
 ) -> Iterator[None]:
     """Hold the locks of what the job writes, for the run that is to be made here.
 
-    `say` is told for whom it waits, once each; None: not to wait.
+    `say` prints for which run it waits, once each; None: not to wait.
 
     Raises:
         CannotRun: another run writes the same rows, and this one is not to wait.

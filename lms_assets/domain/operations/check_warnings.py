@@ -81,7 +81,7 @@ def _number(finding: CheckFinding) -> int:
 
 
 def incident_of(risen: Risen) -> Incident:
-    """How a person is told; told again when the number rises further."""
+    """The incident; alerted again when the number rises further."""
     warned = risen.warned
     effect = f"Nothing is blocked. The number has risen from {risen.known:,} to {_number(warned):,}."
     if warned.costs_counts:
@@ -111,8 +111,8 @@ def digest_is_due(last_day: str | None, now: datetime) -> bool:
 
 def digest_of(warnings: Sequence[CheckFinding], risen: Iterable[Risen], ui_url: str) -> Message | None:
     """The daily message about warnings that are no incident; None when there are none."""
-    told = {each.warned.check for each in risen}
-    red = [each for each in warnings if not each.passed and each.check not in told]
+    reported = {each.warned.check for each in risen}
+    red = [each for each in warnings if not each.passed and each.check not in reported]
     if not red:
         return None
     lines = [as_text(f"{each.asset}, {each.check}: {each.description}. {each.remedy}") for each in red]

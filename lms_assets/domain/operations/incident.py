@@ -24,17 +24,17 @@ Kind = Literal[
     "schedule",
 ]
 TITLE_LENGTH = 120
-STAYS = "The last good data stay in place; nothing was deleted and the CRM was told nothing new."
-"""Only where nothing was written: `left_in_place` says what is true of a run that wrote something."""
+STAYS = "The last good data stay in place; nothing was deleted and nothing new was sent to the CRM."
+"""Only where nothing was written: see `left_in_place` for a run that wrote something."""
 
 
 def left_in_place(written: Sequence[str], *, push_began: bool) -> str:
     """What is true of the data and the CRM after a run that failed, given the steps whose rows were written."""
     if not written and not push_began:
         return STAYS
-    told = "the CRM was told what the push sent until then" if push_began else "the CRM was told nothing new"
+    sent = "the CRM has what the push sent until then" if push_began else "nothing new was sent to the CRM"
     rows = f"Written by this run, and in place: {', '.join(written)}" if written else "No table was written"
-    return f"{rows}; everything else keeps its last good data, and {told}."
+    return f"{rows}; everything else keeps its last good data, and {sent}."
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
-"""What needs a person: incidents found in the state of things, one for each cause, and how a person is told.
+"""What needs a person: incidents found in the state, one for each cause.
 
-Pure: facts in, incidents out. A failure is told once, by its most particular name: a chain blocked by a check is the
-check's incident, and an asset that is overdue because its chain failed is the chain's.
+Pure: facts in, incidents out. A failure is reported once, under its most particular name: a chain that a check blocks
+is the check's incident, and an asset that is overdue because its chain failed is the chain's.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class FailedRun:
 
     @property
     def culprits(self) -> tuple[str, ...]:
-        """Steps that failed by themselves; those blocked only suffered."""
+        """Steps that failed by themselves; blocked ones are a consequence."""
         return tuple(step.step for step in self.steps if step.status in {"failed", "degraded"})
 
     @property
@@ -54,7 +54,7 @@ class FailedRun:
 
     @property
     def push_began(self) -> bool:
-        """Whether the CRM may have been told something."""
+        """Whether something may have been sent to the CRM."""
         return any(step.step == PUSH_STEP and step.attempts for step in self.steps)
 
     @property
@@ -65,7 +65,7 @@ class FailedRun:
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """A sync that stopped before it deactivated too much; `message` says how many, `command` allows it."""
+    """A sync that stopped before it deactivated too much; `message` has the numbers, `command` allows it."""
 
     asset: str
     message: str
@@ -84,7 +84,7 @@ class RefusedRecords:
 
 @dataclass(frozen=True, slots=True)
 class Silent:
-    """A sensor or schedule that errs, or a schedule that does not tick; `since` is the last time it was well."""
+    """A sensor or schedule that errs, or a schedule that does not tick; `since` is the last time it worked."""
 
     name: str
     kind: Literal["sensor", "schedule"]
@@ -106,7 +106,7 @@ class Facts:
     """The state of things, as the warehouse and Dagster's storage hold it.
 
     Attributes:
-        failed_materializations: runs in which somebody materialised assets by hand, and which no later run repeated.
+        failed_materializations: runs in which a person materialised assets by hand, and which no later run repeated.
         findings: what every check found the last time it was evaluated.
         completed: when each asset last came through (UTC).
         waits_for: what each asset builds on, directly or not.
@@ -135,10 +135,10 @@ def find_incidents(facts: Facts, risen: Iterable[Risen] = ()) -> tuple[Incident,
         particular.append(_refused(facts.refused))
     if facts.blocked_reports is not None:
         particular.append(blocked_reports(facts.blocked_reports, _run_of(facts.blocked_reports.job, facts)))
-    told = {asset for incident in particular for asset in incident.assets}
+    reported = {asset for incident in particular for asset in incident.assets}
     failed = [run for run in facts.failed_runs if not _made_good(run, facts.completed)]
-    runs = [_run(run) for run in failed if set(run.culprits) - told or not run.culprits]
-    failing = told | {asset for incident in runs for asset in incident.assets}
+    runs = [_run(run) for run in failed if set(run.culprits) - reported or not run.culprits]
+    failing = reported | {asset for incident in runs for asset in incident.assets}
     runs += [_failed_by_hand(run, asset) for run, asset in _by_hand(facts.failed_materializations, failing)]
     runs += [_degraded(check) for check in failed_checks if check.level == "failure" and check.asset not in failing]
     failing |= {asset for incident in runs for asset in incident.assets}
@@ -148,7 +148,7 @@ def find_incidents(facts: Facts, risen: Iterable[Risen] = ()) -> tuple[Incident,
     silent = [_silent(each) for each in facts.silent]
     rows = [_unreadable(facts.unreadable_rows)] if facts.unreadable_rows is not None else []
     found = (*particular, *runs, *warnings, *late, *mails, *silent, *rows)
-    # Where one report was blocked and the other failed, the run's error tells of both.
+    # Where one report was blocked and the other failed, the run's error names both.
     return tuple({incident.key: incident for incident in found}.values())
 
 
@@ -175,7 +175,7 @@ def _failed_check(check: CheckFinding, facts: Facts) -> Incident:
         kind="check",
         what=f"Check {check.check} on {check.asset} did not pass: {check.description}",
         since=check.at,
-        effect=f"{effect}{check.asset} holds what was written, right or not; the CRM was told nothing new.",
+        effect=f"{effect}{check.asset} holds what was written, right or not; nothing new was sent to the CRM.",
         remedy=f"{check.remedy or CHECK_PAGE} Then lms-assets run {CHAIN} --resume.",
         assets=(check.asset,),
         run_id=check.run_id,
@@ -269,7 +269,7 @@ def _overdue(late: Overdue) -> Incident:
         kind="overdue",
         what=f"Overdue: {', '.join(late.assets)}. {late.job} should have brought them up to date.",
         since=late.since,
-        effect="Whoever reads these tables sees old data.",
+        effect="These tables show old data.",
         remedy=f"Does the daemon run, and is the schedule on? See Overview > Schedules; or lms-assets run {late.job}.",
         assets=late.assets,
     )
@@ -296,7 +296,7 @@ def _unreadable(unreadable: UnreadableRows) -> Incident:
         kind="row",
         what=f"{len(rows)} {'row' if len(rows) == 1 else 'rows'} of the warehouse cannot be read: {shown}",
         since=unreadable.at,
-        effect="They are left out; everything else goes on. What they say is not known.",
+        effect="They are left out; everything else goes on. Their content is not known.",
         remedy="Look at each row: a date, a number or JSON in it is damaged. Correct it, or delete the row.",
         grade=str(len(rows)),
     )

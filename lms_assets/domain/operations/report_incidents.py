@@ -29,7 +29,7 @@ class BlockedReports:
 
     Attributes:
         reports: their assets.
-        why, remedy: as the latest attempt said.
+        why, remedy: of the latest attempt.
         since: when the first of them was blocked (UTC).
     """
 
@@ -85,7 +85,7 @@ def blocked_reports(held: BlockedReports, run_id: str | None) -> Incident:
         kind="reports_blocked",
         what=f"Reports are blocked ({', '.join(held.reports)}): {held.why}",
         since=held.since,
-        effect="Nobody was sent these reports. They are sent when the job runs again on good data, or is released.",
+        effect="These reports were sent to nobody. They are sent when the job runs again on good data, or is released.",
         remedy=held.remedy,
         grade="blocked",
         assets=held.reports,
@@ -94,7 +94,7 @@ def blocked_reports(held: BlockedReports, run_id: str | None) -> Incident:
 
 
 def effect_of_check(asset: str) -> str:
-    """What it means that a check failed which holds nothing back; of a report, that somebody does not get it."""
+    """The effect of a failed check that blocks nothing; of a report, that a person does not get it."""
     if asset in REPORTS:
         return "These people get no report and are not told of it; everybody else got theirs."
     return f"Nothing is blocked; whatever builds on {asset} uses its last good state."

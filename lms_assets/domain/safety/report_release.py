@@ -24,7 +24,7 @@ class ReleaseDecision:
     Attributes:
         may_send: False: no report is sent.
         reason: one word for figures and tests.
-        why: what is wrong with the data, or why they may be sent all the same; says nothing about persons.
+        why: what is wrong with the data, or why they may be sent anyway; says nothing about persons.
         remedy: what to do about it.
         banner: what every report has to say at its top; None when nothing is wrong.
     """
