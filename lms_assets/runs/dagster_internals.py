@@ -26,6 +26,7 @@ from dagster._core.execution.plan.objects import StepFailureData  # isort: skip
 from dagster._core.execution.retries import RetryMode  # isort: skip
 from dagster._serdes import pack_value, serialize_value, unpack_value  # isort: skip
 from dagster_shared.error import SerializableErrorInfo  # isort: skip
+
 # The data of the one event that a step can store with values of its own and without being about an asset.
 from dagster._core.events import EngineEventData  # isort: skip
 

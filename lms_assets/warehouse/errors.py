@@ -14,23 +14,6 @@ from contextlib import contextmanager
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-__all__ = [
-    "AccessDenied",
-    "ConnectionLost",
-    "DatabaseFull",
-    "LockedByOthers",
-    "ReadOnlyWarehouse",
-    "SchemaNotCurrent",
-    "TransientWarehouseError",
-    "UpgradeRefused",
-    "WarehouseError",
-    "WarehouseUnreachable",
-    "clash_of",
-    "refused_row",
-    "translated",
-    "upgrade_errors",
-]
-
 UPGRADE = "run `lms-assets db upgrade`"
 
 

@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, MetaData, bindparam, text
 
-__all__ = ["FOR_RUNS", "FOR_UPGRADES", "ServerFacts", "missing_rights", "rows_of", "server_facts"]
-
 FOR_RUNS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 FOR_UPGRADES = (*FOR_RUNS, "CREATE", "ALTER", "INDEX", "DROP", "REFERENCES")
 _GRANT = re.compile(

@@ -12,8 +12,6 @@ from typing import Any
 
 from lms_assets.domain.counting.push_plan import same_value
 
-__all__ = ["Drift", "drift_text", "fields_shown", "is_comparable", "shown_otherwise", "since_when"]
-
 
 @dataclass(frozen=True, slots=True)
 class Drift:

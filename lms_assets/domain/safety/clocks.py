@@ -7,8 +7,6 @@ from datetime import timedelta
 from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.safety.deactivation_limit import SyncStopped
 
-__all__ = ["TOLERANCE", "ClockDiffers", "require_same_time"]
-
 TOLERANCE = timedelta(minutes=5)
 
 

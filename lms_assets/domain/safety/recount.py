@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from lms_assets.domain.safety.withheld import WithheldReason
 
-__all__ = ["Difference", "differing", "withheld_for"]
-
 SHOWN = 3
 
 Counts = Mapping[str, int]

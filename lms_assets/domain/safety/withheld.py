@@ -13,23 +13,6 @@ from datetime import datetime
 
 from lms_assets.domain.linking.partner_users import Affiliation
 
-__all__ = [
-    "ContactBasis",
-    "Found",
-    "GroupBasis",
-    "WithheldReason",
-    "by_partner",
-    "contacts_not_matched",
-    "groups_not_read",
-    "in_plain_words",
-    "long_unread",
-    "named",
-    "overrides_not_applied",
-    "partners_not_followed",
-    "people_listed",
-    "people_not_read",
-]
-
 SHOWN = 5
 
 

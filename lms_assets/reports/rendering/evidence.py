@@ -24,16 +24,6 @@ from lms_assets.domain.rules_defaults import CERTIFICATION_MONTHS
 from lms_assets.reports.config import ReportConfig
 from lms_assets.reports.figures.partner_answer import NOT_LISTED, Answer, described_person, described_ways
 
-__all__ = [
-    "EvidenceData",
-    "EvidenceRow",
-    "NotEvidence",
-    "digest_of",
-    "evidence_of",
-    "read_evidence",
-    "render_evidence",
-]
-
 # The timeline shows all that is held by the default rule: whatever was completed today.
 MONTHS_AHEAD = CERTIFICATION_MONTHS
 RENEW_SOON = timedelta(days=180)

@@ -9,8 +9,6 @@ from datetime import datetime
 
 from lms_assets.vendors.transport.retries import http_date
 
-__all__ = ["ClockComparison"]
-
 KEPT = 1000
 
 

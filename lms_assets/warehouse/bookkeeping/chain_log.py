@@ -17,8 +17,6 @@ from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.schema.tables import task_chain_logs
 from lms_assets.warehouse.upsert.write import savepoint
 
-__all__ = ["ChainRow", "ChainStore", "chain_of_run", "last_completed_chain", "latest_chain", "running_chains"]
-
 _LOOKED_AT = 20
 """Of so many newest rows the first that can be read is the latest chain."""
 

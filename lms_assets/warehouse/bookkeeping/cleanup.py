@@ -17,8 +17,6 @@ from lms_assets.warehouse.state.refresh_queue import forget_events_before
 from lms_assets.warehouse.state.transcript_staging import clear_staging_before
 from lms_assets.warehouse.state.write_lock import forget_dead_before
 
-__all__ = ["remove_old_logs"]
-
 # The vendor's webhook log reaches back three months: an event that is still in it must stay known.
 _EVENTS_KNOWN_FOR = timedelta(days=100)
 # Longer than a year, so that what was sent for last year's tiers can still be shown.

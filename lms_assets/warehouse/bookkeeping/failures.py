@@ -15,15 +15,6 @@ from lms_assets.warehouse.schema.tables import sync_failures
 from lms_assets.warehouse.upsert.compare import chunks
 from lms_assets.warehouse.upsert.counts import RejectedRow
 
-__all__ = [
-    "FailureCounts",
-    "RecordFailure",
-    "open_failure_counts",
-    "open_failures",
-    "open_failures_before",
-    "replace_failures",
-]
-
 _RESOLVED = "came right, or is gone at the source"
 
 

@@ -14,8 +14,6 @@ from sqlalchemy import Connection, select, update
 from lms_assets.warehouse.schema.tables import scheduled_tasks
 from lms_assets.warehouse.state.sync_state import get_state, put_state, remove_state
 
-__all__ = ["EnabledTask", "chain_is_configured", "enabled_tasks", "switch_off", "switch_on_again", "switched_off"]
-
 _SWITCHED_OFF = "old_scheduler_switched_off"
 
 

@@ -15,18 +15,6 @@ from lms_assets.warehouse.bookkeeping.redaction import scrub
 from lms_assets.warehouse.schema.tables import scheduled_tasks, task_run_history
 from lms_assets.warehouse.upsert.upsert import upsert
 
-__all__ = [
-    "OpenRun",
-    "TaskEnd",
-    "begin_run",
-    "end_run",
-    "ensure_tasks",
-    "failing_tasks",
-    "forget_runs_before",
-    "open_runs",
-    "skip_run",
-]
-
 KEPT = ("task_name", "enabled", "config")
 """Written for new rows only: in an adopted portal they are what people chose."""
 

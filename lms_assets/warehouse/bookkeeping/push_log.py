@@ -17,17 +17,6 @@ from sqlalchemy import Connection, delete, func, insert, or_, select
 from lms_assets.warehouse.bookkeeping.redaction import scrub
 from lms_assets.warehouse.schema.tables import partner_push_answers, partner_push_log
 
-__all__ = [
-    "CONFIRMED",
-    "Answer",
-    "LoggedField",
-    "Sending",
-    "forget_pushes_before",
-    "note_answers",
-    "note_sending",
-    "push_history",
-]
-
 Outcome = Literal["confirmed", "refused", "differs"]
 CONFIRMED: Outcome = "confirmed"
 _TEXT_LIMIT = 1000

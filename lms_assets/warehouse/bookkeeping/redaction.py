@@ -6,8 +6,6 @@ import re
 
 from lms_assets.redaction import without_credentials
 
-__all__ = ["scrub"]
-
 _EMAIL = re.compile(r"[^\s@<>\"'(),;:]+@[^\s@<>\"'(),;:]+\.\w+")
 
 

@@ -16,8 +16,6 @@ from lms_assets.warehouse.schema.tables import contacts, lms_groups
 from lms_assets.warehouse.state.sync_state import get_state, put_state
 from lms_assets.warehouse.upsert.counts import RejectedRow
 
-__all__ = ["REFUSED", "RefusedRow", "note_refused", "refused_rows"]
-
 REFUSED = "row_refused_by_database"
 """The kind of these rows in `sync_failures.entity_type`."""
 

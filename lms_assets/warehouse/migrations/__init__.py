@@ -26,18 +26,6 @@ from lms_assets.warehouse.migrations.warnings import other_schedulers
 from lms_assets.warehouse.schema.tables import metadata
 from lms_assets.warehouse.server import FOR_UPGRADES, missing_rights, rows_of, server_facts
 
-__all__ = [
-    "VERSION_TABLE",
-    "UpgradePlan",
-    "UpgradeReport",
-    "current_version",
-    "head_version",
-    "plan_upgrade",
-    "refuse_unfit",
-    "require_current",
-    "upgrade",
-]
-
 VERSION_TABLE = "lms_assets_schema_version"
 _LOCK = "lms_assets_schema"
 _LOCK_SECONDS = 60

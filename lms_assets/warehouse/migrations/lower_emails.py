@@ -9,8 +9,6 @@ from lms_assets.warehouse.migrations.reconcile_indexes import Reconciled
 from lms_assets.warehouse.schema.tables import contacts, lms_users
 from lms_assets.warehouse.upsert.compare import chunks
 
-__all__ = ["lower_case_emails"]
-
 
 def lower_case_emails(connection: Connection, done: Reconciled) -> None:
     """Write the addresses of contacts and people in lower case, without outer blanks.

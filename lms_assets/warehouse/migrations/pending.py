@@ -13,8 +13,6 @@ from sqlalchemy import Column, Connection, MetaData, String, Table, Text, delete
 
 from lms_assets.warehouse.schema.base import MYSQL_OPTIONS
 
-__all__ = ["PENDING", "drop_pending", "pending_statements", "remove_pending", "write_down"]
-
 PENDING = "lms_assets_schema_pending"
 
 _pending = Table(

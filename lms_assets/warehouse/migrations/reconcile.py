@@ -34,8 +34,6 @@ from lms_assets.warehouse.migrations.reconcile_texts import Texts, converted_typ
 from lms_assets.warehouse.migrations.reconcile_values import FirstValues, first_values
 from lms_assets.warehouse.schema.base import EXACT
 
-__all__ = ["reconcile"]
-
 
 def reconcile(connection: Connection, metadata: MetaData, done: Reconciled) -> None:
     """Bring every table of `metadata` into shape, or only plan it; what is done is added to `done`."""

@@ -17,8 +17,6 @@ from sqlalchemy.engine.interfaces import ReflectedColumn
 
 from lms_assets.warehouse.schema.base import COLLATION, EXACT, is_exact
 
-__all__ = ["StoredText", "Texts", "converted_type", "tied_columns"]
-
 Place = tuple[str, str]
 """Table and column."""
 

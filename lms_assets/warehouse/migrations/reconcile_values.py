@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 from sqlalchemy import Inspector, MetaData
 
-__all__ = ["FirstValues", "first_values"]
-
 _LEFT = "('deactivated', 'deleted', 'disabled', 'inactive', 'suspended', 'terminated')"
 Columns = Mapping[str, frozenset[str]]
 """Table to its columns."""

@@ -9,8 +9,6 @@ from sqlalchemy import Column, Connection, Inspector, MetaData, Table, inspect, 
 
 from lms_assets.warehouse.migrations.reconcile_texts import Texts
 
-__all__ = ["refusals"]
-
 _ENGINES = """
     SELECT table_name, engine FROM information_schema.tables
     WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'"""

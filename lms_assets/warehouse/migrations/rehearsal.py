@@ -16,8 +16,6 @@ from lms_assets.warehouse.errors import AccessDenied, UpgradeRefused, WarehouseE
 from lms_assets.warehouse.migrations.pending import PENDING
 from lms_assets.warehouse.migrations.reconcile_indexes import Reconciled
 
-__all__ = ["Recorded", "copy_of_tables", "recording"]
-
 SUFFIX = "_lms_plan"
 # Rows that a new warehouse starts with, and the version, are written by `db upgrade` itself.
 _KEPT = ("CREATE", "ALTER", "DROP", "UPDATE")

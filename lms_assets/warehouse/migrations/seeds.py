@@ -7,8 +7,6 @@ from sqlalchemy import Connection, func, insert, select
 from lms_assets.domain.rules import Rules
 from lms_assets.warehouse.schema.tables import certification_category_rules
 
-__all__ = ["seed_category_rules"]
-
 
 def seed_category_rules(connection: Connection) -> None:
     """Insert the default category rules (domain rules, NPCU and certifications) into an empty table.

@@ -7,8 +7,6 @@ from sqlalchemy import Connection, select
 from lms_assets.warehouse.migrations.reconcile_indexes import Reconciled
 from lms_assets.warehouse.schema.tables import scheduled_tasks
 
-__all__ = ["other_schedulers"]
-
 
 def other_schedulers(connection: Connection, done: Reconciled) -> None:
     """Warn of tasks that a portal's own scheduler would start beside Dagster's schedules."""

@@ -26,8 +26,6 @@ from lms_assets.warehouse.schema.tables import (
     partners,
 )
 
-__all__ = ["Recount", "recount"]
-
 # Said, since a table without rows has none by itself.
 _TYPES = {
     **dict.fromkeys(("partner_id", "contact_id"), "int64"),

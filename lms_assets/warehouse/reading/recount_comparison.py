@@ -21,8 +21,6 @@ from lms_assets.warehouse.reading.recount import recount
 from lms_assets.warehouse.results.counts import CATEGORY_COLUMNS, count_columns, stored_counts
 from lms_assets.warehouse.results.ledger import ledger_items
 
-__all__ = ["recount_differences"]
-
 
 def recount_differences(connection: Connection, rules: Rules, at: datetime) -> Mapping[int, WithheldReason]:
     """Row id of every active partner whose stored counts are not what a recount as of `at` (UTC) gives, and why."""

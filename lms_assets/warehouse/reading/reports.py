@@ -31,17 +31,6 @@ from lms_assets.warehouse.schema.tables import (
 )
 from lms_assets.warehouse.upsert.compare import chunks
 
-__all__ = [
-    "account_owners",
-    "counted_on",
-    "counting_inputs",
-    "executives",
-    "find_partners",
-    "managers",
-    "partner_facts",
-    "people_names",
-]
-
 
 def managers(connection: Connection, *, with_address: bool = True) -> tuple[Manager, ...]:
     """Active PAMs with reports enabled, by id: those with an address, or all."""

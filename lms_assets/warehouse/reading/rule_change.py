@@ -25,8 +25,6 @@ from lms_assets.warehouse.reading.people import contact_emails, contact_facts, g
 from lms_assets.warehouse.schema.tables import partners
 from lms_assets.warehouse.state.sync_state import get_state, put_state
 
-__all__ = ["counts_before_rules_changed", "remember_rules", "rules_before", "stored_portal"]
-
 When = Literal["counted", "pushed"]
 
 

@@ -42,8 +42,6 @@ from lms_assets.warehouse.schema.tables import (
 )
 from lms_assets.warehouse.upsert.compare import chunks
 
-__all__ = ["came_since", "people_read_long_ago", "withheld_from_counting", "withheld_partners"]
-
 # The syncs that find a partner's people, by their names in sync_logs.
 _GROUPS, _CONTACTS, _USERS = "groups", "impartner_contacts", "users"
 

@@ -12,8 +12,6 @@ from lms_assets.warehouse.results.stamps import stamp_changes
 from lms_assets.warehouse.schema.tables import contact_affiliations, contacts
 from lms_assets.warehouse.upsert.upsert import SyncCounts, delete_rows, upsert
 
-__all__ = ["address_holders", "further_contact_ids", "remove_affiliations", "write_affiliations"]
-
 
 def further_contact_ids(connection: Connection) -> frozenset[int]:
     """CRM ids of the contacts that are further affiliations."""

@@ -15,23 +15,6 @@ from lms_assets.warehouse.schema.tables import leads, partner_cert_history, part
 from lms_assets.warehouse.state.sync_state import get_state, put_state
 from lms_assets.warehouse.upsert.upsert import SyncCounts, update_existing, upsert
 
-__all__ = [
-    "CATEGORY_COLUMNS",
-    "Counted",
-    "count_columns",
-    "counted_by_others",
-    "counted_without_all",
-    "differing_from_recount",
-    "last_counted",
-    "note_counted_without_all",
-    "note_recount",
-    "stored_counts",
-    "was_recounted",
-    "write_counts",
-    "write_history",
-    "write_lead_counts",
-]
-
 CATEGORY_COLUMNS: Mapping[str, str] = {
     "nintex_ce": "cert_count_nintex_ce",
     "nintex_k2": "cert_count_nintex_k2",

@@ -11,8 +11,6 @@ from lms_assets.domain.records.leads import status_name_of
 from lms_assets.warehouse.schema.tables import leads, partners
 from lms_assets.warehouse.upsert.upsert import SyncCounts, delete_rows, update_existing
 
-__all__ = ["leads_of_unknown_partners", "link_leads", "remove_leads", "rename_statuses", "stored_lead_ids"]
-
 
 def stored_lead_ids(connection: Connection) -> dict[int, int]:
     """Impartner id of every stored lead to its row's id."""

@@ -21,15 +21,6 @@ from lms_assets.warehouse.state.sync_state import get_state, put_state
 from lms_assets.warehouse.upsert.compare import chunks
 from lms_assets.warehouse.upsert.counts import SyncCounts
 
-__all__ = [
-    "forget_closed_before",
-    "ledger_counts",
-    "ledger_items",
-    "ledger_periods",
-    "read_ledger",
-    "write_ledger",
-]
-
 _STATE = "partner_certifications"
 _BATCH = 2000
 _CRM = "crm:"

@@ -12,14 +12,6 @@ from lms_assets.warehouse.schema.tables import contacts, group_partner_overrides
 from lms_assets.warehouse.state.sync_state import get_state, put_state
 from lms_assets.warehouse.upsert.upsert import update_existing
 
-__all__ = [
-    "ContactLinkCounts",
-    "group_overrides",
-    "remember_lost_links",
-    "stored_lost_links",
-    "write_contact_links",
-]
-
 _LOST = "group_links_lost"
 
 

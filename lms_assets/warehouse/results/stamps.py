@@ -10,8 +10,6 @@ from sqlalchemy import Connection, Table
 from lms_assets.warehouse.upsert.compare import Fitter, Row, chunks, stored_rows, value_of
 from lms_assets.warehouse.upsert.upsert import update_existing
 
-__all__ = ["stamp_changes"]
-
 
 def stamp_changes(
     connection: Connection,

@@ -10,8 +10,6 @@ from sqlalchemy import JSON, Boolean, Column, DateTime, Dialect, Integer, MetaDa
 from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-__all__ = ["UtcDateTime", "long_text", "utc_whole_seconds"]
-
 
 def utc_whole_seconds(value: datetime) -> datetime:
     """Give the same instant as aware UTC, cut to whole seconds.

@@ -21,17 +21,6 @@ from lms_assets.warehouse.schema.base import (
     number,
 )
 
-__all__ = [
-    "contact_affiliations",
-    "contacts",
-    "crm_shown_counts",
-    "leads",
-    "partner_cert_history",
-    "partner_certifications",
-    "partners",
-    "pushed_partner_counts",
-]
-
 partners = Table(
     "partners",
     metadata,

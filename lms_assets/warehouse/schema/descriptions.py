@@ -7,9 +7,6 @@ from sqlalchemy.dialects import mysql
 from lms_assets.domain.rules_defaults import CERTIFICATION_MONTHS
 from lms_assets.warehouse.schema.tables import metadata
 
-__all__ = ["ColumnInfo", "table_columns"]
-
-
 NOTES = {
     "account_name": "as the CRM calls the partner; unique",
     "account_owner": "the partner account manager (PAM)",

@@ -21,19 +21,6 @@ from lms_assets.warehouse.schema.base import (
     number,
 )
 
-__all__ = [
-    "certification_category_rules",
-    "course_properties",
-    "enrollment_weeks",
-    "group_partner_overrides",
-    "lms_courses",
-    "lms_enrollments",
-    "lms_group_members",
-    "lms_groups",
-    "lms_users",
-    "transcript_staging",
-]
-
 lms_users = Table(
     "lms_users",
     metadata,

@@ -20,27 +20,6 @@ from lms_assets.warehouse.schema.base import (
     number,
 )
 
-__all__ = [
-    "alert_incidents",
-    "email_log",
-    "executive_report_recipients",
-    "lms_offboarding_items",
-    "lms_offboarding_plans",
-    "partner_managers",
-    "partner_push_answers",
-    "partner_push_log",
-    "scheduled_tasks",
-    "sync_deactivations",
-    "sync_failures",
-    "sync_logs",
-    "sync_override_uses",
-    "sync_overrides",
-    "sync_state",
-    "task_chain_logs",
-    "task_run_history",
-    "webhook_events_seen",
-]
-
 partner_managers = Table(
     "partner_managers",
     metadata,

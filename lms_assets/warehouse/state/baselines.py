@@ -9,14 +9,6 @@ from sqlalchemy import Connection, func, select
 from lms_assets.warehouse.schema.tables import lms_courses, lms_groups, partners
 from lms_assets.warehouse.state.sync_state import get_state, put_state
 
-__all__ = [
-    "certifications_before",
-    "groups_linked_before",
-    "npcu_pushed_before",
-    "remember_base",
-    "remember_pushed_total",
-]
-
 _CERTIFICATIONS = "certifications_when_last_counted"
 _GROUPS_LINKED = "groups_linked_when_last_counted"
 _NPCU = "npcu_when_last_pushed"

@@ -17,8 +17,6 @@ from lms_assets.warehouse.state.pushed_values import Pushed, push_memory
 from lms_assets.warehouse.upsert.compare import chunks
 from lms_assets.warehouse.upsert.write import update_rows
 
-__all__ = ["Shown", "compared", "crm_drift", "fields_not_shown", "remember_shown", "shown_accounts", "shown_since"]
-
 
 @dataclass(frozen=True, slots=True)
 class Shown:

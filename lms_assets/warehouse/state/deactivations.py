@@ -8,8 +8,6 @@ from sqlalchemy import Connection, delete, func, insert, select
 
 from lms_assets.warehouse.schema.tables import sync_deactivations
 
-__all__ = ["deactivated_lately", "forget_deactivations_before", "note_deactivations"]
-
 _SPAN = timedelta(hours=24)
 
 

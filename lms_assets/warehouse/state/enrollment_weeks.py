@@ -13,8 +13,6 @@ from lms_assets.warehouse.reading.enrollments import learning_of_weeks
 from lms_assets.warehouse.schema.tables import enrollment_weeks
 from lms_assets.warehouse.upsert.upsert import upsert
 
-__all__ = ["write_weeks"]
-
 
 def write_weeks(
     connection: Connection, weeks: Sequence[date], *, everybody: tuple[int, datetime] | None, now: datetime

@@ -16,23 +16,6 @@ from lms_assets.warehouse.schema.tables import lms_group_members, lms_offboardin
 from lms_assets.warehouse.upsert.compare import chunks
 from lms_assets.warehouse.upsert.upsert import delete_rows
 
-__all__ = [
-    "OPEN_ITEMS",
-    "Plan",
-    "PlanItem",
-    "finish_plan",
-    "items_of",
-    "newest_plans",
-    "note_answers",
-    "note_dropped",
-    "note_failure",
-    "note_review",
-    "note_sending",
-    "plan_row",
-    "removals_sent_since",
-    "write_plan",
-]
-
 OPEN_ITEMS = ("planned", "sent", "failed")
 """Items that still have to be carried out: `sent` ones were interrupted before their answer came."""
 

@@ -9,8 +9,6 @@ from lms_assets.warehouse.errors import WarehouseError
 from lms_assets.warehouse.reading import partner_names
 from lms_assets.warehouse.results.counts import CATEGORY_COLUMNS, counted_by_others
 
-__all__ = ["kept_old_counts", "read_old_counts"]
-
 _IDENTITY = ("impartner_id", "salesforce_id")
 
 

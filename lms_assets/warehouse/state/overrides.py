@@ -13,8 +13,6 @@ from sqlalchemy import Connection, delete, insert, select, update
 from lms_assets.domain.safety.overrides import Overrides, as_tag, from_tag
 from lms_assets.warehouse.schema.tables import sync_override_uses, sync_overrides
 
-__all__ = ["LIFETIME", "Claim", "OverrideUse", "claim", "forget_unused_before", "issue", "note_uses", "uses_since"]
-
 LIFETIME = timedelta(minutes=30)
 """How long after it was issued a token can be given to a new run."""
 

@@ -16,8 +16,6 @@ from lms_assets.warehouse.schema.tables import pushed_partner_counts
 from lms_assets.warehouse.upsert.compare import chunks
 from lms_assets.warehouse.upsert.write import update_rows
 
-__all__ = ["Pushed", "last_push", "push_memory", "remember_attempts", "remember_confirmed", "remember_refused"]
-
 
 @dataclass(frozen=True, slots=True)
 class Pushed:

@@ -19,20 +19,6 @@ from lms_assets.warehouse.schema.tables import lms_users, sync_state, webhook_ev
 from lms_assets.warehouse.state.sync_state import advance_state, get_state, put_state
 from lms_assets.warehouse.upsert.compare import chunks
 
-__all__ = [
-    "WEBHOOKS",
-    "LogReading",
-    "LogState",
-    "forget_events_before",
-    "log_state",
-    "note_events",
-    "note_everybody_asked",
-    "note_everybody_read",
-    "people_read_since",
-    "queued_people",
-    "unqueue",
-]
-
 WEBHOOKS = "webhooks"
 # By then seven full chains have read everybody's transcript.
 UNREADABLE_SHOWN_FOR = timedelta(days=7)

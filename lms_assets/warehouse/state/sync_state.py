@@ -13,8 +13,6 @@ from lms_assets.domain.safety.run_instants import not_before
 from lms_assets.warehouse.schema.tables import sync_state
 from lms_assets.warehouse.upsert.upsert import upsert
 
-__all__ = ["UnreadableState", "advance_state", "get_state", "put_state", "remove_state", "set_aside_unreadable"]
-
 
 class UnreadableState(ValueError):
     """A row of sync_state holds no JSON."""

@@ -13,8 +13,6 @@ from lms_assets.warehouse.schema.tables import lms_users
 from lms_assets.warehouse.upsert.compare import chunks
 from lms_assets.warehouse.upsert.upsert import update_existing
 
-__all__ = ["mark_read", "mark_unread", "read_since"]
-
 
 def mark_read(
     connection: Connection,

@@ -12,17 +12,6 @@ from sqlalchemy import Connection, delete, insert, select
 from lms_assets.warehouse.schema.tables import transcript_staging
 from lms_assets.warehouse.upsert.compare import chunks
 
-__all__ = [
-    "Staged",
-    "clear_staging",
-    "clear_staging_before",
-    "forget_staged",
-    "put_staged",
-    "staged_ids",
-    "staged_transcripts",
-    "staging_times",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class Staged:

@@ -26,8 +26,6 @@ from lms_assets.warehouse.errors import ReadOnlyWarehouse, WarehouseError, trans
 from lms_assets.warehouse.schema.tables import sync_state
 from lms_assets.warehouse.state.sync_state import get_state, put_state, remove_state
 
-__all__ = ["Owner", "WriteLock", "forget_dead_before", "holder_of", "is_held", "lock_name", "take_lock"]
-
 PING_SECONDS = 10.0
 TAKEN_AGAIN_SECONDS = 25.0
 SILENT_SECONDS = 120

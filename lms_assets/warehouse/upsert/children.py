@@ -17,8 +17,6 @@ from lms_assets.warehouse.schema.tables import lms_enrollments, lms_group_member
 from lms_assets.warehouse.upsert.compare import Row, chunks, value_of
 from lms_assets.warehouse.upsert.upsert import SyncCounts, delete_rows, upsert
 
-__all__ = ["add_members", "mark_members_read", "sync_children", "sync_enrollments", "sync_members"]
-
 
 def sync_children(
     connection: Connection,

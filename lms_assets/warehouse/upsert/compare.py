@@ -20,20 +20,6 @@ from sqlalchemy import JSON, Boolean, Column, Connection, Date, Enum, Integer, N
 from lms_assets.warehouse.schema.base import UtcDateTime, utc_whole_seconds
 from lms_assets.warehouse.upsert.counts import RejectedRow
 
-__all__ = [
-    "CHUNK",
-    "Change",
-    "Fitted",
-    "Fitter",
-    "Row",
-    "SyncPlan",
-    "chunks",
-    "compare",
-    "stored_rows",
-    "text_limit",
-    "value_of",
-]
-
 Row = Any
 """A mapping of columns to values, or a dataclass whose fields are columns."""
 

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-__all__ = ["RejectedRow", "SyncCounts"]
-
 
 @dataclass(frozen=True, slots=True)
 class RejectedRow:

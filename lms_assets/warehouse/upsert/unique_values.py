@@ -13,8 +13,6 @@ from sqlalchemy import Column, Connection, String, Table, UniqueConstraint, bind
 
 from lms_assets.warehouse.upsert.compare import Change, SyncPlan, chunks, text_limit
 
-__all__ = ["make_way", "marked", "unique_columns"]
-
 Key = tuple[Any, ...]
 
 
