@@ -22,8 +22,8 @@ from lms_assets.assets.tier_4_aggregation_and_push.counts import partner_cert_co
 from lms_assets.assets.tier_4_aggregation_and_push.push import pushed_partner_cert_counts
 from lms_assets.assets.tier_5_reporting import executive_weekly_report, pam_weekly_report
 from lms_assets.automation.alerting.alerts import open_incidents_sensor
+from lms_assets.automation.chain_log import add_chain_log
 from lms_assets.automation.jobs import JOBS
-from lms_assets.automation.own_handler import add_chain_log
 from lms_assets.automation.schedules import SCHEDULES
 from lms_assets.automation.sensors import SENSORS
 from lms_assets.checks.evaluations import CHECK_STEPS

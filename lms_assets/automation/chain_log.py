@@ -1,6 +1,6 @@
 """Keeps the row of a chain in `task_chain_logs` up to date: while it runs, when it ends, and after a crash.
 
-While it runs, a logging handler (`own_handler` adds it to every run) sees every event in the process where it
+While it runs, a logging handler (`add_chain_log` adds it to every run) sees every event in the process where it
 happens, so `current_step` is right within moments. When the process was killed, no event reports its end:
 `reconcile_chains` reads the event log again and closes the row.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,6 +34,7 @@ from lms_assets.domain.safety.run_instants import parse_as_of
 from lms_assets.lineage import DAILY_FULL, NOT_REQUIRED, ancestors
 from lms_assets.run_tags import AS_OF_TAG
 from lms_assets.runs.active import UNFINISHED
+from lms_assets.runs.json_logs import json_handler, json_wanted, log_as_json
 from lms_assets.runs.liveness import fail_dead_runs, hold_run, is_alive, our_warehouse, release_run
 from lms_assets.warehouse.bookkeeping.chain_log import ChainRow, ChainStore
 from lms_assets.warehouse.engine import Warehouse
@@ -211,3 +212,29 @@ def _reason(run: dg.DagsterRun) -> str | None:
     if run.status == dg.DagsterRunStatus.CANCELED:
         return "cancelled"
     return "the process ended without a result (killed, or the machine stopped)"
+
+
+_as_configured = dg.DagsterInstance.get_handlers
+
+
+def _with_chain_log(instance: dg.DagsterInstance) -> Sequence[logging.Handler]:
+    handlers = _as_configured(instance)
+    # What an instance in memory has run is forgotten with it: there is nothing to go on from.
+    if not instance.is_persistent or any(isinstance(each, ChainLogHandler) for each in handlers):
+        return [*handlers, *_as_json()]
+    return [*handlers, ChainLogHandler(logging.DEBUG), *_as_json()]
+
+
+def _as_json() -> list[logging.Handler]:
+    """Where the environment asks for it: a handler for the run's log; this program's own loggers follow."""
+    log_as_json()
+    return [json_handler()] if json_wanted() else []
+
+
+def add_chain_log() -> None:
+    """Add the chain log to every run of this process from now on; twice is the same as once.
+
+    A handler can be named in dagster.yaml only, and a chain in a home without that line would push and leave no record:
+    no row to show, nothing to resume. So it is added where a run's log is set up.
+    """
+    dg.DagsterInstance.get_handlers = _with_chain_log  # type: ignore[method-assign, assignment]

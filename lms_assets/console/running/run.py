@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -22,7 +23,6 @@ from lms_assets.console.running.dagster_state import DagsterStateLost, dagster_i
 from lms_assets.console.running.progress import StepsView
 from lms_assets.console.running.resume import resumed_order
 from lms_assets.console.running.runner import CannotRun, RunOrder, RunResult, execute, hand_over, job_names, steps_of
-from lms_assets.console.running.streams import terminal_of_our_own
 from lms_assets.console.running.summary import print_summary
 from lms_assets.console.running.turns import our_turn
 from lms_assets.console.wording import quoted
@@ -192,3 +192,31 @@ def _weeks_asked_for(options: RunOptions, now: datetime) -> dict[str, str]:
     if options.job == CHAIN:
         return full_range_tags(now)
     return trailing_days_tags(now, TRAILING_DAYS) if options.job in PARTITIONED_JOBS else {}
+
+
+@contextmanager
+def terminal_of_our_own(console: Console, log: Path) -> Iterator[Console]:
+    """A console on the terminal, while standard output and error of this process and its children go to `log`.
+
+    Dagster's step processes write log lines and warnings of their own; they inherit the file. A console that does not
+    write to standard output (a test's) is given back as it is.
+    """
+    if console.file is not sys.stdout:
+        yield console
+        return
+    log.parent.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = os.dup(1), os.dup(2)
+    with log.open("a", encoding="utf-8") as sink, os.fdopen(os.dup(1), "w", encoding="utf-8") as terminal:
+        os.dup2(sink.fileno(), 1)
+        os.dup2(sink.fileno(), 2)
+        try:
+            yield Console(file=terminal, width=console.width if not console.is_terminal else None)
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os.dup2(kept[0], 1)
+            os.dup2(kept[1], 2)
+            os.close(kept[0])
+            os.close(kept[1])
