@@ -45,4 +45,4 @@ def test_mails_handed_over_before_the_upgrade_keep_when_they_were(warehouse):
             fill_handed_over_at(connection)
     found = stored(warehouse, t.email_log, "error_message", "handed_over_at")
     at = datetime(2026, 3, 2, 8, 1, 2, tzinfo=UTC)
-    assert found == [(text, at), (None, None), ("refused", None), ("x", None)]
+    assert set(found) == {(text, at), (None, None), ("refused", None), ("x", None)}
