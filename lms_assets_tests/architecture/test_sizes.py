@@ -17,11 +17,7 @@ FRAGMENT_LINES = 40
 
 # Modules under 40 lines with one importer, each with the reason why it is not part of that one.
 FRAGMENTS = {
-    "lms_assets.automation.own_handler": "changes Dagster itself, so it stands apart with its reason",
-    "lms_assets.checks.leads": "the checks of one tier",
     "lms_assets.console.commands.allow": "one command",
-    "lms_assets.console.running.streams": "hides the descriptors of the process",
-    "lms_assets.domain.operations.odd_rows": "a rule, which automation may not hold",
     "lms_assets.domain.sync_plans.partners": "the plan of one sync",
     "lms_assets.vendors.transport.heartbeat": "HTTP, which only vendors may speak",
     "lms_assets.warehouse.migrations.backfill": "a data step, which no migration holds itself",

@@ -14,7 +14,7 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 # Of the tables that this makes: warehouse.schema.migrated.
-tables = "fb95aa63"
+tables = "993bdced"
 
 
 def upgrade() -> None:
