@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lms_assets.checks.base import result_of
+from lms_assets.checks.evaluations import result_of
 from lms_assets.checks.specs import CHECKS
 from lms_assets.domain.safety.check_results import CheckResult
 from lms_assets_tests.architecture import source
