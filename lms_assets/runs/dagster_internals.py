@@ -44,6 +44,9 @@ PRELOADED = (
     "dagster._core.run_coordinator",
 )
 
+# What the server of the steps imports first when Dagster starts it; it starts sooner by our own hand.
+STEP_EXECUTOR = "dagster._core.executor.multiprocess"
+
 # Where Dagster's SQLite storages have their migrations, as Alembic names it.
 MIGRATIONS = "dagster:_core/storage/alembic"
 

@@ -167,7 +167,7 @@ def start_step_server() -> None:
     """Begin now to import what steps are forked from, if any are, while the run itself is still being made."""
     if not forks_steps():
         return
-    forkserver.set_forkserver_preload(["dagster._core.executor.multiprocess", *PRELOADED])
+    forkserver.set_forkserver_preload([dagster_internals.STEP_EXECUTOR, *PRELOADED])
     forkserver.ensure_running()
 
 

@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any
 
 from lms_assets.domain.counting.certifications import CourseFacts, PartnerCounts, assess, count
-from lms_assets.domain.counting.ledger import plan_ledger
 from lms_assets.domain.linking.contact_links import link_contacts
 from lms_assets.domain.linking.group_links import GroupLink
 from lms_assets.domain.linking.partner_users import Affiliation, ContactFacts, GroupFacts, PersonFacts, partner_users
@@ -31,6 +30,7 @@ from lms_assets.domain.records.users import LmsUser, user_from_person
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.confirmation import ListingResult
 from lms_assets.domain.sync_plans.contacts import ContactPlan, Employers, plan_contacts
+from lms_assets.domain.sync_plans.counts import plan_ledger
 from lms_assets.domain.sync_plans.enrollments import plan_enrollments
 from lms_assets.domain.sync_plans.groups import LinkedTo, plan_groups
 from lms_assets.domain.sync_plans.partners import plan_partners

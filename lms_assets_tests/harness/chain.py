@@ -27,7 +27,7 @@ from lms_assets.lineage import ENTRIES
 from lms_assets.resources import RESOURCES, ImpartnerResource, NorthpassResource, WarehouseResource
 from lms_assets.run_tags import AS_OF_TAG
 from lms_assets.runs.overrides import allowing_tags
-from lms_assets.runs.partitions import trailing_days_tags
+from lms_assets.runs.partitions import full_range_tags, trailing_days_tags
 from lms_assets.sandbox import SandboxConfig
 from lms_assets.sandbox.server.server import SandboxHandle
 from lms_assets.vendors.impartner.client import ImpartnerClient
@@ -226,7 +226,7 @@ class ChainHarness:
         merged = {AS_OF_TAG: (self.product_now or self.now).isoformat()}
         if job == "daily_full":
             # A chain works on every week if the running one is chosen; Dagster would record 100 more materialisations.
-            merged |= trailing_days_tags(self.now, 1)
+            merged |= full_range_tags(self.now) if alone else trailing_days_tags(self.now, 1)
         elif job == "enrollments_incremental" and partition is None:
             merged |= trailing_days_tags(self.now, days)
         merged |= allowing_tags(self.warehouse, allow, by="the test")

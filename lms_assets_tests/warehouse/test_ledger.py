@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from sqlalchemy import insert, text
 
 from lms_assets.domain.counting.certifications import Assessed, Verdict, Via, count
-from lms_assets.domain.counting.ledger import Ledger, LedgerPlan, deciding, fingerprint
+from lms_assets.domain.counting.ledger import deciding, fingerprint
+from lms_assets.domain.sync_plans.counts import Ledger, LedgerPlan
 from lms_assets.lineage import LEDGER_IN_SQL
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.results.ledger import (

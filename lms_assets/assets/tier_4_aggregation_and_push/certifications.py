@@ -12,9 +12,9 @@ from lms_assets.assets.clocks import compare_clocks
 from lms_assets.assets.sync_run import Step, sync_step
 from lms_assets.assets.upstream_checks import require_upstream_checks
 from lms_assets.domain.counting.certifications import assess, people_of_several_partners
-from lms_assets.domain.counting.ledger import LedgerPlan, plan_ledger
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.run_instants import not_before
+from lms_assets.domain.sync_plans.counts import LedgerPlan, plan_ledger
 from lms_assets.resources import ImpartnerResource, WarehouseResource
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Connection

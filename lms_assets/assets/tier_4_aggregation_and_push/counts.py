@@ -10,10 +10,10 @@ import dagster as dg
 from lms_assets.assets.asset import asset_of
 from lms_assets.assets.sync_run import sync_step
 from lms_assets.assets.upstream_checks import require_upstream_checks
-from lms_assets.domain.counting.ledger import CountPlan, Move, plan_counts
 from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.deactivation_limit import SyncStopped
+from lms_assets.domain.sync_plans.counts import CountPlan, Move, plan_counts
 from lms_assets.resources import ImpartnerResource, WarehouseResource
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Connection

@@ -9,11 +9,11 @@ from datetime import datetime
 from lms_assets.domain.counting.certifications import PartnerCounts, Verdict, Via
 from lms_assets.domain.counting.explanation import Changes, Explanation, changes_between, explain, explained
 from lms_assets.domain.counting.holdings import CountingInputs
-from lms_assets.domain.counting.ledger import Ledger
 from lms_assets.domain.counting.report_facts import PartnerFacts
 from lms_assets.domain.operations.foreign_text import visible
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.withheld import WithheldReason
+from lms_assets.domain.sync_plans.counts import Ledger
 from lms_assets.warehouse.engine import Connection
 from lms_assets.warehouse.reading import (
     affiliations,
