@@ -1,4 +1,4 @@
-"""Somebody changes our counts in the CRM: the next night finds it, and the push sets it syncedht or leaves it."""
+"""Somebody changes our counts in the CRM: the next night finds it, and the push sets it right or leaves it."""
 
 from __future__ import annotations
 
@@ -50,8 +50,9 @@ def test_a_hand_edit_is_found_the_next_night_and_set_right_by_its_push(synced: C
     assert result.checks["crm_shows_our_counts"] is False
     assert shown(synced, account) == ours
     sent = [row for row in synced.rows("partner_push_log") if row["sent_at"] == night]
-    assert [(row["impartner_id"], row["field"], row["last_confirmed"], row["crm_showed"], row["sent"], row["outcome"])
-            for row in sent if row["impartner_id"] == account] == [
+    answer = {row["id"]: row["outcome"] for row in synced.rows("partner_push_answers")}
+    assert [(row["impartner_id"], row["field"], row["last_confirmed"], row["crm_showed"], row["sent"],
+             answer[row["id"]]) for row in sent if row["impartner_id"] == account] == [
         (account, NPCU, str(ours), str(ours + 7), str(ours), "confirmed")]  # fmt: skip
     assert verdict(synced).passed, "the push came after the listing"
     assert list_accounts(synced).passed
