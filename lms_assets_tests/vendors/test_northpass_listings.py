@@ -192,7 +192,7 @@ def test_a_next_link_that_leads_back_ends_with_an_error(server: ScriptedServer) 
     server.answer = answer
     with pytest.raises(UnexpectedAnswer, match="leads back"):
         list(northpass(server).people())
-    assert len(server.seen) <= 5
+    assert len(server.seen) <= 5 + 8  # those under way ahead of the last one, too
 
 
 @pytest.mark.parametrize("content", [rows(1, 100), []], ids=["the same rows", "no rows"])
@@ -202,7 +202,7 @@ def test_next_links_that_never_end_end_with_an_error(server: ScriptedServer, con
     )
     with pytest.raises(UnexpectedAnswer, match="nothing new"):
         list(northpass(server).people())
-    assert len(server.seen) <= 5
+    assert len(server.seen) <= 5 + 8  # those under way ahead of the last one, too
 
 
 @pytest.mark.parametrize("end", [None, ""])
