@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import dagster as dg
 
+from lms_assets.domain.operations.incident import runbook
 from lms_assets.domain.operations.schedule import Cadence
 from lms_assets.lineage import ASSETS
 from lms_assets.registry import OWNER, Asset
@@ -20,8 +22,10 @@ STEP_RETRIES = dg.RetryPolicy(max_retries=2, delay=15, backoff=dg.Backoff.EXPONE
 
 
 def runbook_of(section: str) -> dict[str, dg.MetadataValue[Any]]:
-    """Where the runbook says what an asset or a check means, where to look and what to do."""
-    return {"runbook": dg.MetadataValue.path(f"docs/runbook.md#{section}")}
+    """Where the runbook says what an asset or a check means, where to look and what to do: a link if it is served."""
+    docs_url = os.environ.get("LMS_DOCS_URL", "").strip()
+    where = runbook(section, docs_url)
+    return {"runbook": dg.MetadataValue.url(where) if docs_url else dg.MetadataValue.path(where)}
 
 
 # One for each kind of record that a vendor has, so that the UI shows which asset reads what.

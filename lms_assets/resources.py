@@ -131,6 +131,7 @@ class AlertsResource(OutsideSystem):
     daily_digest: Variable = dg.EnvVar("LMS_DAILY_DIGEST")
     heartbeat_url: Variable = dg.EnvVar("LMS_HEARTBEAT_URL")
     ui_url: Variable = dg.EnvVar("LMS_UI_URL")
+    docs_url: Variable = dg.EnvVar("LMS_DOCS_URL")
 
 
 RESOURCES: dict[str, OutsideSystem] = {

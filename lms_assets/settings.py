@@ -75,6 +75,7 @@ class Settings:
     heartbeat_url: str | None = field(default=None, repr=False)
     portal_url: str | None = None
     ui_url: str = UI_URL
+    docs_url: str | None = None
     rules_file: Path | None = None
     reports_dir: Path = Path("reports-out")
     state_dir: Path | None = None
@@ -136,6 +137,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         heartbeat_url=reader.web_url("LMS_HEARTBEAT_URL"),
         portal_url=reader.web_url("LMS_PORTAL_URL"),
         ui_url=(reader.page_url("LMS_UI_URL") or UI_URL).rstrip("/"),
+        docs_url=reader.page_url("LMS_DOCS_URL"),
         rules_file=reader.rules_file(),
         reports_dir=Path(reader.text("LMS_REPORTS_DIR") or "reports-out"),
         state_dir=_state_dir(reader),

@@ -24,4 +24,19 @@ def test_a_title_has_at_most_120_characters_of_what_happened(length, shown):
     ],
 )
 def test_a_message_sends_people_to_the_run_else_to_the_first_asset(fields, link):
-    assert begun(an_incident(**fields), UI).body.splitlines()[-1] == f"Look here: {link}"
+    assert f"Look here: {link}" in begun(an_incident(**fields), UI).body.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("fields", "section"),
+    [
+        ({"kind": "check", "key": "check/courses/courses_are_present"}, "courses_are_present"),
+        ({"kind": "warning", "key": "warning/leads/leads_are_all_readable"}, "leads_are_all_readable"),
+        ({"kind": "reports_blocked", "key": "job/weekly_reports"}, "reports_blocked"),
+    ],
+)
+def test_a_message_ends_with_its_section_of_the_runbook(fields, section):
+    last = [
+        begun(an_incident(**fields), UI, docs).body.splitlines()[-1] for docs in (None, "https://docs.example/lms/")
+    ]
+    assert last == [f"Runbook: docs/runbook.md#{section}", f"Runbook: https://docs.example/lms/runbook.html#{section}"]

@@ -46,7 +46,7 @@ def test_nothing_foreign_is_live_in_an_alert(text: str) -> None:
         lines = own.splitlines()
         assert not [sign for line in (*lines, message.title) for sign in live(line)]
         assert all(line.split(":")[0] in {"What", "Since", "Effect", "What to do", "Resolved", "It began", "It ended",
-                                          "Look here", "/runs/a1", ""} for line in lines)  # fmt: skip
+                                          "Look here", "Runbook", "/runs/a1", ""} for line in lines)  # fmt: skip
         assert "Look here: https://ui.example" in message.body
 
 

@@ -113,8 +113,8 @@ class IncidentMonitor:
             effect=self._clean(incident.effect),
             remedy=self._clean(incident.remedy),
         )
-        closed, url = incident.closed_at, self.settings.ui_url
-        return self._cleaned(begun(clean, url) if closed is None else over(clean, closed, url))
+        closed, url, docs = incident.closed_at, self.settings.ui_url, self.settings.docs_url
+        return self._cleaned(begun(clean, url, docs) if closed is None else over(clean, closed, url))
 
     def _cleaned(self, text: Message) -> Message:
         return Message(self._clean(text.title, 200), self._clean(text.body, BODY_LENGTH), text.good)

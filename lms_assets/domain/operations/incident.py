@@ -95,8 +95,8 @@ class Message:
     good: bool = False
 
 
-def begun(incident: Incident, ui_url: str) -> Message:
-    """The message about an incident that began: what, since when, effect, what to do, and where to look.
+def begun(incident: Incident, ui_url: str, docs_url: str | None = None) -> Message:
+    """The message about an incident that began: what, since when, effect, what to do, where to look and read on.
 
     What was found holds texts of vendors, so all of it is quoted; only the link is meant to be followed.
     """
@@ -107,6 +107,7 @@ def begun(incident: Incident, ui_url: str) -> Message:
         f"Effect: {as_text(incident.effect)}",
         f"What to do: {as_text(incident.remedy)}",
         f"Look here: {_link(incident, ui_url)}",
+        f"Runbook: {runbook(_section(incident), docs_url)}",
     ]
     return Message(_title(what), "\n".join(lines))
 
@@ -131,6 +132,16 @@ def _link(incident: Incident, ui_url: str) -> str:
     if incident.run_id:
         return f"{ui_url}/runs/{incident.run_id}"
     return f"{ui_url}/assets/{incident.assets[0]}" if incident.assets else f"{ui_url}/overview"
+
+
+def runbook(section: str, docs_url: str | None) -> str:
+    """Where the runbook explains an asset, a check or an alert: on the documentation's site, else in its files."""
+    return f"{docs_url.rstrip('/')}/runbook.html#{section}" if docs_url else f"docs/runbook.md#{section}"
+
+
+def _section(incident: Incident) -> str:
+    """The check that found it, whose name ends the key; else the kind of alert."""
+    return incident.key.rpartition("/")[2] if incident.kind in ("check", "warning") else incident.kind
 
 
 # A machine that was off catches up by itself: what is late is reported when it stays late.
