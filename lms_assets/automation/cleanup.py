@@ -17,6 +17,7 @@ from lms_assets.lineage import LOGS
 from lms_assets.resources import WarehouseResource
 from lms_assets.run_tags import CONCURRENCY_GROUP_TAG, JOB_TAG
 from lms_assets.runs.active import FINISHED
+from lms_assets.runs.dagster_internals import remove_check_results
 from lms_assets.runs.execution import IN_PROCESS
 from lms_assets.runs.liveness import home_of
 from lms_assets.warehouse.bookkeeping.cleanup import remove_old_logs
@@ -43,6 +44,7 @@ def remove_what_is_old(context: dg.OpExecutionContext, warehouse: WarehouseResou
     removed["runs"] = remove_old_runs(context.instance, before)
     removed["leftovers"] = sum(remove_leftovers(context.instance, before))
     remove_old_ticks(context.instance, before)
+    removed["check_results"] = remove_check_results(context.instance, before)
     context.add_output_metadata(removed)
     context.log.info("Removed: " + ", ".join(f"{count:,} {name}" for name, count in removed.items()))
 

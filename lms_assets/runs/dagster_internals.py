@@ -5,7 +5,10 @@ Dagster 1.13 is pinned in pyproject.toml; raise the bound only when this module 
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
+
+import dagster as dg
 
 # A step that waits for the write lock must end when its run is cancelled: Dagster holds the signal back until asked.
 from dagster._utils.interrupts import check_captured_interrupt
@@ -68,6 +71,7 @@ __all__ = [
     "create_execution_plan",
     "execute_run",
     "pack_value",
+    "remove_check_results",
     "sent_to_celery",
     "serialize_value",
     "unpack_value",
@@ -79,3 +83,21 @@ def sent_to_celery(*order: Any) -> Any:
     from dagster_celery.executor import _submit_task
 
     return _submit_task(*order)
+
+
+def remove_check_results(instance: dg.DagsterInstance, before: datetime) -> int:
+    """Remove results of checks from before an instant (UTC), but for the last of each check and of each partition.
+
+    Dagster keeps them for ever and has no command that removes them: 80,000 rows a year. Gives how many.
+    """
+    from dagster._core.storage.event_log import SqlEventLogStorage
+    from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable as Results
+
+    storage, of = instance.event_log_storage, Results.c
+    if not isinstance(storage, SqlEventLogStorage):
+        return 0
+    of_one = Results.select().with_only_columns(of.id, of.asset_key, of.check_name, of.partition).order_by(of.id)
+    with storage.index_connection() as connection:
+        last = {tuple(check): number for number, *check in connection.execute(of_one)}
+        old = (of.create_timestamp < before.replace(tzinfo=None)) & of.id.not_in(last.values())
+        return connection.execute(Results.delete().where(old)).rowcount

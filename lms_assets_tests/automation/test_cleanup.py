@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +22,12 @@ def harness(quick_folder: Path) -> Iterator[DaemonHarness]:
         yield made
 
 
+def results_of_checks(harness: DaemonHarness) -> list[tuple[str, str]]:
+    """The asset and the name of every stored result of a check."""
+    with sqlite3.connect(harness.folder / "home" / "history" / "runs" / "index.db") as storage:
+        return storage.execute("SELECT asset_key, check_name FROM asset_check_executions").fetchall()
+
+
 def test_old_logs_and_runs_go_and_every_last_materialisation_stays(harness: DaemonHarness):
     for _ in range(2):
         assert harness.run(tags=full_range_tags(harness.now)).success
@@ -28,6 +35,7 @@ def test_old_logs_and_runs_go_and_every_last_materialisation_stays(harness: Daem
     weeks = harness.instance.get_materialized_partitions(dg.AssetKey("enrollments"))
     memory = harness.rows("pushed_partner_counts")
     data = harness.tables()
+    checks, key = results_of_checks(harness), dg.AssetCheckKey(dg.AssetKey("partners"), "partners_are_present")
     harness.advance(seconds=(datetime.now(UTC) - harness.now + timedelta(days=31)).total_seconds())
     assert harness.run("cleanup").success
     jobs = [run.job_name for run in harness.instance.get_runs()]
@@ -39,6 +47,9 @@ def test_old_logs_and_runs_go_and_every_last_materialisation_stays(harness: Daem
     assert {row["sync_type"] for row in harness.rows("sync_logs")} >= {"users", "enrollments", "sync_to_impartner"}
     assert len([row for row in harness.rows("sync_logs") if row["sync_type"] == "users"]) == 1
     assert len(harness.rows("task_chain_logs")) == 1
+    # Both chains and the short run evaluated them; the last result of each stays.
+    assert len(results_of_checks(harness)) == len(set(results_of_checks(harness))) == len(set(checks)) < len(checks)
+    assert harness.instance.event_log_storage.get_latest_asset_check_execution_by_key([key])[key].status.value
 
 
 def test_what_is_younger_than_thirty_days_stays(harness: DaemonHarness):
