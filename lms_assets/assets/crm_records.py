@@ -22,6 +22,7 @@ from lms_assets.domain.records.partners import Partner, partner_from_account
 from lms_assets.domain.records.rejections import Rejected
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.confirmation import ListingResult
+from lms_assets.domain.wording import number_of
 from lms_assets.vendors.impartner.client import ImpartnerClient
 from lms_assets.vendors.impartner.filters import Condition, compare
 from lms_assets.vendors.listing import Listing, Record, as_it_is, read_until_stable
@@ -172,7 +173,7 @@ def take_in_all(step: Step, source: CrmSource[T], noun: str, *, first_load: bool
             accepted=(*listing.accepted, *(each for each in rest.accepted if source.id_of(each) in fresh)),
             rejected=(*listing.rejected, *(each for each in rest.rejected if each.entity_id in texts)),
             rows=listing.rows + len(fresh),
-            reasons=(*listing.reasons, f"the listing ended early; {len(fresh)} records came after its last one"),
+            reasons=(*listing.reasons, f"the listing ended early; {number_of(len(fresh), 'record')} came after"),
         )
     return listing.incomplete("the listing ends early again and again")
 

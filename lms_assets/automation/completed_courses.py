@@ -22,6 +22,7 @@ from lms_assets.domain.records.completions import (
     recent_messages,
 )
 from lms_assets.domain.records.rejections import Rejected
+from lms_assets.domain.wording import number_of
 from lms_assets.lineage import GROUP_OF_JOB
 from lms_assets.registry import LEARNING_ROWS
 from lms_assets.resources import NorthpassResource, WarehouseResource
@@ -61,8 +62,8 @@ def completed_courses_sensor(
             queued, gap = queued_people(connection), log_state(connection).open_gap
         everybody = gap is not None and gap.may_ask(now)
         if not queued and not everybody:
-            return dg.SkipReason(f"{new} new completions, none of a partner's people")
-        waiting = "everybody" if everybody else f"{len(queued)} people"
+            return dg.SkipReason(f"{number_of(new, 'new completion')}, none of a partner's people")
+        waiting = "everybody" if everybody else number_of(len(queued), "person", "people")
         under_way = run_under_way(context.instance, LEARNING_JOBS)
         if under_way is not None:
             return dg.SkipReason(f"{waiting} waiting for the end of {under_way.job_name}")

@@ -47,7 +47,7 @@ def apply_offboarding_plan(
                     turn.require()
                     run.send(client, batch, recheck)
                     context.log.info(
-                        f"Plan {plan_id}: {run.done:,} removals done, {len(run.dropped):,} dropped, {run.left:,} left"
+                        f"Plan {plan_id}: removed {run.done:,}, dropped {len(run.dropped):,}, left {run.left:,}"
                     )
         except SyncStopped as refused:
             raise dg.Failure(str(refused), allow_retries=False) from refused

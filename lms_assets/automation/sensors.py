@@ -15,6 +15,7 @@ from lms_assets.automation.chain_log import reconcile_chains
 from lms_assets.automation.completed_courses import LEARNING_JOBS, completed_courses_sensor
 from lms_assets.checks.evaluations import blocking_checks_not_passed
 from lms_assets.domain.operations.schedule import CHAIN, ENROLLMENTS_JOB, PUSH_JOB
+from lms_assets.domain.wording import number_of
 from lms_assets.lineage import ASSETS_OF_JOBS, SYNC_TYPES
 from lms_assets.resources import ImpartnerResource, WarehouseResource
 from lms_assets.run_tags import AS_OF_TAG
@@ -76,8 +77,9 @@ def _push_is_due(
     if pushed is not None and read.completed_at <= pushed.started_at:
         return "enrollments were not read since the last push", key
     if pushed is not None and now - pushed.started_at < push_every:
-        apart = f"there are at least {push_every // timedelta(minutes=1)} minutes between two (LMS_PUSH_EVERY_MINUTES)"
-        return f"the last push began at {pushed.started_at:%H:%M} UTC; {apart}", key
+        apart = number_of(push_every // timedelta(minutes=1), "minute")
+        began = f"the last push began at {pushed.started_at:%H:%M} UTC"
+        return f"{began}; at least {apart} lie between two (LMS_PUSH_EVERY_MINUTES)", key
     if tried is not None and tried.status != "completed" and now - tried.started_at < PUSH_AGAIN_AFTER:
         return f"the push of {tried.started_at:%H:%M} UTC failed; it is tried again after half an hour", key
     under_way = run_under_way(instance, LEARNING_JOBS)

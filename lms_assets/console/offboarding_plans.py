@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
+from lms_assets.domain.wording import number_of
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.state.offboarding_plans import PlanItem, items_of, plan_row
 
@@ -20,13 +21,18 @@ def print_outcome(console: Console, warehouse: Warehouse, plan_id: int) -> None:
         console.print(Text(f"Plan {plan.id} is {plan.status}: {progress_text(items)}"), soft_wrap=True)
 
 
+def removals_text(removals: object, people: object) -> str:
+    """The size of a plan: `3 removals of 1 person`."""
+    return f"{number_of(removals, 'removal')} of {number_of(people, 'person', 'people')}"
+
+
 def progress_text(items: Sequence[PlanItem]) -> str:
     """How many removals a plan has, and how many of them are in which state."""
     people = len({each.removal.user_id for each in items})
     if not items:
         return "nobody is to be taken out of a group"
     states = Counter(each.status for each in items)
-    return f"{len(items)} removals of {people} people: " + ", ".join(f"{n} {state}" for state, n in states.items())
+    return removals_text(len(items), people) + ": " + ", ".join(f"{n} {state}" for state, n in states.items())
 
 
 def how_to_review(plan_id: int) -> str:

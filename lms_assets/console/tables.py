@@ -22,6 +22,7 @@ from zipfile import BadZipFile
 import typer
 
 from lms_assets.domain.operations.foreign_text import visible
+from lms_assets.domain.wording import number_of
 from lms_assets.settings import ConfigurationError
 
 if TYPE_CHECKING:
@@ -100,9 +101,8 @@ def deliver(
         except OSError as error:
             raise ConfigurationError([f"--out {output.out} cannot be written: {error.strerror or error}"]) from None
         if not output.as_json:
-            number = len(tables[0].rows)
-            row = "row" if number == 1 else "rows"
-            console.print(f"{number:,} {row} written to {output.out}", highlight=False, markup=False, soft_wrap=True)
+            rows = number_of(len(tables[0].rows), "row")
+            console.print(f"{rows} written to {output.out}", highlight=False, markup=False, soft_wrap=True)
     if output.as_json:
         typer.echo(_json(tables, facts or {}).encode())
     return output.as_json or output.out is not None

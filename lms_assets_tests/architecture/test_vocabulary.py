@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lms_assets.domain.wording import number_of
 from lms_assets_tests.architecture import source
 
 INSTEAD = {
@@ -79,6 +80,36 @@ def test_banned_words_stand_nowhere():
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
             found += [f"{name}:{number}: {each}" for each in banned_in(line)]
     assert not found, "words that only this house would know:\n" + "\n".join(found)
+
+
+COUNTED = re.compile(
+    r"(?<!of )(?<!all )(?<!most )\{[^{}]+\} (?:(?!(?:by|has|if) )[a-z]+ )?"
+    r"(?:partners|people|rows|checks|courses|groups|accounts|files|records|mails|messages|certifications|enrollments"
+    r"|removals|fields|runs|changes|keys|members|contacts|incidents|findings|rises?|calls)\b"
+)
+NEVER_ONE = {
+    "lms_assets/console/asked_partner.py": "asks which of several",
+    "lms_assets/console/installation/preflight/machine.py": "free files of a disk",
+    "lms_assets/reports/delivery/evidence.py": "a part of the partners that fell below",
+    "lms_assets/reports/rendering/formatting.py": "the help on the words",
+    "lms_assets/runs/write_locks.py": "a name, no number",
+    "lms_assets/vendors/": "knows no rules, and shows pages and rows of a listing",
+}
+"""Where a number and a plural stand side by side, and why it is never `1 partners`."""
+
+
+def test_one_thing_is_never_called_several():
+    """`number_of` says 1 partner, 2 partners."""
+    found = []
+    for path in sorted((source.ROOT / "lms_assets").rglob("*.py")):
+        name = path.relative_to(source.ROOT).as_posix()
+        if "/sandbox/" not in name and not name.startswith(tuple(NEVER_ONE)):
+            lines = enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+            found += [f"{name}:{number}: {line.strip()}" for number, line in lines if COUNTED.search(line)]
+    assert not found, "\n".join(found)
+    assert [number_of(each, "person", "people") for each in (0, 1, 1_234, "no")] == [
+        "0 people", "1 person", "1,234 people", "no people"
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("line", ["FuseLimit(3)", "the fuse_limit", "class Trouble:", "it was held back", "START_ANEW"])

@@ -48,7 +48,7 @@ def shown(warehouse: Warehouse, plan_id: int) -> str:
 def test_a_plan_shows_who_would_leave_what_and_why_and_how_to_go_on(planned: tuple[Warehouse, int]):
     warehouse, plan_id = planned
     text = shown(warehouse, plan_id)
-    assert "2 removals of 1 people: 2 planned" in text
+    assert "2 removals of 1 person: 2 planned" in text
     for part in ("ptr_Acorn", "ann", "#42 [red]Acorn", WHY, "g-gone", "contact 3 is inactive", "proposed"):
         assert part in text
     assert f"lms-assets offboarding review {plan_id} --by NAME" in text
@@ -92,7 +92,7 @@ def test_the_list_has_the_newest_plan_first(planned: tuple[Warehouse, int], now:
         print_plans(Console(file=out, width=160), newest_plans(connection))
     first, second = out.getvalue().splitlines()
     assert (f"Plan {newer} of" in first, "proposed" in first) == (True, True)
-    assert (f"Plan {plan_id} of" in second, "2 removals of 1 people, superseded" in second) == (True, True)
+    assert (f"Plan {plan_id} of" in second, "2 removals of 1 person, superseded" in second) == (True, True)
 
 
 @pytest.mark.parametrize(

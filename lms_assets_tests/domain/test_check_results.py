@@ -13,9 +13,9 @@ TWO_DAYS = timedelta(hours=48)
 
 
 def test_exactly_enough_is_enough():
-    assert at_least(1_000, 1_000, "courses", "look") == CheckResult(True, "1,000 courses", 1_000)
+    assert at_least(1_000, 1_000, "courses", "look") == CheckResult(True, "courses: 1,000", 1_000)
     too_few = at_least(999, 1_000, "courses", "look")
-    assert too_few == CheckResult(False, "999 courses; at least 1,000 are needed", 999, remedy="look")
+    assert too_few == CheckResult(False, "courses: 999; needed: at least 1,000", 999, remedy="look")
 
 
 def test_nothing_wrong_is_green_and_anything_wrong_is_counted_sorted_and_sampled():
@@ -52,4 +52,4 @@ def test_a_fall_is_sudden_beyond_both_the_share_and_the_least_number(before, aft
 def test_without_an_earlier_figure_nothing_has_fallen():
     first = no_sudden_fall(None, 1_000, what="NPCU", share=0.1, minimum=10, remedy="look")
     assert first.passed is True
-    assert first.description.startswith("1,000 NPCU; there is no ea")
+    assert first.description.startswith("NPCU: 1,000; there is no ea")

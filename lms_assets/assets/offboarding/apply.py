@@ -10,6 +10,7 @@ from lms_assets.assets.offboarding.facts import Facts, PlanRefused, everybody_gr
 from lms_assets.assets.offboarding.recheck import NO_MEMBER, Known, Recheck
 from lms_assets.domain.counting.push_plan import in_batches
 from lms_assets.domain.rules import Rules
+from lms_assets.domain.wording import number_of
 from lms_assets.vendors.impartner.client import ImpartnerClient
 from lms_assets.vendors.northpass.client import NorthpassClient
 from lms_assets.vendors.transport.errors import VendorError
@@ -90,8 +91,8 @@ class OffboardingRun:
         if changed:
             sample = ", ".join(f"{item.removal.user_id} in {item.removal.group_id}" for item in changed[:5])
             raise PlanRefused(
-                f"The facts of {len(changed)} removals of plan {plan.id} have changed ({sample}). Nothing was sent; "
-                "make a new plan and have it reviewed."
+                f"The facts of {number_of(len(changed), 'removal')} of plan {plan.id} have changed ({sample}). "
+                "Nothing was sent; make a new plan and have it reviewed."
             )
         return items
 

@@ -51,7 +51,7 @@ def read_transcripts(
     todo = [person_id for person_id in people if person_id not in done]
     batch = TranscriptBatch(resumed=len(people) - len(todo))
     if batch.resumed:
-        step.context.log.info(f"{batch.resumed:,} transcripts were read before, {len(todo):,} are left")
+        step.context.log.info(f"Transcripts read before: {batch.resumed:,}, left: {len(todo):,}")
     buffer: list[TranscriptRead] = []
     try:
         results = client.for_each(todo, transcript_reader(client, known))

@@ -21,6 +21,7 @@ from lms_assets.checks.incidents import incident_evaluations
 from lms_assets.domain.operations.check_warnings import Level, Risen, digest_is_due, digest_of, follow, key_of
 from lms_assets.domain.operations.incident import CheckFinding, Incident, Kind, Message, begun, over, past_grace_period
 from lms_assets.domain.operations.incident_detection import find_incidents
+from lms_assets.domain.wording import number_of
 from lms_assets.redaction import redact
 from lms_assets.resources import AlertsResource, WarehouseResource
 from lms_assets.settings import Settings
@@ -257,5 +258,5 @@ def open_incidents_sensor(
     shown: dict[str, Any] = json.loads(context.cursor or "{}")
     evaluations, now_shown = incident_evaluations(incidents, shown)
     if not evaluations:
-        return dg.SkipReason(f"{len(incidents)} open incidents, as before")
+        return dg.SkipReason(f"{number_of(len(incidents), 'open incident')}, as before")
     return dg.SensorResult(asset_events=list(evaluations), cursor=json.dumps(now_shown))

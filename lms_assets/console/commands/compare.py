@@ -22,6 +22,7 @@ from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.records.courses import ARCHIVED
 from lms_assets.domain.records.dates import parse_utc
 from lms_assets.domain.rules import Rules
+from lms_assets.domain.wording import number_of
 from lms_assets.settings import ConfigurationError
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Connection, Warehouse
@@ -219,7 +220,8 @@ def compare_lines(found: Comparison) -> Iterator[Text]:
     yield Text(f"Old counts {since} against ours as of {_time(found.at)}", style="bold")
     if found.stale:
         yield Text(
-            f"{found.stale} partners' data changed since they were counted; what follows is as of now.", "yellow"
+            f"The data of {number_of(found.stale, 'partner')} changed since the count; all below is as of now.",
+            "yellow",
         )
     if missing := _not_compared(found):
         yield Text(f"Not compared, since the old counts do not have it: {', '.join(missing)}", "yellow")
@@ -312,8 +314,7 @@ def _block(row: Compared, categories: Sequence[str]) -> Iterator[Text]:
 
 
 def _effect(effect: Effect) -> str:
-    noun = "certification" if effect.certifications == 1 else "certifications"
-    return f"{effect.npcu:+} NPCU: {effect.reason} ({effect.certifications} {noun})"
+    return f"{effect.npcu:+} NPCU: {effect.reason} ({number_of(effect.certifications, 'certification')})"
 
 
 def _summary(rows: Sequence[Compared]) -> Iterator[Text]:
@@ -329,9 +330,9 @@ def _summary(rows: Sequence[Compared]) -> Iterator[Text]:
     if reasons:
         yield Text("\nReasons", style="bold")
     for reason, partners in reasons.most_common():
-        yield Text(f"  {reason}: {partners} partners, {moved[reason]:+} NPCU")
+        yield Text(f"  {reason}: {number_of(partners, 'partner')}, {moved[reason]:+} NPCU")
     shown = ", ".join(f"{number} {fit}" for fit in Fit if (number := fits[fit]))
-    yield Text(f"\n{len(rows)} partners: {shown}", style="bold")
+    yield Text(f"\n{number_of(len(rows), 'partner')}: {shown}", style="bold")
     yield Text(f"NPCU of the {len(both)} that both have: {before} → {after} ({after - before:+})", style="bold")
 
 

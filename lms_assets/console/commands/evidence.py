@@ -12,6 +12,7 @@ from rich.console import Console
 from lms_assets.console.environment import program_version, settings_from_environment
 from lms_assets.domain.counting.certifications import Assessed
 from lms_assets.domain.counting.ledger import fingerprint
+from lms_assets.domain.wording import number_of
 from lms_assets.reports.config import ReportConfig
 from lms_assets.reports.figures.partner_answer import Answer
 from lms_assets.reports.rendering.evidence import (
@@ -85,7 +86,7 @@ def _compare(data: EvidenceData, warehouse: Warehouse, console: Console) -> int:
     if not covered:
         _tell(console, "Not compared with the ledger of then: it does not cover that instant.", 0)
     elif wrong := _altered(data, then):
-        return _tell(console, f"✗ Altered: {wrong} are not what the ledger held as of {data.as_of}.", 1)
+        return _tell(console, f"✗ Altered: {wrong} not what the ledger held as of {data.as_of}.", 1)
     else:
         _tell(console, f"✓ Equal to the ledger as of {data.as_of}", 0)
     gone = [
@@ -112,12 +113,12 @@ def _altered(data: EvidenceData, then: Mapping[str, Assessed]) -> str:
     wrong = set(rows) ^ set(then)
     wrong |= {key for key, item in then.items() if key in rows and _says(rows[key]) != _says_in_ledger(item)}
     if wrong:
-        return f"{len(wrong)} rows"
+        return number_of(len(wrong), "row is", "rows are")
     held = [item for item in then.values() if item.counted]
     categories = Counter(item.category for item in held if item.category is not None)
     sums = (sum(item.npcu for item in held), dict(categories), sum(item.category is None for item in held))
     shown = (data.npcu, {name: number for name, number in data.by_category.items() if number}, data.uncategorised)
-    return "" if sums == shown else "the counts"
+    return "" if sums == shown else "the counts are"
 
 
 def _says(row: EvidenceRow) -> tuple[object, ...]:

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from lms_assets.assets.offboarding.apply import OLDEST
 from lms_assets.console.environment import settings_from_environment
-from lms_assets.console.offboarding_plans import how_to_review, progress_text
+from lms_assets.console.offboarding_plans import how_to_review, progress_text, removals_text
 from lms_assets.domain.operations.foreign_text import visible
 from lms_assets.settings import ConfigurationError
 from lms_assets.warehouse import reading
@@ -103,7 +103,7 @@ def print_plans(console: Console, plans: Sequence[Plan]) -> None:
     if not plans:
         console.print(f"There is no offboarding plan yet. {_NEW_PLAN}", highlight=False)
     for plan in plans:
-        size = f"{plan.summary.get('removals', '?')} removals of {plan.summary.get('people', '?')} people"
+        size = removals_text(plan.summary.get("removals", "?"), plan.summary.get("people", "?"))
         by = f" by {plan.reviewed_by}" if plan.reviewed_by else ""
         console.print(Text(f"Plan {plan.id} of {plan.created_at:%Y-%m-%d %H:%M} UTC: {size}, {plan.status}{by}"))
 

@@ -27,6 +27,7 @@ from lms_assets.domain.counting.rule_change import (
 from lms_assets.domain.operations.foreign_text import visible
 from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.rules import CategoryRule, Rules
+from lms_assets.domain.wording import number_of
 from lms_assets.reports.config import ReportConfig
 from lms_assets.rules_file import load_report_config, load_rules, read_rules_file
 from lms_assets.warehouse.engine import Warehouse
@@ -99,7 +100,7 @@ def check_command(file: Path | None, console: Console) -> int:
         console.print("LMS_RULES_FILE is not set: the defaults are in force.", highlight=False)
         return 0
     number = len(read_rules_file(path, str(path))[2])
-    console.print(f"{path}: {number} {'key' if number == 1 else 'keys'}, all valid", highlight=False, soft_wrap=True)
+    console.print(f"{path}: {number_of(number, 'key')}, all valid", highlight=False, soft_wrap=True)
     return 0
 
 
@@ -182,9 +183,9 @@ def _lines(found: Change) -> Iterator[str]:
     yield f"Counted from the stored rows, as of {found.at:%Y-%m-%d %H:%M:%S} UTC:"
     standing = sum(each.standing_before != each.standing_after for each in found.partners)
     rise, fall = (sum(each.change * sign > 0 for each in found.partners) for sign in (1, -1))
-    yield f"{rise:,} partners rise, {fall:,} fall; {standing:,} change standing"
+    yield f"Partners that rise: {rise:,}, that fall: {fall:,}, that change standing: {standing:,}"
     yield f"NPCU in all: {sum(each.change for each in found.partners):+,}"
-    yield f"{len(found.categories):,} certifications change category"
+    yield f"Certifications that change category: {len(found.categories):,}"
     if found.unseen:
         yield f"Not seen in stored rows, shows at the next {CHAIN}: {', '.join(found.unseen)}"
         if "category_rules" in found.unseen:

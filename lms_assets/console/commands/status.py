@@ -17,6 +17,7 @@ from lms_assets.domain.operations.chain_state import StepRecord
 from lms_assets.domain.operations.portal_tasks import CHAIN_TASK
 from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.safety.withheld import WithheldReason, named
+from lms_assets.domain.wording import number_of
 from lms_assets.lineage import DAILY_FULL
 from lms_assets.rules_file import load_rules
 from lms_assets.settings import ConfigurationError
@@ -150,9 +151,7 @@ def print_withheld(console: Console, withheld: Mapping[int, tuple[WithheldReason
     """Print which partners are not pushed, and why."""
     if not withheld:
         return
-    console.print(
-        f"\nNot sent to the CRM: {len(withheld):,} partner{'s' if len(withheld) > 1 else ''}", highlight=False
-    )
+    console.print(f"\nNot sent to the CRM: {number_of(len(withheld), 'partner')}", highlight=False)
     for line in named(withheld)[:WITHHELD_SHOWN]:
         console.print(f"  {quoted(line)}", highlight=False, soft_wrap=True)
     if len(withheld) > WITHHELD_SHOWN:

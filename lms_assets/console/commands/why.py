@@ -29,6 +29,7 @@ from lms_assets.domain.counting.explanation import (
 from lms_assets.domain.operations.foreign_text import visible
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.withheld import people_listed
+from lms_assets.domain.wording import number_of
 from lms_assets.reports.figures.partner_answer import (
     Answer,
     counts_text,
@@ -133,7 +134,7 @@ def why_lines(answer: Answer) -> Iterator[RenderableType]:
     if answer.show_all:
         yield from _list(answer, "Everything else", found.others)
     elif found.others:
-        yield Text(f"\n{_number(len(found.others), 'more enrollment')} not counted: --all shows them.", "dim")
+        yield Text(f"\n{number_of(len(found.others), 'more enrollment')} not counted: --all shows them.", "dim")
     if answer.changes is not None:
         yield Text()
         yield from _changes(answer, answer.changes)
@@ -182,17 +183,13 @@ def _disagreement(answer: Answer) -> tuple[str, ...]:
 
 def _summary(found: Explanation, never_read: frozenset[str]) -> str:
     holders = {item.user_id for item in found.counted}
-    idle = _number(len(found.people - holders - never_read), "person", "people") + f" of {len(found.people)}"
+    idle = number_of(len(found.people - holders - never_read), "person", "people") + f" of {len(found.people)}"
     unread = len(found.people & never_read)
-    never = f" {_number(unread, 'person', 'people')} never read: nobody knows what they hold." if unread else ""
+    never = f" {number_of(unread, 'person', 'people')} never read: nobody knows what they hold." if unread else ""
     return (
-        f"{_number(len(found.counted), 'certification')} of {_number(len(holders), 'person', 'people')} counted, "
-        f"{_number(len(found.nearly), 'more')} nearly. {idle} of the partner's people hold nothing.{never}"
+        f"{number_of(len(found.counted), 'certification')} of {number_of(len(holders), 'person', 'people')} counted, "
+        f"{len(found.nearly):,} more nearly. {idle} of the partner's people hold nothing.{never}"
     )
-
-
-def _number(count: int, one: str, several: str | None = None) -> str:
-    return f"{count} {one}" if count == 1 else f"{count} {several or (one if one == 'more' else one + 's')}"
 
 
 def _list(answer: Answer, title: str, items: Sequence[Assessed]) -> Iterator[RenderableType]:

@@ -14,6 +14,7 @@ from lms_assets.console.crm.wording import for_people
 from lms_assets.console.environment import settings_from_environment
 from lms_assets.console.tables import Output, Table, deliver, terminal
 from lms_assets.console.wording import quoted
+from lms_assets.domain.wording import number_of
 from lms_assets.lineage import ancestors
 from lms_assets.rules_file import load_rules
 from lms_assets.warehouse import reading
@@ -49,9 +50,9 @@ def plan_command(console: Console, output: Output, *, now: datetime) -> int:
         console.print(terminal(for_people("plan", PLAN, table.rows)))
         console.print()
     console.print(
-        f"To send: {_number(len(planned.items), 'partner')}, {_number(facts['fields_to_send'], 'field')}. "
-        f"Nothing to send: {_number(facts['nothing_to_send'], 'partner')}. "
-        f"Cannot tell: {_number(facts['cannot_tell'], 'partner')}.",
+        f"To send: {number_of(len(planned.items), 'partner')}, {number_of(facts['fields_to_send'], 'field')}. "
+        f"Nothing to send: {number_of(facts['nothing_to_send'], 'partner')}. "
+        f"Cannot tell: {number_of(facts['cannot_tell'], 'partner')}.",
         highlight=False,
         soft_wrap=True,
     )
@@ -99,7 +100,3 @@ def plan_rows(planned: Planned, names: Mapping[int, str]) -> Iterator[dict[str, 
 
 def _without_account(planned: Planned) -> list[int]:
     return [each for each in planned.without_crm_id if each not in planned.withheld]
-
-
-def _number(number: object, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -17,6 +17,7 @@ from lms_assets.console.wording import quoted
 from lms_assets.domain.counting.crm_drift import fields_shown, shown_otherwise
 from lms_assets.domain.counting.push_plan import same_value, target_fields
 from lms_assets.domain.records.partner_rows import StoredPartner
+from lms_assets.domain.wording import number_of
 from lms_assets.resources import impartner_client
 from lms_assets.rules_file import load_rules
 from lms_assets.vendors.transport.errors import VendorError
@@ -68,7 +69,7 @@ def reconcile_command(console: Console, output: Output) -> int:
         console.print(terminal(for_people("partners", COLUMNS, shown)))
         console.print()
     said = ", ".join(f"{state} {states[state]:,}" for state in reversed(ORDER))
-    console.print(f"{len(both.partners):,} partners: {said}", highlight=False, soft_wrap=True)
+    console.print(f"{number_of(len(both.partners), 'partner')}: {said}", highlight=False, soft_wrap=True)
     if both.hidden:
         text = "Not compared, since the CRM shows it for no account (all emptied, or not readable with this key): "
         console.print(text + ", ".join(both.hidden), highlight=False, soft_wrap=True, style="yellow")

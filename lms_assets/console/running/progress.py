@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from lms_assets.automation.event_mapping import chain_events
 from lms_assets.console.wording import MARKS, quoted
 from lms_assets.domain.operations.chain_state import CHECKS_SUFFIX, ChainEvent, ChainState, StepRecord, apply_event
+from lms_assets.domain.wording import number_of
 from lms_assets.runs.progress import progress_of, waits_for
 
 
@@ -95,6 +96,6 @@ def _note(record: StepRecord) -> str:
     if record.status == "failed":
         first_line = (record.error or "failed").splitlines()[0]
         return f"[red]{quoted(first_line[:100])}[/]"
-    rows = f"{record.rows:,} rows" if record.rows is not None else ""
-    failed = f" [yellow]{len(record.failed_checks)} checks to look at[/]" if record.failed_checks else ""
+    rows = number_of(record.rows, "row") if record.rows is not None else ""
+    failed = f" [yellow]{number_of(len(record.failed_checks), 'check')} to look at[/]" if record.failed_checks else ""
     return rows + failed

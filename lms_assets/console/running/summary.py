@@ -7,11 +7,12 @@ from rich.console import Console
 from rich.table import Table
 
 from lms_assets.checks.evaluations import what_to_do
-from lms_assets.console.offboarding_plans import how_to_review
+from lms_assets.console.offboarding_plans import how_to_review, removals_text
 from lms_assets.console.running.runner import RunResult
 from lms_assets.console.wording import MARKS, STATUS_STYLES, quoted, seconds_text
 from lms_assets.domain.operations.chain_state import ChainState, ChainStatus, StepRecord
 from lms_assets.domain.operations.schedule import CHAIN
+from lms_assets.domain.wording import number_of
 
 CHANGES = ("created", "updated", "deactivated", "reactivated", "removed")
 
@@ -109,14 +110,14 @@ def _print_push(console: Console, push: dict[str, object] | None) -> None:
     if push is None:
         return
     if push.get("dry_run"):
-        console.print(f"\nPush: dry run, {push.get('differing')} partners differ and nothing was sent", highlight=False)
+        differ = number_of(push.get("differing"), "partner differs", "partners differ")
+        console.print(f"\nPush: dry run, {differ} and nothing was sent", highlight=False)
     elif not push.get("differing"):
         console.print("\nPush: nothing differs from what the CRM confirmed, nothing was sent", highlight=False)
     else:
-        console.print(
-            f"\nPush: {push.get('sent')} partners sent, {push.get('confirmed')} confirmed, {push.get('failed')} failed",
-            highlight=False,
-        )
+        sent = number_of(push.get("sent"), "partner")
+        outcome = f"{push.get('confirmed')} confirmed, {push.get('failed')} failed"
+        console.print(f"\nPush: {sent} sent, {outcome}", highlight=False)
 
 
 def _print_report(console: Console, report: str, figures: dict[str, object] | None) -> None:
@@ -126,7 +127,7 @@ def _print_report(console: Console, report: str, figures: dict[str, object] | No
     names = found if isinstance(found, list) else []
     kinds = ("skipped", "failed") if names else ("sent", "skipped", "failed")
     counts = [f"{figures.get(name, 0)} {name}" for name in kinds]
-    written = [f"{len(names)} files written (no mail server)"] if names else []
+    written = [f"{number_of(len(names), 'file')} written (no mail server)"] if names else []
     console.print(f"\n{report}: {', '.join([*written, *counts])}", highlight=False)
     for name in names:
         console.print(f"  {quoted(figures.get('folder'))}/{quoted(name)}", highlight=False, soft_wrap=True)
@@ -136,7 +137,7 @@ def _print_plan(console: Console, figures: dict[str, object] | None) -> None:
     if figures is None:
         return
     plan_id = int(str(figures["plan"]))
-    size = f"{figures.get('dagster/row_count')} removals of {figures.get('people')} people"
+    size = removals_text(figures.get("dagster/row_count"), figures.get("people"))
     console.print(f"\nPlan {plan_id}: {size}. Nothing was sent.", highlight=False)
     if figures.get("dagster/row_count"):
         console.print(how_to_review(plan_id), highlight=False, soft_wrap=True)

@@ -13,6 +13,7 @@ from typing import Any
 
 from lms_assets.domain.operations.foreign_text import as_text
 from lms_assets.domain.operations.incident import CheckFinding, Incident, Message
+from lms_assets.domain.wording import number_of
 
 # A number that has stood for so long is known; from then on it is in the digest.
 KNOWN_AFTER = timedelta(days=7)
@@ -116,6 +117,6 @@ def digest_of(warnings: Sequence[CheckFinding], risen: Iterable[Risen], ui_url: 
     if not red:
         return None
     lines = [as_text(f"{each.asset}, {each.check}: {each.description}. {each.remedy}") for each in red]
-    checks = "1 check warns" if len(red) == 1 else f"{len(red)} checks warn"
+    checks = number_of(len(red), "check warns", "checks warn")
     intro = "Nothing is blocked, and none of these is new. LMS_DAILY_DIGEST=0 switches this message off."
     return Message(f"lms-assets: daily digest, {checks}", "\n\n".join([intro, *lines, f"Look here: {ui_url}"]), True)

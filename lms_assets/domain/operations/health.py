@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from lms_assets.domain.operations.schedule import CHAIN, NIGHTLY, Overdue
+from lms_assets.domain.wording import number_of
 
 # Its threads report every 30 seconds; one that works on something large reports later.
 DAEMON_REPORTS_WITHIN = timedelta(minutes=5)
@@ -77,7 +78,7 @@ def age_text(span: timedelta) -> str:
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
     if days:
-        return f"{days} {'day' if days == 1 else 'days'} {hours} h"
+        return f"{number_of(days, 'day')} {hours} h"
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 

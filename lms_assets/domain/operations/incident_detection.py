@@ -22,6 +22,7 @@ from lms_assets.domain.operations.report_incidents import (
     unknown_mails,
 )
 from lms_assets.domain.operations.schedule import CHAIN, Overdue
+from lms_assets.domain.wording import number_of
 
 PUSH_STEP = "pushed_partner_cert_counts"
 NO_RESULT = "ended without a result (killed, or the machine stopped)"
@@ -230,7 +231,7 @@ def _refused(refused: RefusedRecords) -> Incident:
     return Incident(
         key="push/refused_records",
         kind="push",
-        what=f"The CRM did not take the counts of {refused.count} accounts (Impartner ids: {sample}).",
+        what=f"The CRM did not take the counts of {number_of(refused.count, 'account')} (Impartner ids: {sample}).",
         since=refused.at,
         effect="These accounts show old counts in the CRM; all others are right. They are tried again at every push.",
         remedy="The reasons are in sync_failures, sync_type sync_to_impartner. Fix the accounts in the CRM.",
@@ -294,7 +295,7 @@ def _unreadable(unreadable: UnreadableRows) -> Incident:
     return Incident(
         key="rows/unreadable",
         kind="row",
-        what=f"{len(rows)} {'row' if len(rows) == 1 else 'rows'} of the warehouse cannot be read: {shown}",
+        what=f"{number_of(len(rows), 'row')} of the warehouse cannot be read: {shown}",
         since=unreadable.at,
         effect="They are left out; everything else goes on. Their content is not known.",
         remedy="Look at each row: a date, a number or JSON in it is damaged. Correct it, or delete the row.",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from lms_assets.domain.operations.incident import Incident
+from lms_assets.domain.wording import number_of
 
 REPORTS = frozenset({"pam_weekly_report", "executive_weekly_report"})
 
@@ -103,12 +104,12 @@ def effect_of_check(asset: str) -> str:
 def unknown_mails(mails: UnknownMails) -> Incident:
     """The incident of mails whose outcome is not known; alerted again when another day's mails are among them."""
     number = len(mails.references)
-    noun, verb = ("message", "was") if number == 1 else ("messages", "were")
+    messages = number_of(number, "report message was", "report messages were")
     shown = ", ".join(mails.references[:20]) + (", ..." if number > 20 else "")
     return Incident(
         key="mail/outcome_unknown",
         kind="mail",
-        what=f"{number} report {noun} {verb} handed to the mail server and its answer is not known: {shown}.",
+        what=f"{messages} handed to the mail server and its answer is not known: {shown}.",
         since=mails.since,
         effect="They may have arrived or not. They are not sent again by themselves, so that nobody gets two.",
         remedy=(

@@ -11,6 +11,7 @@ from typing import Any
 from lms_assets.domain.records.dates import harmless_date
 from lms_assets.domain.records.rejections import ENTITY_ID_LIMIT, Rejected, fingerprint
 from lms_assets.domain.records.values import BadValue, lms_id, object_of
+from lms_assets.domain.wording import number_of
 
 COURSE_COMPLETED = "course_completed_events"
 WEBHOOK_MESSAGE = "webhook_message"
@@ -58,8 +59,7 @@ def gap_in(begin: datetime, unreadable: int, now: datetime) -> Gap | None:
     if begin < now - LOG_KEPT:
         return Gap(now, f"the log was last read on {begin:%Y-%m-%d}, and it holds three months")
     if unreadable:
-        what = "1 message names" if unreadable == 1 else f"{unreadable:,} messages name"
-        return Gap(now, f"{what} nobody")
+        return Gap(now, f"{number_of(unreadable, 'message names', 'messages name')} nobody")
     return None
 
 

@@ -45,7 +45,7 @@ def at_least(count: int, minimum: int, what: str, remedy: str) -> CheckResult:
         count: rows that there are. minimum: rows that are needed. what: plural of what is counted.
     """
     passed = count >= minimum
-    description = f"{count:,} {what}" + ("" if passed else f"; at least {minimum:,} are needed")
+    description = f"{what}: {count:,}" + ("" if passed else f"; needed: at least {minimum:,}")
     return CheckResult(passed, description, count, remedy=None if passed else remedy)
 
 
@@ -83,10 +83,10 @@ def no_sudden_fall(
         before: the figure of the last run; None: there is none. after: that of this one.
     """
     if before is None:
-        return CheckResult(True, f"{after:,} {what}; there is no earlier figure", after, figures={"after": after})
+        return CheckResult(True, f"{what}: {after:,}; there is no earlier figure", after, figures={"after": after})
     fall = before - after
     passed = fall <= max(minimum, share * before)
-    description = f"{after:,} {what}, {before:,} before"
+    description = f"{what}: {after:,}, {before:,} before"
     return CheckResult(
         passed, description, after, remedy=None if passed else remedy, figures={"before": before, "after": after}
     )
@@ -100,6 +100,6 @@ def after_a_rule_change(fall: CheckResult, before: int, after: int, by_rules: in
         by_rules: how much of the movement comes from rules that changed in between.
     """
     by_data = after - by_rules - before
-    description = f"{after:,} NPCU in all, {before:,} before: {by_rules:+,} by changed rules, {by_data:+,} by data"
+    description = f"NPCU in all: {after:,}, {before:,} before; {by_rules:+,} by changed rules, {by_data:+,} by data"
     figures = {"before": before, "after": after - by_rules, "by_rules": by_rules, "by_data": by_data}
     return replace(fall, description=description, count=after, figures=figures)

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from lms_assets.domain.safety.confirmation import why_readings_prove_nothing
+from lms_assets.domain.wording import number_of
 
 # A first list that lacks more than this, in people and in share of the group's count, is not taken for whole at once.
 FAR_SHORT_PEOPLE = 2
@@ -61,5 +62,5 @@ def why_list_proves_nothing(
     if doubt is not None:
         return doubt
     if count_gap(user_count, len(second)) > known_gap:
-        return f"{len(second)} members came, and the group counts {user_count}"
+        return f"{number_of(len(second), 'member')} came, and the group counts {user_count}"
     return None

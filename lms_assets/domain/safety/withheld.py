@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from lms_assets.domain.linking.partner_users import Affiliation
+from lms_assets.domain.wording import number_of
 
 SHOWN = 5
 
@@ -211,5 +212,4 @@ def long_unread(
 def people_listed(people: Sequence[str]) -> str:
     """How many, and the first few of them by LMS id."""
     more = f" and {len(people) - SHOWN:,} more" if len(people) > SHOWN else ""
-    noun = "person" if len(people) == 1 else "people"
-    return f"{len(people):,} {noun} ({', '.join(sorted(people)[:SHOWN])}{more})"
+    return f"{number_of(len(people), 'person', 'people')} ({', '.join(sorted(people)[:SHOWN])}{more})"

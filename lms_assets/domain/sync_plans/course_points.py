@@ -14,6 +14,7 @@ from lms_assets.domain.records.courses import (
     merge_course,
 )
 from lms_assets.domain.safety.confirmation import Answers, ListingResult, confirm_missing, why_readings_prove_nothing
+from lms_assets.domain.wording import number_of
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def compared_with_second(
     if problem is not None:
         kept = tuple(each for each in first.accepted if each.course_id not in poorer)
         listing = replace(first, accepted=kept).incomplete(
-            f"of {len(poorer)} courses with fewer points {problem}; theirs stay as they were"
+            f"of {number_of(len(poorer), 'course')} with fewer points {problem}; theirs stay as they were"
         )
     if missing_courses(first, points) - missing_courses(second, points):
         return listing.incomplete("a course that the list lacked is there when it is read again; all points stay")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from lms_assets.domain.counting.periods import earliest
+from lms_assets.domain.wording import number_of
 from lms_assets.reports.figures.model import EarnedLine, ExecutiveReport, RankLine, ShareLine, StockLine
 from lms_assets.reports.rendering import formatting as chart_words
 from lms_assets.reports.rendering import formatting as words
@@ -95,7 +96,7 @@ def _tiles(report: ExecutiveReport) -> Tiles:
                 words.number(month.certifications),
                 f"{words.number(month.certifications_last_year)} a year ago",
             ),
-            Tile("Certifications", words.number(report.certifications), f"{words.number(report.people)} people"),
+            Tile("Certifications", words.number(report.certifications), number_of(report.people, "person", "people")),
             Tile(
                 "Compliance",
                 words.percent(overall.compliance),

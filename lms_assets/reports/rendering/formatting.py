@@ -8,6 +8,7 @@ from datetime import date, datetime
 
 from lms_assets.domain.counting.compliance import Standing
 from lms_assets.domain.operations.foreign_text import unlinked
+from lms_assets.domain.wording import number_of
 from lms_assets.reports.figures.model import Change, Frame, ShareLine, WeekPoint
 from lms_assets.reports.rendering import formatting as words
 from lms_assets.reports.rendering.document import Chart, Tone
@@ -115,8 +116,7 @@ def signed_percent(change: Change | None) -> str:
 
 def plural(value: int, one: str, many: str | None = None) -> str:
     """`1 partner`, `2 partners`, `no partners`."""
-    word = one if value == 1 else many or f"{one}s"
-    return f"{number(value) if value else 'no'} {word}"
+    return number_of(value or "no", one, many)
 
 
 def day(moment: date | datetime) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lms_assets.domain.wording import number_of
 from lms_assets.reports.figures.model import CertificationLine, PamReport, PartnerLine
 from lms_assets.reports.rendering import formatting as chart_words
 from lms_assets.reports.rendering import formatting as words
@@ -111,7 +112,7 @@ def _tiles(report: PamReport) -> Tiles:
                 "People",
                 words.number(totals.people),
                 f"{words.number(totals.people_in_no_group)} in no group · "
-                f"{words.number(totals.contacts_not_in_lms)} contacts not in the LMS",
+                f"{number_of(totals.contacts_not_in_lms, 'contact')} not in the LMS",
             ),
             Tile("Leads", words.number(totals.leads_last_30_days), "in the last 30 days"),
         )

@@ -15,6 +15,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, inspect, text
 
+from lms_assets.domain.wording import number_of
 from lms_assets.warehouse.errors import UPGRADE, LockedByOthers, SchemaNotCurrent, UpgradeRefused
 from lms_assets.warehouse.migrations.lower_emails import lower_case_emails
 from lms_assets.warehouse.migrations.pending import PENDING
@@ -50,7 +51,7 @@ class UpgradeReport:
         if not self.changes:
             text = f"tables are at version {self.after}, nothing to change"
         else:
-            text = f"tables are now at version {self.after}; {len(self.changes)} changes"
+            text = f"tables are now at version {self.after}; {number_of(len(self.changes), 'change')}"
         return "\n".join([text, *(f"  warning: {warning}" for warning in self.warnings)])
 
 

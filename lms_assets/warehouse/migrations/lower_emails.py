@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, bindparam, inspect, select, update
 
 from lms_assets.domain.records.emails import fold_email
+from lms_assets.domain.wording import number_of
 from lms_assets.warehouse.migrations.reconcile_indexes import Reconciled
 from lms_assets.warehouse.schema.tables import contacts, lms_users
 from lms_assets.warehouse.upsert.compare import chunks
@@ -29,7 +30,7 @@ def lower_case_emails(connection: Connection, done: Reconciled) -> None:
                 changes.append({"row_id": row_id, "lower": lower})
                 taken |= {lower} if table is contacts else set()
         if changes:
-            done.note("change", f"{table.name}.email of {len(changes)} rows to lower case")
+            done.note("change", f"{table.name}.email of {number_of(len(changes), 'row')} to lower case")
         if not done.planning:
             statement = update(table).where(table.c.id == bindparam("row_id")).values(email=bindparam("lower"))
             for part in chunks(changes):

@@ -13,6 +13,7 @@ import apprise
 from lms_assets.automation.alerting.alerts import notify
 from lms_assets.console.installation.preflight.lines import Line, NotAsNeeded, ok, problem, warning
 from lms_assets.domain.operations.incident import Message
+from lms_assets.domain.wording import number_of
 from lms_assets.reports.delivery.smtp import MailServerUnavailable, SmtpMailer, SmtpServer
 from lms_assets.settings import Settings
 
@@ -29,8 +30,7 @@ def alerts(settings: Settings) -> Iterator[Line]:
     strange = [str(place) for place, url in enumerate(settings.alert_urls, 1) if not apprise.Apprise().add(url)]
     if strange:
         raise NotAsNeeded(f"LMS_ALERT_URLS: no. {', '.join(strange)} is no Apprise URL, so nobody would be told")
-    number = len(settings.alert_urls)
-    yield ok("alerts", f"{number} {'channel' if number == 1 else 'channels'}; --send-test sends to each")
+    yield ok("alerts", f"{number_of(len(settings.alert_urls), 'channel')}; --send-test sends to each")
 
 
 def mail(settings: Settings) -> Iterator[Line]:
