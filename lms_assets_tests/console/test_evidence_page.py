@@ -111,6 +111,16 @@ def test_the_page_adds_up_and_says_what_falls_and_why_the_rest_does_not_count(
     assert not re.search(r"(src|href)=\"?https?:", page), "nothing is loaded from elsewhere"
 
 
+def test_the_reasons_why_it_is_withheld_stand_in_one_box(counted: Warehouse, tmp_path: Path) -> None:
+    answer = find_answer(counted, WhyOptions("1"), rules=Rules(), now=AT + DAY)
+    assert len(answer.withheld) > 2
+    page = page_of(counted, tmp_path).read_text(encoding="utf-8").partition("<script")[0]
+    (box,) = [each for each in page.split('class="note"')[1:] if answer.withheld[0].text in each]
+    box = box[: box.index("</ul>")]
+    assert box.count("<li>") == len(answer.withheld)
+    assert all(each.text in box for each in answer.withheld)
+
+
 def test_no_address_stands_in_it_and_names_only_when_asked_for(counted: Warehouse, tmp_path: Path) -> None:
     with counted.transaction() as connection:
         connection.execute(update(t.lms_users).where(t.lms_users.c.id == "bob").values(last_name="bob@example.com"))

@@ -21,6 +21,7 @@ from lms_assets.domain.counting.compliance import requirement_of
 from lms_assets.domain.counting.ledger import fingerprint
 from lms_assets.domain.records.dates import months_after
 from lms_assets.domain.rules_defaults import CERTIFICATION_MONTHS
+from lms_assets.domain.safety.withheld import people_listed
 from lms_assets.reports.config import ReportConfig
 from lms_assets.reports.figures.partner_answer import NOT_LISTED, Answer, described_person, described_ways
 
@@ -60,7 +61,10 @@ class EvidenceRow:
 
 @dataclass(frozen=True)
 class EvidenceData:
-    """All that a page says; `version` is the program's that made it, `notes` what to know before reading it."""
+    """All that a page says; `version` is the program's that made it, `notes` what to know before reading it.
+
+    `withheld`: why the counts are not sent to the CRM; empty when they are.
+    """
 
     version: str
     made: str
@@ -76,6 +80,7 @@ class EvidenceData:
     people: int
     notes: Sequence[str]
     rows: Sequence[EvidenceRow]
+    withheld: Sequence[str] = ()
 
 
 def digest_of(data: EvidenceData) -> str:
@@ -119,9 +124,10 @@ def render_evidence(data: EvidenceData) -> str:
 def evidence_of(answer: Answer, *, config: ReportConfig, now: datetime, version: str) -> EvidenceData:
     """What the page of an answer says; `version` is this program's."""
     found, partner = answer.explanation, answer.partner
-    withheld = [f"Withheld, not sent to the CRM: {reason.text}" for reason in answer.withheld]
     never = found.people & answer.never_read
     unread = [f"Never read, so nobody knows what they hold: {', '.join(sorted(never))}"] if never else []
+    old = answer.read_long_ago
+    unread += [f"Counted as last read, which is long ago: {people_listed(old)}"] if old else []
     groups = (("counted", found.counted), ("nearly", found.nearly), ("other", found.others))
     return EvidenceData(
         version=version,
@@ -136,8 +142,9 @@ def evidence_of(answer: Answer, *, config: ReportConfig, now: datetime, version:
         by_category=dict(found.counts.by_category),
         uncategorised=found.counts.uncategorised,
         people=len(found.people),
-        notes=(*answer.notes, *withheld, *unread),
+        notes=(*answer.notes, *unread),
         rows=tuple(_row(answer, status, item) for status, items in groups for item in items),
+        withheld=tuple(reason.text for reason in answer.withheld),
     )
 
 
