@@ -15,8 +15,8 @@ class Stage:
         self.factory = factory
         self.vendor_state = factory.vendor_state
         self.insiders: list[Person] = []
-        self.certification = factory.course("Automation Cloud Bridgework", 2)
-        self.second_certification = factory.course("K2 Bridgework", 1)
+        self.certification = factory.course("Automation Cloud Bridgework", 1)
+        self.second_certification = factory.course("K2 Bridgework", 2)
         self.partner = factory.account("Gableworks Collective", "Premier")
         self.group = factory.group("Gableworks Collective", self.partner)
         self.second_partner = factory.account("Thornfield Atelier", "Certified")
