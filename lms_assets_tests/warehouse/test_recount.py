@@ -16,6 +16,7 @@ import lms_assets
 from lms_assets.domain.safety.recount import differing
 from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Warehouse
+from lms_assets.warehouse.reading import recount as recount_module
 from lms_assets.warehouse.reading.recount import recount
 from lms_assets.warehouse.results.counts import CATEGORY_COLUMNS, count_columns
 from lms_assets_tests.warehouse.recount_scenario import AT, store_scenario
@@ -156,6 +157,16 @@ def test_dates_that_are_none_and_the_end_of_time_are_read_alike(scenario: Wareho
     assert differing(counted(facts(scenario), modules), right) == ()
     assert right[5]["cert_count_go_to_market"] == 1
     assert (right[2]["cert_count_nintex_ce"], right[5]["cert_count_nintex_ce"]) == (0, 0)
+
+
+@pytest.mark.parametrize("rows", [1, 7])
+def test_the_size_of_the_parts_makes_no_difference(scenario: Warehouse, monkeypatch: pytest.MonkeyPatch, rows: int):
+    with scenario.read() as connection:
+        whole = recount(connection, AT, months=24, columns=CATEGORY_COLUMNS, gtm_category="go_to_market")
+        monkeypatch.setattr(recount_module, "_PART", rows)
+        parts = recount(connection, AT, months=24, columns=CATEGORY_COLUMNS, gtm_category="go_to_market")
+    assert parts.counts == whole.counts
+    assert len(parts.held) == len(whole.held)
 
 
 def test_empty_tables_count_as_nothing(warehouse: Warehouse):
