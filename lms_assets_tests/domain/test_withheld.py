@@ -123,6 +123,13 @@ def test_a_contact_that_changed_waits_for_the_users(changed, has_account, read, 
     assert bool(found) is withheld
 
 
+def test_contacts_that_changed_are_one_reason():
+    contacts = [ContactBasis(each, 1, AT, has_account=True) for each in range(11, 18)]
+    ((partner_id, reason),) = contacts_not_matched(contacts, users_read_at=None, users_listed_at=AT)
+    assert partner_id == 1
+    assert reason.text == ("LMS users were not read since the change of 7 contacts (11, 12, 13, 14, 15 and 2 more)")
+
+
 def person(user_id, obstacle=None, partner_id=1):
     return Affiliation(partner_id, user_id, (Via("group", "g"),), obstacle)
 

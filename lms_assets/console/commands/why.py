@@ -124,8 +124,9 @@ def why_lines(answer: Answer) -> Iterator[RenderableType]:
     yield _verdict(answer)
     for note in answer.notes:
         yield Text(note, "yellow")
-    for reason in answer.withheld:
-        yield Text(f"Withheld, not sent to the CRM: {reason.text}", "yellow")
+    if answer.withheld:
+        yield Text("Withheld, not sent to the CRM:", "yellow")
+        yield from (Text(f"- {reason.text}", "yellow") for reason in answer.withheld)
     if answer.read_long_ago:
         yield Text(f"Counted as last read, which is long ago: {people_listed(answer.read_long_ago)}", "yellow")
     yield Text(_summary(found, answer.never_read))
@@ -183,12 +184,12 @@ def _disagreement(answer: Answer) -> tuple[str, ...]:
 
 def _summary(found: Explanation, never_read: frozenset[str]) -> str:
     holders = {item.user_id for item in found.counted}
-    idle = number_of(len(found.people - holders - never_read), "person", "people") + f" of {len(found.people)}"
-    unread = len(found.people & never_read)
-    never = f" {number_of(unread, 'person', 'people')} never read: nobody knows what they hold." if unread else ""
+    idle, unread = len(found.people - holders - never_read), len(found.people & never_read)
+    never = f", never read, so nobody knows what they hold: {unread:,}" if unread else ""
     return (
         f"{number_of(len(found.counted), 'certification')} of {number_of(len(holders), 'person', 'people')} counted, "
-        f"{len(found.nearly):,} more nearly. {idle} of the partner's people hold nothing.{never}"
+        f"{len(found.nearly):,} more nearly. "
+        f"The partner's people: {len(found.people):,}, holding nothing: {idle:,}{never}"
     )
 
 

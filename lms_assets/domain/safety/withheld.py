@@ -152,12 +152,15 @@ def contacts_not_matched(
         users_listed_at: the same of the last one whose listing was complete. A contact without an LMS account needs
             that one: an incomplete listing may lack the account.
     """
+    changed: dict[tuple[int, str], list[str]] = {}
     for contact in contacts:
         read_at = users_read_at if contact.has_account else users_listed_at
         if read_at is None or (contact.changed_at is not None and read_at < contact.changed_at):
             how = "read" if contact.has_account else "read completely"
-            text = f"LMS users were not {how} since contact {contact.id} changed"
-            yield contact.partner_id, WithheldReason("users_not_read_since_contact_changed", text)
+            changed.setdefault((contact.partner_id, how), []).append(str(contact.id))
+    for (partner_id, how), ids in changed.items():
+        text = f"LMS users were not {how} since the change of {_listed(ids, 'contact')}"
+        yield partner_id, WithheldReason("users_not_read_since_contact_changed", text)
 
 
 def people_not_read(
@@ -211,5 +214,9 @@ def long_unread(
 
 def people_listed(people: Sequence[str]) -> str:
     """How many, and the first few of them by LMS id."""
-    more = f" and {len(people) - SHOWN:,} more" if len(people) > SHOWN else ""
-    return f"{number_of(len(people), 'person', 'people')} ({', '.join(sorted(people)[:SHOWN])}{more})"
+    return _listed(people, "person", "people")
+
+
+def _listed(ids: Sequence[str], one: str, several: str | None = None) -> str:
+    more = f" and {len(ids) - SHOWN:,} more" if len(ids) > SHOWN else ""
+    return f"{number_of(len(ids), one, several)} ({', '.join(sorted(ids)[:SHOWN])}{more})"
