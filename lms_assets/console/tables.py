@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -41,8 +42,10 @@ _LEAST_TEXT = 12
 _EMPTY = frozenset({"NULL", "\\N"})
 """How databases write an empty value into an export."""
 _DELIMITERS = ",;\t"
-_MOST_WORD = 16
-"""A longer word is broken."""
+_MOST_WORD, _MOST_OF_FIRST = 16, 28
+"""A longer word is broken; in the first column, which says of what the row is, a still longer one."""
+_LMS_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""Never broken, so that it can be copied."""
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 Cell = str | int | float | bool | list[str] | None
@@ -141,7 +144,7 @@ def _in_width(table: Table, width: int) -> RenderableType:
         max([Text(title).cell_len, *(Text(row[at]).cell_len for row in cells)]) for at, title in enumerate(titles)
     ]
     lowest = [
-        size if number else min(size, _longest_word([title, *(row[at] for row in cells)]))
+        size if number else min(size, _longest_word([title, *(row[at] for row in cells)], first=at == 0))
         for at, (title, number, size) in enumerate(zip(titles, numeric, widths, strict=True))
     ]
     if sum(lowest) + _GAP * (len(titles) - 1) > width:
@@ -181,10 +184,11 @@ def plain(value: object) -> Cell:
     raise TypeError(f"a table's cell cannot hold {type(value).__name__}")
 
 
-def _longest_word(texts: Iterable[str]) -> int:
+def _longest_word(texts: Iterable[str], *, first: bool) -> int:
     """How wide the longest word of some texts is, within the bounds of a column that folds."""
-    longest = max((len(word) for text in texts for word in text.split()), default=0)
-    return min(max(longest, _LEAST_TEXT), _MOST_WORD)
+    most = _MOST_OF_FIRST if first else _MOST_WORD
+    words = {word for text in texts for word in text.split()}
+    return max([_LEAST_TEXT, *(len(each) if _LMS_ID.search(each) else min(len(each), most) for each in words)])
 
 
 def _blocks(titles: Sequence[str], cells: Sequence[Sequence[str]]) -> Iterator[RenderableType]:

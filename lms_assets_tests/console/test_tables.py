@@ -135,6 +135,18 @@ def test_columns_that_do_not_fit_side_by_side_become_blocks():
     assert sum("1,000,000,008" in line for line in lines) == 2
 
 
+def test_an_id_and_the_name_of_a_row_are_not_broken():
+    key = "3fa652c4-1234-4dbd-89ed-3fa652c4d184"
+    rows = [
+        {"rule": "excluded_partner_name_words", "why": f"members of group {key}, and {'x' * 40}", "from": "default"}
+    ]
+    for width in (80, 60):
+        lines = text_of(Table("t", ("rule", "why", "from"), rows), width)
+        assert max(map(len, lines)) <= width
+        assert any(key in line for line in lines)
+        assert any("excluded_partner_name_words" in line for line in lines)
+
+
 def test_a_column_that_is_empty_in_every_row_is_left_out():
     rows = [{"name": "Larch", "since": None, "why": ()}, {"name": "Beech", "since": None, "why": ()}]
     assert text_of(Table("t", ("name", "since", "why"), rows))[0].split() == ["name"]
