@@ -249,7 +249,7 @@ def _write(path: Path, tables: Sequence[Table], facts: Mapping[str, object]) -> 
         elif ending == ".xlsx":
             _write_excel(beside, tables)
         else:
-            _frame(tables[0]).convert_dtypes().to_parquet(beside, index=False)
+            _typed_frame(tables[0]).to_parquet(beside, index=False)
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
@@ -268,6 +268,14 @@ def _frame(table: Table, *, safe: bool = False) -> pd.DataFrame:
 
     rows = [[cell(value) for value in row.values()] for row in _plain_rows(table)]
     return pd.DataFrame(rows, columns=list(table.columns), dtype=object)
+
+
+def _typed_frame(table: Table) -> pd.DataFrame:
+    """The rows with one type for each column, as Parquet wants it: text where there are numbers and texts."""
+    from pandas.api.types import is_object_dtype
+
+    frame = _frame(table).convert_dtypes()
+    return frame.astype({name: "string" for name, each in frame.dtypes.items() if is_object_dtype(each)})
 
 
 def _write_excel(path: Path, tables: Sequence[Table]) -> None:

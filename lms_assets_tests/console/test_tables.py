@@ -6,7 +6,9 @@ import io
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from importlib.util import find_spec
 from pathlib import Path
 
 import openpyxl
@@ -86,6 +88,37 @@ def test_a_json_file_is_what_json_prints(tmp_path: Path, capsys: pytest.CaptureF
 def test_another_ending_is_refused_with_those_that_can_be_written(tmp_path: Path):
     with pytest.raises(ConfigurationError, match=r"must end in \.csv, \.xlsx, \.json"):
         Output(out=tmp_path / "table.doc")
+
+
+MIXED = Table(
+    "plan",
+    ("field", "to_send", "npcu", "why", "again"),
+    [
+        {"field": "Total", "to_send": 12, "npcu": 12, "why": None, "again": True},
+        {"field": "Group", "to_send": "Beech, Ltd", "npcu": None, "why": None, "again": False},
+    ],
+)
+
+
+def test_a_column_of_numbers_and_texts_is_text_where_a_column_has_one_type():
+    frame = tables._typed_frame(MIXED)
+    assert frame["to_send"].tolist() == ["12", "Beech, Ltd"]
+    assert frame["npcu"].tolist() == [12, pd.NA]
+    assert frame["why"].isna().all()
+    assert frame["again"].tolist() == [True, False]
+    assert not [name for name in frame if frame[name].dtype == object]
+
+
+def test_parquet_holds_the_rows_or_is_refused(tmp_path: Path):
+    path = tmp_path / "plan.parquet"
+    if find_spec("pyarrow") is None:
+        with pytest.raises(ConfigurationError, match="pip install pyarrow"):
+            Output(out=path)
+        return
+    for table in (MIXED, TABLE, replace(MIXED, rows=[])):
+        assert deliver([table], Output(out=path), QUIET)
+        found = pd.read_parquet(path)
+        assert (tuple(found.columns), len(found)) == (tuple(table.columns), len(table.rows))
 
 
 def test_parquet_without_pyarrow_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
