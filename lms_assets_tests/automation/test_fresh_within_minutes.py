@@ -7,7 +7,8 @@ the same through a real one.
 from __future__ import annotations
 
 from collections import Counter
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import dagster as dg
 
@@ -23,7 +24,9 @@ TICK, RUN = timedelta(seconds=25), timedelta(seconds=30)
 EVERY_5_MINUTES = {"LMS_PUSH_EVERY_MINUTES": "5"}
 
 
-def serve(harness: DaemonHarness, span: timedelta) -> Counter[str]:
+def serve(
+    harness: DaemonHarness, span: timedelta, as_a_push_is_asked_for: Callable[[], None] = lambda: None
+) -> Counter[str]:
     """Tick both sensors until the time is over, and run what they ask for; gives the runs by job."""
     runs: Counter[str] = Counter()
     end = harness.now + span
@@ -34,6 +37,8 @@ def serve(harness: DaemonHarness, span: timedelta) -> Counter[str]:
         ):
             answer = harness.tick(sensor, **EVERY_5_MINUTES)
             if isinstance(answer, dg.RunRequest):
+                if job == "push_to_impartner":
+                    as_a_push_is_asked_for()
                 harness.advance(seconds=RUN.total_seconds())
                 assert harness.follow(answer, job).success
                 runs[job] += 1
@@ -45,6 +50,11 @@ def npcu(harness: DaemonHarness) -> int:
     return sum(row["total_npcu"] or 0 for row in harness.rows("partners"))
 
 
+def last_sync(harness: DaemonHarness, sync_type: str) -> datetime:
+    found: datetime = max(row["completed_at"] for row in harness.rows("sync_logs") if row["sync_type"] == sync_type)
+    return found
+
+
 def told(harness: DaemonHarness) -> int:
     sent: int = harness.sandbox.stats()["patch_records"]
     return sent
@@ -53,17 +63,27 @@ def told(harness: DaemonHarness) -> int:
 def test_counts_follow_a_message_in_3_minutes_and_the_crm_in_6(harness: DaemonHarness):
     assert harness.run().success
     harness.advance(minutes=20)
-    # All at once, just after a push: the next one may begin in five minutes.
-    complete(harness, learners(harness, 2))
-    assert serve(harness, timedelta(minutes=3))["push_to_impartner"] == 1
-    before, sent = npcu(harness), told(harness)
     crowd = learners(harness, 1000)
-    complete(harness, crowd)
-    assert serve(harness, timedelta(minutes=3)) == {"enrollments_incremental": 1}, "one run for all of them"
-    after = npcu(harness)
-    assert after > before
-    assert serve(harness, timedelta(minutes=3)) == {"push_to_impartner": 1}
+    message: list[datetime] = []
+
+    def all_at_once() -> None:
+        if not message:
+            complete(harness, crowd)
+            message.append(harness.now)
+
+    # The push that was just asked for counts as of before, and the next one may be asked for in five minutes.
+    complete(harness, learners(harness, 2))
+    before = npcu(harness)
+    runs = serve(harness, timedelta(minutes=3), all_at_once)
+    assert runs == {"enrollments_incremental": 2, "push_to_impartner": 1}, "one run for all of them"
+    counted, pushed = (last_sync(harness, each) for each in ("partner_cert_counts", "sync_to_impartner"))
+    assert counted - message[0] <= timedelta(minutes=3)
+    assert npcu(harness) > before
+    sent = told(harness)
+    assert serve(harness, timedelta(minutes=5)) == {"push_to_impartner": 1}
     assert told(harness) > sent
+    assert last_sync(harness, "sync_to_impartner") - message[0] <= timedelta(minutes=6)
+    assert last_sync(harness, "sync_to_impartner") - pushed >= timedelta(minutes=5) - RUN
 
     harness.sandbox.reset_stats()
     assert not serve(harness, timedelta(minutes=10)), "nothing changed"

@@ -151,7 +151,12 @@ class Push:
             step.on_commit(lambda connection: remember_pushed_total(connection, now=step.now))
             step.on_commit(lambda connection: remember_rules(connection, "pushed", step.rules, now=step.now))
         counts = SyncCounts(updated=len(self.confirmed), unchanged=self.planned.partners - len(items))
-        details = {"dry_run": False, "differing": len(items), "failed": len(self.failures)}
+        details = {
+            "dry_run": False,
+            "differing": len(items),
+            "failed": len(self.failures),
+            "as_of": step.chain_started_at.isoformat(),
+        }
         step.write(
             lambda _: counts,
             failures=self.failures,

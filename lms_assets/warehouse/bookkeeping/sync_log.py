@@ -43,7 +43,7 @@ class SyncLogEntry:
     details: Any
 
     def fact(self, name: str) -> str | None:
-        """What a sync that stopped left under this name (`SyncStopped.facts`); None when it left nothing."""
+        """The text that a sync left under this name (`SyncStopped.facts` too); None when it left none."""
         details = self.details if isinstance(self.details, Mapping) else {}
         found = details.get(name)
         return found if isinstance(found, str) else None
