@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 
 from lms_assets.console.commands.report import read_report_inputs
-from lms_assets.domain.counting.explanation import changes_between, differences, explain
+from lms_assets.domain.counting.explanation import differences
 from lms_assets.domain.rules import Rules
 from lms_assets.reports.config import ReportConfig
 from lms_assets.reports.figures.executive import build_executive_report
 from lms_assets.reports.figures.inputs import ReportInputs
 from lms_assets.reports.figures.model import addressed
 from lms_assets.reports.figures.pam import build_pam_report
+from lms_assets.reports.figures.partner_answer import Answers
 from lms_assets.sandbox.config import SandboxConfig
 from lms_assets.sandbox.server.server import running_sandbox
-from lms_assets.warehouse.reading.reports import counting_inputs
 from lms_assets_tests.end_to_end.report_figures import (
     busy,
     expiring,
@@ -94,16 +94,18 @@ def test_the_scenario_is_worth_comparing(scenario: Scenario):
 
 
 def test_why_adds_up_to_the_stored_counts_of_every_partner(scenario: Scenario):
+    at, before = scenario.oracle.at, scenario.oracle.at - 100 * WEEK
     with scenario.warehouse.read() as connection:
-        inputs = counting_inputs(connection)
-    for partner in scenario.inputs.partners:
-        found = explain(inputs, partner.id, scenario.oracle.at)
-        assert differences(found.counts, partner.stored_npcu, partner.stored_by_category) == ()
-        changes = changes_between(explain(inputs, partner.id, scenario.oracle.at - 100 * WEEK), found)
-        account = scenario.account[partner.id]
-        assert changes.npcu == scenario.oracle.npcu([account], scenario.oracle.at) - scenario.oracle.npcu(
-            [account], scenario.oracle.at - 100 * WEEK
-        )
+        answers = Answers(connection, Rules(), at)
+        assert answers.counted_at == at
+        for partner in scenario.inputs.partners:
+            answer = answers.about(partner, at, since=before)
+            found, account = answer.explanation, scenario.account[partner.id]
+            assert answer.in_ledger
+            assert sum(each.npcu for each in found.counted) == partner.stored_npcu
+            assert differences(found.counts, partner.stored_npcu, partner.stored_by_category) == ()
+            assert answer.changes is not None
+            assert answer.changes.npcu == scenario.oracle.npcu([account], at) - scenario.oracle.npcu([account], before)
 
 
 def test_every_figure_of_every_pam_report(scenario: Scenario):

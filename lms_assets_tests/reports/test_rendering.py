@@ -15,6 +15,7 @@ from lms_assets.domain.safety.withheld import WithheldReason, in_plain_words
 from lms_assets.reports.config import MINIMUM_CONTRAST, contrast, report_config
 from lms_assets.reports.figures.executive import build_executive_report
 from lms_assets.reports.figures.pam import build_pam_report
+from lms_assets.reports.rendering import charts
 from lms_assets.reports.rendering import formatting as words
 from lms_assets.reports.rendering.document import Cell, Column, Document, Row, Section, Table
 from lms_assets.reports.rendering.pam_document import pam_document
@@ -286,6 +287,21 @@ def test_charts_have_the_size_that_the_page_gives_them(report):
     for image in report.images:
         width, height = image_module.open(io.BytesIO(image.png)).size
         assert (str(width // 2), str(height // 2)) == sizes[image.cid]
+
+
+@pytest.mark.parametrize("lowest", [1, 4_000])
+def test_trends_begin_at_0_and_show_it(scenario, monkeypatch, lowest):
+    """A chart that begins elsewhere makes a small fall look like a collapse."""
+    report = build_pam_report(scenario, ["Owner 1"])
+    weeks = tuple(replace(each, value=lowest + at) for at, each in enumerate(report.npcu_by_week))
+    report = replace(report, npcu_by_week=weeks, expiries_by_week=weeks[:13])
+    drawn = []
+    monkeypatch.setattr(charts, "_png", lambda figure: drawn.append(figure.axes[0]) or b"")
+    for chart in (words.npcu_chart(report.npcu_by_week), words.expiry_chart(report.expiries_by_week)):
+        charts.draw(chart, report, charts.palettes("#1f4f8f", "#8ab8f5")["light"])
+    trend, columns = drawn
+    assert (trend.get_ylim()[0], columns.get_ylim()[0]) == (0, 0)
+    assert trend.get_yticklabels()[0].get_text() == "0"
 
 
 def test_a_count_that_is_not_confirmed_is_marked_with_its_reason_in_both_reports(scenario):
