@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -16,6 +15,7 @@ from sqlalchemy import select
 
 from lms_assets.assets.sync_run import Step
 from lms_assets.assets.tier_3_enrollments import read_ahead as module
+from lms_assets.assets.tier_3_enrollments.people_to_read import current_partner_users
 from lms_assets.run_tags import AS_OF_TAG
 from lms_assets.warehouse.results.counts import last_counted
 from lms_assets.warehouse.schema.tables import transcript_staging
@@ -80,6 +80,11 @@ def somebody(harness: ChainHarness, people: set[str]) -> tuple[str, str, dict[st
 def staged(harness: ChainHarness) -> set[str]:
     with harness.warehouse.read() as connection:
         return set(connection.execute(select(transcript_staging.c.person_id)).scalars())
+
+
+def transcripts_asked(harness: ChainHarness) -> set[str]:
+    """Whose transcripts the sandbox was asked for since its figures were reset."""
+    return {call["path"].rpartition("/")[2] for call in harness.sandbox.calls() if "/transcripts/" in call["path"]}
 
 
 def counted_as_of(harness: ChainHarness) -> datetime:
@@ -169,13 +174,27 @@ def test_what_is_read_ahead_is_not_read_again_but_for_who_comes_to_a_partner(syn
     log = mock.Mock()
     context = SimpleNamespace(dagster_run=run, instance=synced.instance, log=SimpleNamespace(info=log))
     begins = mock.Mock(step_key="enrollments", event_type=dg.DagsterEventType.STEP_WORKER_STARTING)
+    members_written = mock.Mock(step_key="memberships", event_type=dg.DagsterEventType.STEP_SUCCESS)
+    with synced.warehouse.read() as connection:
+        known = current_partner_users(connection)
+    newcomer = min({row["id"] for row in synced.rows("lms_users") if row["is_active"]} - known)
+    active = {row["id"] for row in synced.rows("partners") if row["is_active"]}
+    groups = [row for row in synced.rows("lms_groups") if row["is_active"] and row["partner_id"] in active]
     resources = {"NorthpassResource": QuickNorthpass, "WarehouseResource": QuickWarehouse}
+    synced.sandbox.reset_stats()
     with (
         synced.surroundings(),
         mock.patch.multiple(module, **resources),
         module.read_ahead(context, ["users", "enrollments"]) as notice,
     ):
-        assert comes_about(lambda: not any(isinstance(each, module._Reader) for each in threading.enumerate()))
+        assert comes_about(lambda: transcripts_asked(synced) == known)
+        synced.sandbox.mutate("add_member", group=groups[0]["id"], person=newcomer)
+        synced.advance(minutes=5)
+        with of_one_chain():
+            assert synced.run(assets=("memberships",), tags={AS_OF_TAG: run.tags[AS_OF_TAG]}).success
+        synced.advance(minutes=5)
+        notice(members_written)
+        assert comes_about(lambda: transcripts_asked(synced) == known | {newcomer}), "who comes meanwhile is read, too"
         notice(begins)
         ahead = staged(synced)
         with synced.warehouse.read() as connection:
@@ -185,15 +204,15 @@ def test_what_is_read_ahead_is_not_read_again_but_for_who_comes_to_a_partner(syn
     synced.sandbox.mutate("add_course", name="Nintex Automation Cloud Basics", npcu=1)
     assert f"Transcripts read ahead: {len(ahead):,}" in log.call_args.args[0]
     person, _, partner = somebody(synced, ahead)
-    active = {row["id"] for row in synced.rows("partners") if row["is_active"]} - {partner["id"]}
-    group = next(row["id"] for row in synced.rows("lms_groups") if row["is_active"] and row["partner_id"] in active)
+    group = next(row["id"] for row in groups if row["partner_id"] != partner["id"])
     synced.sandbox.mutate("add_member", group=group, person=person)
     synced.advance(minutes=5)
     synced.sandbox.reset_stats()
     with of_one_chain():
         chain = synced.run()
     assert chain.success, chain.errors
-    asked = {call["path"].rpartition("/")[2] for call in synced.sandbox.calls() if "/transcripts/" in call["path"]}
+    asked = transcripts_asked(synced)
+    assert newcomer in ahead
     assert asked & ahead == {person, *of_unknown_courses}, "there is a new course"
     assert "no_partner_is_withheld" not in chain.red
     assert chain.metadata["enrollments"]["everybody_was_read"]

@@ -1,8 +1,9 @@
 """Transcripts read beside the chain's earlier steps, so that no second passes in which the LMS is asked for nothing.
 
-Whoever counts for a partner when the chain begins has to be read by it in any case. What is read here is staged as the
-step `enrollments` itself does it; that step reads the rest, and again who came to a partner since (`came_since`) and,
-when there are new courses, whose transcript names a course that was in no list.
+Whoever counts for a partner when the chain begins has to be read by it in any case, and whoever came to one when it
+has written people or members. What is read here is staged as the step `enrollments` itself does it; that step reads the
+rest, and again who came to a partner after being read (`came_since`) and, when there are new courses, whose transcript
+names a course that was in no list.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ from lms_assets.warehouse.state.sync_state import put_state
 from lms_assets.warehouse.state.transcript_staging import staged_ids
 
 STEP = "enrollments"
+NEW_PEOPLE = ("users", "memberships")
+"""Steps after which people may count for a partner who did not before: on a first load, everybody."""
 END_SECONDS = 30.0
 
 
@@ -64,6 +67,8 @@ def read_ahead(context: Any, steps: Collection[str]) -> Iterator[Notice]:
     reader = _begun.pop(_chain_of(run), None)
 
     def notice(event: dg.DagsterEvent) -> None:
+        if reader and event.step_key in NEW_PEOPLE and event.event_type == dg.DagsterEventType.STEP_SUCCESS:
+            reader.look_again()
         if reader and event.step_key == STEP and event.event_type == dg.DagsterEventType.STEP_WORKER_STARTING:
             context.log.info(reader.end())
 
@@ -87,32 +92,47 @@ class _Reader(threading.Thread):
         self._chain_began = chain_began
         self._now = WarehouseResource().now
         self._ended = threading.Event()
+        self._news = threading.Event()
+        self._asked: set[str] = set()
+        self._courses: int | None = None
         self._read = 0
         self._problem = ""
 
     def end(self) -> str:
         """Stop, with what was read in the staging table; says how far it came."""
         self._ended.set()
+        self._news.set()
         self.join(END_SECONDS)
         return f"Transcripts read ahead: {self._read:,}{self._problem}"
+
+    def look_again(self) -> None:
+        """There may be more people to read."""
+        self._news.set()
 
     def run(self) -> None:
         """Read, and keep what was read."""
         try:
-            with WarehouseResource().open() as warehouse:
+            with WarehouseResource().open() as warehouse, NorthpassResource().client() as client:
                 nights = WarehouseResource().rules().full_read_nights
-                with warehouse.read() as connection:
-                    turn = people_whose_turn_it_is(current_partner_users(connection), self._chain_began(), nights)
-                    people = turn - staged_ids(connection, self._chain_key)
-                if people:
-                    with NorthpassResource().client() as client:
+                while True:
+                    self._news.clear()
+                    if self._ended.is_set():
+                        return
+                    with warehouse.read() as connection:
+                        turn = people_whose_turn_it_is(current_partner_users(connection), self._chain_began(), nights)
+                        people = turn - self._asked - staged_ids(connection, self._chain_key)
+                    self._asked |= people
+                    if people:
                         self._read_all(warehouse, client, sorted(people))
+                    self._news.wait()
         except Exception as error:  # noqa: BLE001  the step reads the same, and is the one to fail
             self._problem = f"; then {type(error).__name__}"
 
     def _read_all(self, warehouse: Warehouse, client: NorthpassClient, people: list[str]) -> None:
         with warehouse.read() as connection:
             known = known_enrollments(connection, people)
+        if self._courses is None:
+            self._courses = len(known.course_ids)
         read = transcript_reader(client, known)
 
         def read_at(person_id: str) -> tuple[datetime, TranscriptRead]:
@@ -131,7 +151,7 @@ class _Reader(threading.Thread):
                     self._keep(warehouse, kept)
         finally:
             self._keep(warehouse, kept)
-            note = {"chain": self._chain_key, "calls": client.http.calls, "courses": len(known.course_ids)}
+            note = {"chain": self._chain_key, "calls": client.http.calls, "courses": self._courses}
             warehouse.in_transaction(lambda connection: put_state(connection, READ_AHEAD, note, now=self._now()))
 
     def _keep(self, warehouse: Warehouse, kept: list[tuple[datetime, TranscriptRead]]) -> None:
