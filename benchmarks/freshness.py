@@ -25,7 +25,7 @@ from pathlib import Path
 import dagster as dg
 from sqlalchemy import select
 
-from lms_assets.domain.operations.schedule import ENROLLMENTS_JOB, PUSH_JOB
+from lms_assets.domain.schedule import ENROLLMENTS_JOB, PUSH_JOB
 from lms_assets.lineage import SYNC_TYPES
 from lms_assets.sandbox.config import SandboxConfig
 from lms_assets.sandbox.server.server import SandboxHandle, running_sandbox

@@ -31,9 +31,13 @@ from lms_assets.assets.tier_2_users_and_groups.users import link_contacts_to_use
 from lms_assets.assets.tier_4_aggregation_and_push.certifications import read_ledger_plan
 from lms_assets.assets.tier_4_aggregation_and_push.counts import read_count_plan, write_count_plan
 from lms_assets.domain.rules import Rules
-from lms_assets.warehouse import reading
 from lms_assets.warehouse.bookkeeping.push_log import CONFIRMED, Answer, Sending, note_answers, note_sending
 from lms_assets.warehouse.engine import Connection, Warehouse
+from lms_assets.warehouse.reading.enrollments import stored_enrollments
+from lms_assets.warehouse.reading.foundation import partner_names, stored_partners
+from lms_assets.warehouse.reading.people import stored_users
+from lms_assets.warehouse.reading.whole import row_count
+from lms_assets.warehouse.reading.withheld import withheld_partners
 from lms_assets.warehouse.results.ledger import write_ledger
 from lms_assets.warehouse.schema.tables import contacts, lms_enrollments, lms_users
 from lms_assets.warehouse.state.pushed_values import remember_attempts, remember_confirmed
@@ -93,7 +97,7 @@ def _contacts_row_by_row(warehouse: Warehouse) -> Work:
 
 def _enrollments(warehouse: Warehouse, *, changed: bool) -> Work:
     with warehouse.read() as connection:
-        given = list(reading.enrollments(connection))
+        given = list(stored_enrollments(connection))
     if changed:
         given = [replace(each, progress_percent=int(each.id[-2:]) % 100) for each in given]
 
@@ -112,14 +116,14 @@ def _link(warehouse: Warehouse, *, again: bool) -> Work:
 
     def linked(connection: Connection) -> int:
         link_contacts_to_users(connection, LATER)
-        return reading.row_count(connection, contacts)
+        return row_count(connection, contacts)
 
     return lambda: warehouse.in_transaction(linked)
 
 
 def _mark_people(warehouse: Warehouse) -> Work:
     with warehouse.read() as connection:
-        ids = [row.id for row in reading.users(connection)]
+        ids = [row.id for row in stored_users(connection)]
 
     def mark(connection: Connection) -> int:
         rows = ({"id": each, "enrollment_synced_at": LATER, "transcript_due_since": None} for each in ids)
@@ -141,7 +145,7 @@ def _ledger(warehouse: Warehouse) -> Work:
 def _counts(warehouse: Warehouse) -> Work:
     def work() -> int:
         with warehouse.read() as connection:
-            plan = read_count_plan(connection, reading.partner_names(connection), Rules())
+            plan = read_count_plan(connection, partner_names(connection), Rules())
         warehouse.in_transaction(lambda connection: write_count_plan(connection, plan, Rules(), LATER))
         return len(plan.counts)
 
@@ -156,7 +160,7 @@ def _recount(warehouse: Warehouse) -> Work:
             differing = recount_differences(connection, Rules(), LATER)
             if differing:
                 raise SystemExit(f"the recount differs: {list(differing.items())[:3]}")
-            return len(reading.partner_names(connection))
+            return len(partner_names(connection))
 
     return work
 
@@ -164,8 +168,8 @@ def _recount(warehouse: Warehouse) -> Work:
 def _withheld(warehouse: Warehouse) -> Work:
     def work() -> int:
         with warehouse.read() as connection:
-            reading.withheld_partners(connection, Rules())
-            return len(reading.partner_names(connection))
+            withheld_partners(connection, Rules())
+            return len(partner_names(connection))
 
     return work
 
@@ -176,7 +180,7 @@ def _push_bookkeeping(warehouse: Warehouse) -> Work:
 
     def work() -> int:
         with warehouse.read() as connection:
-            accounts = [row.impartner_id for row in reading.stored_partners(connection) if row.impartner_id]
+            accounts = [row.impartner_id for row in stored_partners(connection) if row.impartner_id]
         for batch in chunks(accounts, 50):
             sendings = [Sending(1, each, name, None, None, value) for each in batch for name, value in fields.items()]
             confirmed = dict.fromkeys(batch, fields)

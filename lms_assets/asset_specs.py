@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 
 from lms_assets.domain.operations.incident import runbook
-from lms_assets.domain.operations.schedule import Cadence
+from lms_assets.domain.schedule import Cadence
 from lms_assets.lineage import ASSETS
 from lms_assets.registry import OWNER, Asset
 

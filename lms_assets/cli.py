@@ -17,7 +17,7 @@ from lms_assets.console.crm.cli import crm_app
 from lms_assets.console.finish import finish as _finish
 from lms_assets.console.installation.cli import installation_app
 from lms_assets.console.tables import JsonOption, OutOption, Output
-from lms_assets.domain.operations.schedule import CHAIN
+from lms_assets.domain.schedule import CHAIN
 
 app = typer.Typer(
     name="lms-assets",

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from lms_assets.domain.operations.schedule import (
+from lms_assets.domain.records.contacts import DUPLICATE_EMAIL
+from lms_assets.domain.schedule import (
     CHAIN,
     ENROLLMENTS_JOB,
     FOUR_HOURLY,
@@ -20,7 +21,6 @@ from lms_assets.domain.operations.schedule import (
     REPORTS_JOB,
     THRICE_DAILY,
 )
-from lms_assets.domain.records.contacts import DUPLICATE_EMAIL
 from lms_assets.registry import LEARNING_ROWS, Asset
 
 NORTHPASS_POOL = "northpass_api"

@@ -7,7 +7,7 @@ storages load in full, 90 files, at each of four openings a step: together a qua
 from __future__ import annotations
 
 from lms_assets.definitions import defs
-from lms_assets.domain.operations.schedule import CHAIN
+from lms_assets.domain.schedule import CHAIN
 from lms_assets.runs.dagster_internals import MIGRATIONS
 from lms_assets.warehouse.migrations.remembered import remember_migrations
 

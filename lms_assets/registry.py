@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from lms_assets.domain.operations.schedule import CHAIN, NIGHTLY, Cadence
 from lms_assets.domain.rules import Rules
+from lms_assets.domain.schedule import CHAIN, NIGHTLY, Cadence
 
 OWNER = "team:partner_data"
 # The concurrency group of all but a few steps: the rows that counts are made of.

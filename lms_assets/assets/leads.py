@@ -22,8 +22,8 @@ from lms_assets.run_tags import LEADS_TAG
 from lms_assets.vendors.impartner.client import ImpartnerClient
 from lms_assets.vendors.impartner.filters import differs
 from lms_assets.vendors.listing import Record
-from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Connection
+from lms_assets.warehouse.reading.whole import row_count
 from lms_assets.warehouse.results.counts import write_lead_counts
 from lms_assets.warehouse.results.leads import (
     leads_of_unknown_partners,
@@ -33,7 +33,7 @@ from lms_assets.warehouse.results.leads import (
     stored_lead_ids,
 )
 from lms_assets.warehouse.schema.tables import leads as leads_table
-from lms_assets.warehouse.state.sync_state import get_state, put_state
+from lms_assets.warehouse.sync_state import get_state, put_state
 from lms_assets.warehouse.upsert.upsert import SyncCounts, upsert
 
 LISTED_UNTIL = "leads_listed_until"
@@ -59,7 +59,7 @@ def leads(
         step.write(work, **outcome(plan.listing))
         describe(step, plan.listing)
         with step.warehouse.read() as connection:
-            total, strangers = reading.row_count(connection, "leads"), leads_of_unknown_partners(connection)
+            total, strangers = row_count(connection, "leads"), leads_of_unknown_partners(connection)
         mode = "full" if since is None else "incremental"
         return step.result(total, mode=mode, listed=plan.listing.rows, of_accounts_that_are_no_partner=strangers)
 

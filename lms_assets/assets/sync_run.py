@@ -28,12 +28,12 @@ from lms_assets.runs.retries import FINAL
 from lms_assets.runs.write_locks import GroupIsBusy, Turn
 from lms_assets.vendors.transport.client import VendorHttp
 from lms_assets.vendors.transport.errors import PermanentVendorError
-from lms_assets.warehouse import reading
 from lms_assets.warehouse.bookkeeping import sync_log
 from lms_assets.warehouse.bookkeeping.failures import RecordFailure, replace_failures
 from lms_assets.warehouse.bookkeeping.refused_rows import REFUSED, note_refused
 from lms_assets.warehouse.engine import Connection, Warehouse
 from lms_assets.warehouse.errors import WarehouseError
+from lms_assets.warehouse.reading import whole
 from lms_assets.warehouse.state.overrides import note_uses
 from lms_assets.warehouse.upsert.upsert import SyncCounts
 
@@ -225,7 +225,7 @@ class Step:
         """
         if row_count is None:
             with self.warehouse.read() as connection:
-                row_count = reading.row_count(connection, ENTRIES[self.key].table)
+                row_count = whole.row_count(connection, ENTRIES[self.key].table)
         seconds = time.monotonic() - self._began
         return dg.MaterializeResult(
             metadata={

@@ -7,8 +7,8 @@ from functools import partial
 from lms_assets.assets.sync_run import Step
 from lms_assets.checks.base import Look
 from lms_assets.checks.specs import failed_blocking_checks
-from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.safety.deactivation_limit import SyncStopped
+from lms_assets.domain.schedule import CHAIN
 from lms_assets.lineage import ancestors
 from lms_assets.warehouse.results.counts import last_counted, note_recount, was_recounted
 

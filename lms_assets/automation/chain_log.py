@@ -29,8 +29,8 @@ from lms_assets.domain.operations.chain_state import (
     final_status,
     fold,
 )
-from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.safety.run_instants import parse_as_of
+from lms_assets.domain.schedule import CHAIN
 from lms_assets.lineage import DAILY_FULL, NOT_REQUIRED, ancestors
 from lms_assets.run_tags import AS_OF_TAG
 from lms_assets.runs.active import UNFINISHED

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from lms_assets.domain.operations.schedule import CLEANUP_JOB
 from lms_assets.domain.records.dates import months_after
+from lms_assets.domain.schedule import CLEANUP_JOB
 from lms_assets.lineage import LOGS
 from lms_assets.resources import WarehouseResource
 from lms_assets.run_tags import CONCURRENCY_GROUP_TAG, JOB_TAG
@@ -20,9 +20,9 @@ from lms_assets.runs.active import FINISHED
 from lms_assets.runs.dagster_internals import remove_check_results
 from lms_assets.runs.execution import IN_PROCESS
 from lms_assets.runs.liveness import home_of
-from lms_assets.warehouse.bookkeeping.cleanup import remove_old_logs
 from lms_assets.warehouse.engine import Connection
 from lms_assets.warehouse.results.ledger import forget_closed_before
+from lms_assets.warehouse.state.cleanup import remove_old_logs
 
 KEPT = timedelta(days=30)
 AT_ONCE = 100

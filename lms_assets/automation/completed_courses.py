@@ -13,7 +13,6 @@ import dagster as dg
 
 from lms_assets.assets.tier_3_enrollments.people_to_read import current_partner_users
 from lms_assets.checks.evaluations import blocking_checks_not_passed
-from lms_assets.domain.operations.schedule import ENROLLMENTS_JOB
 from lms_assets.domain.records.completions import (
     COURSE_COMPLETED,
     Completion,
@@ -22,6 +21,7 @@ from lms_assets.domain.records.completions import (
     recent_messages,
 )
 from lms_assets.domain.records.rejections import Rejected
+from lms_assets.domain.schedule import ENROLLMENTS_JOB
 from lms_assets.domain.wording import number_of
 from lms_assets.lineage import GROUP_OF_JOB
 from lms_assets.registry import LEARNING_ROWS

@@ -9,7 +9,7 @@ import dagster as dg
 from lms_assets.automation.cleanup import cleanup
 from lms_assets.automation.offboarding import offboarding_apply
 from lms_assets.checks.specs import CHAIN_IS_WHOLE, blocking_checks_before, checks_of
-from lms_assets.domain.operations.schedule import (
+from lms_assets.domain.schedule import (
     CHAIN,
     ENROLLMENTS_JOB,
     LEADS_FULL_JOB,

@@ -5,8 +5,8 @@
 import dagster as dg
 
 from lms_assets.assets.offboarding.apply import OffboardingRun
-from lms_assets.domain.operations.schedule import APPLY_JOB
 from lms_assets.domain.safety.deactivation_limit import SyncStopped
+from lms_assets.domain.schedule import APPLY_JOB
 from lms_assets.lineage import NORTHPASS_POOL
 from lms_assets.registry import LEARNING_ROWS
 from lms_assets.resources import ImpartnerResource, NorthpassResource, WarehouseResource

@@ -13,15 +13,15 @@ import dagster as dg
 from lms_assets.automation.event_mapping import chain_event, chain_events
 from lms_assets.domain.operations.chain_state import CHECKS_SUFFIX, ChainEvent, blocked_by, fold
 from lms_assets.domain.operations.portal_tasks import CHAIN_TASK, Task
-from lms_assets.domain.operations.schedule import CHAIN, CLEANUP, TIMETABLE, ScheduleEntry
-from lms_assets.domain.operations.schedule import DAILY_FULL as CHAIN_LINE
+from lms_assets.domain.schedule import CHAIN, CLEANUP, TIMETABLE, ScheduleEntry
+from lms_assets.domain.schedule import DAILY_FULL as CHAIN_LINE
 from lms_assets.lineage import ASSETS, DAILY_FULL, ancestors
 from lms_assets.registry import Asset
 from lms_assets.runs.active import FINISHED
 from lms_assets.warehouse.bookkeeping.chain_log import chain_of_run
 from lms_assets.warehouse.bookkeeping.portal_tasks import TaskEnd, begin_run, end_run, ensure_tasks, open_runs, skip_run
 from lms_assets.warehouse.engine import Connection, Warehouse
-from lms_assets.warehouse.state.sync_state import get_state, put_state
+from lms_assets.warehouse.sync_state import get_state, put_state
 
 _RECORDED_UNTIL = "task_runs_recorded_until"
 _OVERLAP = timedelta(minutes=10)

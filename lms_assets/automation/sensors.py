@@ -14,7 +14,7 @@ from lms_assets.assets.tier_4_aggregation_and_push.push_planning import plan_of
 from lms_assets.automation.chain_log import reconcile_chains
 from lms_assets.automation.completed_courses import LEARNING_JOBS, completed_courses_sensor
 from lms_assets.checks.evaluations import blocking_checks_not_passed
-from lms_assets.domain.operations.schedule import CHAIN, ENROLLMENTS_JOB, PUSH_JOB
+from lms_assets.domain.schedule import CHAIN, ENROLLMENTS_JOB, PUSH_JOB
 from lms_assets.domain.wording import number_of
 from lms_assets.lineage import ASSETS_OF_JOBS, SYNC_TYPES
 from lms_assets.resources import ImpartnerResource, WarehouseResource

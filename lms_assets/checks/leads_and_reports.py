@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 from lms_assets.checks.base import Look
 from lms_assets.domain.operations.report_recipients import executives_without_reports, managers_without_reports
-from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.safety.check_results import CheckResult, at_least, none_of
+from lms_assets.domain.schedule import CHAIN
 from lms_assets.reports.delivery.message import UnusableAddress, ascii_address
-from lms_assets.warehouse import reading
 from lms_assets.warehouse.reading.reports import account_owners, executives, managers
+from lms_assets.warehouse.reading.whole import row_count
 from lms_assets.warehouse.results.leads import leads_of_unknown_partners
 
 RUN_IT = "Run leads_full; if there are none at the source either, no partner was given a lead."
@@ -19,7 +19,7 @@ CORRECT = "Correct their rows in {table}, then lms-assets run weekly_reports: no
 
 def leads_are_present(look: Look) -> CheckResult:
     """There are leads of partners."""
-    return at_least(reading.row_count(look.connection, "leads"), 1, "leads", RUN_IT)
+    return at_least(row_count(look.connection, "leads"), 1, "leads", RUN_IT)
 
 
 def leads_belong_to_known_partners(look: Look) -> CheckResult:

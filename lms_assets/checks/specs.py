@@ -14,8 +14,8 @@ from lms_assets.checks import tier_2_users_and_groups as tier_2
 from lms_assets.checks import tier_3_enrollments as tier_3
 from lms_assets.checks import tier_4_aggregation_and_push as tier_4
 from lms_assets.checks.base import Finder, Look, are_readable, is_recent, listing_was_complete, were_all_stored
-from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.safety.check_results import CheckResult
+from lms_assets.domain.schedule import CHAIN
 from lms_assets.lineage import ASSETS, DAILY_FULL, NOT_REQUIRED, ancestors
 from lms_assets.registry import Asset
 

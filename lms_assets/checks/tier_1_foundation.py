@@ -6,13 +6,14 @@ from dataclasses import replace
 
 from lms_assets.checks.base import Look, unless_allowed
 from lms_assets.domain.counting.crm_drift import drift_text
-from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.records.contacts import DUPLICATE_EMAIL
 from lms_assets.domain.rules_defaults import SUDDEN_FALL_SHARE
 from lms_assets.domain.safety.check_results import CheckResult, at_least, no_sudden_fall, none_of
 from lms_assets.domain.safety.overrides import FALL_CERTIFICATIONS
-from lms_assets.warehouse import reading
+from lms_assets.domain.schedule import CHAIN
 from lms_assets.warehouse.bookkeeping.redaction import scrub
+from lms_assets.warehouse.reading.foundation import stored_courses, stored_partners
+from lms_assets.warehouse.reading.whole import duplicate_values, row_count
 from lms_assets.warehouse.state.baselines import certifications_before
 from lms_assets.warehouse.state.crm_shown import crm_drift, fields_not_shown
 
@@ -26,18 +27,18 @@ RUN_IT = f"Run {CHAIN} and read why this table is empty: lms-assets status."
 
 def courses_are_present(look: Look) -> CheckResult:
     """There are courses."""
-    return at_least(reading.row_count(look.connection, "lms_courses"), 1, "courses", RUN_IT)
+    return at_least(row_count(look.connection, "lms_courses"), 1, "courses", RUN_IT)
 
 
 def certifications_are_present(look: Look) -> CheckResult:
     """Some courses are certifications; else all counts are 0."""
-    certifications = [course for course in reading.courses(look.connection) if course.is_certification]
+    certifications = [course for course in stored_courses(look.connection) if course.is_certification]
     return at_least(len(certifications), 1, "certifications", "Look at the NPCU property of the courses in Northpass.")
 
 
 def certifications_did_not_vanish(look: Look) -> CheckResult:
     """The number of certifications has not collapsed."""
-    now = sum(course.is_certification for course in reading.courses(look.connection))
+    now = sum(course.is_certification for course in stored_courses(look.connection))
     before = certifications_before(look.connection)
     remedy = "Were points removed in Northpass?"
     fall = no_sudden_fall(before, now, share=SUDDEN_FALL_SHARE, minimum=5, what="certifications", remedy=remedy)
@@ -46,7 +47,7 @@ def certifications_did_not_vanish(look: Look) -> CheckResult:
 
 def npcu_is_valid(look: Look) -> CheckResult:
     """Every NPCU at the source is 0, 1 or 2; anything else counts as 0."""
-    odd = [f"{course.id}: {course.npcu_problem}" for course in reading.courses(look.connection) if course.npcu_problem]
+    odd = [f"{course.id}: {course.npcu_problem}" for course in stored_courses(look.connection) if course.npcu_problem]
     return none_of(odd, "courses whose NPCU is not 0, 1 or 2", "They count as 0; correct the property in Northpass.")
 
 
@@ -54,7 +55,7 @@ def certifications_have_a_category(look: Look) -> CheckResult:
     """Every certification counts in some category."""
     without = [
         f"{course.id}: {course.name}"
-        for course in reading.courses(look.connection)
+        for course in stored_courses(look.connection)
         if course.is_certification and course.category is None
     ]
     remedy = "They count in total NPCU only; add a pattern to certification_category_rules."
@@ -63,28 +64,26 @@ def certifications_have_a_category(look: Look) -> CheckResult:
 
 def partners_are_present(look: Look) -> CheckResult:
     """There are active partners."""
-    count = reading.row_count(look.connection, "partners", active_only=True)
+    count = row_count(look.connection, "partners", active_only=True)
     return at_least(count, 1, "active partners", RUN_IT)
 
 
 def partner_crm_ids_are_unique(look: Look) -> CheckResult:
     """No two active partners are the same CRM account."""
-    doubles = [str(each) for each in reading.duplicate_values(look.connection, "partners", "impartner_id")]
+    doubles = [str(each) for each in duplicate_values(look.connection, "partners", "impartner_id")]
     remedy = "Deactivate the row that the portal does not use, or clear its impartner_id."
     return none_of(doubles, "CRM accounts that are several active partners", remedy)
 
 
 def partners_have_crm_ids(look: Look) -> CheckResult:
     """Every active partner is known to the CRM, so its counts can be sent."""
-    without = [
-        str(row.id) for row in reading.stored_partners(look.connection) if row.is_active and row.impartner_id is None
-    ]
+    without = [str(row.id) for row in stored_partners(look.connection) if row.is_active and row.impartner_id is None]
     return none_of(without, "active partners without a CRM id", "Is the account still in the CRM?")
 
 
 def crm_shows_our_counts(look: Look) -> CheckResult:
     """The CRM shows in each field what it last confirmed to us."""
-    names = {each.impartner_id: each.account_name for each in reading.stored_partners(look.connection)}
+    names = {each.impartner_id: each.account_name for each in stored_partners(look.connection)}
     told = [scrub(drift_text(each, names.get(each.impartner_id))) for each in crm_drift(look.connection)]
     found = none_of(told, "fields that the CRM shows otherwise than it confirmed", DRIFT_REMEDIES[look.rules.crm_drift])
     hidden = ", ".join(sorted(fields_not_shown(look.connection)))
@@ -96,7 +95,7 @@ def crm_shows_our_counts(look: Look) -> CheckResult:
 
 def contacts_are_present(look: Look) -> CheckResult:
     """There are active contacts."""
-    count = reading.row_count(look.connection, "contacts", active_only=True)
+    count = row_count(look.connection, "contacts", active_only=True)
     return at_least(count, 1, "active contacts", RUN_IT)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from lms_assets.checks.base import Look, unless_allowed
-from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.safety.check_results import CheckResult, at_least, no_sudden_fall, none_of
 from lms_assets.domain.safety.overrides import FALL_GROUP_LINKS
-from lms_assets.warehouse import reading
+from lms_assets.domain.schedule import CHAIN
+from lms_assets.warehouse.reading.foundation import partner_activity
+from lms_assets.warehouse.reading.people import stored_groups
+from lms_assets.warehouse.reading.whole import row_count
 from lms_assets.warehouse.results.links import group_overrides, stored_lost_links
 from lms_assets.warehouse.state.baselines import groups_linked_before
 
@@ -15,20 +17,20 @@ RUN_IT = f"Run {CHAIN} and read why this table is empty: lms-assets status."
 
 def users_are_present(look: Look) -> CheckResult:
     """There are active LMS users."""
-    count = reading.row_count(look.connection, "lms_users", active_only=True)
+    count = row_count(look.connection, "lms_users", active_only=True)
     return at_least(count, 1, "active LMS users", RUN_IT)
 
 
 def groups_are_present(look: Look) -> CheckResult:
     """There are active groups."""
-    count = reading.row_count(look.connection, "lms_groups", active_only=True)
+    count = row_count(look.connection, "lms_groups", active_only=True)
     return at_least(count, 1, "active groups", RUN_IT)
 
 
 def groups_are_linked(look: Look) -> CheckResult:
     """Groups are linked to partners, and not suddenly far fewer than before."""
-    partners = reading.partner_activity(look.connection)
-    groups = reading.groups(look.connection, active_only=True)
+    partners = partner_activity(look.connection)
+    groups = stored_groups(look.connection, active_only=True)
     linked = sum(bool(partners.get(group.partner_id or 0)) for group in groups)
     if not linked:
         remedy = "Compare group names with partner names, or set links by hand in group_partner_overrides."
@@ -43,7 +45,7 @@ def groups_are_linked(look: Look) -> CheckResult:
 
 def group_links_are_unambiguous(look: Look) -> CheckResult:
     """No group's name fits several partners."""
-    groups = reading.groups(look.connection, active_only=True)
+    groups = stored_groups(look.connection, active_only=True)
     unsure = [f"{group.id}: {group.name}" for group in groups if group.link_method == "ambiguous"]
     remedy = "They are linked to no partner; link them in group_partner_overrides."
     return none_of(unsure, "groups whose name fits several partners", remedy)
@@ -51,7 +53,7 @@ def group_links_are_unambiguous(look: Look) -> CheckResult:
 
 def group_links_were_kept(look: Look) -> CheckResult:
     """Every group that was linked to an active partner still is linked to one."""
-    names = {group.id: group.name for group in reading.groups(look.connection, active_only=True)}
+    names = {group.id: group.name for group in stored_groups(look.connection, active_only=True)}
     lost = [
         f"group {group_id}: {names.get(group_id, 'gone')}, was partner {partner_id}'s"
         for group_id, partner_id in stored_lost_links(look.connection).items()
@@ -65,8 +67,8 @@ def group_links_were_kept(look: Look) -> CheckResult:
 
 def group_overrides_point_to_something(look: Look) -> CheckResult:
     """Every link set by hand names rows that exist."""
-    groups = {group.id for group in reading.groups(look.connection)}
-    partners = reading.partner_activity(look.connection)
+    groups = {group.id for group in stored_groups(look.connection)}
+    partners = partner_activity(look.connection)
     dangling = [
         group_id
         for group_id, partner_id in group_overrides(look.connection).items()
@@ -78,7 +80,7 @@ def group_overrides_point_to_something(look: Look) -> CheckResult:
 
 def memberships_are_present(look: Look) -> CheckResult:
     """Partners' groups have members; without, counts would fall to 0."""
-    return at_least(reading.row_count(look.connection, "lms_group_members"), 1, "memberships", RUN_IT)
+    return at_least(row_count(look.connection, "lms_group_members"), 1, "memberships", RUN_IT)
 
 
 def memberships_are_current(look: Look) -> CheckResult:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 from lms_assets.checks.base import Look
-from lms_assets.domain.operations.schedule import CHAIN, ENROLLMENTS_JOB
 from lms_assets.domain.records.completions import EVERYBODY_AGAIN_AFTER
 from lms_assets.domain.safety.check_results import CheckResult, at_least, none_of
 from lms_assets.domain.safety.withheld import people_listed
-from lms_assets.warehouse import reading
+from lms_assets.domain.schedule import CHAIN, ENROLLMENTS_JOB
 from lms_assets.warehouse.bookkeeping.failures import open_failures
+from lms_assets.warehouse.reading.whole import orphans, row_count
+from lms_assets.warehouse.reading.withheld import people_read_long_ago
 from lms_assets.warehouse.state.refresh_queue import WEBHOOKS, log_state
 
 RUN_IT = f"Run {CHAIN} and read why this table is empty: lms-assets status."
@@ -18,14 +19,14 @@ RUN_IT = f"Run {CHAIN} and read why this table is empty: lms-assets status."
 
 def enrollments_are_present(look: Look) -> CheckResult:
     """There are enrollments."""
-    return at_least(reading.row_count(look.connection, "lms_enrollments"), 1, "enrollments", RUN_IT)
+    return at_least(row_count(look.connection, "lms_enrollments"), 1, "enrollments", RUN_IT)
 
 
 def enrollments_refer_to_known_rows(look: Look) -> CheckResult:
     """Every enrollment has its person and its course."""
     lost: list[str] = []
     for column, table in (("user_id", "lms_users"), ("course_id", "lms_courses")):
-        _, sample = reading.orphans(look.connection, "lms_enrollments", column, table)
+        _, sample = orphans(look.connection, "lms_enrollments", column, table)
         lost += [f"{column} {each}" for each in sample]
     return none_of(lost, "references of enrollments to nothing", f"Sync users and courses again: {CHAIN}.")
 
@@ -41,7 +42,7 @@ def transcripts_were_all_read(look: Look) -> CheckResult:
 
 def people_were_read_recently(look: Look) -> CheckResult:
     """No partner's person was last read longer ago than set."""
-    long_ago = reading.people_read_long_ago(look.connection, look.rules, look.now)
+    long_ago = people_read_long_ago(look.connection, look.rules, look.now)
     found = [f"partner {partner_id}: {people_listed(people)}" for partner_id, people in long_ago.items()]
     remedy = (
         "They count with what was read of them last. transcripts_were_all_read says why a transcript cannot be read; "
@@ -92,7 +93,7 @@ def completed_courses_have_no_gap(look: Look) -> CheckResult:
 
 def members_are_known_users(look: Look) -> CheckResult:
     """Every member is an LMS user that the list of people knows."""
-    count, sample = reading.orphans(look.connection, "lms_group_members", "user_id", "lms_users")
+    count, sample = orphans(look.connection, "lms_group_members", "user_id", "lms_users")
     remedy = "The LMS lists members who are gone; they count for nobody."
     result = none_of([str(each) for each in sample], "members that are no LMS user", remedy)
     return (

@@ -6,13 +6,13 @@ from functools import partial
 
 from lms_assets.checks.base import TOO_OLD, Look, unless_allowed
 from lms_assets.domain.counting.rule_change import total_npcu
-from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.rules_defaults import SUDDEN_FALL_SHARE
 from lms_assets.domain.safety.check_results import CheckResult, after_a_rule_change, no_sudden_fall, none_of, recent
 from lms_assets.domain.safety.overrides import FALL_NPCU
 from lms_assets.domain.safety.withheld import named
-from lms_assets.warehouse import reading
+from lms_assets.domain.schedule import CHAIN
 from lms_assets.warehouse.reading.rule_change import counts_before_rules_changed
+from lms_assets.warehouse.reading.withheld import withheld_partners
 from lms_assets.warehouse.results.counts import last_counted, note_recount, stored_counts
 from lms_assets.warehouse.state.baselines import npcu_pushed_before
 from lms_assets.warehouse.state.pushed_values import push_memory
@@ -96,5 +96,5 @@ def no_partner_is_withheld(look: Look) -> CheckResult:
         f"Their counts may be wrong and are not sent; the CRM keeps what it has. Run {CHAIN}: they are sent once "
         "everything they rest on was read. memberships_are_current and transcripts_were_all_read say what failed."
     )
-    withheld = named(reading.withheld_partners(look.connection, look.rules))
+    withheld = named(withheld_partners(look.connection, look.rules))
     return none_of(withheld, "partners not pushed, because of what was not read yet", remedy)

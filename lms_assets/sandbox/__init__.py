@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 from lms_assets.sandbox.config import IMPARTNER_KEY, IMPARTNER_TENANT, NORTHPASS_KEY, SandboxConfig
+from lms_assets.sandbox.seeding.build import build_vendor_state
 from lms_assets.sandbox.server.app import create_app
 from lms_assets.sandbox.server.server import SandboxHandle, introduction, running_sandbox, serve
-from lms_assets.sandbox.state.build import build_vendor_state
 from lms_assets.sandbox.state.vendor_state import VendorState
 
 __all__ = [

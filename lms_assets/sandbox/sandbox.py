@@ -6,10 +6,10 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
+from lms_assets.sandbox.calls.rate_limit import SlidingSecond
+from lms_assets.sandbox.calls.stats import Stats
 from lms_assets.sandbox.config import SandboxConfig
 from lms_assets.sandbox.faults.switchboard import FaultBoard
-from lms_assets.sandbox.server.rate_limit import SlidingSecond
-from lms_assets.sandbox.server.stats import Stats
 from lms_assets.sandbox.state.factory import Factory
 from lms_assets.sandbox.state.timestamps import Clock
 from lms_assets.sandbox.state.vendor_state import VendorState

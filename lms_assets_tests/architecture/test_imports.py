@@ -54,6 +54,13 @@ def _lint(folder: Path, contract: str) -> subprocess.CompletedProcess[str]:
         ("layers", "reports/intruder.py", "import lms_assets.assets", "Hand the value down"),
         ("layers", "checks/intruder.py", "import lms_assets.assets", "Hand the value down"),
         ("no-circles", "console/commands/intruder.py", "import lms_assets.cli", "neither can be read"),
+        (
+            "no-circles",
+            "domain/safety/intruder.py",
+            "import lms_assets.domain.counting.push_plan",
+            "neither can be read",
+        ),
+        ("no-circles", "warehouse/results/intruder.py", "import lms_assets.warehouse.engine", "neither can be read"),
         ("sandbox-stands-alone", "sandbox/intruder.py", "import lms_assets.domain", "shares its mistakes"),
         ("product-without-sandbox", "assets/intruder.py", "import lms_assets.sandbox", "a base URL"),
         ("vendors-know-no-rules", "vendors/intruder.py", "import lms_assets.domain", "knows a rule"),

@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lms_assets.asset_specs import SPECS
-from lms_assets.domain.operations.schedule import find_overdue
 from lms_assets.domain.safety.overrides import OVERRIDES
+from lms_assets.domain.schedule import find_overdue
 from lms_assets.lineage import ASSETS, CADENCES, ENTRIES
 from lms_assets_tests.architecture import source
 
 DEFAULTS = "lms_assets.domain.rules_defaults"
-SCHEDULE = "lms_assets.domain.operations.schedule"
+SCHEDULE = "lms_assets.domain.schedule"
 ADDED = """    Asset(
         key="badges",
         tier=TIER_3,

@@ -31,7 +31,7 @@ MANY_PARAMETERS = {
     "lms_assets.cli.why": "the options of a command",
     "lms_assets.console.running.dagster_runs.make_run": "what Dagster asks for",
     "lms_assets.reports.delivery.recipients.EmailLog.reserve": "columns of the mail log",
-    "lms_assets.sandbox.state.changes_lms.complete_course": "fields of a transcript",
+    "lms_assets.sandbox.changes.changes_lms.complete_course": "fields of a transcript",
     "lms_assets.vendors.impartner.client.ImpartnerClient.__init__": "the settings of a client",
     "lms_assets.vendors.transport.client.VendorHttp.__init__": "the settings of a client",
     "lms_assets.warehouse.bookkeeping.email_log.EmailLogRows.reserve": "columns of the mail log",

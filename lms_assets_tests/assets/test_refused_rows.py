@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from lms_assets.domain.rules import Rules
-from lms_assets.warehouse.reading import withheld_partners
+from lms_assets.warehouse.reading.withheld import withheld_partners
 from lms_assets_tests.assets.queries import active_ids, pairs, row_of
 from lms_assets_tests.harness.chain import ChainHarness
 

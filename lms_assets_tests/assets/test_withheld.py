@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lms_assets.domain.rules import Rules
-from lms_assets.warehouse import reading
+from lms_assets.warehouse.reading.withheld import withheld_partners
 from lms_assets_tests.assets.queries import a_partner_with_points, row_of, sample_of
 from lms_assets_tests.harness.agreement import differences
 from lms_assets_tests.harness.chain import ChainHarness
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 def kinds(harness: ChainHarness) -> dict[int, set[str]]:
     """Partner row id to the kinds of reasons why it is withheld."""
     with harness.warehouse.read() as connection:
-        found = reading.withheld_partners(connection, Rules())
+        found = withheld_partners(connection, Rules())
     return {partner_id: {each.kind for each in reasons} for partner_id, reasons in found.items()}
 
 

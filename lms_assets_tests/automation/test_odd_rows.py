@@ -15,7 +15,7 @@ from lms_assets.warehouse.bookkeeping.alerts import open_incidents, raise_incide
 from lms_assets.warehouse.bookkeeping.odd_rows import odd_rows
 from lms_assets.warehouse.bookkeeping.sync_log import latest
 from lms_assets.warehouse.engine import Warehouse
-from lms_assets.warehouse.state.sync_state import UnreadableState, get_state
+from lms_assets.warehouse.sync_state import UnreadableState, get_state
 from lms_assets_tests.automation.daemon_harness import DaemonHarness, watched_harness
 from lms_assets_tests.automation.receiver import Receiver, receiving
 from lms_assets_tests.harness.incidents import an_incident

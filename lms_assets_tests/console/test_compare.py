@@ -33,12 +33,12 @@ from lms_assets.sandbox import running_sandbox
 from lms_assets.settings import ConfigurationError
 from lms_assets.warehouse.engine import Connection, Warehouse
 from lms_assets.warehouse.errors import WarehouseError
-from lms_assets.warehouse.reading import active_ids
+from lms_assets.warehouse.reading.old_counts import read_old_counts
 from lms_assets.warehouse.reading.reports import counting_inputs
+from lms_assets.warehouse.reading.whole import active_ids
 from lms_assets.warehouse.results.counts import CATEGORY_COLUMNS, counted_by_others, write_counts
 from lms_assets.warehouse.results.links import remember_lost_links
 from lms_assets.warehouse.schema import tables as t
-from lms_assets.warehouse.state.old_counts import read_old_counts
 from lms_assets_tests.harness.chain import NOW, SMALL, ChainHarness
 from lms_assets_tests.harness.old_portal import make_old_portal
 

@@ -9,9 +9,9 @@ import pytest
 from lms_assets.domain.counting.compliance import TotalAt, standing
 from lms_assets.domain.counting.periods import TREND_WEEKS, WEEK, earliest, periods, trend_instants
 from lms_assets.domain.counting.push_plan import ImplausiblePush, refuse_implausible_push, same_value, total_shown
-from lms_assets.domain.operations.schedule import DAILY_FULL, ENROLLMENTS, LEADS_FULL, REPORTS, next_of
 from lms_assets.domain.records.dates import LATEST, changed_since, parse_utc
 from lms_assets.domain.safety.overrides import Overrides
+from lms_assets.domain.schedule import DAILY_FULL, ENROLLMENTS, LEADS_FULL, REPORTS, next_of
 from lms_assets.reports.config import report_config
 
 NOW = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)  # a Monday

@@ -15,7 +15,7 @@ from lms_assets.domain.operations.health import (
     age_text,
     health,
 )
-from lms_assets.domain.operations.schedule import Overdue
+from lms_assets.domain.schedule import Overdue
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 TONIGHT = datetime(2026, 3, 2, 2, 12, tzinfo=UTC)

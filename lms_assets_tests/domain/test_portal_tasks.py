@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from lms_assets.domain.operations.portal_tasks import Task
-from lms_assets.domain.operations.schedule import DAILY_FULL, ENROLLMENTS
+from lms_assets.domain.schedule import DAILY_FULL, ENROLLMENTS
 
 NIGHT = datetime(2026, 3, 2, 1, tzinfo=UTC)
 

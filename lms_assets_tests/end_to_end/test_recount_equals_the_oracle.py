@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from lms_assets.sandbox.config import SandboxConfig
-from lms_assets.sandbox.state.build import build_vendor_state
+from lms_assets.sandbox.seeding.build import build_vendor_state
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.reading.recount import recount
 from lms_assets.warehouse.results.counts import CATEGORY_COLUMNS, count_columns

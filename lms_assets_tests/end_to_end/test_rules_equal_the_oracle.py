@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 
 from lms_assets.sandbox.config import SandboxConfig
-from lms_assets.sandbox.state.build import build_vendor_state
+from lms_assets.sandbox.seeding.build import build_vendor_state
 from lms_assets.sandbox.state.vendor_state import VendorState
 from lms_assets_tests import oracle
 from lms_assets_tests.end_to_end.by_rules import Portal, portal_of

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from lms_assets.sandbox import running_sandbox
-from lms_assets.sandbox.state.changes import ACTIONS
+from lms_assets.sandbox.changes.changes import ACTIONS
 from lms_assets_tests.sandbox.callers import NOW_TEXT, Caller, settings
 
 _LATER = "2026-03-31T10:05:00Z"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lms_assets.sandbox.server.rate_limit import SlidingSecond
+from lms_assets.sandbox.calls.rate_limit import SlidingSecond
 
 # Times in sixteenths of a second: exact in binary, so that a distance of exactly one second is tried often.
 _GAPS = st.lists(st.integers(0, 12), min_size=1, max_size=60)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from lms_assets.sandbox.server.rate_limit import SlidingSecond
+from lms_assets.sandbox.calls.rate_limit import SlidingSecond
 from lms_assets.vendors.transport.rate_limit import FileRequestLog, NoFreeSlot, RateLimiter, shared_limiter
 from lms_assets_tests.harness.waits import LONGEST_SECONDS
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event, text
 
-from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Warehouse
+from lms_assets.warehouse.reading.enrollments import enrollments_that_may_count
+from lms_assets.warehouse.reading.people import members_of
 from lms_assets.warehouse.results.ledger import ledger_counts, ledger_items
 from lms_assets.warehouse.schema import tables as t
 from lms_assets.warehouse.upsert.upsert import upsert
@@ -26,11 +27,11 @@ def _change_people(connection: Connection, now: datetime) -> None:
 ASKED: dict[str, tuple[Callable[[Connection, datetime], Any], dict[str, str]]] = {
     "changing_many_rows": (_change_people, {"lms_users": "PRIMARY", "stored": "PRIMARY"}),
     "enrollments_of_people": (
-        lambda connection, _: list(reading.enrollments_that_may_count(connection, SOME)),
+        lambda connection, _: list(enrollments_that_may_count(connection, SOME)),
         {"lms_enrollments": "ix_lms_enrollments_user_id", "lms_courses": "PRIMARY"},
     ),
     "members_of_a_group": (
-        lambda connection, _: reading.members_of(connection, ["g3"]),
+        lambda connection, _: members_of(connection, ["g3"]),
         {"lms_group_members": "PRIMARY"},
     ),
     "the_ledger_of_a_partner": (

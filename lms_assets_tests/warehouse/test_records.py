@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import Connection, event, select
 
 from lms_assets.domain.records.rejections import Rejected
+from lms_assets.warehouse import sync_state as state
 from lms_assets.warehouse.bookkeeping import alerts, failures, sync_log
 from lms_assets.warehouse.bookkeeping.chain_log import ChainRow, ChainStore, latest_chain
 from lms_assets.warehouse.schema import tables as t
 from lms_assets.warehouse.state import pushed_values as push_memory
-from lms_assets.warehouse.state import sync_state as state
 from lms_assets.warehouse.state import transcript_staging as staging
 from lms_assets.warehouse.upsert.upsert import RejectedRow, SyncCounts, upsert
 from lms_assets_tests.harness.incidents import an_incident

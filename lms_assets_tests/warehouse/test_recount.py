@@ -14,9 +14,11 @@ import pytest
 
 import lms_assets
 from lms_assets.domain.safety.recount import differing
-from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.reading import recount as recount_module
+from lms_assets.warehouse.reading.enrollments import stored_enrollments
+from lms_assets.warehouse.reading.foundation import course_facts, partner_activity
+from lms_assets.warehouse.reading.people import contact_facts, group_facts, person_facts, stored_members
 from lms_assets.warehouse.reading.recount import recount
 from lms_assets.warehouse.results.counts import CATEGORY_COLUMNS, count_columns
 from lms_assets_tests.warehouse.recount_scenario import AT, store_scenario
@@ -91,13 +93,13 @@ def facts(warehouse: Warehouse) -> tuple[Any, ...]:
     """What counting is given."""
     with warehouse.read() as connection:
         people = (
-            reading.partner_activity(connection),
-            reading.person_facts(connection),
-            reading.group_facts(connection),
-            list(reading.members(connection)),
-            reading.contact_facts(connection),
+            partner_activity(connection),
+            person_facts(connection),
+            group_facts(connection),
+            list(stored_members(connection)),
+            contact_facts(connection),
         )
-        return people, list(reading.enrollments(connection)), reading.course_facts(connection)
+        return people, list(stored_enrollments(connection)), course_facts(connection)
 
 
 def counted(given: tuple[Any, ...], modules: Mapping[str, Any]) -> dict[int, Mapping[str, int]]:

@@ -9,7 +9,28 @@ import pytest
 from sqlalchemy import insert, select
 
 from lms_assets.domain.counting.certifications import PartnerCounts
-from lms_assets.warehouse import reading
+from lms_assets.warehouse.reading.enrollments import stored_enrollments, transcript_states
+from lms_assets.warehouse.reading.foundation import (
+    category_rules,
+    course_facts,
+    known_course_ids,
+    partner_activity,
+    partner_names,
+    primary_users,
+    stored_contacts,
+    stored_partners,
+)
+from lms_assets.warehouse.reading.people import (
+    contact_emails,
+    contact_facts,
+    group_facts,
+    members_of,
+    person_facts,
+    stored_groups,
+    stored_members,
+    stored_users,
+)
+from lms_assets.warehouse.reading.whole import active_ids, duplicate_values, orphans, row_count
 from lms_assets.warehouse.results import counts, links
 from lms_assets.warehouse.schema import tables as t
 from lms_assets.warehouse.schema.descriptions import table_columns
@@ -75,8 +96,8 @@ def test_a_membership_added_by_the_portal_stays_until_the_lms_confirms_it(stocke
         unconfirmed = sync_members(c, {"g1": []}, now=now + DAY)
     assert unconfirmed == SyncCounts()
     with stocked.read() as c:
-        assert reading.members_of(c, ["g1", "g2"]) == {"g1": set(), "g2": set()}
-        assert list(reading.members(c)) == [("g1", "u1")]
+        assert members_of(c, ["g1", "g2"]) == {"g1": set(), "g2": set()}
+        assert list(stored_members(c)) == [("g1", "u1")]
 
     with stocked.transaction() as c:
         assert sync_members(c, {"g1": ["u1"]}, now=now + DAY).updated == 1
@@ -103,12 +124,12 @@ def test_enrollments_of_completely_read_people_follow_the_transcript_and_others_
         )
     assert moved == SyncCounts(created=1, updated=1, deleted=1)
     with stocked.read() as c:
-        assert {(e.id, e.user_id, e.status) for e in reading.enrollments(c)} == {
+        assert {(e.id, e.user_id, e.status) for e in stored_enrollments(c)} == {
             ("e1", "u1", "in_progress"),
             ("e3", "u2", "completed"),
             ("e4", "u1", "completed"),
         }
-        assert [e.id for e in reading.enrollments(c, ["u2"])] == ["e3"]
+        assert [e.id for e in stored_enrollments(c, ["u2"])] == ["e3"]
 
 
 def test_a_person_whose_complete_transcript_is_empty_loses_their_enrollments(stocked, now):
@@ -116,13 +137,13 @@ def test_a_person_whose_complete_transcript_is_empty_loses_their_enrollments(sto
         sync_enrollments(c, [enrollment(1, "u1"), enrollment(2, "u2")], user_ids=["u1", "u2"], now=now)
         assert sync_enrollments(c, [], user_ids=["u1"], now=now) == SyncCounts(deleted=1)
     with stocked.read() as c:
-        assert [e.id for e in reading.enrollments(c)] == ["e2"]
+        assert [e.id for e in stored_enrollments(c)] == ["e2"]
 
 
 def linked_people(warehouse):
     with warehouse.read() as c:
         people = {row[0]: row[1] for row in c.execute(select(t.lms_users.c.id, t.lms_users.c.contact_id))}
-        return {facts.id: facts.lms_user_id for facts in reading.contact_facts(c)}, people
+        return {facts.id: facts.lms_user_id for facts in contact_facts(c)}, people
 
 
 def test_a_contact_link_is_stored_on_both_sides_and_moves_with_the_address(stocked, now):
@@ -148,9 +169,9 @@ def test_group_links_are_stored_with_how_sure_they_are_and_overrides_are_kept_ap
         c.execute(insert(t.group_partner_overrides), rows)
         assert links.group_overrides(c) == {"g3": None}
     with stocked.read() as c:
-        by_id = {group.id: group for group in reading.groups(c)}
+        by_id = {group.id: group for group in stored_groups(c)}
         assert (by_id["g2"].partner_id, by_id["g2"].link_method, by_id["g2"].link_score) == (2, "fuzzy", 91.23)
-        assert {facts.id: facts.partner_id for facts in reading.group_facts(c)} == {"g1": 1, "g2": 2}
+        assert {facts.id: facts.partner_id for facts in group_facts(c)} == {"g1": 1, "g2": 2}
 
 
 def counted(partner_id: int, npcu: int, **by_category: int) -> PartnerCounts:
@@ -200,23 +221,23 @@ def test_partners_contacts_and_courses_are_read_as_plain_values(stocked, now):
     with stocked.transaction() as c:
         deactivate(c, t.partners, [3], now=now)
     with stocked.read() as c:
-        assert [(p.id, p.impartner_id, p.is_active) for p in reading.stored_partners(c)] == [
+        assert [(p.id, p.impartner_id, p.is_active) for p in stored_partners(c)] == [
             (1, 11, True),
             (2, 12, True),
             (3, 13, False),
         ]
-        assert reading.primary_users(c) == {11: 91, 12: 92}
-        assert reading.partner_names(c) == {1: "Partner 1", 2: "Partner 2"}
-        assert reading.partner_activity(c)[3] is False
-        assert [asdict(contact)["email"] for contact in reading.stored_contacts(c)][:1] == ["p1@example.com"]
-        assert reading.contact_emails(c)[0] == (1, "p1@example.com")
-        facts = reading.course_facts(c)
+        assert primary_users(c) == {11: 91, 12: 92}
+        assert partner_names(c) == {1: "Partner 1", 2: "Partner 2"}
+        assert partner_activity(c)[3] is False
+        assert [asdict(contact)["email"] for contact in stored_contacts(c)][:1] == ["p1@example.com"]
+        assert contact_emails(c)[0] == (1, "p1@example.com")
+        facts = course_facts(c)
         assert (facts["c1"].npcu, facts["c1"].category, facts["c2"].name) == (2, "nintex_k2", "c2")
-        assert reading.category_rules(c)[0].pattern == "K2"
-        assert reading.known_course_ids(c) == {"c1", "c2"}
-        assert reading.active_ids(c, "partners") == {1, 2}
-        assert reading.row_count(c, "partners") == 3
-        assert reading.row_count(c, "partners", active_only=True) == 2
+        assert category_rules(c)[0].pattern == "K2"
+        assert known_course_ids(c) == {"c1", "c2"}
+        assert active_ids(c, "partners") == {1, 2}
+        assert row_count(c, "partners") == 3
+        assert row_count(c, "partners", active_only=True) == 2
 
 
 def test_who_has_to_be_read_again_can_be_told_from_what_is_stored(stocked, now):
@@ -227,9 +248,9 @@ def test_who_has_to_be_read_again_can_be_told_from_what_is_stored(stocked, now):
         upsert(c, t.lms_groups, [{"id": "g1", "partner_id": 1}], key=("id",), now=now)
         sync_members(c, {"g1": ["u2"], "g2": ["u1"]}, now=now)
     with stocked.read() as c:
-        states = reading.transcript_states(c)
-        assert reading.person_facts(c)["u4"].is_active is False
-        assert len(list(reading.users(c))) == 4
+        states = transcript_states(c)
+        assert person_facts(c)["u4"].is_active is False
+        assert len(list(stored_users(c))) == 4
     assert set(states) == {"u1", "u2", "u3"}
     assert (states["u1"].last_active_at, states["u1"].read_at, states["u1"].joined_at) == (now, now - DAY, None)
     assert (states["u2"].joined_at, states["u2"].read_at) == (now, None)
@@ -244,14 +265,14 @@ def test_whoever_came_to_a_partner_after_the_last_reading_has_to_be_read_again(s
         sync_members(c, {"g1": ["u1"]}, now=now - 2 * DAY)
         upsert(c, t.lms_users, [{"id": "u3", "transcript_read_at": None}], key=("id",), now=now)
     with stocked.read() as c:
-        before = reading.transcript_states(c)
+        before = transcript_states(c)
     assert (before["u1"].joined_at, before["u3"].read_at) == (None, None)
     with stocked.transaction() as c:
         upsert(c, t.lms_groups, [{"id": "g1", "linked_at": now}], key=("id",), now=now)
         contact = select(t.contacts.c.id).where(t.contacts.c.partner_id.is_not(None)).limit(1)
         links.write_contact_links(c, {c.execute(contact).scalar_one(): "u2"}, now=now)
     with stocked.read() as c:
-        after = reading.transcript_states(c)
+        after = transcript_states(c)
     assert (after["u1"].joined_at, after["u2"].joined_at) == (now, now)
 
 
@@ -261,10 +282,10 @@ def test_keys_that_occur_twice_and_references_to_nothing_are_found(stocked, now)
         sync_members(c, {"g1": ["u1", "ghost"], "g9": ["u1"]}, now=now)
         sync_enrollments(c, [enrollment(1, "u1", completed_at=now), enrollment(2, "u1")], user_ids=["u1"], now=now)
     with stocked.read() as c:
-        assert reading.duplicate_values(c, "partners", "impartner_id") == (11,)
-        assert reading.orphans(c, "lms_group_members", "user_id", "lms_users") == (1, ("ghost",))
-        assert reading.orphans(c, t.lms_group_members, "group_id", t.lms_groups) == (1, ("g9",))
-        assert reading.orphans(c, "contacts", "partner_id", "partners") == (0, ())
+        assert duplicate_values(c, "partners", "impartner_id") == (11,)
+        assert orphans(c, "lms_group_members", "user_id", "lms_users") == (1, ("ghost",))
+        assert orphans(c, t.lms_group_members, "group_id", t.lms_groups) == (1, ("g9",))
+        assert orphans(c, "contacts", "partner_id", "partners") == (0, ())
 
 
 def test_the_columns_of_a_table_are_described_with_what_is_personal():

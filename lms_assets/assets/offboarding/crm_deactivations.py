@@ -15,11 +15,11 @@ from lms_assets.assets.deactivation_limit import stop_if_too_many
 from lms_assets.assets.listing_sync import refuse_too_many_bad
 from lms_assets.assets.sync_run import Step, sync_step
 from lms_assets.assets.tier_1_foundation.contacts import read_employers
-from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.records.contacts import StoredContact
 from lms_assets.domain.records.partner_rows import StoredPartner, rows_of_successors
 from lms_assets.domain.records.rejections import Rejected
 from lms_assets.domain.safety.confirmation import Doubt, ListingResult
+from lms_assets.domain.schedule import CHAIN
 from lms_assets.domain.sync_plans.contacts import Employers
 from lms_assets.domain.sync_plans.crm import rows_by_crm_id
 from lms_assets.domain.sync_plans.crm_deactivations import (
@@ -33,13 +33,14 @@ from lms_assets.lineage import ENTRIES, SYNC_TYPES
 from lms_assets.resources import ImpartnerResource, WarehouseResource
 from lms_assets.run_tags import PEOPLE_TAG
 from lms_assets.vendors.impartner.client import ImpartnerClient
-from lms_assets.warehouse import reading
 from lms_assets.warehouse.bookkeeping import sync_log
 from lms_assets.warehouse.bookkeeping.failures import open_failures
 from lms_assets.warehouse.engine import Connection
+from lms_assets.warehouse.reading.foundation import partner_of_contacts, stored_contacts, stored_partners
+from lms_assets.warehouse.reading.whole import row_count
 from lms_assets.warehouse.results.affiliations import further_contact_ids, remove_affiliations
 from lms_assets.warehouse.schema.tables import contacts, partners
-from lms_assets.warehouse.state.sync_state import get_state, put_state
+from lms_assets.warehouse.sync_state import get_state, put_state
 from lms_assets.warehouse.upsert.upsert import SyncCounts, deactivate
 
 LOOKED_UNTIL = "crm_deactivations_looked_until"
@@ -107,10 +108,10 @@ class _Known:
         return cls(
             _since(connection),
             _synced_since(connection),
-            reading.stored_partners(connection),
-            reading.stored_contacts(connection),
+            stored_partners(connection),
+            stored_contacts(connection),
             employers,
-            kept_contacts(employers, reading.partner_of_contacts(connection)),
+            kept_contacts(employers, partner_of_contacts(connection)),
             contacts_left_aside(connection),
             further_contact_ids(connection),
         )
@@ -131,7 +132,7 @@ def crm_deactivations(
         work = partial(write_crm_deactivations, found=found, now=step.now)
         step.write(work, complete=found.complete, details=found.details)
         with step.warehouse.read() as connection:
-            active = reading.row_count(connection, "partners", active_only=True)
+            active = row_count(connection, "partners", active_only=True)
         return step.result(active, **found.figures())
 
 

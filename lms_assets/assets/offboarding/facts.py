@@ -8,16 +8,17 @@ from datetime import datetime
 
 from lms_assets.checks.base import TOO_OLD
 from lms_assets.domain.linking.partner_users import ContactFacts, GroupFacts, PersonFacts
-from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.records.groups import is_kept_group
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.check_results import recent
 from lms_assets.domain.safety.deactivation_limit import SyncStopped
 from lms_assets.domain.safety.offboarding import Removal, plan_offboarding
+from lms_assets.domain.schedule import CHAIN
 from lms_assets.lineage import ENTRIES, SYNC_TYPES
-from lms_assets.warehouse import reading
 from lms_assets.warehouse.bookkeeping import sync_log
 from lms_assets.warehouse.engine import Connection
+from lms_assets.warehouse.reading.foundation import partner_activity
+from lms_assets.warehouse.reading.people import contact_facts, group_facts, person_facts, stored_groups, stored_members
 
 SOURCES = ENTRIES["lms_offboarding_plan"].deps
 """The assets whose rows a plan is made of."""
@@ -49,11 +50,11 @@ class Facts:
         """
         everybody = everybody_groups(connection, rules)
         return cls(
-            reading.partner_activity(connection),
-            reading.person_facts(connection),
-            (*reading.group_facts(connection), *(GroupFacts(each, None) for each in everybody)),
-            (*reading.members(connection), *also_members),
-            reading.contact_facts(connection),
+            partner_activity(connection),
+            person_facts(connection),
+            (*group_facts(connection), *(GroupFacts(each, None) for each in everybody)),
+            (*stored_members(connection), *also_members),
+            contact_facts(connection),
             tuple(everybody),
         )
 
@@ -74,7 +75,7 @@ class Facts:
 
 def everybody_groups(connection: Connection, rules: Rules) -> list[str]:
     """Ids of the groups of everybody with partner access."""
-    return [each.id for each in reading.groups(connection, active_only=True) if is_kept_group(each.name, rules)]
+    return [each.id for each in stored_groups(connection, active_only=True) if is_kept_group(each.name, rules)]
 
 
 def refuse_old_data(connection: Connection, now: datetime) -> None:

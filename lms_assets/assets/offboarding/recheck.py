@@ -24,8 +24,9 @@ from lms_assets.domain.rules import Rules
 from lms_assets.vendors.impartner.client import ImpartnerClient
 from lms_assets.vendors.listing import read_until_stable
 from lms_assets.vendors.northpass.client import NorthpassClient
-from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Connection
+from lms_assets.warehouse.reading.foundation import stored_contacts, stored_partners
+from lms_assets.warehouse.reading.people import stored_groups
 from lms_assets.warehouse.state.offboarding_plans import PlanItem
 
 T = TypeVar("T")
@@ -53,7 +54,7 @@ class Known:
     def of(cls, connection: Connection, rules: Rules, items: Sequence[PlanItem]) -> Known:
         """As the warehouse has it now; what the plan has removed itself counts as still there."""
         planned = [(item.removal.group_id, item.removal.user_id) for item in items]
-        partners, contacts = reading.stored_partners(connection), reading.stored_contacts(connection)
+        partners, contacts = stored_partners(connection), stored_contacts(connection)
         facts = Facts.of(connection, rules, also_members=planned)
         learners = {each.id: each.lms_user_id for each in facts.contacts if each.lms_user_id is not None}
         return cls(
@@ -64,7 +65,7 @@ class Known:
             frozenset(row.impartner_id for row in contacts if row.is_active and row.impartner_id is not None),
             contacts_left_aside(connection),
             {row.email: learners[row.id] for row in contacts if row.id in learners},
-            {group.id: group.name for group in reading.groups(connection)},
+            {group.id: group.name for group in stored_groups(connection)},
         )
 
 

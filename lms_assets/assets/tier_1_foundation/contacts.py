@@ -17,8 +17,8 @@ from lms_assets.domain.records.contacts import further_affiliations, surrendered
 from lms_assets.domain.sync_plans.contacts import ContactPlan, ContactRow, Employers, doubtful_contacts, plan_contacts
 from lms_assets.domain.sync_plans.crm import rows_by_crm_id
 from lms_assets.resources import ImpartnerResource, WarehouseResource
-from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Connection
+from lms_assets.warehouse.reading.foundation import partner_of_contacts, primary_users, stored_contacts, stored_partners
 from lms_assets.warehouse.results.affiliations import address_holders, further_contact_ids, write_affiliations
 from lms_assets.warehouse.results.stamps import stamp_changes
 from lms_assets.warehouse.schema.tables import contacts as contacts_table
@@ -32,7 +32,7 @@ def contacts(
     """Fetch every CRM user, keep the partners' people, link each to its partner, deactivate those who left."""
     with sync_step(context, warehouse, "contacts") as step:
         with step.warehouse.read() as connection:
-            stored, further = reading.stored_contacts(connection), further_contact_ids(connection)
+            stored, further = stored_contacts(connection), further_contact_ids(connection)
         with impartner.client() as client:
             source = crm_users(client, step.rules)
             listing = take_in_all(step, source, "contacts", first_load=not stored)
@@ -54,10 +54,10 @@ def contacts(
 def read_employers(connection: Connection) -> Employers:
     """Partners, and whom stored contacts who learn belong to, as the warehouse has it."""
     return Employers.of(
-        reading.stored_partners(connection),
-        reading.primary_users(connection),
-        reading.stored_contacts(connection),
-        reading.partner_of_contacts(connection),
+        stored_partners(connection),
+        primary_users(connection),
+        stored_contacts(connection),
+        partner_of_contacts(connection),
         further_contact_ids(connection),
     )
 

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from lms_assets.domain.records.courses import categorise
 from lms_assets.domain.rules import Rules
-from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Connection
+from lms_assets.warehouse.reading.foundation import category_rules, stored_courses
 from lms_assets.warehouse.schema.tables import lms_courses
 from lms_assets.warehouse.upsert.upsert import update_existing
 
@@ -18,9 +18,9 @@ def write_categories(connection: Connection, rules: Rules, now: datetime) -> int
     Returns:
         How many certifications have no category.
     """
-    category_rules = reading.category_rules(connection) or rules.category_rules
-    certifications = [each for each in reading.courses(connection) if each.is_certification]
-    found = [(each.id, categorise(each.name, category_rules, each.decided)) for each in certifications]
+    patterns = category_rules(connection) or rules.category_rules
+    certifications = [each for each in stored_courses(connection) if each.is_certification]
+    found = [(each.id, categorise(each.name, patterns, each.decided)) for each in certifications]
     rows = [
         {
             "id": course_id,

@@ -24,8 +24,8 @@ from lms_assets.domain.sync_plans.course_points import (
 )
 from lms_assets.resources import NorthpassResource, WarehouseResource
 from lms_assets.vendors.northpass.client import NorthpassClient
-from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Connection
+from lms_assets.warehouse.reading.foundation import stored_courses
 from lms_assets.warehouse.schema.tables import course_properties, lms_courses
 from lms_assets.warehouse.upsert.upsert import SyncCounts, update_existing, upsert
 
@@ -42,7 +42,7 @@ def course_npcu(
     """Fetch every course's properties and write its points and category, archived versions included."""
     with sync_step(context, warehouse, "course_npcu") as step:
         with step.warehouse.read() as connection:
-            stored = reading.courses(connection)
+            stored = stored_courses(connection)
         with northpass.client() as client:
             listing, answers = _read(step, client, {row.id: row.npcu_value for row in stored})
             step.used(client.http)

@@ -11,8 +11,8 @@ from lms_assets.assets.sync_run import sync_step
 from lms_assets.assets.tier_1_foundation.course_categories import write_categories
 from lms_assets.domain.records.courses import course_from_record
 from lms_assets.resources import NorthpassResource, WarehouseResource
-from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Connection
+from lms_assets.warehouse.reading.foundation import known_course_ids
 from lms_assets.warehouse.schema.tables import lms_courses
 from lms_assets.warehouse.upsert.upsert import SyncCounts, upsert
 
@@ -24,7 +24,7 @@ def courses(
     """Fetch every course and write its name, description and status."""
     with sync_step(context, warehouse, "courses") as step:
         with step.warehouse.read() as connection:
-            known = reading.known_course_ids(connection)
+            known = known_course_ids(connection)
         with northpass.client() as client:
             listing = take_in(step, client.courses, course_from_record, "courses", again=not known)
             step.used(client.http)

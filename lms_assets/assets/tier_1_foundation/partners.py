@@ -19,8 +19,8 @@ from lms_assets.domain.records.partner_rows import NAME_LIMIT
 from lms_assets.domain.sync_plans.crm import doubtful_records, rows_by_crm_id
 from lms_assets.domain.sync_plans.partners import PartnerPlan, plan_partners
 from lms_assets.resources import ImpartnerResource, WarehouseResource
-from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Connection
+from lms_assets.warehouse.reading.foundation import stored_partners
 from lms_assets.warehouse.results.stamps import stamp_changes
 from lms_assets.warehouse.schema.tables import partners as partners_table
 from lms_assets.warehouse.upsert.upsert import SyncCounts, deactivate, update_existing, upsert
@@ -33,7 +33,7 @@ def partners(
     """Fetch every account, keep the partners among them, and deactivate those that are gone or no longer count."""
     with sync_step(context, warehouse, "partners") as step:
         with step.warehouse.read() as connection:
-            stored = reading.stored_partners(connection)
+            stored = stored_partners(connection)
         with impartner.client() as client:
             shown = ShownCounts(step)
             plain = accounts(client, step.rules, Lookup(client, "Region"))

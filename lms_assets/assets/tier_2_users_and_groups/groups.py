@@ -18,8 +18,9 @@ from lms_assets.domain.records.groups import group_from_record
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.sync_plans.groups import GroupPlan, LinkedTo, doubtful_groups, plan_groups
 from lms_assets.resources import NorthpassResource, WarehouseResource
-from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Connection
+from lms_assets.warehouse.reading.foundation import stored_partners
+from lms_assets.warehouse.reading.people import stored_groups
 from lms_assets.warehouse.results.links import group_overrides, remember_lost_links, stored_lost_links
 from lms_assets.warehouse.results.stamps import stamp_changes
 from lms_assets.warehouse.schema.tables import lms_groups
@@ -36,7 +37,7 @@ def groups(
     """Fetch every group, find the partner each belongs to, and deactivate those that are gone or left out."""
     with sync_step(context, warehouse, "groups") as step:
         with step.warehouse.read() as connection:
-            stored = {row.id: row for row in reading.groups(connection)}
+            stored = {row.id: row for row in stored_groups(connection)}
         active = sum(row.is_active for row in stored.values())
         convert = partial(group_from_record, rules=step.rules)
         with northpass.client() as client:
@@ -58,7 +59,7 @@ def groups(
 
 def read_linked_to(connection: Connection) -> LinkedTo:
     """What links of groups rest on, as it is stored."""
-    return LinkedTo(reading.stored_partners(connection), group_overrides(connection), stored_lost_links(connection))
+    return LinkedTo(stored_partners(connection), group_overrides(connection), stored_lost_links(connection))
 
 
 def write_groups(connection: Connection, plan: GroupPlan, now: datetime) -> SyncCounts:

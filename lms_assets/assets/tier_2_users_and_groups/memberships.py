@@ -26,11 +26,12 @@ from lms_assets.resources import NorthpassResource, WarehouseResource
 from lms_assets.vendors.listing import Reading, Record, as_it_is, read_until_stable
 from lms_assets.vendors.northpass.client import NorthpassClient
 from lms_assets.vendors.transport.errors import VendorError
-from lms_assets.warehouse import reading
 from lms_assets.warehouse.bookkeeping.failures import RecordFailure
 from lms_assets.warehouse.engine import Connection
+from lms_assets.warehouse.reading.foundation import partner_activity
+from lms_assets.warehouse.reading.people import members_of, stored_groups
 from lms_assets.warehouse.state.deactivations import deactivated_lately
-from lms_assets.warehouse.state.sync_state import get_state, put_state
+from lms_assets.warehouse.sync_state import get_state, put_state
 from lms_assets.warehouse.upsert.children import add_members, mark_members_read, sync_members
 from lms_assets.warehouse.upsert.upsert import SyncCounts
 
@@ -83,15 +84,15 @@ class _Known:
     @classmethod
     def of(cls, connection: Connection, rules: Rules, now: datetime) -> "_Known":
         """As it is stored, of active partners' groups and those of everybody."""
-        partners = reading.partner_activity(connection)
+        partners = partner_activity(connection)
         groups = {
             group.id: group
-            for group in reading.groups(connection, active_only=True)
+            for group in stored_groups(connection, active_only=True)
             if partners.get(group.partner_id or 0) or is_kept_group(group.name, rules)
         }
         return cls(
             groups,
-            reading.members_of(connection, groups),
+            members_of(connection, groups),
             get_state(connection, COUNT_GAPS) or {},
             deactivated_lately(connection, "memberships", now),
         )

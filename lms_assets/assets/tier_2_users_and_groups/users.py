@@ -15,8 +15,8 @@ from lms_assets.domain.linking.contact_links import link_contacts
 from lms_assets.domain.records.users import user_from_person
 from lms_assets.domain.sync_plans.users import UserPlan, doubtful_users, plan_users
 from lms_assets.resources import NorthpassResource, WarehouseResource
-from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Connection
+from lms_assets.warehouse.reading.people import contact_emails, stored_users
 from lms_assets.warehouse.results.links import write_contact_links
 from lms_assets.warehouse.schema.tables import lms_users
 from lms_assets.warehouse.upsert.upsert import SyncCounts, deactivate, update_existing, upsert
@@ -29,7 +29,7 @@ def users(
     """Fetch every LMS account, note who is disabled or gone, and link contacts to accounts by e-mail."""
     with sync_step(context, warehouse, "users") as step:
         with step.warehouse.read() as connection:
-            stored = {row.id: row for row in reading.users(connection)}
+            stored = {row.id: row for row in stored_users(connection)}
         active = sum(row.is_active for row in stored.values())
         with northpass.client() as client:
             listing = take_in(step, client.people, user_from_person, "people", again=not stored)
@@ -64,5 +64,5 @@ def write_users(connection: Connection, plan: UserPlan, now: datetime) -> SyncCo
 
 def link_contacts_to_users(connection: Connection, now: datetime) -> None:
     """Link every contact to the LMS account with its e-mail, and correct links whose e-mail moved on."""
-    links = link_contacts(reading.contact_emails(connection), reading.users(connection))
+    links = link_contacts(contact_emails(connection), stored_users(connection))
     write_contact_links(connection, links, now=now)

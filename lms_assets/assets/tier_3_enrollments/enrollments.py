@@ -20,19 +20,21 @@ from lms_assets.assets.tier_3_enrollments.transcripts import (
     refuse_if_nobody_is_found,
 )
 from lms_assets.assets.upstream_checks import require_upstream_checks
-from lms_assets.domain.operations.schedule import ENROLLMENTS_JOB
 from lms_assets.domain.records.transcripts import from_json
+from lms_assets.domain.schedule import ENROLLMENTS_JOB
 from lms_assets.domain.sync_plans.enrollments import EnrollmentPlan, plan_enrollments
 from lms_assets.resources import NorthpassResource, WarehouseResource
 from lms_assets.run_tags import JOB_TAG
 from lms_assets.vendors.northpass.client import NorthpassClient
 from lms_assets.vendors.transport.errors import TransientVendorError
-from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Connection
+from lms_assets.warehouse.reading.enrollments import learning_of_weeks, reading_begun
+from lms_assets.warehouse.reading.foundation import known_course_ids
+from lms_assets.warehouse.reading.whole import active_ids, row_count
+from lms_assets.warehouse.reading.withheld import came_since
 from lms_assets.warehouse.schema.tables import lms_enrollments, lms_users
 from lms_assets.warehouse.state.enrollment_weeks import write_weeks
 from lms_assets.warehouse.state.refresh_queue import note_everybody_read
-from lms_assets.warehouse.state.sync_state import get_state
 from lms_assets.warehouse.state.transcript_marks import mark_read, mark_unread, read_since
 from lms_assets.warehouse.state.transcript_staging import (
     clear_staging,
@@ -40,6 +42,7 @@ from lms_assets.warehouse.state.transcript_staging import (
     staged_transcripts,
     staging_times,
 )
+from lms_assets.warehouse.sync_state import get_state
 from lms_assets.warehouse.upsert.children import sync_enrollments
 from lms_assets.warehouse.upsert.upsert import SyncCounts, upsert
 
@@ -85,8 +88,8 @@ def _read(step: Step, client: NorthpassClient, weeks: Sequence[str]) -> tuple[En
     people, everybody = people_to_read(step, client, weeks)
     with step.warehouse.read() as connection:
         known = known_enrollments(connection, people)
-        total = reading.row_count(connection, lms_enrollments)
-        others = sorted(reading.active_ids(connection, lms_users) - set(people))
+        total = row_count(connection, lms_enrollments)
+        others = sorted(active_ids(connection, lms_users) - set(people))
     batch = read_transcripts(step, client, people, known, staging_key)
     refuse_if_nobody_is_found(client, batch, others)
     _refuse_too_many_unread(step, batch, len(people))
@@ -108,9 +111,9 @@ def _forget_outdated(connection: Connection, step: Step) -> None:
     """
     read_at = staging_times(connection, step.chain_key)
     outdated = read_since(connection, read_at, now=step.clock())
-    outdated |= reading.came_since(connection, step.rules, read_at)
+    outdated |= came_since(connection, step.rules, read_at)
     courses = _read_ahead(connection, step).get("courses")
-    if courses is not None and courses != len(reading.known_course_ids(connection)):
+    if courses is not None and courses != len(known_course_ids(connection)):
         staged = staged_transcripts(connection, step.chain_key)
         outdated |= {each.person_id for each in staged if (each.payload or {}).get("rejected")}
     forget_staged(connection, step.chain_key, outdated)
@@ -151,9 +154,9 @@ def _write(
         current = plan.without(read_since(connection, plan.read_at, now=step.clock()))
         counts = write_enrollments(connection, current, as_of=step.chain_started_at, now=step.now)
         everybody = (len(current.complete), step.chain_started_at) if current.everybody_was_read else None
-        learning.update(
-            write_weeks(connection, list(map(date.fromisoformat, weeks)), everybody=everybody, now=step.now)
-        )
+        mondays = list(map(date.fromisoformat, weeks))
+        learning.update(learning_of_weeks(connection, mondays[0], mondays[-1]))
+        write_weeks(connection, {week: learning[week] for week in mondays}, everybody=everybody, now=step.now)
         if plan.everybody:
             note_everybody_read(connection, step.chain_started_at, now=step.now)
         clear_staging(connection, step.chain_key)
@@ -181,7 +184,7 @@ def write_enrollments(connection: Connection, plan: EnrollmentPlan, *, as_of: da
     counts = sync_enrollments(connection, plan.rows("complete"), user_ids=sorted(complete), now=now)
     counts += upsert(connection, lms_enrollments, plan.rows("partial"), key=("id",), now=now)
     read_at = {each.person_id: plan.read_at[each.person_id] for each in plan.reads}
-    mark_read(connection, read_at, complete, as_of=as_of, begun=reading.reading_begun(connection, as_of), now=now)
+    mark_read(connection, read_at, complete, as_of=as_of, begun=reading_begun(connection, as_of), now=now)
     mark_unread(connection, sorted(plan.unread), now=now)
     return counts
 

@@ -10,18 +10,20 @@ from lms_assets.asset_specs import WEEKLY
 from lms_assets.assets.sync_run import Step
 from lms_assets.assets.tier_2_users_and_groups.users import link_contacts_to_users
 from lms_assets.domain.operations.partition_weeks import weeks_of_last_days
-from lms_assets.domain.operations.schedule import CHAIN, TRAILING_DAYS
 from lms_assets.domain.records.dates import harmless_date
 from lms_assets.domain.records.transcripts import UNREAD_FOR, ReadingState, is_due, is_turn
 from lms_assets.domain.records.users import LmsUser, user_from_person
+from lms_assets.domain.schedule import CHAIN, TRAILING_DAYS
 from lms_assets.run_tags import PEOPLE_TAG
 from lms_assets.vendors.northpass.client import NorthpassClient
 from lms_assets.vendors.transport.errors import VendorError
-from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Connection
+from lms_assets.warehouse.reading.enrollments import transcript_states
+from lms_assets.warehouse.reading.people import stored_affiliations
+from lms_assets.warehouse.reading.whole import orphans
 from lms_assets.warehouse.schema.tables import lms_users
 from lms_assets.warehouse.state.refresh_queue import people_read_since, queued_people, unqueue
-from lms_assets.warehouse.state.sync_state import advance_state, get_state
+from lms_assets.warehouse.sync_state import advance_state, get_state
 from lms_assets.warehouse.upsert.upsert import SyncCounts, upsert
 
 LISTED_UNTIL = "changed_people_listed_until"
@@ -43,7 +45,7 @@ def add_unlisted_members(step: Step, client: NorthpassClient) -> SyncCounts:
         VendorError: the vendor is down, or refuses the key.
     """
     with step.warehouse.read() as connection:
-        count, unknown = reading.orphans(connection, "lms_group_members", "user_id", "lms_users", limit=UNLISTED_ASKED)
+        count, unknown = orphans(connection, "lms_group_members", "user_id", "lms_users", limit=UNLISTED_ASKED)
     found: list[LmsUser] = []
     for _, answer in step.counted(client.for_each(unknown, client.person), "unknown members", count):
         user = None if answer is None or isinstance(answer, VendorError) else user_from_person(answer)
@@ -80,7 +82,7 @@ def people_to_read(step: Step, client: NorthpassClient, weeks: Sequence[str]) ->
             state.user_id: ReadingState(
                 state.read_at, state.last_active_at, state.updated_at_lms, state.joined_at, state.due_since
             )
-            for state in reading.transcript_states(connection).values()
+            for state in transcript_states(connection).values()
             if state.user_id in wanted
         }
     step.on_commit(lambda connection: _leave_queue(connection, step, wanted, queued))
@@ -110,7 +112,7 @@ def _leave_queue(connection: Connection, step: Step, wanted: set[str], queued: s
 
 def current_partner_users(connection: Connection) -> set[str]:
     """LMS ids of everybody who counts for at least one partner."""
-    return {each.user_id for each in reading.affiliations(connection) if each.obstacle is None}
+    return {each.user_id for each in stored_affiliations(connection) if each.obstacle is None}
 
 
 def _changed_since_last_listing(

@@ -27,16 +27,16 @@ from lms_assets.assets.tier_3_enrollments.transcripts import (
     stage,
     transcript_reader,
 )
-from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.records.transcripts import TranscriptRead
+from lms_assets.domain.schedule import CHAIN
 from lms_assets.lineage import ancestors
 from lms_assets.resources import NorthpassResource, WarehouseResource
 from lms_assets.runs.execution import Notice, forks_steps
 from lms_assets.vendors.northpass.client import NorthpassClient
 from lms_assets.vendors.transport.errors import VendorError
 from lms_assets.warehouse.engine import Warehouse
-from lms_assets.warehouse.state.sync_state import put_state
 from lms_assets.warehouse.state.transcript_staging import staged_ids
+from lms_assets.warehouse.sync_state import put_state
 
 STEP = "enrollments"
 NEW_PEOPLE = ("users", "memberships")

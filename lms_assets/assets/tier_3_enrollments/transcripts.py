@@ -12,9 +12,10 @@ from lms_assets.domain.sync_plans.enrollments import KnownEnrollments, judge_bot
 from lms_assets.vendors.listing import as_it_is, read_until_stable
 from lms_assets.vendors.northpass.client import NorthpassClient
 from lms_assets.vendors.transport.errors import RecordNotFound, TransientVendorError, VendorError
-from lms_assets.warehouse import reading
 from lms_assets.warehouse.bookkeeping.failures import RecordFailure
 from lms_assets.warehouse.engine import Connection, Warehouse
+from lms_assets.warehouse.reading.enrollments import completed_ids, enrollment_ids_by_user, people_read
+from lms_assets.warehouse.reading.foundation import known_course_ids
 from lms_assets.warehouse.state.transcript_staging import Staged, put_staged, staged_ids
 
 KEPT_AT_ONCE = 50
@@ -76,10 +77,10 @@ def read_transcripts(
 def known_enrollments(connection: Connection, people: Collection[str]) -> KnownEnrollments:
     """What is stored of these people before their transcripts are read."""
     return KnownEnrollments(
-        reading.known_course_ids(connection),
-        reading.enrollment_ids_by_user(connection, people),
-        reading.completed_ids(connection, people),
-        reading.people_read(connection),
+        known_course_ids(connection),
+        enrollment_ids_by_user(connection, people),
+        completed_ids(connection, people),
+        people_read(connection),
     )
 
 

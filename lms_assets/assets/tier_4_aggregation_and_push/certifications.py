@@ -16,8 +16,11 @@ from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.run_instants import not_before
 from lms_assets.domain.sync_plans.counts import LedgerPlan, plan_ledger
 from lms_assets.resources import ImpartnerResource, WarehouseResource
-from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Connection
+from lms_assets.warehouse.reading.enrollments import enrollments_that_may_count
+from lms_assets.warehouse.reading.foundation import course_facts
+from lms_assets.warehouse.reading.people import stored_affiliations
+from lms_assets.warehouse.reading.withheld import withheld_from_counting
 from lms_assets.warehouse.results.counts import last_counted
 from lms_assets.warehouse.results.ledger import read_ledger, write_ledger
 
@@ -41,15 +44,15 @@ def partner_certifications(
 
 def read_ledger_plan(connection: Connection, rules: Rules, at: datetime, now: datetime) -> LedgerPlan:
     """What the ledger is to say as of `at` (UTC), of what is stored."""
-    affiliations = reading.affiliations(connection)
+    affiliations = stored_affiliations(connection)
     assessed = assess(
         affiliations,
-        reading.enrollments_that_may_count(connection, {each.user_id for each in affiliations}),
-        reading.course_facts(connection),
+        enrollments_that_may_count(connection, {each.user_id for each in affiliations}),
+        course_facts(connection),
         at=at,
         months=rules.certification_months,
     )
-    withheld = reading.withheld_from_counting(connection, rules, affiliations)
+    withheld = withheld_from_counting(connection, rules, affiliations)
     return plan_ledger(affiliations, assessed, at=at, read_at=now, withheld=withheld, before=read_ledger(connection))
 
 

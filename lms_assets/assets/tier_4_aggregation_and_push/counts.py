@@ -10,14 +10,13 @@ import dagster as dg
 from lms_assets.assets.asset import asset_of
 from lms_assets.assets.sync_run import sync_step
 from lms_assets.assets.upstream_checks import require_upstream_checks
-from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.deactivation_limit import SyncStopped
+from lms_assets.domain.schedule import CHAIN
 from lms_assets.domain.sync_plans.counts import CountPlan, Move, plan_counts
 from lms_assets.resources import ImpartnerResource, WarehouseResource
-from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Connection
-from lms_assets.warehouse.reading.foundation import partner_tiers
+from lms_assets.warehouse.reading.foundation import partner_names, partner_tiers
 from lms_assets.warehouse.reading.rule_change import counts_before_rules_changed, remember_rules
 from lms_assets.warehouse.results.counts import note_counted_without_all, stored_counts, write_counts, write_history
 from lms_assets.warehouse.results.ledger import ledger_counts, read_ledger
@@ -35,7 +34,7 @@ def partner_cert_counts(
     with sync_step(context, warehouse, "partner_cert_counts") as step:
         require_upstream_checks(step)
         with step.warehouse.read() as connection:
-            names = reading.partner_names(connection)
+            names = partner_names(connection)
             plan = read_count_plan(connection, names, step.rules)
         work = partial(write_count_plan, plan=plan, rules=step.rules, now=step.now)
         step.write(work, details={"as_of": plan.ledger.as_of.isoformat()})

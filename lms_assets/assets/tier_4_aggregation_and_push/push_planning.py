@@ -11,9 +11,10 @@ from lms_assets.domain.linking.group_links import GroupLink, naming_groups
 from lms_assets.domain.records.groups import LmsGroup
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.withheld import WithheldReason
-from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Connection, Warehouse
-from lms_assets.warehouse.reading.foundation import stored_partner_counts
+from lms_assets.warehouse.reading.foundation import stored_partner_counts, stored_partners
+from lms_assets.warehouse.reading.people import stored_groups
+from lms_assets.warehouse.reading.withheld import withheld_partners
 from lms_assets.warehouse.state.crm_shown import compared, shown_accounts, shown_since
 from lms_assets.warehouse.state.pushed_values import Pushed, push_memory
 
@@ -52,8 +53,8 @@ def plan_of(warehouse: Warehouse, rules: Rules, *, portal_url: str | None, only:
 
 def plan_in(connection: Connection, rules: Rules, *, portal_url: str | None, only: int | None = None) -> Planned:
     """What `plan_of` gives, read in a transaction that has begun; reads only."""
-    partners = [row for row in reading.stored_partners(connection) if row.is_active]
-    withheld = reading.withheld_partners(connection, rules)
+    partners = [row for row in stored_partners(connection) if row.is_active]
+    withheld = withheld_partners(connection, rules)
     memory, listed = push_memory(connection), shown_accounts(connection)
     known = {row.impartner_id: row.id for row in partners if row.impartner_id is not None and row.id not in withheld}
     desired = _desired(connection, known, rules, portal_url)
@@ -84,7 +85,7 @@ def _desired(
 ) -> dict[int, dict[str, Value]]:
     """What the CRM should show of each account; `known` is account to partner."""
     counts = stored_partner_counts(connection)
-    groups = reading.groups(connection, active_only=True)
+    groups = stored_groups(connection, active_only=True)
     named = naming_groups(
         [GroupLink(each.id, each.partner_id, each.link_method or "none") for each in groups],  # type: ignore[arg-type]
         [LmsGroup(each.id, each.name, None, each.user_count) for each in groups],

@@ -42,7 +42,7 @@ from lms_assets.warehouse.bookkeeping.alerts import (
 from lms_assets.warehouse.bookkeeping.chain_log import ChainRow
 from lms_assets.warehouse.bookkeeping.redaction import scrub
 from lms_assets.warehouse.engine import Connection, Warehouse
-from lms_assets.warehouse.state.sync_state import get_state, put_state, set_aside_unreadable
+from lms_assets.warehouse.sync_state import get_state, put_state, set_aside_unreadable
 
 _FIRST_SEEN = "incidents_first_seen"
 _LEVELS = "warnings_known"

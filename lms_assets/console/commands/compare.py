@@ -18,18 +18,20 @@ from lms_assets.domain.counting.comparison import Compared, Fit, OldCounts, OldD
 from lms_assets.domain.counting.comparison_reasons import Effect, View, cells
 from lms_assets.domain.linking.partner_users import Affiliation, GroupFacts, partner_users
 from lms_assets.domain.operations.foreign_text import visible
-from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.records.courses import ARCHIVED
 from lms_assets.domain.records.dates import parse_utc
 from lms_assets.domain.rules import Rules
+from lms_assets.domain.schedule import CHAIN
 from lms_assets.domain.wording import number_of
 from lms_assets.settings import ConfigurationError
-from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Connection, Warehouse
+from lms_assets.warehouse.reading.enrollments import stored_enrollments
+from lms_assets.warehouse.reading.foundation import course_facts, partner_activity, stored_courses, stored_partners
+from lms_assets.warehouse.reading.old_counts import kept_old_counts, read_old_counts
+from lms_assets.warehouse.reading.people import person_facts, stored_groups, stored_members
 from lms_assets.warehouse.reading.reports import counting_inputs
 from lms_assets.warehouse.results.counts import CATEGORY_COLUMNS, last_counted, stored_counts
 from lms_assets.warehouse.results.links import stored_lost_links
-from lms_assets.warehouse.state.old_counts import kept_old_counts, read_old_counts
 
 NEEDED = ("account_name", "total_npcu")
 
@@ -171,15 +173,15 @@ def find_comparison(connection: Connection, old: OldData, *, rules: Rules) -> Co
     at, months = counted.as_of, rules.certification_months
     inputs = counting_inputs(connection, months=months, gtm_category=rules.gtm_category)
     items = tuple(assess(inputs.affiliations, inputs.enrollments, inputs.courses, at=at, months=months))
-    stored = reading.stored_partners(connection)
+    stored = stored_partners(connection)
     active = [each.id for each in stored if each.is_active]
     new = count(items, active, rules.gtm_category)
     kept = stored_counts(connection)
-    groups = reading.groups(connection, active_only=True)
+    groups = stored_groups(connection, active_only=True)
     view = View(
         at=at,
         closed={(each.partner_id, each.user_id): each.obstacle for each in inputs.affiliations if each.obstacle},
-        archived={each.id for each in reading.courses(connection) if each.status == ARCHIVED},
+        archived={each.id for each in stored_courses(connection) if each.status == ARCHIVED},
         guessed={each.id for each in groups if each.link_method in {"fuzzy", "override"}},
         old_at=old.at,
     )
@@ -199,12 +201,12 @@ def _unlinked(
     if not lost:
         return ()
     there = {(each.partner_id, each.user_id) for each in present if each.obstacle is None}
-    members = [(group, user) for group, user in reading.members(connection) if group in lost]
-    partners, people = reading.partner_activity(connection), reading.person_facts(connection)
+    members = [(group, user) for group, user in stored_members(connection) if group in lost]
+    partners, people = partner_activity(connection), person_facts(connection)
     as_before = partner_users(partners, people, [GroupFacts(*each) for each in lost.items()], members, ())
     missing = [each for each in as_before if (each.partner_id, each.user_id) not in there]
-    found = reading.enrollments(connection, {each.user_id for each in missing})
-    return tuple(assess(missing, found, reading.course_facts(connection), at=at, months=months))
+    found = stored_enrollments(connection, {each.user_id for each in missing})
+    return tuple(assess(missing, found, course_facts(connection), at=at, months=months))
 
 
 def _says_something(row: Compared) -> bool:

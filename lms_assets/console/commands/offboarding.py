@@ -17,8 +17,9 @@ from lms_assets.console.environment import settings_from_environment
 from lms_assets.console.offboarding_plans import how_to_review, progress_text, removals_text
 from lms_assets.domain.operations.foreign_text import visible
 from lms_assets.settings import ConfigurationError
-from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Connection, Warehouse
+from lms_assets.warehouse.reading.foundation import stored_partners
+from lms_assets.warehouse.reading.people import stored_groups
 from lms_assets.warehouse.state.offboarding_plans import Plan, PlanItem, items_of, newest_plans, note_review, plan_row
 
 
@@ -87,8 +88,8 @@ def show_plan(console: Console, connection: Connection, plan_id: int) -> None:
     """
     plan = _plan(connection, plan_id)
     items = items_of(connection, plan_id)
-    groups = {each.id: each.name for each in reading.groups(connection)}
-    partners = {each.id: each.account_name for each in reading.stored_partners(connection)}
+    groups = {each.id: each.name for each in stored_groups(connection)}
+    partners = {each.id: each.account_name for each in stored_partners(connection)}
     reviewed = f", reviewed by {plan.reviewed_by} at {plan.reviewed_at:%Y-%m-%d %H:%M} UTC" if plan.reviewed_by else ""
     console.print(Text(f"Plan {plan.id} of {plan.created_at:%Y-%m-%d %H:%M} UTC: {plan.status}{reviewed}", "bold"))
     console.print(Text(progress_text(items)))

@@ -25,8 +25,8 @@ from lms_assets.domain.counting.rule_change import (
     partner_moves,
 )
 from lms_assets.domain.operations.foreign_text import visible
-from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.rules import CategoryRule, Rules
+from lms_assets.domain.schedule import CHAIN
 from lms_assets.domain.wording import number_of
 from lms_assets.reports.config import ReportConfig
 from lms_assets.rules_file import load_report_config, load_rules, read_rules_file

@@ -15,8 +15,8 @@ from lms_assets.console.tables import Output, Table, deliver
 from lms_assets.console.wording import MARKS, STATUS_STYLES, quoted, seconds_text
 from lms_assets.domain.operations.chain_state import StepRecord
 from lms_assets.domain.operations.portal_tasks import CHAIN_TASK
-from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.safety.withheld import WithheldReason, named
+from lms_assets.domain.schedule import CHAIN
 from lms_assets.domain.wording import number_of
 from lms_assets.lineage import DAILY_FULL
 from lms_assets.rules_file import load_rules
@@ -24,7 +24,7 @@ from lms_assets.settings import ConfigurationError
 from lms_assets.warehouse.bookkeeping.chain_log import ChainRow, latest_chain, running_chains
 from lms_assets.warehouse.bookkeeping.portal_tasks import FailingTask, failing_tasks, open_runs
 from lms_assets.warehouse.engine import Warehouse
-from lms_assets.warehouse.reading import withheld_partners
+from lms_assets.warehouse.reading.withheld import withheld_partners
 from lms_assets.warehouse.state.overrides import OverrideUse, uses_since
 
 WITHHELD_SHOWN = 10

@@ -14,9 +14,10 @@ from lms_assets.console.tables import Output, Table, deliver, terminal
 from lms_assets.console.wording import quoted
 from lms_assets.domain.operations.foreign_text import visible
 from lms_assets.rules_file import load_rules
-from lms_assets.warehouse import reading
 from lms_assets.warehouse.bookkeeping.push_log import LoggedField, push_history
 from lms_assets.warehouse.engine import Warehouse
+from lms_assets.warehouse.reading.foundation import stored_partners
+from lms_assets.warehouse.reading.withheld import withheld_partners
 
 NOT_KNOWN = "not known"
 PUSH_JOB = "push_to_impartner"
@@ -34,7 +35,7 @@ def history_command(asked: str, console: Console, output: Output) -> int:
         warehouse.require_current_schema()
         with warehouse.read() as connection:
             partner = one_partner(connection, asked)
-            account = next(each for each in reading.stored_partners(connection) if each.id == partner.id).impartner_id
+            account = next(each for each in stored_partners(connection) if each.id == partner.id).impartner_id
             found = push_history(connection, partner.id, account)
     finally:
         warehouse.close()
@@ -92,8 +93,8 @@ def retry_command(asked: str, console: Console, *, no_wait: bool = False) -> int
         warehouse.require_current_schema()
         with warehouse.read() as connection:
             partner = one_partner(connection, asked)
-            row = next(each for each in reading.stored_partners(connection) if each.id == partner.id)
-            reasons = reading.withheld_partners(connection, load_rules(settings)).get(partner.id, ())
+            row = next(each for each in stored_partners(connection) if each.id == partner.id)
+            reasons = withheld_partners(connection, load_rules(settings)).get(partner.id, ())
     finally:
         warehouse.close()
     obstacle = _obstacle(row.is_active, row.impartner_id, [each.text for each in reasons])

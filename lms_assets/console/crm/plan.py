@@ -17,8 +17,8 @@ from lms_assets.console.wording import quoted
 from lms_assets.domain.wording import number_of
 from lms_assets.lineage import ancestors
 from lms_assets.rules_file import load_rules
-from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Warehouse
+from lms_assets.warehouse.reading.foundation import partner_names
 
 SEND, CANNOT_TELL = "send", "cannot tell"
 PLAN = ("partner", "name", "account", "state", "field", "last_confirmed", "crm_shows", "to_send", "why")
@@ -38,7 +38,7 @@ def plan_command(console: Console, output: Output, *, now: datetime) -> int:
         warehouse.require_current_schema()
         with warehouse.read() as connection:
             planned = plan_in(connection, rules, portal_url=settings.portal_url)
-            names = reading.partner_names(connection)
+            names = partner_names(connection)
             blocked = failed_blocking_checks(Look(connection, rules, now), ancestors((PUSHED,)))
     finally:
         warehouse.close()

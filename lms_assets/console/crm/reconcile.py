@@ -21,8 +21,8 @@ from lms_assets.domain.wording import number_of
 from lms_assets.resources import impartner_client
 from lms_assets.rules_file import load_rules
 from lms_assets.vendors.transport.errors import VendorError
-from lms_assets.warehouse import reading
 from lms_assets.warehouse.engine import Warehouse
+from lms_assets.warehouse.reading.foundation import stored_partners
 from lms_assets.warehouse.state.crm_shown import Shown, shown_accounts
 
 EQUAL, DIFFERS, NEVER_SENT, WITHHELD, CANNOT_TELL = "equal", "differs", "never sent", "withheld", "cannot tell"
@@ -84,7 +84,7 @@ def _read() -> Both:
     try:
         warehouse.require_current_schema()
         with warehouse.read() as connection:
-            partners = tuple(each for each in reading.stored_partners(connection) if each.is_active)
+            partners = tuple(each for each in stored_partners(connection) if each.is_active)
             planned = plan_in(connection, rules, portal_url=settings.portal_url)
             listed = shown_accounts(connection)
     finally:

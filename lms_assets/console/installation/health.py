@@ -13,7 +13,7 @@ from lms_assets.console.running.dagster_state import DagsterStateLost, dagster_i
 from lms_assets.console.tables import Output, Table, deliver
 from lms_assets.console.wording import quoted
 from lms_assets.domain.operations.health import Finding, HealthFacts, OpenIncident, health
-from lms_assets.domain.operations.schedule import CHAIN, find_overdue
+from lms_assets.domain.schedule import CHAIN, find_overdue
 from lms_assets.lineage import CADENCES, SYNC_TYPES
 from lms_assets.runs.daemon import daemon_seen, queue_of
 from lms_assets.settings import ConfigurationError

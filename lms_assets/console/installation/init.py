@@ -19,7 +19,7 @@ from rich.console import Console
 from lms_assets.console.commands import demo_environment
 from lms_assets.console.environment import program_version, terminal_user
 from lms_assets.console.wording import quoted
-from lms_assets.domain.operations.schedule import CHAIN
+from lms_assets.domain.schedule import CHAIN
 from lms_assets.settings import ConfigurationError
 
 TEMPLATES = Path(__file__).with_name("templates")

@@ -18,8 +18,8 @@ from rich.console import Console
 from lms_assets.console.environment import program_version, settings_from_environment
 from lms_assets.console.finish import end_like_by_ctrl_c
 from lms_assets.domain.operations.incident import Kind
-from lms_assets.domain.operations.schedule import CHAIN, find_overdue
 from lms_assets.domain.rules import Rules
+from lms_assets.domain.schedule import CHAIN, find_overdue
 from lms_assets.lineage import CADENCES, SYNC_TYPES
 from lms_assets.rules_file import load_rules
 from lms_assets.warehouse.bookkeeping import sync_log
@@ -29,7 +29,7 @@ from lms_assets.warehouse.bookkeeping.failures import open_failure_counts
 from lms_assets.warehouse.bookkeeping.sync_log import SyncLogEntry
 from lms_assets.warehouse.engine import Connection, Warehouse
 from lms_assets.warehouse.errors import WarehouseError
-from lms_assets.warehouse.reading import withheld_partners
+from lms_assets.warehouse.reading.withheld import withheld_partners
 from lms_assets.warehouse.results.counts import last_counted
 from lms_assets.warehouse.state.crm_shown import crm_drift
 

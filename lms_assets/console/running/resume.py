@@ -9,8 +9,8 @@ import dagster as dg
 from lms_assets.checks.specs import CHAIN_IS_WHOLE
 from lms_assets.console.running.runner import CannotRun, RunOrder
 from lms_assets.domain.operations.chain_state import CHECKS_SUFFIX
-from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.safety.run_instants import OLDEST
+from lms_assets.domain.schedule import CHAIN
 from lms_assets.lineage import COVERED_BY_CHAIN, DAILY_FULL, ancestors
 from lms_assets.run_tags import AS_OF_TAG, RANGE_END, RANGE_START
 from lms_assets.warehouse.bookkeeping.chain_log import ChainRow, latest_chain

@@ -27,8 +27,8 @@ from lms_assets.console.running.summary import print_summary
 from lms_assets.console.running.turns import our_turn
 from lms_assets.console.wording import quoted
 from lms_assets.domain.operations.chain_state import close, final_status
-from lms_assets.domain.operations.schedule import APPLY_JOB, CHAIN, TRAILING_DAYS
 from lms_assets.domain.safety.overrides import parse_overrides
+from lms_assets.domain.schedule import APPLY_JOB, CHAIN, TRAILING_DAYS
 from lms_assets.lineage import NOT_REQUIRED, PARTITIONED_JOBS
 from lms_assets.run_tags import AS_OF_TAG, OFFBOARDING_PLAN_TAG, PUSH_PARTNER_TAG
 from lms_assets.runs.overrides import allowing_tags

@@ -21,7 +21,7 @@ from lms_assets.automation.jobs import JOBS
 from lms_assets.console.running.dagster_runs import make_run, new_run_id, submit, withdraw, work_off
 from lms_assets.definitions import defs
 from lms_assets.domain.operations.chain_state import ChainState, fold
-from lms_assets.domain.operations.schedule import CHAIN
+from lms_assets.domain.schedule import CHAIN
 from lms_assets.lineage import GROUP_OF_STEP
 from lms_assets.runs.active import FINISHED
 from lms_assets.runs.execution import ensure_pool_limits, events_kept_open, start_step_server

@@ -11,7 +11,7 @@ from lms_assets.console.offboarding_plans import how_to_review, removals_text
 from lms_assets.console.running.runner import RunResult
 from lms_assets.console.wording import MARKS, STATUS_STYLES, quoted, seconds_text
 from lms_assets.domain.operations.chain_state import ChainState, ChainStatus, StepRecord
-from lms_assets.domain.operations.schedule import CHAIN
+from lms_assets.domain.schedule import CHAIN
 from lms_assets.domain.wording import number_of
 
 CHANGES = ("created", "updated", "deactivated", "reactivated", "removed")

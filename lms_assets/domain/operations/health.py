@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from lms_assets.domain.operations.schedule import CHAIN, NIGHTLY, Overdue
+from lms_assets.domain.schedule import CHAIN, NIGHTLY, Overdue
 from lms_assets.domain.wording import number_of
 
 # Its threads report every 30 seconds; one that works on something large reports later.

@@ -21,7 +21,7 @@ from lms_assets.domain.operations.report_incidents import (
     effect_of_check,
     unknown_mails,
 )
-from lms_assets.domain.operations.schedule import CHAIN, Overdue
+from lms_assets.domain.schedule import CHAIN, Overdue
 from lms_assets.domain.wording import number_of
 
 PUSH_STEP = "pushed_partner_cert_counts"

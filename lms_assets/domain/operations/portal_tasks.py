@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from lms_assets.domain.operations.schedule import ScheduleEntry, next_of
+from lms_assets.domain.schedule import ScheduleEntry, next_of
 
 CHAIN_TASK = "daily_sync_chain"
 """The task that stands for the whole chain."""

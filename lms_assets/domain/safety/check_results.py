@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from lms_assets.domain.operations.schedule import CHAIN
+from lms_assets.domain.schedule import CHAIN
 
 SAMPLE_SIZE = 20
 

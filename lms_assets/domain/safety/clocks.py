@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.safety.deactivation_limit import SyncStopped
+from lms_assets.domain.schedule import CHAIN
 
 TOLERANCE = timedelta(minutes=5)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from lms_assets.domain.operations.schedule import CHAIN, LEADS_FULL_JOB, PUSH_JOB, REPORTS_JOB
+from lms_assets.domain.schedule import CHAIN, LEADS_FULL_JOB, PUSH_JOB, REPORTS_JOB
 
 FIRST_PUSH = "first_push"
 STALE_REPORTS = "stale_reports"

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.safety.overrides import STALE_REPORTS, Overrides
+from lms_assets.domain.schedule import CHAIN
 
 MAX_AGE = timedelta(hours=36)
 WHY_BLOCKED, WHAT_TO_DO = "reports_blocked", "what_to_do"

@@ -9,15 +9,16 @@ from datetime import datetime
 
 from lms_assets.domain.counting.holdings import held_by_dates
 from lms_assets.domain.counting.periods import WEEK, earliest, monday_of
-from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.withheld import in_plain_words
+from lms_assets.domain.schedule import CHAIN
 from lms_assets.reports.config import ReportConfig
 from lms_assets.reports.figures.inputs import ReportInputs, held_frame, people_frame
 from lms_assets.reports.figures.model import Frame
 from lms_assets.warehouse.engine import Warehouse
-from lms_assets.warehouse.reading import affiliations, withheld_partners
+from lms_assets.warehouse.reading.people import stored_affiliations
 from lms_assets.warehouse.reading.reports import counting_inputs, partner_facts, people_names
+from lms_assets.warehouse.reading.withheld import withheld_partners
 from lms_assets.warehouse.results.counts import last_counted
 from lms_assets.warehouse.results.ledger import ledger_periods, read_ledger
 
@@ -59,7 +60,7 @@ def report_inputs_from(
             belonging = inputs.affiliations
             held += held_by_dates(inputs, ledger.since)
         else:
-            belonging = affiliations(connection)
+            belonging = stored_affiliations(connection)
         return ReportInputs(
             Frame(monday_of(now.date()), at, at - WEEK, banner, released, known_since=ledger.since),
             partner_facts(connection, at=at),

@@ -15,16 +15,11 @@ from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.withheld import WithheldReason
 from lms_assets.domain.sync_plans.counts import Ledger
 from lms_assets.warehouse.engine import Connection
-from lms_assets.warehouse.reading import (
-    affiliations,
-    course_facts,
-    enrollments,
-    groups,
-    people_read,
-    people_read_long_ago,
-    withheld_partners,
-)
+from lms_assets.warehouse.reading.enrollments import people_read, stored_enrollments
+from lms_assets.warehouse.reading.foundation import course_facts
+from lms_assets.warehouse.reading.people import stored_affiliations, stored_groups
 from lms_assets.warehouse.reading.reports import counted_on, people_names
+from lms_assets.warehouse.reading.withheld import people_read_long_ago, withheld_partners
 from lms_assets.warehouse.results.counts import last_counted
 from lms_assets.warehouse.results.ledger import ledger_items, read_ledger
 
@@ -73,9 +68,9 @@ class Answers:
         self._now = now
         self._counted = last_counted(connection)
         self._ledger = read_ledger(connection)
-        self._affiliations = affiliations(connection)
+        self._affiliations = stored_affiliations(connection)
         self._courses = course_facts(connection)
-        self._group_names = {each.id: each.name for each in groups(connection)}
+        self._group_names = {each.id: each.name for each in stored_groups(connection)}
         self._withheld = withheld_partners(connection, rules)
         self._read = people_read(connection)
         self._read_long_ago = people_read_long_ago(connection, rules, now)
@@ -100,7 +95,7 @@ class Answers:
         from today's tables.
         """
         theirs = [each for each in self._affiliations if each.partner_id == partner.id]
-        attempts = tuple(enrollments(self._connection, {each.user_id for each in theirs}))
+        attempts = tuple(stored_enrollments(self._connection, {each.user_id for each in theirs}))
         rules = self._rules
         inputs = CountingInputs(theirs, attempts, self._courses, rules.certification_months, rules.gtm_category)
         source = _Source(self._connection, inputs, self._ledger, partner.id)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from lms_assets.sandbox.server.exchange import Call, Reply, encoded, error_reply
+from lms_assets.sandbox.calls.exchange import Call, Reply, encoded, error_reply
 from lms_assets.sandbox.state.timestamps import shifted
 
 _HTML = b"<!doctype html><title>Maintenance</title><h1>We will be back soon</h1>"

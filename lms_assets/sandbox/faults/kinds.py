@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lms_assets.sandbox.server.exchange import Call
+from lms_assets.sandbox.calls.exchange import Call
 
 # Endpoints that answer a list, page by page.
 LISTINGS = frozenset(

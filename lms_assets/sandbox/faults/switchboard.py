@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
+from lms_assets.sandbox.calls.exchange import Call
 from lms_assets.sandbox.faults.kinds import KINDS
-from lms_assets.sandbox.server.exchange import Call
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

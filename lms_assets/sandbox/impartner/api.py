@@ -6,10 +6,10 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from lms_assets.sandbox.calls.exchange import Call, Refused, Reply, json_reply
 from lms_assets.sandbox.impartner.fields import OBJECTS, CrmObject, Field, description, shower
 from lms_assets.sandbox.impartner.listing import list_of
 from lms_assets.sandbox.sandbox import Sandbox
-from lms_assets.sandbox.server.exchange import Call, Refused, Reply, json_reply
 from lms_assets.sandbox.state.timestamps import from_text, to_text
 
 Handler = Callable[[Sandbox, Call], Awaitable[Reply]]

@@ -6,11 +6,11 @@ import asyncio
 from functools import partial
 from typing import Any
 
+from lms_assets.sandbox.calls.exchange import Call, Refused, Reply, encoded
 from lms_assets.sandbox.faults.effects import hides_count, listed_rows, window
 from lms_assets.sandbox.impartner.fields import CrmObject, Field, shower
 from lms_assets.sandbox.impartner.filter_grammar import FilterError, compiled
 from lms_assets.sandbox.sandbox import Sandbox
-from lms_assets.sandbox.server.exchange import Call, Refused, Reply, encoded
 
 DEFAULT_TAKE = 25
 MOST_ROWS = 100

@@ -8,11 +8,10 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
+from lms_assets.sandbox.calls.exchange import Call, Refused, Reply, json_reply
 from lms_assets.sandbox.northpass import resources as show
 from lms_assets.sandbox.northpass.listing import Listing, page_of
 from lms_assets.sandbox.sandbox import Sandbox
-from lms_assets.sandbox.server.exchange import Call, Refused, Reply, json_reply
-from lms_assets.sandbox.state.changes_lms import leave_group, remove_group
 from lms_assets.sandbox.state.timestamps import to_text
 
 Handler = Callable[[Sandbox, Call], Awaitable[Reply]]
@@ -210,3 +209,20 @@ ENDPOINTS: dict[str, Handler] = {
     "DELETE /groups/{id}": delete_group,
     "DELETE /groups/{id}/relationships/people": remove_members,
 }
+
+
+def remove_group(sandbox: Sandbox, group: str) -> str:
+    """Delete a group and its memberships."""
+    del sandbox.vendor_state.groups[group]
+    sandbox.vendor_state.memberships.pop(group, None)
+    sandbox.vendor_state.intended_links.pop(group, None)
+    sandbox.vendor_state.touched("groups", "memberships")
+    return group
+
+
+def leave_group(sandbox: Sandbox, group: str, person: str) -> str:
+    """Take a person out of a group; nothing happens when the person is not in."""
+    if sandbox.vendor_state.memberships[group].pop(person, None) is not None:
+        sandbox.vendor_state.groups[group].updated_at = sandbox.clock.text()
+        sandbox.vendor_state.touched("groups", "memberships")
+    return group

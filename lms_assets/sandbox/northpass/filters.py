@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
+from lms_assets.sandbox.calls.exchange import Refused
 from lms_assets.sandbox.northpass.resources import Attributes
-from lms_assets.sandbox.server.exchange import Refused
 from lms_assets.sandbox.state.timestamps import from_text, to_text
 
 _PARAMETER = re.compile(r"^filter\[(\w+)\](?:\[(\w+)\])?$")

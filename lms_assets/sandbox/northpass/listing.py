@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from lms_assets.sandbox.calls.exchange import Call, Refused, Reply, encoded
 from lms_assets.sandbox.faults.effects import listed_rows, window
 from lms_assets.sandbox.northpass.filters import filters_of, matcher
 from lms_assets.sandbox.northpass.resources import Attributes
 from lms_assets.sandbox.sandbox import Sandbox
-from lms_assets.sandbox.server.exchange import Call, Refused, Reply, encoded
 
 DEFAULT_LIMIT = 25
 MOST_ROWS = 100

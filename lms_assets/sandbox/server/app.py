@@ -5,14 +5,14 @@ from __future__ import annotations
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Route
 
+from lms_assets.sandbox.calls.exchange import Vendor
 from lms_assets.sandbox.config import SandboxConfig
 from lms_assets.sandbox.impartner import api as impartner_api
 from lms_assets.sandbox.northpass import api as northpass_api
 from lms_assets.sandbox.sandbox import Sandbox
+from lms_assets.sandbox.seeding.build import build_vendor_state
 from lms_assets.sandbox.server import control
-from lms_assets.sandbox.server.exchange import Vendor
 from lms_assets.sandbox.server.middleware import BASES, ApiEndpoint
-from lms_assets.sandbox.state.build import build_vendor_state
 
 _ALL_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 

@@ -9,11 +9,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from lms_assets.sandbox.calls.exchange import encoded
+from lms_assets.sandbox.changes.changes import mutate
 from lms_assets.sandbox.faults.kinds import KINDS
 from lms_assets.sandbox.sandbox import Sandbox
-from lms_assets.sandbox.server.exchange import encoded
 from lms_assets.sandbox.server.index_page import index_html
-from lms_assets.sandbox.state.changes import mutate
 
 
 def routes(sandbox: Sandbox) -> list[BaseRoute]:

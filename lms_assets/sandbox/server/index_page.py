@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from html import escape
 
+from lms_assets.sandbox.changes.changes import ACTIONS, signature_of
 from lms_assets.sandbox.faults.kinds import KINDS
 from lms_assets.sandbox.sandbox import Sandbox
-from lms_assets.sandbox.state.changes import ACTIONS, signature_of
 
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Sandbox of both vendors</title>
 <style>body{{font:16px/1.5 system-ui;max-width:60rem;margin:2rem auto;padding:0 1rem}}

@@ -17,12 +17,12 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
+from lms_assets.sandbox.calls.exchange import Call, Refused, Reply, Vendor, error_reply
+from lms_assets.sandbox.changes.changes import mutate
 from lms_assets.sandbox.faults import effects as fault_effects
 from lms_assets.sandbox.impartner import api as impartner_api
 from lms_assets.sandbox.northpass import api as northpass_api
 from lms_assets.sandbox.sandbox import Sandbox
-from lms_assets.sandbox.server.exchange import Call, Refused, Reply, Vendor, error_reply
-from lms_assets.sandbox.state.changes import mutate
 
 BASES: dict[Vendor, str] = {"northpass": "/v2", "impartner": "/api/objects/v1"}
 _HANDLERS: dict[str, Any] = {**northpass_api.ENDPOINTS, **impartner_api.ENDPOINTS}

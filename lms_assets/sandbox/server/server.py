@@ -15,13 +15,13 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from lms_assets.sandbox.changes.changes import mutate
 from lms_assets.sandbox.config import SandboxConfig
 from lms_assets.sandbox.faults.switchboard import FaultBoard
 from lms_assets.sandbox.sandbox import Sandbox
+from lms_assets.sandbox.seeding.build import build_vendor_state
 from lms_assets.sandbox.server.app import app_of
 from lms_assets.sandbox.server.middleware import BASES
-from lms_assets.sandbox.state.build import build_vendor_state
-from lms_assets.sandbox.state.changes import mutate
 from lms_assets.sandbox.state.vendor_state import VendorState
 
 _START_SECONDS = 120.0

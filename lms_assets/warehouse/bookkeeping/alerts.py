@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 from lms_assets.domain.operations.incident import Incident, Message
 from lms_assets.warehouse.bookkeeping.odd_rows import readable_rows
 from lms_assets.warehouse.schema.tables import alert_incidents, sync_state
-from lms_assets.warehouse.state.sync_state import put_state
+from lms_assets.warehouse.sync_state import put_state
 from lms_assets.warehouse.upsert.compare import chunks
 
 OUTBOX = "alert_outbox"

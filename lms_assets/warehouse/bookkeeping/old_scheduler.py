@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import Connection, select, update
 
 from lms_assets.warehouse.schema.tables import scheduled_tasks
-from lms_assets.warehouse.state.sync_state import get_state, put_state, remove_state
+from lms_assets.warehouse.sync_state import get_state, put_state, remove_state
 
 _SWITCHED_OFF = "old_scheduler_switched_off"
 

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from lms_assets.warehouse.schema.tables import contacts, lms_groups
-from lms_assets.warehouse.state.sync_state import get_state, put_state
+from lms_assets.warehouse.sync_state import get_state, put_state
 from lms_assets.warehouse.upsert.counts import RejectedRow
 
 REFUSED = "row_refused_by_database"

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, select, update
 
-from lms_assets.warehouse.results.counts import last_counted
 from lms_assets.warehouse.schema.tables import email_log, lms_users
+from lms_assets.warehouse.sync_state import COUNTED, get_state
 
 
 def fill_transcript_read_at(connection: Connection) -> None:
     """Take over when we last read each person. What another program read before an adoption is not taken over."""
-    if last_counted(connection) is None:
+    if get_state(connection, COUNTED) is None:
         return
     c = lms_users.c
     unknown = c.transcript_read_at.is_(None), c.enrollment_synced_at.is_not(None)

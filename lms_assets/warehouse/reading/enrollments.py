@@ -110,7 +110,7 @@ def reading_begun(connection: Connection, chain: datetime) -> datetime:
     return begun or chain
 
 
-def enrollments(connection: Connection, user_ids: Collection[str] | None = None) -> Iterator[Enrollment]:
+def stored_enrollments(connection: Connection, user_ids: Collection[str] | None = None) -> Iterator[Enrollment]:
     """Enrollments of these people, of everybody when None."""
     c = lms_enrollments.c
     columns = [c[name] for name in Enrollment.__dataclass_fields__]

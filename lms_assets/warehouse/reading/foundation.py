@@ -65,7 +65,7 @@ def stored_contacts(connection: Connection) -> tuple[StoredContact, ...]:
     return tuple(StoredContact(*row) for row in connection.execute(query))
 
 
-def courses(connection: Connection) -> tuple[StoredCourse, ...]:
+def stored_courses(connection: Connection) -> tuple[StoredCourse, ...]:
     """Every course, archived versions too."""
     c = lms_courses.c
     columns = [c.id, c.name, c.status, c.npcu_value, c.npcu_problem, c.is_certification, c.certification_category]
@@ -85,7 +85,7 @@ def course_facts(connection: Connection) -> dict[str, CourseFacts]:
     """What counting needs of every course, by id."""
     return {
         each.id: CourseFacts(each.id, each.name or each.id, each.npcu_value, each.category)
-        for each in courses(connection)
+        for each in stored_courses(connection)
     }
 
 

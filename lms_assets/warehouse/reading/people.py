@@ -20,7 +20,7 @@ from lms_assets.warehouse.schema.tables import contact_affiliations, contacts, l
 from lms_assets.warehouse.upsert.compare import chunks
 
 
-def users(connection: Connection) -> Iterator[StoredUser]:
+def stored_users(connection: Connection) -> Iterator[StoredUser]:
     """Every LMS person, gone ones too."""
     c = lms_users.c
     query = select(c.id, c.email, c.is_active, c.status, c.last_active_at, c.updated_at_lms, c.contact_id)
@@ -36,7 +36,7 @@ def person_facts(connection: Connection, user_ids: Collection[str] | None = None
     return {row[0]: PersonFacts(row[1], row[2]) for each in queries for row in connection.execute(each)}
 
 
-def groups(connection: Connection, *, active_only: bool = False) -> tuple[StoredGroup, ...]:
+def stored_groups(connection: Connection, *, active_only: bool = False) -> tuple[StoredGroup, ...]:
     """Every group, by id."""
     c = lms_groups.c
     columns = (
@@ -85,9 +85,9 @@ def contact_facts(connection: Connection) -> tuple[ContactFacts, ...]:
     )
 
 
-def affiliations(connection: Connection) -> tuple[Affiliation, ...]:
+def stored_affiliations(connection: Connection) -> tuple[Affiliation, ...]:
     """Whose people are whose now, of all partners."""
-    in_groups, in_contacts = list(members(connection, of_partners=True)), contact_facts(connection)
+    in_groups, in_contacts = list(stored_members(connection, of_partners=True)), contact_facts(connection)
     people = {user_id for _, user_id in in_groups} | {each.lms_user_id for each in in_contacts if each.lms_user_id}
     return partner_users(
         partner_activity(connection),
@@ -107,7 +107,7 @@ def contact_emails(connection: Connection) -> tuple[tuple[int, str], ...]:
     return tuple((row[0], row[1]) for row in connection.execute(select(c.id, c.email).order_by(c.id)))
 
 
-def members(connection: Connection, *, of_partners: bool = False) -> Iterator[tuple[str, str]]:
+def stored_members(connection: Connection, *, of_partners: bool = False) -> Iterator[tuple[str, str]]:
     """(group id, LMS user id) of every membership, or of those in groups that are linked to a partner."""
     c = lms_group_members.c
     query = select(c.group_id, c.user_id)

@@ -16,7 +16,7 @@ from lms_assets.domain.safety.recount import Difference, differing, withheld_for
 from lms_assets.domain.safety.withheld import WithheldReason
 from lms_assets.warehouse.reading.enrollments import enrollments_that_may_count
 from lms_assets.warehouse.reading.foundation import course_facts
-from lms_assets.warehouse.reading.people import affiliations
+from lms_assets.warehouse.reading.people import stored_affiliations
 from lms_assets.warehouse.reading.recount import recount
 from lms_assets.warehouse.results.counts import CATEGORY_COLUMNS, count_columns, stored_counts
 from lms_assets.warehouse.results.ledger import ledger_items
@@ -60,7 +60,7 @@ def _counted_now(
     connection: Connection, rules: Rules, at: datetime, partner_ids: Collection[int]
 ) -> Mapping[int, PartnerCounts]:
     """What counting gives for these partners with the tables as they are now."""
-    theirs = [each for each in affiliations(connection) if each.partner_id in set(partner_ids)]
+    theirs = [each for each in stored_affiliations(connection) if each.partner_id in set(partner_ids)]
     attempts = enrollments_that_may_count(connection, {each.user_id for each in theirs})
     assessed = assess(theirs, attempts, course_facts(connection), at=at, months=rules.certification_months)
     return count(assessed, partner_ids, rules.gtm_category)

@@ -12,11 +12,9 @@ from lms_assets.domain.counting.certifications import GO_TO_MARKET, PartnerCount
 from lms_assets.domain.counting.holdings import CountingInputs
 from lms_assets.domain.counting.report_facts import Executive, Manager, PartnerFacts
 from lms_assets.domain.rules_defaults import CERTIFICATION_MONTHS
-from lms_assets.warehouse.reading import (
-    affiliations,
-    course_facts,
-    enrollments,
-)
+from lms_assets.warehouse.reading.enrollments import stored_enrollments
+from lms_assets.warehouse.reading.foundation import course_facts
+from lms_assets.warehouse.reading.people import stored_affiliations
 from lms_assets.warehouse.results.counts import CATEGORY_COLUMNS
 from lms_assets.warehouse.schema.tables import (
     contacts,
@@ -124,12 +122,12 @@ def counting_inputs(
 
     Enrollments of people at no partner are left out.
     """
-    found = affiliations(connection)
+    found = stored_affiliations(connection)
     if partner_id is not None:
         found = tuple(each for each in found if each.partner_id == partner_id)
     people = {each.user_id for each in found}
     of_whom = None if partner_id is None else people
-    kept = tuple(each for each in enrollments(connection, of_whom) if each.user_id in people)
+    kept = tuple(each for each in stored_enrollments(connection, of_whom) if each.user_id in people)
     return CountingInputs(found, kept, course_facts(connection), months, gtm_category)
 
 

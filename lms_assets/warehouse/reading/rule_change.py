@@ -19,11 +19,11 @@ from lms_assets.domain.counting.rule_change import (
     from_json,
 )
 from lms_assets.domain.rules import Rules
-from lms_assets.warehouse.reading.enrollments import enrollments
-from lms_assets.warehouse.reading.foundation import category_rules, courses
-from lms_assets.warehouse.reading.people import contact_emails, contact_facts, group_facts, members, person_facts
+from lms_assets.warehouse.reading.enrollments import stored_enrollments
+from lms_assets.warehouse.reading.foundation import category_rules, stored_courses
+from lms_assets.warehouse.reading.people import contact_emails, contact_facts, group_facts, person_facts, stored_members
 from lms_assets.warehouse.schema.tables import partners
-from lms_assets.warehouse.state.sync_state import get_state, put_state
+from lms_assets.warehouse.sync_state import get_state, put_state
 
 When = Literal["counted", "pushed"]
 
@@ -36,12 +36,13 @@ def stored_portal(connection: Connection) -> StoredPortal:
         partners={row[0]: PartnerRow(row[1], row[2], bool(row[3])) for row in rows},
         people=person_facts(connection),
         groups=group_facts(connection),
-        members=tuple(members(connection)),
+        members=tuple(stored_members(connection)),
         contacts=contact_facts(connection),
         emails=dict(contact_emails(connection)),
-        enrollments=tuple(enrollments(connection)),
+        enrollments=tuple(stored_enrollments(connection)),
         courses={
-            each.id: CourseRow(each.name or each.id, each.npcu_value, each.decided) for each in courses(connection)
+            each.id: CourseRow(each.name or each.id, each.npcu_value, each.decided)
+            for each in stored_courses(connection)
         },
         category_rules=category_rules(connection),
     )

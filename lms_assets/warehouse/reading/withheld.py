@@ -26,7 +26,7 @@ from lms_assets.domain.safety.withheld import (
     people_not_read,
 )
 from lms_assets.warehouse.bookkeeping.refused_rows import refused_rows
-from lms_assets.warehouse.reading.people import affiliations
+from lms_assets.warehouse.reading.people import stored_affiliations
 from lms_assets.warehouse.results.counts import counted_without_all, differing_from_recount, last_counted
 from lms_assets.warehouse.results.links import group_overrides
 from lms_assets.warehouse.schema.tables import (
@@ -104,7 +104,7 @@ class _Basis:
 
 def withheld_partners(connection: Connection, rules: Rules) -> Mapping[int, tuple[WithheldReason, ...]]:
     """Row id of every active partner whose counts must not leave, with the reasons; the others are not there."""
-    basis = _Basis(connection, rules, affiliations(connection))
+    basis = _Basis(connection, rules, stored_affiliations(connection))
     not_read = _not_read(basis)
     not_counted = by_partner(each for each in _counted_before(basis) if each[0] not in not_read)
     withheld = {**not_read, **not_counted}
@@ -128,12 +128,12 @@ def people_read_long_ago(connection: Connection, rules: Rules, now: datetime) ->
     c = lms_users.c
     query = select(c.id, c.enrollment_synced_at).where(c.transcript_read_at.is_not(None))
     read_at: dict[str, datetime] = {row[0]: row[1] for row in connection.execute(query) if row[1]}
-    return long_unread(affiliations(connection), read_at, now - rules.unread_warning_after)
+    return long_unread(stored_affiliations(connection), read_at, now - rules.unread_warning_after)
 
 
 def came_since(connection: Connection, rules: Rules, read_at: Mapping[str, datetime]) -> set[str]:
     """Of people whose transcripts were read at these instants, those who count for some partner only since then."""
-    basis = _Basis(connection, rules, affiliations(connection))
+    basis = _Basis(connection, rules, stored_affiliations(connection))
     came_at = _came_at(basis)
     return {
         each.user_id

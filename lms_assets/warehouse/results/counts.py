@@ -12,7 +12,7 @@ from sqlalchemy import Connection, case, func, select
 from lms_assets.domain.counting.certifications import PartnerCounts
 from lms_assets.domain.safety.withheld import WithheldReason
 from lms_assets.warehouse.schema.tables import leads, partner_cert_history, partners
-from lms_assets.warehouse.state.sync_state import get_state, put_state
+from lms_assets.warehouse.sync_state import COUNTED, get_state, put_state
 from lms_assets.warehouse.upsert.upsert import SyncCounts, update_existing, upsert
 
 CATEGORY_COLUMNS: Mapping[str, str] = {
@@ -23,7 +23,6 @@ CATEGORY_COLUMNS: Mapping[str, str] = {
 }
 """Category to its column in `partners` and `partner_cert_history`; other categories are in `total_npcu` only."""
 
-_COUNTED = "partner_cert_counts"
 _COUNTED_WITHOUT_ALL = "partners_counted_before_all_was_read"
 _RECOUNT = "partner_cert_counts_recounted"
 _COUNTED_BY_OTHERS = "partner_cert_counts_before_ours"
@@ -66,9 +65,7 @@ def write_counts(
         else:
             changed.append({"id": partner_id, **wanted, "cert_counts_updated_at": now})
     written = update_existing(connection, partners, changed, key=("id",), now=now)
-    put_state(
-        connection, _COUNTED, {"as_of": as_of.isoformat(), "counted_at": (counted_at or now).isoformat()}, now=now
-    )
+    put_state(connection, COUNTED, {"as_of": as_of.isoformat(), "counted_at": (counted_at or now).isoformat()}, now=now)
     return written + SyncCounts(unchanged=unchanged)
 
 
@@ -107,7 +104,7 @@ def stored_counts(connection: Connection) -> dict[int, dict[str, Any]]:
 
 def last_counted(connection: Connection) -> Counted | None:
     """When partners were last counted; None when never."""
-    state = get_state(connection, _COUNTED)
+    state = get_state(connection, COUNTED)
     if state is None:
         return None
     return Counted(datetime.fromisoformat(state["as_of"]), datetime.fromisoformat(state["counted_at"]))
@@ -126,7 +123,7 @@ def counted_without_all(connection: Connection) -> frozenset[int]:
 def note_recount(connection: Connection, found: Mapping[int, WithheldReason], *, run_id: str, now: datetime) -> None:
     """Note that the stored counts were recounted in this run, and which partners differ; replaces the earlier note."""
     partners_found = {str(key): [each.kind, each.text] for key, each in found.items()}
-    value = {"counting": get_state(connection, _COUNTED), "run_id": run_id, "partners": partners_found}
+    value = {"counting": get_state(connection, COUNTED), "run_id": run_id, "partners": partners_found}
     put_state(connection, _RECOUNT, value, now=now)
 
 
@@ -143,7 +140,7 @@ def differing_from_recount(connection: Connection) -> dict[int, WithheldReason]:
 
 def _recount_of_these_counts(connection: Connection) -> dict[str, Any]:
     note = get_state(connection, _RECOUNT)
-    return note if note and note["counting"] == get_state(connection, _COUNTED) else {}
+    return note if note and note["counting"] == get_state(connection, COUNTED) else {}
 
 
 def write_history(

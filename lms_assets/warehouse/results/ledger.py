@@ -17,7 +17,7 @@ from lms_assets.domain.counting.holdings import Held
 from lms_assets.domain.records.dates import LATEST
 from lms_assets.domain.sync_plans.counts import Ledger, LedgerPlan
 from lms_assets.warehouse.schema.tables import lms_courses, partner_certifications
-from lms_assets.warehouse.state.sync_state import get_state, put_state
+from lms_assets.warehouse.sync_state import get_state, put_state
 from lms_assets.warehouse.upsert.compare import chunks
 from lms_assets.warehouse.upsert.counts import SyncCounts
 

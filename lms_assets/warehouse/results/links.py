@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from lms_assets.warehouse.schema.tables import contacts, group_partner_overrides, lms_users
-from lms_assets.warehouse.state.sync_state import get_state, put_state
+from lms_assets.warehouse.sync_state import get_state, put_state
 from lms_assets.warehouse.upsert.upsert import update_existing
 
 _LOST = "group_links_lost"

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, func, select
 
 from lms_assets.warehouse.schema.tables import lms_courses, lms_groups, partners
-from lms_assets.warehouse.state.sync_state import get_state, put_state
+from lms_assets.warehouse.sync_state import get_state, put_state
 
 _CERTIFICATIONS = "certifications_when_last_counted"
 _GROUPS_LINKED = "groups_linked_when_last_counted"

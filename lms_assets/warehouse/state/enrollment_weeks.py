@@ -2,39 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Connection, select
 
 from lms_assets.domain.safety.run_instants import not_before
-from lms_assets.warehouse.reading.enrollments import learning_of_weeks
 from lms_assets.warehouse.schema.tables import enrollment_weeks
 from lms_assets.warehouse.upsert.upsert import upsert
 
 
 def write_weeks(
-    connection: Connection, weeks: Sequence[date], *, everybody: tuple[int, datetime] | None, now: datetime
-) -> dict[date, tuple[int, int]]:
-    """Bring these weeks' figures up to date, and give them: completions and enrollments of each week.
+    connection: Connection,
+    learning: Mapping[date, tuple[int, int]],
+    *,
+    everybody: tuple[int, datetime] | None,
+    now: datetime,
+) -> None:
+    """Bring these weeks' figures up to date.
 
     A reading of some people only leaves when everybody was read as it was.
 
     Args:
-        weeks: their Mondays, ascending.
+        learning: completions and enrollments of each week, by its Monday.
         everybody: how many people were read, and as of when, if nobody was left out.
     """
-    learning = learning_of_weeks(connection, weeks[0], weeks[-1])
     rows: list[dict[str, Any]] = [
-        {"week_start": week, "completions": learning[week][0], "enrollment_rows": learning[week][1]} for week in weeks
+        {"week_start": week, "completions": completions, "enrollment_rows": enrollments}
+        for week, (completions, enrollments) in learning.items()
     ]
     if everybody is not None:
         c = enrollment_weeks.c
-        query = select(c.week_start, c.all_read_at).where(c.week_start >= weeks[0], c.week_start <= weeks[-1])
+        query = select(c.week_start, c.all_read_at).where(c.week_start.between(min(learning), max(learning)))
         before: dict[date, datetime | None] = {row.week_start: row.all_read_at for row in connection.execute(query)}
         people, as_of = everybody
         for row in rows:
             row |= {"people_read": people, "all_read_at": not_before(as_of, before.get(row["week_start"]), now)}
     upsert(connection, enrollment_weeks, rows, key=("week_start",), now=now)
-    return learning

@@ -24,7 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.errors import ReadOnlyWarehouse, WarehouseError, translated
 from lms_assets.warehouse.schema.tables import sync_state
-from lms_assets.warehouse.state.sync_state import get_state, put_state, remove_state
+from lms_assets.warehouse.sync_state import get_state, put_state, remove_state
 
 PING_SECONDS = 10.0
 TAKEN_AGAIN_SECONDS = 25.0

@@ -13,7 +13,7 @@ import dagster as dg
 from typer.testing import CliRunner
 
 from lms_assets.cli import app
-from lms_assets.domain.operations.schedule import CHAIN
+from lms_assets.domain.schedule import CHAIN
 from lms_assets.warehouse.bookkeeping.alerts import close_incident, raise_incident
 from lms_assets.warehouse.bookkeeping.chain_log import ChainStore
 from lms_assets.warehouse.engine import Warehouse

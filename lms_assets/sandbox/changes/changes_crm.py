@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from lms_assets.sandbox.changes.changes_lms import set_attributes
 from lms_assets.sandbox.impartner.fields import OBJECTS
 from lms_assets.sandbox.sandbox import Sandbox
-from lms_assets.sandbox.state.changes_lms import set_attributes
 from lms_assets.sandbox.state.vendor_state import Deletion
 
 

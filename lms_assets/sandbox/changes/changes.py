@@ -6,8 +6,9 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from lms_assets.sandbox.changes import changes_courses, changes_crm, changes_lms
+from lms_assets.sandbox.northpass.api import leave_group, remove_group
 from lms_assets.sandbox.sandbox import Sandbox
-from lms_assets.sandbox.state import changes_courses, changes_crm, changes_lms
 from lms_assets.sandbox.state.timestamps import from_text
 
 
@@ -68,8 +69,8 @@ _FUNCTIONS: tuple[Callable[..., str | int], ...] = (
 )
 ACTIONS: dict[str, Callable[..., str | int]] = {
     **{function.__name__: function for function in _FUNCTIONS},
-    "delete_group": changes_lms.remove_group,
-    "remove_member": changes_lms.leave_group,
+    "delete_group": remove_group,
+    "remove_member": leave_group,
 }
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from lms_assets.sandbox.northpass.api import leave_group
 from lms_assets.sandbox.northpass.resources import WEBHOOK_SHAPES
 from lms_assets.sandbox.sandbox import Sandbox
-from lms_assets.sandbox.state import build_lms
+from lms_assets.sandbox.seeding import build_lms
 from lms_assets.sandbox.state.timestamps import from_text, shifted, to_text
 from lms_assets.sandbox.state.vendor_state import Person, Transcript
 
@@ -175,15 +176,6 @@ def add_group(sandbox: Sandbox, name: str, account: int | None = None) -> str:
     return row.id
 
 
-def remove_group(sandbox: Sandbox, group: str) -> str:
-    """Delete a group and its memberships."""
-    del sandbox.vendor_state.groups[group]
-    sandbox.vendor_state.memberships.pop(group, None)
-    sandbox.vendor_state.intended_links.pop(group, None)
-    sandbox.vendor_state.touched("groups", "memberships")
-    return group
-
-
 def rename_group(sandbox: Sandbox, group: str, name: str) -> str:
     """Give a group another name; which account it is meant for stays."""
     return set_group(sandbox, group, {"name": name})
@@ -202,14 +194,6 @@ def add_member(sandbox: Sandbox, group: str, person: str) -> str:
     sandbox.factory.join(row, person)
     sandbox.vendor_state.memberships[group][person].created_at = row.updated_at = sandbox.clock.text()
     sandbox.vendor_state.touched("groups", "memberships")
-    return group
-
-
-def leave_group(sandbox: Sandbox, group: str, person: str) -> str:
-    """Take a person out of a group; nothing happens when the person is not in."""
-    if sandbox.vendor_state.memberships[group].pop(person, None) is not None:
-        sandbox.vendor_state.groups[group].updated_at = sandbox.clock.text()
-        sandbox.vendor_state.touched("groups", "memberships")
     return group
 
 

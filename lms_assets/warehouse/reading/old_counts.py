@@ -6,7 +6,7 @@ from sqlalchemy import Connection, column, inspect, select, table
 
 from lms_assets.domain.counting.comparison import OldCounts, OldData
 from lms_assets.warehouse.errors import WarehouseError
-from lms_assets.warehouse.reading import partner_names
+from lms_assets.warehouse.reading.foundation import partner_names
 from lms_assets.warehouse.results.counts import CATEGORY_COLUMNS, counted_by_others
 
 _IDENTITY = ("impartner_id", "salesforce_id")

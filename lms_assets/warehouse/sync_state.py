@@ -8,10 +8,13 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, select, update
 
-from lms_assets.domain.operations.schedule import CHAIN
 from lms_assets.domain.safety.run_instants import not_before
+from lms_assets.domain.schedule import CHAIN
 from lms_assets.warehouse.schema.tables import sync_state
 from lms_assets.warehouse.upsert.upsert import upsert
+
+COUNTED = "partner_cert_counts"
+"""The name under which stands when partners were last counted."""
 
 
 class UnreadableState(ValueError):

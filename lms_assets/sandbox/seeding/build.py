@@ -6,7 +6,8 @@ import random
 
 from lms_assets.sandbox.config import SandboxConfig
 from lms_assets.sandbox.edge_cases import collection as edge_case
-from lms_assets.sandbox.state import build_catalogue, build_crm, build_lms, names
+from lms_assets.sandbox.seeding import build_catalogue, build_crm, build_lms
+from lms_assets.sandbox.state import names
 from lms_assets.sandbox.state.factory import Factory
 from lms_assets.sandbox.state.timestamps import to_text
 from lms_assets.sandbox.state.vendor_state import VendorState

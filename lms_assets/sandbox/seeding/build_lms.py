@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from lms_assets.sandbox.seeding.build_crm import domain_of
 from lms_assets.sandbox.state import ids, names
-from lms_assets.sandbox.state.build_crm import domain_of
 from lms_assets.sandbox.state.factory import Factory
 from lms_assets.sandbox.state.timestamps import shifted
 from lms_assets.sandbox.state.vendor_state import Account, Group, Person, Transcript, Webhook

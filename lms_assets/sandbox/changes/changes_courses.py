@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from lms_assets.sandbox.changes.changes_lms import set_attributes
 from lms_assets.sandbox.sandbox import Sandbox
-from lms_assets.sandbox.state.changes_lms import set_attributes
 
 _LEAVE_OUT = "missing"
 
