@@ -1,25 +1,28 @@
-"""The registry: one entry for each asset with everything that is a fact of it, in tier order.
+"""The registry: the timetable, and one entry for each asset with everything that is a fact of it, in tier order.
 
-Pools, cadences, jobs, portal tasks, concurrency groups and the specs that Dagster sees are derived from it, so an asset
-is added in one place. No I/O, and no Dagster (see `asset_specs`), so that commands that need none start quickly.
+Pools, jobs, portal tasks, concurrency groups and the specs that Dagster sees are derived from it, so an asset is added
+in one place. No I/O, and no Dagster (see `asset_specs`), so that commands that need none start quickly.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 from lms_assets.domain.records.contacts import DUPLICATE_EMAIL
 from lms_assets.domain.schedule import (
     CHAIN,
+    CLEANUP_JOB,
     ENROLLMENTS_JOB,
-    FOUR_HOURLY,
     LEADS_FULL_JOB,
     LEADS_JOB,
-    MONDAYS,
+    MONDAY,
     PLAN_JOB,
     PUSH_JOB,
     REPORTS_JOB,
-    THRICE_DAILY,
+    SUNDAY,
+    Cadence,
+    ScheduleEntry,
 )
 from lms_assets.registry import LEARNING_ROWS, Asset
 
@@ -37,6 +40,34 @@ OFFBOARDING = "offboarding"
 # Concurrency groups: which rows a step writes. Runs whose steps write the same ones take turns (runs.write_locks).
 LEADS_ROWS, REPORTS_ROWS, LOGS = "leads", "reports", "cleanup"
 
+# When each job starts by itself (UTC).
+CHAIN_LINE = ScheduleEntry("daily_full_at_2", CHAIN, (2,), "The whole chain, over all weeks.", weeks="all")
+ENROLLMENTS_LINE = ScheduleEntry(
+    "enrollments_every_4_hours",
+    ENROLLMENTS_JOB,
+    (6, 10, 14, 18, 22),
+    "Learning records of the trailing seven days.",
+    weeks="trailing",
+    left_out_during=(CHAIN,),
+)
+LEADS_LINE = ScheduleEntry(
+    "leads_thrice_daily", LEADS_JOB, (8, 14, 20), "Leads that changed.", None, None, (LEADS_FULL_JOB,)
+)
+LEADS_FULL_LINE = ScheduleEntry(
+    "leads_on_sundays", LEADS_FULL_JOB, (3,), "All leads; removes those gone or converted.", SUNDAY
+)
+CLEANUP_LINE = ScheduleEntry(
+    "cleanup_on_sundays", CLEANUP_JOB, (4,), "Removes logs that are older than 30 days.", SUNDAY
+)
+REPORTS_LINE = ScheduleEntry("reports_on_mondays", REPORTS_JOB, (8,), "The reports to PAMs and executives.", MONDAY)
+
+TIMETABLE = (CHAIN_LINE, ENROLLMENTS_LINE, LEADS_LINE, LEADS_FULL_LINE, CLEANUP_LINE, REPORTS_LINE)
+
+# How often an asset must come through.
+NIGHTLY = Cadence(CHAIN, CHAIN_LINE, timedelta(hours=3))
+FOUR_HOURLY = Cadence(ENROLLMENTS_JOB, window=timedelta(hours=10))
+THRICE_DAILY = Cadence(LEADS_JOB, window=timedelta(hours=14))
+MONDAYS = Cadence(REPORTS_JOB, REPORTS_LINE, timedelta(hours=2))
 
 LEDGER_IN_SQL = """What every count is made of: a row for each partner, person and certification, with the enrollment
 that decides, how the person belongs, the verdict and its reason.
@@ -67,6 +98,7 @@ ASSETS = (
         table="lms_courses",
         sync_type="sync_courses",
         task="Courses",
+        cadence=NIGHTLY,
         pool=NORTHPASS_POOL,
         records=("course",),
     ),
@@ -79,6 +111,7 @@ ASSETS = (
         table="lms_courses",
         sync_type="sync_npcu",
         task="Course points (NPCU)",
+        cadence=NIGHTLY,
         pool=NORTHPASS_POOL,
         records=("course_properties",),
         rules=("category_rules",),
@@ -91,6 +124,7 @@ ASSETS = (
         table="partners",
         sync_type="impartner_partners",
         task="Partners",
+        cadence=NIGHTLY,
         pool=IMPARTNER_POOL,
         records=("partner",),
         rules=("partner_tiers", "excluded_account_statuses", "excluded_partner_name_words"),
@@ -103,6 +137,7 @@ ASSETS = (
         table="contacts",
         sync_type="impartner_contacts",
         task="Contacts",
+        cadence=NIGHTLY,
         pool=IMPARTNER_POOL,
         records=("contact", DUPLICATE_EMAIL),
         personal_data=True,
@@ -116,6 +151,7 @@ ASSETS = (
         table="lms_users",
         sync_type="users",
         task="LMS users",
+        cadence=NIGHTLY,
         pool=NORTHPASS_POOL,
         records=("lms_user",),
         personal_data=True,
@@ -129,6 +165,7 @@ ASSETS = (
         table="lms_groups",
         sync_type="groups",
         task="LMS groups",
+        cadence=NIGHTLY,
         pool=NORTHPASS_POOL,
         records=("group",),
         rules=(
@@ -155,6 +192,7 @@ ASSETS = (
         table="lms_group_members",
         sync_type="group_members_sync",
         task="Group members",
+        cadence=NIGHTLY,
         pool=NORTHPASS_POOL,
         records=("group_members",),
         required=False,
@@ -233,6 +271,7 @@ ASSETS = (
         sync_type="sync_to_impartner",
         jobs=(CHAIN, PUSH_JOB),
         task="Push to Impartner",
+        cadence=NIGHTLY,
         pool=IMPARTNER_POOL,
         records=("partner",),
         required=False,

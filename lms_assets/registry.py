@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 from lms_assets.domain.rules import Rules
-from lms_assets.domain.schedule import CHAIN, NIGHTLY, Cadence
+from lms_assets.domain.schedule import CHAIN, Cadence
 
 OWNER = "team:partner_data"
 # The concurrency group of all but a few steps: the rows that counts are made of.
@@ -41,9 +41,9 @@ class Asset:
     description: str
     table: str
     sync_type: str
+    cadence: Cadence | None
     jobs: tuple[str, ...] = (CHAIN,)
     task: str | None = None
-    cadence: Cadence | None = NIGHTLY
     pool: str | None = None
     records: tuple[str, ...] = ()
     required: bool = True

@@ -13,9 +13,8 @@ import dagster as dg
 from lms_assets.automation.event_mapping import chain_event, chain_events
 from lms_assets.domain.operations.chain_state import CHECKS_SUFFIX, ChainEvent, blocked_by, fold
 from lms_assets.domain.operations.portal_tasks import CHAIN_TASK, Task
-from lms_assets.domain.schedule import CHAIN, CLEANUP, TIMETABLE, ScheduleEntry
-from lms_assets.domain.schedule import DAILY_FULL as CHAIN_LINE
-from lms_assets.lineage import ASSETS, DAILY_FULL, ancestors
+from lms_assets.domain.schedule import CHAIN, ScheduleEntry
+from lms_assets.lineage import ASSETS, CHAIN_LINE, CLEANUP_LINE, DAILY_FULL, TIMETABLE, ancestors
 from lms_assets.registry import Asset
 from lms_assets.runs.active import FINISHED
 from lms_assets.warehouse.bookkeeping.chain_log import chain_of_run
@@ -45,7 +44,7 @@ TASKS = (
         for asset in ASSETS
         if asset.task is not None
     ),
-    Task("cleanup", "Cleanup of old logs", "remove_what_is_old", (CLEANUP,)),
+    Task("cleanup", "Cleanup of old logs", "remove_what_is_old", (CLEANUP_LINE,)),
 )
 TASK_OF_STEP = {task.asset: task.task_type for task in TASKS if task.asset}
 

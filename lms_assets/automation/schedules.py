@@ -7,7 +7,8 @@ from datetime import UTC
 import dagster as dg
 
 from lms_assets.automation.jobs import JOBS
-from lms_assets.domain.schedule import TIMETABLE, TRAILING_DAYS, ScheduleEntry
+from lms_assets.domain.schedule import TRAILING_DAYS, ScheduleEntry
+from lms_assets.lineage import TIMETABLE
 from lms_assets.run_tags import AS_OF_TAG
 from lms_assets.runs.active import run_under_way
 from lms_assets.runs.partitions import full_range_tags, trailing_days_tags

@@ -1,4 +1,4 @@
-"""What a check may look at, and the checks that several assets have: recent, complete, readable, stored."""
+"""What a check is and may look at, and those that several assets have: recent, complete, readable, stored."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+import dagster as dg
+
+from lms_assets.asset_specs import runbook_of
 from lms_assets.domain.records.contacts import DUPLICATE_EMAIL
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.check_results import CheckResult, none_of, recent
@@ -50,6 +53,64 @@ class Look:
 
 
 Finder = Callable[[Look], CheckResult]
+
+
+@dataclass(frozen=True)
+class CheckSpec:
+    """One check.
+
+    Attributes:
+        description: what is true while it passes.
+        find: looks whether it is.
+        blocking: nothing that depends on the asset starts while it fails.
+        warning: odd, but no reason to stop.
+        costs_counts: a warning that is an incident while it fails: counts are too low, or are not sent.
+        degrades: its failure makes a chain partial.
+        read_again: a warning with which "Re-execute, From asset failure" reads the asset again in the UI. Dagster looks
+            at blocking checks for that, so it is one there; as a warning it blocks nothing.
+    """
+
+    asset: str
+    name: str
+    description: str
+    find: Finder
+    blocking: bool = False
+    warning: bool = False
+    costs_counts: bool = False
+    degrades: bool = False
+    read_again: bool = False
+
+    @property
+    def key(self) -> dg.AssetCheckKey:
+        """What Dagster calls it."""
+        return dg.AssetCheckKey(dg.AssetKey(self.asset), self.name)
+
+    @property
+    def spec(self) -> dg.AssetCheckSpec:
+        """The check as Dagster wants it defined."""
+        return dg.AssetCheckSpec(
+            self.name,
+            asset=self.asset,
+            description=self.description,
+            blocking=self.blocking or self.read_again,
+            metadata=runbook_of(self.name),
+        )
+
+
+def check(asset: str, find: Finder, **kind: bool) -> CheckSpec:
+    """A check that has its name from its function, and its description from the first lines of the docstring."""
+    first = (find.__doc__ or "").split("\n\n")[0]
+    return CheckSpec(asset, find.__name__, " ".join(first.split()), find, **kind)
+
+
+def blocking(asset: str, find: Finder) -> CheckSpec:
+    """One that stops everything that depends on the asset."""
+    return check(asset, find, blocking=True)
+
+
+def warning(asset: str, find: Finder, **kind: bool) -> CheckSpec:
+    """One that stops nothing."""
+    return check(asset, find, warning=True, **kind)
 
 
 def is_recent(asset: str) -> Finder:

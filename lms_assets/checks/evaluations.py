@@ -10,8 +10,8 @@ from typing import Any
 import dagster as dg
 
 from lms_assets.asset_specs import runbook_of
-from lms_assets.checks.base import Look
-from lms_assets.checks.specs import CHECKS, CheckSpec, checks_of
+from lms_assets.checks.base import CheckSpec, Look
+from lms_assets.checks.specs import CHECKS, checks_of
 from lms_assets.domain.operations.chain_state import CHECKS_SUFFIX
 from lms_assets.domain.operations.foreign_text import as_text
 from lms_assets.domain.operations.incident import CheckFinding

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from lms_assets.checks.base import Look
+from lms_assets.checks.base import Look, check, warning
 from lms_assets.domain.operations.report_recipients import executives_without_reports, managers_without_reports
 from lms_assets.domain.safety.check_results import CheckResult, at_least, none_of
 from lms_assets.domain.schedule import CHAIN
@@ -58,3 +58,11 @@ def _result(look: Look, asset: str, table: str, unreachable: Iterable[tuple[str,
     why = {each.entity_id: each.reason for each in look.failures(asset)} | dict(unreachable)
     said = [f"{reference}: {reason}" for reference, reason in why.items()]
     return none_of(said, "people who do not get this report", CORRECT.format(table=table))
+
+
+CHECKS = (
+    warning("leads", leads_are_present),
+    warning("leads", leads_belong_to_known_partners),
+    check("pam_weekly_report", account_managers_are_reached),
+    check("executive_weekly_report", executives_are_all_reached),
+)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lms_assets.checks.base import Look, unless_allowed
+from lms_assets.checks.base import Look, blocking, unless_allowed, warning
 from lms_assets.domain.counting.crm_drift import drift_text
 from lms_assets.domain.records.contacts import DUPLICATE_EMAIL
 from lms_assets.domain.rules_defaults import SUDDEN_FALL_SHARE
@@ -108,3 +108,18 @@ def contact_emails_are_unique(look: Look) -> CheckResult:
     ]
     remedy = "Their person counts for each one's partner; contacts shows one of them. Merge them in the CRM."
     return none_of(doubles, "CRM contacts have the e-mail of another one", remedy)
+
+
+CHECKS = (
+    blocking("courses", courses_are_present),
+    blocking("course_npcu", certifications_are_present),
+    blocking("course_npcu", certifications_did_not_vanish),
+    warning("course_npcu", npcu_is_valid),
+    warning("course_npcu", certifications_have_a_category),
+    blocking("partners", partners_are_present),
+    blocking("partners", partner_crm_ids_are_unique),
+    warning("partners", partners_have_crm_ids),
+    warning("partners", crm_shows_our_counts),
+    blocking("contacts", contacts_are_present),
+    warning("contacts", contact_emails_are_unique),
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lms_assets.checks.base import Look, unless_allowed
+from lms_assets.checks.base import Look, blocking, check, unless_allowed, warning
 from lms_assets.domain.safety.check_results import CheckResult, at_least, no_sudden_fall, none_of
 from lms_assets.domain.safety.overrides import FALL_GROUP_LINKS
 from lms_assets.domain.schedule import CHAIN
@@ -93,3 +93,15 @@ def memberships_are_current(look: Look) -> CheckResult:
     bad = [f"group {each.entity_id}: {each.reason}" for each in look.failures("memberships")]
     remedy = "These groups keep the members they had; nobody was taken out of them."
     return none_of(bad, "groups whose members could not be read completely", remedy)
+
+
+CHECKS = (
+    blocking("users", users_are_present),
+    blocking("groups", groups_are_present),
+    blocking("groups", groups_are_linked),
+    warning("groups", group_links_are_unambiguous),
+    warning("groups", group_links_were_kept, costs_counts=True),
+    warning("groups", group_overrides_point_to_something),
+    blocking("memberships", memberships_are_present),
+    check("memberships", memberships_are_current, degrades=True),
+)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from lms_assets.checks.base import Look
+from lms_assets.checks.base import Look, blocking, warning
 from lms_assets.domain.records.completions import EVERYBODY_AGAIN_AFTER
 from lms_assets.domain.safety.check_results import CheckResult, at_least, none_of
 from lms_assets.domain.safety.withheld import people_listed
@@ -101,3 +101,15 @@ def members_are_known_users(look: Look) -> CheckResult:
         if result.passed
         else CheckResult(False, f"members that are no LMS user: {count:,}", count, result.sample, remedy)
     )
+
+
+CHECKS = (
+    blocking("enrollments", enrollments_are_present),
+    blocking("enrollments", enrollments_refer_to_known_rows),
+    warning("enrollments", members_are_known_users),
+    warning("enrollments", transcripts_were_all_read),
+    warning("enrollments", people_were_read_recently),
+    warning("enrollments", enrollment_courses_are_known),
+    warning("enrollments", webhook_messages_are_readable),
+    warning("enrollments", completed_courses_have_no_gap, costs_counts=True),
+)

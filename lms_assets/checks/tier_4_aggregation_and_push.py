@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from lms_assets.checks.base import TOO_OLD, Look, unless_allowed
+from lms_assets.checks.base import TOO_OLD, Look, blocking, check, unless_allowed, warning
 from lms_assets.domain.counting.rule_change import total_npcu
 from lms_assets.domain.rules_defaults import SUDDEN_FALL_SHARE
 from lms_assets.domain.safety.check_results import CheckResult, after_a_rule_change, no_sudden_fall, none_of, recent
@@ -98,3 +98,13 @@ def no_partner_is_withheld(look: Look) -> CheckResult:
     )
     withheld = named(withheld_partners(look.connection, look.rules))
     return none_of(withheld, "partners not pushed, because of what was not read yet", remedy)
+
+
+CHECKS = (
+    blocking("partner_cert_counts", counts_are_plausible),
+    blocking("partner_cert_counts", counts_are_recent),
+    # Withholds the partners that differ; blocks the whole push when the recount cannot be made.
+    warning("partner_cert_counts", counts_equal_a_recount, costs_counts=True, read_again=True),
+    check("pushed_partner_cert_counts", push_is_confirmed, degrades=True),
+    warning("pushed_partner_cert_counts", no_partner_is_withheld, costs_counts=True),
+)

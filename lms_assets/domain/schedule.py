@@ -1,4 +1,4 @@
-"""Which assets are overdue by their cadence. The UI's freshness policies (lineage) say the same of each asset."""
+"""The jobs' names, what a line of the timetable is, and which assets are overdue by their cadence. All UTC."""
 
 from __future__ import annotations
 
@@ -67,27 +67,6 @@ class ScheduleEntry:
         ]
 
 
-DAILY_FULL = ScheduleEntry("daily_full_at_2", CHAIN, (2,), "The whole chain, over all weeks.", weeks="all")
-ENROLLMENTS = ScheduleEntry(
-    "enrollments_every_4_hours",
-    ENROLLMENTS_JOB,
-    (6, 10, 14, 18, 22),
-    "Learning records of the trailing seven days.",
-    weeks="trailing",
-    left_out_during=(CHAIN,),
-)
-LEADS = ScheduleEntry(
-    "leads_thrice_daily", LEADS_JOB, (8, 14, 20), "Leads that changed.", None, None, (LEADS_FULL_JOB,)
-)
-LEADS_FULL = ScheduleEntry(
-    "leads_on_sundays", LEADS_FULL_JOB, (3,), "All leads; removes those gone or converted.", SUNDAY
-)
-CLEANUP = ScheduleEntry("cleanup_on_sundays", CLEANUP_JOB, (4,), "Removes logs that are older than 30 days.", SUNDAY)
-REPORTS = ScheduleEntry("reports_on_mondays", REPORTS_JOB, (8,), "The reports to PAMs and executives.", MONDAY)
-
-TIMETABLE = (DAILY_FULL, ENROLLMENTS, LEADS, LEADS_FULL, CLEANUP, REPORTS)
-
-
 def next_of(lines: tuple[ScheduleEntry, ...], instant: datetime) -> datetime | None:
     """The first tick of any of these lines after an instant (UTC); None without lines."""
     return min((line.next_after(instant) for line in lines), default=None)
@@ -111,12 +90,6 @@ class Cadence:
             return None
         tick = self.line.last_until(now - self.grace)
         return tick + self.grace if completed_at < tick else None
-
-
-NIGHTLY = Cadence(CHAIN, DAILY_FULL, timedelta(hours=3))
-FOUR_HOURLY = Cadence(ENROLLMENTS_JOB, window=timedelta(hours=10))
-THRICE_DAILY = Cadence(LEADS_JOB, window=timedelta(hours=14))
-MONDAYS = Cadence(REPORTS_JOB, REPORTS, timedelta(hours=2))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from lms_assets_tests.architecture import source
 
 DEFAULTS = "lms_assets.domain.rules_defaults"
 SCHEDULE = "lms_assets.domain.schedule"
+LINEAGE = "lms_assets.lineage"
 ADDED = """    Asset(
         key="badges",
         tier=TIER_3,
@@ -24,6 +25,7 @@ ADDED = """    Asset(
         description="Badges of people.",
         table="lms_users",
         sync_type="sync_badges",
+        cadence=NIGHTLY,
         jobs=(CHAIN, ENROLLMENTS_JOB, "badges_alone"),
         task="Badges of people",
         pool=NORTHPASS_POOL,
@@ -125,7 +127,7 @@ def test_the_name_of_the_chain_stands_once_in_the_product():
         if module.room != "sandbox":
             found += [f"{module.name}: {text}" for text in _texts(module.tree) if "daily_full" in text]
     # The second is the name of its schedule, by which a person's choice (on or off) is stored.
-    assert found == [f"{SCHEDULE}: daily_full", f"{SCHEDULE}: daily_full_at_2"], "\n".join(found)
+    assert found == [f"{SCHEDULE}: daily_full", f"{LINEAGE}: daily_full_at_2"], "\n".join(found)
 
 
 def _texts(tree: ast.Module) -> list[str]:

@@ -14,7 +14,7 @@ import pytest
 
 from lms_assets.automation.alerting.alerts import open_incidents_sensor
 from lms_assets.automation.sensors import push_after_enrollments_sensor
-from lms_assets.domain.schedule import TIMETABLE
+from lms_assets.lineage import TIMETABLE
 from lms_assets_tests.automation.daemon_harness import DaemonHarness, watched_harness
 from lms_assets_tests.automation.receiver import receiving
 from lms_assets_tests.harness.chain import NOW, SMALL

@@ -12,7 +12,7 @@ import dagster as dg
 import pytest
 
 from lms_assets.automation.schedules import SCHEDULES
-from lms_assets.domain.schedule import TIMETABLE
+from lms_assets.lineage import TIMETABLE
 from lms_assets.run_tags import AS_OF_TAG
 from lms_assets_tests.harness.quick_instance import QUICK_EVENTS
 from lms_assets_tests.harness.scheduler import scheduler_of

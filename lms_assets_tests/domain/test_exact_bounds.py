@@ -11,7 +11,8 @@ from lms_assets.domain.counting.periods import TREND_WEEKS, WEEK, earliest, peri
 from lms_assets.domain.counting.push_plan import ImplausiblePush, refuse_implausible_push, same_value, total_shown
 from lms_assets.domain.records.dates import LATEST, changed_since, parse_utc
 from lms_assets.domain.safety.overrides import Overrides
-from lms_assets.domain.schedule import DAILY_FULL, ENROLLMENTS, LEADS_FULL, REPORTS, next_of
+from lms_assets.domain.schedule import next_of
+from lms_assets.lineage import CHAIN_LINE, ENROLLMENTS_LINE, LEADS_FULL_LINE, REPORTS_LINE
 from lms_assets.reports.config import report_config
 
 NOW = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)  # a Monday
@@ -21,16 +22,16 @@ SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
 @pytest.mark.parametrize("hour", [2])
 def test_a_schedule_begins_at_its_very_minute_and_not_twice(hour):
     tick = NOW.replace(hour=hour)
-    assert DAILY_FULL.next_after(tick) == tick + DAY
-    assert DAILY_FULL.next_after(tick - SECOND) == tick
-    assert DAILY_FULL.last_until(tick) == tick
-    assert DAILY_FULL.last_until(tick - SECOND) == tick - DAY
+    assert CHAIN_LINE.next_after(tick) == tick + DAY
+    assert CHAIN_LINE.next_after(tick - SECOND) == tick
+    assert CHAIN_LINE.last_until(tick) == tick
+    assert CHAIN_LINE.last_until(tick - SECOND) == tick - DAY
 
 
 def test_several_hours_a_day_follow_each_other_and_the_night_between():
     ticks, at = [], NOW
     for _ in range(6):
-        at = ENROLLMENTS.next_after(at)
+        at = ENROLLMENTS_LINE.next_after(at)
         ticks.append(at - NOW.replace(hour=0))
     assert ticks == [timedelta(hours=hours) for hours in (6, 10, 14, 18, 22, 30)]
 
@@ -38,14 +39,14 @@ def test_several_hours_a_day_follow_each_other_and_the_night_between():
 @pytest.mark.parametrize("days", range(8))
 def test_a_weekly_schedule_finds_its_day_from_every_other_day(days):
     at = NOW.replace(hour=8) + days * DAY
-    assert REPORTS.next_after(at) == NOW.replace(hour=8) + (7 if days < 7 else 14) * DAY
-    assert REPORTS.last_until(at) == NOW.replace(hour=8) + (0 if days < 7 else 7) * DAY
+    assert REPORTS_LINE.next_after(at) == NOW.replace(hour=8) + (7 if days < 7 else 14) * DAY
+    assert REPORTS_LINE.last_until(at) == NOW.replace(hour=8) + (0 if days < 7 else 7) * DAY
     sunday = NOW.replace(hour=3) + 6 * DAY
-    assert LEADS_FULL.next_after(at) == (sunday if at < sunday else sunday + 7 * DAY)
+    assert LEADS_FULL_LINE.next_after(at) == (sunday if at < sunday else sunday + 7 * DAY)
 
 
 def test_of_several_schedules_the_next_tick_is_the_first_of_any():
-    assert next_of((REPORTS, DAILY_FULL, ENROLLMENTS), NOW) == NOW.replace(hour=6)
+    assert next_of((REPORTS_LINE, CHAIN_LINE, ENROLLMENTS_LINE), NOW) == NOW.replace(hour=6)
     assert next_of((), NOW) is None
 
 

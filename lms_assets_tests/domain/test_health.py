@@ -16,6 +16,7 @@ from lms_assets.domain.operations.health import (
     health,
 )
 from lms_assets.domain.schedule import Overdue
+from lms_assets.lineage import NIGHTLY
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 TONIGHT = datetime(2026, 3, 2, 2, 12, tzinfo=UTC)
@@ -25,19 +26,30 @@ WELL = HealthFacts(last_good_chain=TONIGHT, daemon_seen=NOW)
 
 
 def unhealthy(facts: HealthFacts, now: datetime = NOW) -> list[str]:
-    return [each.name for each in health(facts, now) if not each.healthy]
+    return [each.name for each in health(facts, now, NIGHTLY) if not each.healthy]
 
 
 def test_an_installation_that_works_is_healthy():
     assert unhealthy(WELL) == []
-    assert [each.name for each in health(WELL, NOW)] == ["schema", "chain", "assets", "incidents", "queue", "daemon"]
+    assert [each.name for each in health(WELL, NOW, NIGHTLY)] == [
+        "schema",
+        "chain",
+        "assets",
+        "incidents",
+        "queue",
+        "daemon",
+    ]
 
 
 @pytest.mark.parametrize(
     ("facts", "name", "said"),
     [
         (replace(WELL, last_good_chain=None), "chain", "lms-assets run daily_full"),
-        (replace(WELL, last_good_chain=TONIGHT - timedelta(days=1)), "chain", "last completed 1 day 9 h ago"),
+        (
+            replace(WELL, last_good_chain=TONIGHT - timedelta(days=1)),
+            "chain",
+            "last completed 1 day 9 h ago",
+        ),
         (
             replace(WELL, overdue=[LATE]),
             "assets",
@@ -55,7 +67,7 @@ def test_an_installation_that_works_is_healthy():
     ],
 )
 def test_each_thing_that_is_wrong_is_named_alone_with_what_was_seen(facts: HealthFacts, name: str, said: str):
-    found = [each for each in health(facts, NOW) if not each.healthy]
+    found = [each for each in health(facts, NOW, NIGHTLY) if not each.healthy]
     assert [each.name for each in found] == [name]
     assert said in found[0].note
 

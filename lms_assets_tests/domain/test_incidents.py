@@ -17,7 +17,8 @@ from lms_assets.domain.operations.incident_detection import (
 )
 from lms_assets.domain.operations.report_incidents import FailedAttempt, UnknownMails, blocked
 from lms_assets.domain.safety.report_release import ReleaseDecision, may_send
-from lms_assets.domain.schedule import FOUR_HOURLY, MONDAYS, NIGHTLY, Overdue, find_overdue
+from lms_assets.domain.schedule import Overdue, find_overdue
+from lms_assets.lineage import FOUR_HOURLY, MONDAYS, NIGHTLY
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)  # a Monday
 WAITS = {"enrollments": ("users",), "users": ("contacts",)}

@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from lms_assets.domain.operations.portal_tasks import Task
-from lms_assets.domain.schedule import DAILY_FULL, ENROLLMENTS
+from lms_assets.lineage import CHAIN_LINE, ENROLLMENTS_LINE
 
 NIGHT = datetime(2026, 3, 2, 1, tzinfo=UTC)
 
 
 def test_a_task_runs_next_by_the_first_of_its_schedules_that_are_on():
-    task = Task("sync", "Sync", None, (ENROLLMENTS, DAILY_FULL))
-    on = frozenset({ENROLLMENTS.schedule, DAILY_FULL.schedule})
+    task = Task("sync", "Sync", None, (ENROLLMENTS_LINE, CHAIN_LINE))
+    on = frozenset({ENROLLMENTS_LINE.schedule, CHAIN_LINE.schedule})
     assert task.next_run(NIGHT, on) == NIGHT.replace(hour=2)
-    assert task.next_run(NIGHT, frozenset({ENROLLMENTS.schedule})) == NIGHT.replace(hour=6)
-    assert task.next_run(NIGHT, frozenset({DAILY_FULL.schedule})) == NIGHT.replace(hour=2)
+    assert task.next_run(NIGHT, frozenset({ENROLLMENTS_LINE.schedule})) == NIGHT.replace(hour=6)
+    assert task.next_run(NIGHT, frozenset({CHAIN_LINE.schedule})) == NIGHT.replace(hour=2)
     assert task.next_run(NIGHT, frozenset()) is None

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import dagster as dg
 
 from lms_assets.domain.operations.incident_detection import Silent
-from lms_assets.domain.schedule import TIMETABLE
+from lms_assets.lineage import TIMETABLE
 from lms_assets.warehouse.bookkeeping.redaction import scrub
 
 # One failed tick may be a short outage of a vendor; the next comes within a minute.

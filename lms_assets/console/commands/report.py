@@ -19,11 +19,10 @@ from lms_assets.reports.delivery.deliver import FILE_SENDER
 from lms_assets.reports.delivery.files import write_files
 from lms_assets.reports.delivery.message import build_message
 from lms_assets.reports.delivery.recipients import EXECUTIVE, PAM, Addressee, period_of
-from lms_assets.reports.figures.executive import build_executive_report
+from lms_assets.reports.figures.executive import ExecutiveReport, build_executive_report
 from lms_assets.reports.figures.from_warehouse import NothingCounted, report_inputs_from
 from lms_assets.reports.figures.inputs import ReportInputs
-from lms_assets.reports.figures.model import ExecutiveReport, PamReport
-from lms_assets.reports.figures.pam import build_pam_report, partners_of
+from lms_assets.reports.figures.pam import PamReport, build_pam_report, partners_of
 from lms_assets.reports.rendering.render import Renderer
 from lms_assets.settings import ConfigurationError
 from lms_assets.warehouse.bookkeeping.email_log import (

@@ -14,7 +14,7 @@ from lms_assets.console.tables import Output, Table, deliver
 from lms_assets.console.wording import quoted
 from lms_assets.domain.operations.health import Finding, HealthFacts, OpenIncident, health
 from lms_assets.domain.schedule import CHAIN, find_overdue
-from lms_assets.lineage import CADENCES, SYNC_TYPES
+from lms_assets.lineage import CADENCES, NIGHTLY, SYNC_TYPES
 from lms_assets.runs.daemon import daemon_seen, queue_of
 from lms_assets.settings import ConfigurationError
 from lms_assets.warehouse.bookkeeping import sync_log
@@ -43,7 +43,7 @@ def health_command(console: Console, output: Output, *, daemon_needed: bool) -> 
         if not deliver([unknown], output, console, facts={"status": "unknown", "at": now}):
             raise
         return CANNOT_TELL
-    found = health(facts, now)
+    found = health(facts, now, NIGHTLY)
     healthy = all(each.healthy for each in found)
     if not deliver(_tables(facts, found), output, console, facts=_facts(facts, healthy, now)):
         for each in found:

@@ -19,7 +19,8 @@ from lms_assets.console.running.dagster_state import DagsterStateLost, dagster_i
 from lms_assets.console.tables import Output, Table, deliver
 from lms_assets.console.wording import quoted
 from lms_assets.domain.operations.health import DAEMON_REPORTS_WITHIN, age_text
-from lms_assets.domain.schedule import CHAIN, TIMETABLE
+from lms_assets.domain.schedule import CHAIN
+from lms_assets.lineage import TIMETABLE
 from lms_assets.runs.daemon import daemon_seen
 from lms_assets.settings import ConfigurationError
 from lms_assets.warehouse.bookkeeping.chain_log import ChainRow, last_completed_chain

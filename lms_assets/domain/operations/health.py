@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from lms_assets.domain.schedule import CHAIN, NIGHTLY, Overdue
+from lms_assets.domain.schedule import CHAIN, Cadence, Overdue
 from lms_assets.domain.wording import number_of
 
 # Its threads report every 30 seconds; one that works on something large reports later.
@@ -58,13 +58,16 @@ class Finding:
     note: str
 
 
-def health(facts: HealthFacts, now: datetime) -> tuple[Finding, ...]:
-    """One finding for each thing, always in the same order. An unusable schema leaves nothing else to look at."""
+def health(facts: HealthFacts, now: datetime, nightly: Cadence) -> tuple[Finding, ...]:
+    """One finding for each thing, always in the same order. An unusable schema leaves nothing else to look at.
+
+    `nightly`: how often the chain must complete.
+    """
     if facts.schema_problem is not None:
         return (Finding("schema", False, facts.schema_problem),)
     return (
         Finding("schema", True, "the tables are this version's"),
-        _chain(facts.last_good_chain, now),
+        _chain(facts.last_good_chain, nightly, now),
         _overdue(facts.overdue, now),
         _incidents(facts.incidents, now),
         _queue(facts, now),
@@ -82,11 +85,11 @@ def age_text(span: timedelta) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
-def _chain(completed_at: datetime | None, now: datetime) -> Finding:
+def _chain(completed_at: datetime | None, nightly: Cadence, now: datetime) -> Finding:
     if completed_at is None:
         return Finding("chain", False, f"no chain has completed yet: lms-assets run {CHAIN}")
     note = f"last completed {age_text(now - completed_at)} ago"
-    if NIGHTLY.overdue_since(completed_at, now) is None:
+    if nightly.overdue_since(completed_at, now) is None:
         return Finding("chain", True, note)
     return Finding("chain", False, f"{note}; a newer one is due: lms-assets status says what happened")
 

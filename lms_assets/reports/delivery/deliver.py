@@ -17,11 +17,10 @@ from lms_assets.reports.delivery.files import write_files
 from lms_assets.reports.delivery.message import UnusableAddress, ascii_address, build_message, sender
 from lms_assets.reports.delivery.recipients import Addressee, EmailLog, NotDue, decide
 from lms_assets.reports.delivery.smtp import MailServerUnavailable, SmtpMailer
-from lms_assets.reports.figures.executive import build_executive_report
+from lms_assets.reports.figures.executive import ExecutiveReport, build_executive_report
 from lms_assets.reports.figures.inputs import ReportInputs, owner_without_name, without_names
-from lms_assets.reports.figures.model import ExecutiveReport, PamReport, Report
-from lms_assets.reports.figures.pam import build_pam_report, partners_of
-from lms_assets.reports.rendering.render import Rendered, Renderer
+from lms_assets.reports.figures.pam import PamReport, build_pam_report, partners_of
+from lms_assets.reports.rendering.render import Rendered, Renderer, Report
 
 FILE_SENDER = "reports@example.com"
 """Stands in the .eml files when no sender is configured."""

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from lms_assets.domain.rules import Rules
 from lms_assets.reports.figures.inputs import ReportInputs
-from lms_assets.reports.figures.model import PamReport
+from lms_assets.reports.figures.pam import PamReport
 from lms_assets.reports.figures.partner_answer import Answers
 from lms_assets.reports.rendering.evidence import evidence_of, render_evidence
 from lms_assets.reports.rendering.render import Attachment

@@ -1,8 +1,9 @@
-"""The figures of the executives' roll-up over all active partners: group-bys, without any person's name."""
+"""The executives' roll-up over all active partners: what it holds, and its figures. Without any person's name."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
@@ -10,15 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from lms_assets.domain.counting.compliance import requirement_of
 from lms_assets.domain.counting.periods import QUIET_DAYS, WEEK, periods
 from lms_assets.reports.figures.inputs import ReportInputs, expiries_by_week, expiring_within, npcu_by_week, stamp
-from lms_assets.reports.figures.model import (
-    Change,
-    EarnedLine,
-    ExecutiveReport,
-    PeriodLine,
-    RankLine,
-    ShareLine,
-    StockLine,
-)
+from lms_assets.reports.figures.model import Change, Expiring, Frame, WeekPoint
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +20,103 @@ WINDOWS = (30, 90)
 RANKED = 10
 GROWTH_WEEKS = 13
 UNKNOWN = "(not set)"
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodLine:
+    """A stock over a span: how far it moved, against the same span last year. `key` is the span's name."""
+
+    key: str
+    change: Change
+    last_year: Change | None
+
+
+@dataclass(frozen=True, slots=True)
+class EarnedLine:
+    """A flow in a span: certifications newly held at its end, and their NPCU, against the same span last year."""
+
+    key: str
+    certifications: int
+    npcu: int
+    certifications_last_year: int
+    npcu_last_year: int
+
+
+@dataclass(frozen=True, slots=True)
+class StockLine:
+    """One stock in the executive report (NPCU, or certifications of one category) with its spans."""
+
+    key: str
+    now: int
+    periods: tuple[PeriodLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ShareLine:
+    """A group of partners (a tier, a region or a PAM) in the executive report."""
+
+    key: str
+    partners: int
+    people: int
+    certifications: int
+    npcu: Change
+    requirement: int
+    asked: int
+    meets: int
+    below: int
+    about_to_fall: int
+    expiring_30: int
+
+    @property
+    def compliance(self) -> float | None:
+        """Per cent of the partners with a requirement that meet it, those about to fall included."""
+        return None if not self.asked else round(100 * (self.asked - self.below) / self.asked, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class RankLine:
+    """A partner in a ranking, with the change since the ranking's beginning. `withheld` as in PartnerLine."""
+
+    key: int
+    name: str
+    tier: str
+    region: str
+    owner: str
+    npcu: Change
+    url: str | None = None
+    withheld: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutiveReport:
+    """The roll-up over all active partners; it holds no person's name.
+
+    `growing` counts from thirteen weeks ago; `quiet` are partners none of whose people completed a certification in
+    90 days, `quiet_partners` their number. `withheld`: partners whose counts are not confirmed.
+    """
+
+    frame: Frame
+    partners: int
+    people: int
+    people_of_several: int
+    certifications: int
+    uncategorised: int
+    totals: tuple[StockLine, ...]
+    earned: tuple[EarnedLine, ...]
+    overall: ShareLine
+    tiers: tuple[ShareLine, ...]
+    regions: tuple[ShareLine, ...]
+    pams: tuple[ShareLine, ...]
+    categories: tuple[StockLine, ...]
+    expiring_within: tuple[Expiring, ...]
+    top: tuple[RankLine, ...]
+    growing: tuple[RankLine, ...]
+    quiet: tuple[RankLine, ...]
+    quiet_partners: int
+    npcu_by_week: tuple[WeekPoint, ...]
+    expiries_by_week: tuple[WeekPoint, ...]
+    fell_below: tuple[RankLine, ...]
+    withheld: tuple[RankLine, ...] = ()
 
 
 def build_executive_report(inputs: ReportInputs) -> ExecutiveReport:

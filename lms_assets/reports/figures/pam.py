@@ -1,11 +1,13 @@
-"""The figures of a partner account manager's report: nothing is read, counted or worded here."""
+"""A partner account manager's report: what it holds, and its figures. Nothing is read, counted or worded here."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from lms_assets.domain.counting.compliance import Standing
 from lms_assets.domain.counting.report_facts import PartnerFacts
 from lms_assets.domain.operations.report_recipients import same_owner
 from lms_assets.reports.figures.inputs import (
@@ -16,12 +18,84 @@ from lms_assets.reports.figures.inputs import (
     moment,
     npcu_by_week,
 )
-from lms_assets.reports.figures.model import CertificationLine, Change, PamReport, PamTotals, PartnerLine
+from lms_assets.reports.figures.model import CertificationLine, Change, Expiring, Frame, WeekPoint
 
 if TYPE_CHECKING:
     import pandas as pd
 
 WINDOWS = (30, 60, 90)
+
+
+@dataclass(frozen=True, slots=True)
+class PartnerLine:
+    """One partner in a PAM's report. `withheld`: why its counts are not confirmed; None when they are."""
+
+    key: int
+    name: str
+    tier: str
+    npcu: Change
+    standing: Standing
+    certifications: int
+    by_category: Mapping[str, int]
+    people: int
+    people_in_no_group: int
+    contacts_not_in_lms: int
+    leads_last_30_days: int
+    gained: int
+    lost: int
+    expiring_90: int
+    url: str | None = None
+    withheld: str | None = None
+
+    @property
+    def by_other_causes(self) -> int:
+        """What of the week's change comes from people who joined or left, courses whose points changed, and records
+        that were read late.
+        """
+        return (self.npcu.difference or 0) - (self.gained - self.lost) if self.npcu.before is not None else 0
+
+
+@dataclass(frozen=True, slots=True)
+class PamTotals:
+    """Sums over a PAM's partners."""
+
+    partners: int
+    npcu: Change
+    certifications: int
+    by_category: Mapping[str, int]
+    uncategorised: int
+    people: int
+    gained: int
+    lost: int
+    below: int
+    about_to_fall: int
+    people_in_no_group: int
+    contacts_not_in_lms: int
+    leads_last_30_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class PamReport:
+    """One PAM's report. Lists are whole; what a mail has room for is the renderer's business.
+
+    `fell_below` are partners that are below and fell there within the week, `below` all the others that are below,
+    `about_to_fall` in the order of when. `new` and `expired` happened within the week.
+    """
+
+    frame: Frame
+    owners: tuple[str, ...]
+    totals: PamTotals
+    partners: tuple[PartnerLine, ...]
+    fell_below: tuple[PartnerLine, ...]
+    about_to_fall: tuple[PartnerLine, ...]
+    below: tuple[PartnerLine, ...]
+    moved: tuple[PartnerLine, ...]
+    new: tuple[CertificationLine, ...]
+    expired: tuple[CertificationLine, ...]
+    expiring: tuple[CertificationLine, ...]
+    expiring_within: tuple[Expiring, ...]
+    npcu_by_week: tuple[WeekPoint, ...]
+    expiries_by_week: tuple[WeekPoint, ...]
 
 
 def build_pam_report(inputs: ReportInputs, owners: Sequence[str]) -> PamReport:

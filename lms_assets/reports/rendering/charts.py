@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 from anyascii import anyascii
 
-from lms_assets.reports.figures.model import ExecutiveReport, PamReport, WeekPoint
+from lms_assets.reports.figures.executive import ExecutiveReport
+from lms_assets.reports.figures.model import WeekPoint
+from lms_assets.reports.figures.pam import PamReport
 from lms_assets.reports.rendering import formatting as words
 from lms_assets.reports.rendering.document import Chart
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from lms_assets.domain.wording import number_of
 from lms_assets.reports.figures.model import CertificationLine, PamReport, PartnerLine
+from lms_assets.reports.figures.pam import PamReport, PartnerLine
 from lms_assets.reports.rendering import formatting as chart_words
 from lms_assets.reports.rendering import formatting as words
 from lms_assets.reports.rendering.document import (

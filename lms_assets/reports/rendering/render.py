@@ -24,13 +24,15 @@ from jinja2 import (
 )
 
 from lms_assets.reports.config import ReportConfig
-from lms_assets.reports.figures.model import PamReport, Report
+from lms_assets.reports.figures.executive import ExecutiveReport
+from lms_assets.reports.figures.pam import PamReport
 from lms_assets.reports.rendering.charts import draw, palettes
 from lms_assets.reports.rendering.document import Chart, Document, Table
 from lms_assets.reports.rendering.executive_document import executive_document, executive_subject
 from lms_assets.reports.rendering.first_screen import first_screen
 from lms_assets.reports.rendering.pam_document import pam_document, pam_subject
 
+Report = PamReport | ExecutiveReport
 MAX_HTML_BYTES = 100_000
 """Gmail cuts a longer message off and hides the rest."""
 TEXT_WIDTH = 78

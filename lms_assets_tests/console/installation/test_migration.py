@@ -16,7 +16,8 @@ from typer.testing import CliRunner
 
 from lms_assets.cli import app
 from lms_assets.console.installation.migration import CHAIN_TASKS, DONE_BY_US, State, steps
-from lms_assets.domain.schedule import CHAIN, TIMETABLE
+from lms_assets.domain.schedule import CHAIN
+from lms_assets.lineage import TIMETABLE
 from lms_assets.warehouse.bookkeeping.chain_log import ChainStore
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.schema.tables import scheduled_tasks
