@@ -30,8 +30,9 @@ from benchmarks.warehouse_rows import NOW, fill
 from lms_assets.assets.tier_2_users_and_groups.users import link_contacts_to_users
 from lms_assets.assets.tier_4_aggregation_and_push.certifications import read_ledger_plan
 from lms_assets.assets.tier_4_aggregation_and_push.counts import read_count_plan, write_count_plan
+from lms_assets.domain.counting.push import CONFIRMED, Answer, Sending
 from lms_assets.domain.rules import Rules
-from lms_assets.warehouse.bookkeeping.push_log import CONFIRMED, Answer, Sending, note_answers, note_sending
+from lms_assets.warehouse.bookkeeping.push_log import note_answers, note_sending
 from lms_assets.warehouse.engine import Connection, Warehouse
 from lms_assets.warehouse.reading.enrollments import stored_enrollments
 from lms_assets.warehouse.reading.foundation import partner_names, stored_partners

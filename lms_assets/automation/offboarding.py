@@ -4,8 +4,10 @@
 
 import dagster as dg
 
-from lms_assets.assets.offboarding.apply import OffboardingRun
+from lms_assets.assets.offboarding.apply import Applied, finish, plan_removals, send_batch
+from lms_assets.assets.offboarding.recheck import Known, Recheck
 from lms_assets.domain.safety.deactivation_limit import SyncStopped
+from lms_assets.domain.safety.removals import without_changed
 from lms_assets.domain.schedule import APPLY_JOB
 from lms_assets.lineage import NORTHPASS_POOL
 from lms_assets.registry import LEARNING_ROWS
@@ -13,6 +15,7 @@ from lms_assets.resources import ImpartnerResource, NorthpassResource, Warehouse
 from lms_assets.run_tags import CONCURRENCY_GROUP_TAG, JOB_TAG, OFFBOARDING_PLAN_TAG
 from lms_assets.runs.execution import IN_PROCESS
 from lms_assets.runs.write_locks import Turn
+from lms_assets.warehouse.state.offboarding_plans import items_of
 
 SHOWN = 20
 
@@ -38,28 +41,31 @@ def apply_offboarding_plan(
     plan_id = config.plan or int(context.run.tags.get(OFFBOARDING_PLAN_TAG, "0"))
     step = "apply_offboarding_plan"
     with warehouse.open() as database, Turn(database, step, context.run.run_id, context.run.job_name) as turn:
-        run = OffboardingRun(database, warehouse.rules(), plan_id, now=warehouse.now())
+        rules, now = warehouse.rules(), warehouse.now()
         try:
-            batches = run.batches()
+            due = plan_removals(database, rules, plan_id, now=now)
+            applied = Applied(due.waiting)
             with northpass.client() as client, impartner.client() as crm:
-                recheck = run.recheck(crm, client)
-                for batch in batches:
+                with database.read() as connection:
+                    recheck = Recheck(crm, client, rules, Known.of(connection, rules, items_of(connection, plan_id)))
+                for planned in due.batches:
                     turn.require()
-                    run.send(client, batch, recheck)
-                    context.log.info(
-                        f"Plan {plan_id}: removed {run.done:,}, dropped {len(run.dropped):,}, left {run.left:,}"
-                    )
+                    batch = without_changed(planned, recheck.changed(planned))
+                    send_batch(database, plan_id, client, batch, now=now)
+                    applied.add(batch)
+                    done, dropped, left = applied.done, len(applied.dropped), applied.left
+                    context.log.info(f"Plan {plan_id}: removed {done:,}, dropped {dropped:,}, left {left:,}")
         except SyncStopped as refused:
             raise dg.Failure(str(refused), allow_retries=False) from refused
-        run.finish()
-    dropped = [f"{item.removal.user_id} in {item.removal.group_id}: {why}" for item, why in run.dropped.items()]
+        finish(database, plan_id, applied, now=now)
+    why = [f"{item.removal.user_id} in {item.removal.group_id}: {reason}" for item, reason in applied.dropped.items()]
     context.add_output_metadata(
         {
             "plan": plan_id,
-            "removed": run.done,
-            "left": run.left,
-            "dropped": len(dropped),
-            "why_dropped": dropped[:SHOWN],
+            "removed": applied.done,
+            "left": applied.left,
+            "dropped": len(why),
+            "why_dropped": why[:SHOWN],
         }
     )
 

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
+from lms_assets.domain.safety.removals import PlanItem
 from lms_assets.domain.wording import number_of
 from lms_assets.warehouse.engine import Warehouse
-from lms_assets.warehouse.state.offboarding_plans import PlanItem, items_of, plan_row
+from lms_assets.warehouse.state.offboarding_plans import items_of, plan_row
 
 
 def print_outcome(console: Console, warehouse: Warehouse, plan_id: int) -> None:

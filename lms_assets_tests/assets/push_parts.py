@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
+from lms_assets.assets.sync_run import Step
+from lms_assets.assets.tier_4_aggregation_and_push.push import Pushed, refuse_sudden_fall, send
+from lms_assets.assets.tier_4_aggregation_and_push.push_planning import plan_of
+from lms_assets.domain.counting.push import PushPlan
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.overrides import Overrides
+from lms_assets.vendors.impartner.client import ImpartnerClient
 from lms_assets.vendors.impartner.writes import PatchResult
 from lms_assets.vendors.transport.errors import VendorError
 from lms_assets.warehouse.engine import Warehouse
@@ -77,3 +82,22 @@ class Run:
     def progress(self, noun: str, done: int, total: int | None = None, *, last: bool = False) -> None:
         assert noun == "partners"
         self.told.append((done, total, last))
+
+
+@dataclass
+class Made:
+    """A push as the asset makes it: its plan, and what became of it."""
+
+    plan: PushPlan
+    pushed: Pushed
+
+
+def make_push(
+    run: Run, crm: Crm, *, portal_url: str | None = None, only: int | None = None, compare: bool = True
+) -> Made:
+    """One push; without `compare` what the CRM shows before the first one is not looked at."""
+    step, client = cast(Step, run), cast(ImpartnerClient, crm)
+    plan = plan_of(run.warehouse, run.rules, portal_url=portal_url, only=only)
+    if compare:
+        refuse_sudden_fall(step, client, plan)
+    return Made(plan, send(step, client, plan))

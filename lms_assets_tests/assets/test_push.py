@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import cast
 
 import pytest
 from sqlalchemy import insert, update
 
-from lms_assets.assets.sync_run import Step
-from lms_assets.assets.tier_4_aggregation_and_push.push import Push
+from lms_assets.assets.tier_4_aggregation_and_push.push import as_table, figures
 from lms_assets.assets.tier_4_aggregation_and_push.push_planning import plan_of
 from lms_assets.domain.counting.push_plan import ImplausiblePush
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.overrides import Overrides
-from lms_assets.vendors.impartner.client import ImpartnerClient
 from lms_assets.vendors.transport.errors import AuthenticationFailed, VendorUnavailable
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.schema import tables as t
 from lms_assets.warehouse.state.pushed_values import push_memory
-from lms_assets_tests.assets.push_parts import Crm, Run
+from lms_assets_tests.assets.push_parts import Crm, Run, make_push
 
 NPCU, GROUP, LINK = "Total_NPCU__cf", "LMS_Group_Name__cf", "LMS_Training_Dashboard__cf"
 HOUR = timedelta(hours=1)
@@ -55,16 +52,6 @@ def set_points(warehouse: Warehouse, partner_id: int, points: int) -> None:
         connection.execute(update(t.partners).where(t.partners.c.id == partner_id).values(total_npcu=points))
 
 
-def push(run: Run, crm: Crm, portal_url: str | None = None) -> Push:
-    """One push, as the asset makes it."""
-    made = Push(cast(Step, run), portal_url=portal_url)
-    items = made.planned.items
-    client = cast(ImpartnerClient, crm)
-    made.refuse_sudden_fall(client, items)
-    made.send(client, items)
-    return made
-
-
 def crm(*shown: int) -> Crm:
     """The accounts 11, 12, … with these points."""
     return Crm({11 + place: {NPCU: points} for place, points in enumerate(shown)})
@@ -79,27 +66,27 @@ def many_partners(warehouse: Warehouse, number: int) -> None:
 
 def test_every_active_partner_with_an_account_is_told_its_counts_and_its_groups_name(full: Warehouse, now: datetime):
     there = crm(0, 0)
-    made = push(Run(full, now), there, "https://portal.example")
+    made = make_push(Run(full, now), there, portal_url="https://portal.example")
 
     assert set(there.accounts) == {11, 12}
     assert (there.accounts[11][NPCU], there.accounts[11][GROUP]) == (5, "Larch North")
     assert (there.accounts[12][NPCU], there.accounts[12].get(GROUP)) == (0, None)
     assert there.accounts[12][LINK] == "https://portal.example/partners/2/training"
-    assert (made.planned.partners, made.planned.without_crm_id, made.sent) == (2, (3,), 2)
-    assert (made.confirmed, made.failures) == ({11, 12}, [])
+    assert (made.plan.partners, made.plan.facts.without_crm_id, made.pushed.sent) == (2, (3,), 2)
+    assert (made.pushed.confirmed, made.pushed.refused) == ({11, 12}, {})
 
 
 def test_the_next_push_sends_what_has_changed_and_nothing_else(full: Warehouse, now: datetime):
     there = crm(0, 0)
-    push(Run(full, now), there)
-    assert push(Run(full, now + HOUR), there).sent == 0
+    make_push(Run(full, now), there)
+    assert make_push(Run(full, now + HOUR), there).pushed.sent == 0
     set_points(full, 2, 3)
 
     planned = plan_of(full, Rules(), portal_url=None)
     assert [(item.impartner_id, item.changes) for item in planned.items] == [(12, {NPCU: (0, 3)})]
-    made = push(Run(full, now + 2 * HOUR), there)
+    made = make_push(Run(full, now + 2 * HOUR), there)
     assert there.calls == [[11, 12], [12]]
-    assert (made.planned.partners, made.sent, made.confirmed) == (2, 1, {12})
+    assert (made.plan.partners, made.pushed.sent, made.pushed.confirmed) == (2, 1, {12})
 
 
 def test_a_partner_whose_people_were_not_read_is_not_told_and_named(full: Warehouse, now: datetime):
@@ -107,56 +94,54 @@ def test_a_partner_whose_people_were_not_read_is_not_told_and_named(full: Wareho
         connection.execute(update(t.partners).where(t.partners.c.id == 2).values(identity_changed_at=now + HOUR))
     there = crm(0, 0)
     run = Run(full, now)
-    made = Push(cast(Step, run), portal_url=None)
-    items = made.planned.items
-    made.send(cast(ImpartnerClient, there), items)
+    made = make_push(run, there, compare=False)
 
     assert there.calls == [[11]]
-    figures = made.figures(items)
-    assert (figures["partners_withheld"], figures["partners_without_crm_id"], figures["sent"]) == (1, 1, 1)
-    assert "partner 2: " in figures["partners_withheld_sample"][0]
+    shown = figures(made.plan, made.pushed)
+    assert (shown["partners_withheld"], shown["partners_without_crm_id"], shown["sent"]) == (1, 1, 1)
+    assert "partner 2: " in shown["partners_withheld_sample"][0]
 
 
 def test_a_refused_account_is_alone_in_it_and_is_sent_whole_the_next_time(full: Warehouse, now: datetime):
     there = crm(0, 0)
     there.refusing = {11: "field is read-only"}
-    made = push(Run(full, now), there)
+    made = make_push(Run(full, now), there)
 
-    assert (made.sent, made.confirmed) == (2, {12})
-    assert [(each.entity_id, each.reason) for each in made.failures] == [("11", "field is read-only")]
+    assert (made.pushed.sent, made.pushed.confirmed) == (2, {12})
+    assert made.pushed.refused == {11: "field is read-only"}
     with full.read() as connection:
         memory = push_memory(connection)
     assert (memory[11].fields, memory[11].last_error, memory[11].failed_attempts) == ({}, "field is read-only", 1)
     assert (memory[12].fields[NPCU], memory[12].last_error, memory[12].confirmed_at) == (0, None, now)
 
     there.refusing = {}
-    again = push(Run(full, now + HOUR), there)
+    again = make_push(Run(full, now + HOUR), there)
     assert there.calls == [[11, 12], [11]]
     assert there.accounts[11][NPCU] == 5
-    assert (again.confirmed, again.failures) == ({11}, [])
+    assert (again.pushed.confirmed, again.pushed.refused) == ({11}, {})
 
 
 def test_a_refusal_without_a_reason_is_one(full: Warehouse, now: datetime):
     there = crm(0, 0)
     there.refusing = {11: None}
-    made = push(Run(full, now), there)
-    assert [(each.entity_type, each.entity_id, each.reason) for each in made.failures] == [("partner", "11", "refused")]
+    made = make_push(Run(full, now), there)
+    assert made.pushed.refused == {11: "refused"}
 
 
 def test_what_was_accepted_and_does_not_read_back_is_a_failure_that_names_its_field(full: Warehouse, now: datetime):
     there = crm(0, 0)
     there.deaf = {11}
-    made = push(Run(full, now), there)
-    assert made.confirmed == {12}
-    ((entity, reason),) = [(each.entity_id, each.reason) for each in made.failures]
-    assert (entity, reason.endswith("was accepted and reads back differently")) == ("11", True)
-    assert push(Run(full, now + HOUR), there).sent == 1, "it is tried again"
+    made = make_push(Run(full, now), there)
+    assert made.pushed.confirmed == {12}
+    ((entity, reason),) = made.pushed.refused.items()
+    assert (entity, reason.endswith("was accepted and reads back differently")) == (11, True)
+    assert make_push(Run(full, now + HOUR), there).pushed.sent == 1, "it is tried again"
 
 
 def test_accounts_that_were_all_refused_are_not_read_back(full: Warehouse, now: datetime):
     there = crm(0, 0)
     there.refusing = {11: "no", 12: "no"}
-    push(Run(full, now), there)
+    make_push(Run(full, now), there)
     assert there.asked == [[11, 12]], "only the look before the first push"
 
 
@@ -164,20 +149,18 @@ def test_a_vendor_that_does_not_answer_costs_its_batch_and_the_others_are_sent(f
     there = crm(0, 0)
     there.blind = VendorUnavailable("Impartner", "GET /Account", None, "no answer", "Run again.")
     there.refusing = {11: "field is read-only"}
-    made = Push(cast(Step, Run(full, now)), portal_url=None)
-    made.send(cast(ImpartnerClient, there), made.planned.items)
+    made = make_push(Run(full, now), there, compare=False)
 
-    assert made.confirmed == set()
-    reasons = {each.entity_id: each.reason for each in made.failures}
-    assert reasons["11"] == "field is read-only", "what the vendor said is kept"
-    assert "no answer" in reasons["12"]
+    assert made.pushed.confirmed == set()
+    reasons = made.pushed.refused
+    assert reasons[11] == "field is read-only", "what the vendor said is kept"
+    assert "no answer" in reasons[12]
     there.blind = None
     many_partners(full, 50)
     there.down = VendorUnavailable("Impartner", "PATCH /Account", 503, "no answer", "Run again.")
-    made = Push(cast(Step, Run(full, now + HOUR)), portal_url=None)
-    made.send(cast(ImpartnerClient, there), made.planned.items)
+    made = make_push(Run(full, now + HOUR), there, compare=False)
     assert [len(each) for each in there.calls[1:]] == [50, 2]
-    assert (made.sent, len(made.failures)) == (0, 52)
+    assert (made.pushed.sent, len(made.pushed.refused)) == (0, 52)
 
 
 def test_a_key_that_is_refused_ends_the_push_at_once(full: Warehouse, now: datetime):
@@ -185,24 +168,24 @@ def test_a_key_that_is_refused_ends_the_push_at_once(full: Warehouse, now: datet
     there = crm(0, 0)
     there.down = AuthenticationFailed("Impartner", "PATCH /Account", 401, "the key is refused", "Check the key.")
     with pytest.raises(AuthenticationFailed):
-        push(Run(full, now), there)
+        make_push(Run(full, now), there)
     assert len(there.calls) == 1
 
 
 def test_a_push_that_died_before_it_read_back_sends_everything_again(full: Warehouse, now: datetime):
     """What it sent may stand in the CRM, whatever was confirmed before."""
     there = crm(0, 0)
-    push(Run(full, now), there)
+    make_push(Run(full, now), there)
     set_points(full, 1, 6)
     there.down = AuthenticationFailed("Impartner", "PATCH /Account", 401, "the key is refused", "Check the key.")
     with pytest.raises(AuthenticationFailed):
-        push(Run(full, now + HOUR), there)
+        make_push(Run(full, now + HOUR), there)
     set_points(full, 1, 5)  # what was confirmed first
 
     there.down = None
     planned = plan_of(full, Rules(), portal_url=None)
     assert [(item.impartner_id, item.fields[NPCU]) for item in planned.items] == [(11, 5)]
-    assert push(Run(full, now + 2 * HOUR), there).confirmed == {11}
+    assert make_push(Run(full, now + 2 * HOUR), there).pushed.confirmed == {11}
     assert plan_of(full, Rules(), portal_url=None).items == ()
 
 
@@ -211,11 +194,11 @@ def test_what_was_confirmed_before_the_run_ended_is_remembered_batch_by_batch(fu
     there = crm(0, 0)
     run = Run(full, now, over_after=1)
     with pytest.raises(RuntimeError, match="over"):
-        push(run, there)
+        make_push(run, there)
     assert run.told == [(50, 100, False)]
 
     run = Run(full, now + HOUR)
-    assert push(run, there).sent == 50
+    assert make_push(run, there).pushed.sent == 50
     assert run.told == [(50, 50, False), (50, 50, True)]
     assert len({number for call in there.calls for number in call}) == 100
 
@@ -223,37 +206,36 @@ def test_what_was_confirmed_before_the_run_ended_is_remembered_batch_by_batch(fu
 def test_progress_counts_every_batch(full: Warehouse, now: datetime):
     many_partners(full, 68)
     run = Run(full, now)
-    assert push(run, crm(0, 0)).sent == 70
+    assert make_push(run, crm(0, 0)).pushed.sent == 70
     assert run.told == [(50, 70, False), (70, 70, False), (70, 70, True)]
 
 
 def test_a_first_push_that_would_lower_the_crm_far_is_refused_and_sends_nothing(full: Warehouse, now: datetime):
     there = crm(20, 30)
     with pytest.raises(ImplausiblePush, match="the CRM shows 50, and the first push would make it 5"):
-        push(Run(full, now), there)
+        make_push(Run(full, now), there)
     assert there.calls == []
 
     allowed = Overrides(frozenset({"first_push"}))
-    assert push(Run(full, now, allowed), there).confirmed == {11, 12}
+    assert make_push(Run(full, now, allowed), there).pushed.confirmed == {11, 12}
     assert [(use.what, use.number) for use in allowed.uses] == [("first_push", 45)]
     there.accounts[11][NPCU] = 500
     set_points(full, 1, 6)
-    assert push(Run(full, now + HOUR), there).sent == 1, "the CRM has confirmed counts of ours by then"
+    assert make_push(Run(full, now + HOUR), there).pushed.sent == 1, "the CRM has confirmed counts of ours by then"
 
 
 def test_a_first_push_with_nothing_to_send_asks_nothing(warehouse: Warehouse, now: datetime):
     there = crm(500)
-    made = push(Run(warehouse, now), there)
-    assert (made.sent, there.asked, there.calls) == (0, [], [])
+    made = make_push(Run(warehouse, now), there)
+    assert (made.pushed.sent, there.asked, there.calls) == (0, [], [])
 
 
 def test_people_see_the_first_hundred_differences_with_what_was_confirmed_before(full: Warehouse, now: datetime):
     there = crm(0, 0)
-    push(Run(full, now), there)
+    make_push(Run(full, now), there)
     set_points(full, 2, 3)
     many_partners(full, 30)
-    made = Push(cast(Step, Run(full, now + HOUR)), portal_url=None)
-    records = made.as_table(made.planned.items).records
+    records = as_table(plan_of(full, Rules(), portal_url=None)).records
     assert records[0].data == {"account": 12, "field": NPCU, "confirmed": "0", "crm_shows": "", "now": "3"}
     assert records[1].data["confirmed"] == "never"
     assert len(records) == 100

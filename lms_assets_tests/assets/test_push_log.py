@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from sqlalchemy import insert, update
 
-from lms_assets.assets.sync_run import Step
-from lms_assets.assets.tier_4_aggregation_and_push.push import Push
 from lms_assets.assets.tier_4_aggregation_and_push.push_planning import plan_of
 from lms_assets.domain.rules import Rules
-from lms_assets.vendors.impartner.client import ImpartnerClient
 from lms_assets.vendors.impartner.writes import PatchResult
 from lms_assets.vendors.transport.errors import AuthenticationFailed, VendorUnavailable
 from lms_assets.warehouse.bookkeeping.push_log import LoggedField, forget_pushes_before, push_history
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.schema import tables as t
 from lms_assets.warehouse.state.crm_shown import crm_drift, remember_shown
-from lms_assets_tests.assets.push_parts import Crm, Run
+from lms_assets_tests.assets.push_parts import Crm, Made, Run, make_push
 
 NPCU, GROUP, K2 = "Total_NPCU__cf", "LMS_Group_Name__cf", "Nintex_K2_Certifications__cf"
 HOUR = timedelta(hours=1)
@@ -44,11 +41,9 @@ def two(warehouse: Warehouse, now: datetime) -> Warehouse:
     return warehouse
 
 
-def push(warehouse: Warehouse, crm: Crm, now: datetime, *, rules: Rules | None = None, only: int | None = None) -> Push:
+def push(warehouse: Warehouse, crm: Crm, now: datetime, *, rules: Rules | None = None, only: int | None = None) -> Made:
     run = Run(warehouse, now, run_id=f"run of {now:%H:%M}", rules=rules or Rules())
-    made = Push(cast(Step, run), portal_url=None, only=only)
-    made.send(cast(ImpartnerClient, crm), made.planned.items)
-    return made
+    return make_push(run, crm, only=only, compare=False)
 
 
 def history(warehouse: Warehouse, partner_id: int = 1) -> list[LoggedField]:
@@ -167,7 +162,7 @@ def test_one_partner_can_be_sent_again_whole_and_nobody_else(two: Warehouse, now
     set_points(two, 2, 9)
     made = push(two, crm, now + HOUR, only=1)
     assert crm.calls == [[11, 12], [11]]
-    assert made.confirmed == {11}
+    assert made.pushed.confirmed == {11}
     fields = {each.field for each in history(two) if each.sent_at == now + HOUR}
     assert fields == {*Rules().crm_count_fields.values(), NPCU, GROUP}
 
@@ -176,7 +171,7 @@ def test_a_partner_that_is_withheld_is_not_sent_by_anybody(two: Warehouse, now: 
     with two.transaction() as connection:
         connection.execute(update(t.partners).where(t.partners.c.id == 1).values(identity_changed_at=now + HOUR))
     made = push(two, crm := Crm(), now + HOUR, only=1)
-    assert (crm.calls, made.planned.items, list(made.planned.withheld)) == ([], (), [1])
+    assert (crm.calls, made.plan.items, list(made.plan.facts.withheld)) == ([], (), [1])
 
 
 def test_what_somebody_changed_in_the_crm_is_sent_again(two: Warehouse, now: datetime):

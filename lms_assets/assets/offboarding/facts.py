@@ -11,8 +11,8 @@ from lms_assets.domain.linking.partner_users import ContactFacts, GroupFacts, Pe
 from lms_assets.domain.records.groups import is_kept_group
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.check_results import recent
-from lms_assets.domain.safety.deactivation_limit import SyncStopped
 from lms_assets.domain.safety.offboarding import Removal, plan_offboarding
+from lms_assets.domain.safety.removals import PlanRefused
 from lms_assets.domain.schedule import CHAIN
 from lms_assets.lineage import ENTRIES, SYNC_TYPES
 from lms_assets.warehouse.bookkeeping import sync_log
@@ -22,10 +22,6 @@ from lms_assets.warehouse.reading.people import contact_facts, group_facts, pers
 
 SOURCES = ENTRIES["lms_offboarding_plan"].deps
 """The assets whose rows a plan is made of."""
-
-
-class PlanRefused(SyncStopped):
-    """The plan must not be written or carried out; the text says why and what to do."""
 
 
 @dataclass(frozen=True)

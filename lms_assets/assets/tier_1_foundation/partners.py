@@ -14,7 +14,8 @@ from lms_assets.assets.crm_records import Lookup, accounts, take_in_all
 from lms_assets.assets.deactivation_limit import stop_if_too_many
 from lms_assets.assets.listing_sync import describe, outcome, refuse_too_many_bad
 from lms_assets.assets.sync_run import sync_step
-from lms_assets.assets.tier_1_foundation.shown_counts import ShownCounts
+from lms_assets.assets.tier_1_foundation.shown_counts import list_with_pushed_fields
+from lms_assets.domain.counting.crm_drift import comparable
 from lms_assets.domain.records.partner_rows import NAME_LIMIT
 from lms_assets.domain.sync_plans.crm import doubtful_records, rows_by_crm_id
 from lms_assets.domain.sync_plans.partners import PartnerPlan, plan_partners
@@ -23,6 +24,7 @@ from lms_assets.warehouse.engine import Connection
 from lms_assets.warehouse.reading.foundation import stored_partners
 from lms_assets.warehouse.results.stamps import stamp_changes
 from lms_assets.warehouse.schema.tables import partners as partners_table
+from lms_assets.warehouse.state.crm_shown import remember_shown
 from lms_assets.warehouse.upsert.upsert import SyncCounts, deactivate, update_existing, upsert
 
 
@@ -35,19 +37,20 @@ def partners(
         with step.warehouse.read() as connection:
             stored = stored_partners(connection)
         with impartner.client() as client:
-            shown = ShownCounts(step)
             plain = accounts(client, step.rules, Lookup(client, "Region"))
-            source, listing = shown.read(plain, partial(take_in_all, step, noun="accounts", first_load=not stored))
+            take_in = partial(take_in_all, step, noun="accounts", first_load=not stored)
+            source, listing, shown = list_with_pushed_fields(step, plain, take_in)
             refuse_too_many_bad(step, listing, step.rules)
             listed = source.ids(listing)
             doubts = doubtful_records(listing, listed, rows_by_crm_id(stored))
             plan = plan_partners(listing, stored, ask_about(doubts, source.by_id(listed)))
             step.used(client.http)
         stop_if_too_many(step, "partners", sum(row.is_active for row in stored), plan.leaving)
-        step.on_commit(shown.remember)
+        compared, showing = comparable(shown)
+        step.on_commit(partial(remember_shown, records=showing, at=step.started_at))
         step.write(partial(write_partners, plan=plan, now=step.now), **outcome(plan.listing))
         describe(step, plan.listing)
-        step.metadata["pushed_fields_compared"] = list(shown.compared)
+        step.metadata["pushed_fields_compared"] = list(compared)
         findings = [f"{finding.entity_id}: {finding.problem}" for finding in plan.assignment.findings]
         return step.result(listed=len(plan.assignment.rows), findings=findings[:20])
 

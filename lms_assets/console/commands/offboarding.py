@@ -12,15 +12,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lms_assets.assets.offboarding.apply import OLDEST
 from lms_assets.console.environment import settings_from_environment
 from lms_assets.console.offboarding_plans import how_to_review, progress_text, removals_text
 from lms_assets.domain.operations.foreign_text import visible
+from lms_assets.domain.safety.removals import OLDEST, Plan, PlanItem
 from lms_assets.settings import ConfigurationError
 from lms_assets.warehouse.engine import Connection, Warehouse
 from lms_assets.warehouse.reading.foundation import stored_partners
 from lms_assets.warehouse.reading.people import stored_groups
-from lms_assets.warehouse.state.offboarding_plans import Plan, PlanItem, items_of, newest_plans, note_review, plan_row
+from lms_assets.warehouse.state.offboarding_plans import items_of, newest_plans, note_review, plan_row
 
 
 def show_command(plan_id: int | None, console: Console) -> int:

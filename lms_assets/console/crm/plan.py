@@ -7,13 +7,14 @@ from datetime import datetime
 
 from rich.console import Console
 
-from lms_assets.assets.tier_4_aggregation_and_push.push_planning import Planned, plan_in
+from lms_assets.assets.tier_4_aggregation_and_push.push_planning import plan_in
 from lms_assets.checks.base import Look
 from lms_assets.checks.specs import failed_blocking_checks
 from lms_assets.console.crm.wording import for_people
 from lms_assets.console.environment import settings_from_environment
 from lms_assets.console.tables import Output, Table, deliver, terminal
 from lms_assets.console.wording import quoted
+from lms_assets.domain.counting.push import PushPlan
 from lms_assets.domain.wording import number_of
 from lms_assets.lineage import ancestors
 from lms_assets.rules_file import load_rules
@@ -61,21 +62,21 @@ def plan_command(console: Console, output: Output, *, now: datetime) -> int:
     return 0
 
 
-def plan_facts(planned: Planned, blocked: Mapping[str, str]) -> dict[str, object]:
+def plan_facts(planned: PushPlan, blocked: Mapping[str, str]) -> dict[str, object]:
     """The plan in numbers, by partners; `blocked_by`: the checks that a push would stop at."""
     return {
         "partners_to_send": len(planned.items),
         "fields_to_send": sum(len(item.fields) for item in planned.items),
         "nothing_to_send": planned.partners - len(planned.items),
-        "cannot_tell": len(planned.withheld) + len(_without_account(planned)),
+        "cannot_tell": len(planned.facts.withheld) + len(_without_account(planned)),
         "blocked_by": [f"{name}: {text}" for name, text in blocked.items()],
     }
 
 
-def plan_rows(planned: Planned, names: Mapping[int, str]) -> Iterator[dict[str, object]]:
+def plan_rows(planned: PushPlan, names: Mapping[int, str]) -> Iterator[dict[str, object]]:
     """A row for each field to send, then one for each partner of which nobody can tell."""
     for item in planned.items:
-        partner = planned.row_ids[item.impartner_id]
+        partner = planned.facts.row_ids[item.impartner_id]
         again = item.impartner_id in planned.unfinished
         why = "the last sending has no known end, so all is sent again" if again else None
         shown = planned.shown.get(item.impartner_id, {})
@@ -91,12 +92,12 @@ def plan_rows(planned: Planned, names: Mapping[int, str]) -> Iterator[dict[str, 
                 "to_send": new,
                 "why": why,
             }
-    for partner, reasons in planned.withheld.items():
+    for partner, reasons in planned.facts.withheld.items():
         text = "withheld: " + "; ".join(each.text for each in reasons)
         yield {"partner": partner, "name": names.get(partner), "state": CANNOT_TELL, "why": text}
     for partner in _without_account(planned):
         yield {"partner": partner, "name": names.get(partner), "state": CANNOT_TELL, "why": "it has no CRM account"}
 
 
-def _without_account(planned: Planned) -> list[int]:
-    return [each for each in planned.without_crm_id if each not in planned.withheld]
+def _without_account(planned: PushPlan) -> list[int]:
+    return [each for each in planned.facts.without_crm_id if each not in planned.facts.withheld]

@@ -9,12 +9,13 @@ from typing import Any
 
 from rich.console import Console
 
-from lms_assets.assets.tier_4_aggregation_and_push.push_planning import Planned, plan_in
+from lms_assets.assets.tier_4_aggregation_and_push.push_planning import plan_in
 from lms_assets.console.crm.wording import for_people
 from lms_assets.console.environment import settings_from_environment
 from lms_assets.console.tables import Output, Table, deliver, terminal
 from lms_assets.console.wording import quoted
-from lms_assets.domain.counting.crm_drift import fields_shown, shown_otherwise
+from lms_assets.domain.counting.crm_drift import Shown, fields_shown, shown_otherwise
+from lms_assets.domain.counting.push import PushPlan
 from lms_assets.domain.counting.push_plan import same_value, target_fields
 from lms_assets.domain.records.partner_rows import StoredPartner
 from lms_assets.domain.wording import number_of
@@ -23,7 +24,7 @@ from lms_assets.rules_file import load_rules
 from lms_assets.vendors.transport.errors import VendorError
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.reading.foundation import stored_partners
-from lms_assets.warehouse.state.crm_shown import Shown, shown_accounts
+from lms_assets.warehouse.state.crm_shown import shown_accounts
 
 EQUAL, DIFFERS, NEVER_SENT, WITHHELD, CANNOT_TELL = "equal", "differs", "never sent", "withheld", "cannot tell"
 ORDER = (DIFFERS, CANNOT_TELL, WITHHELD, NEVER_SENT, EQUAL)
@@ -39,7 +40,7 @@ class Both:
     """
 
     partners: tuple[StoredPartner, ...]
-    planned: Planned
+    planned: PushPlan
     listed: Mapping[int, Shown]
     now: Mapping[int, Mapping[str, Any]]
     fields: tuple[str, ...]
@@ -97,8 +98,8 @@ def _read() -> Both:
     confirmed = {
         name
         for account in accounts
-        if account in planned.memory and account in now
-        for name, value in planned.memory[account].fields.items()
+        if account in planned.facts.memory and account in now
+        for name, value in planned.facts.memory[account].fields.items()
         if not same_value(value, None)
     }
     hidden = tuple(name for name in names if name in confirmed and name not in seen)
@@ -109,7 +110,7 @@ def reconcile_rows(both: Both) -> Iterator[dict[str, object]]:
     """A row for each partner, or one for each of its fields that differs; one more where it is withheld."""
     for partner in both.partners:
         base = {"partner": partner.id, "name": partner.account_name, "account": partner.impartner_id}
-        reasons = both.planned.withheld.get(partner.id, ())
+        reasons = both.planned.facts.withheld.get(partner.id, ())
         if reasons:
             yield {**base, "state": WITHHELD, "why": "; ".join(each.text for each in reasons)}
         state, why = _state(both, partner.impartner_id)
@@ -126,7 +127,7 @@ def reconcile_rows(both: Both) -> Iterator[dict[str, object]]:
 
 def _state(both: Both, account: int | None) -> tuple[str | None, str | None]:
     """The state of a partner of which no field can be compared, and why; None where they can."""
-    pushed = both.planned.memory.get(account) if account is not None else None
+    pushed = both.planned.facts.memory.get(account) if account is not None else None
     if account is None:
         return CANNOT_TELL, "it has no CRM account"
     if account not in both.now:
@@ -142,7 +143,7 @@ def _differing(both: Both, account: int | None) -> list[dict[str, object]]:
     """The fields of an account that show something else than was confirmed."""
     if account is None:
         return []
-    confirmed = both.planned.memory[account].fields
+    confirmed = both.planned.facts.memory[account].fields
     shown = {name: both.now[account].get(name) for name in both.fields}
     listed = both.listed.get(account)
     return [

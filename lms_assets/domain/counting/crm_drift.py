@@ -6,11 +6,37 @@ Pure. Values are compared by `push_plan.same_value`, so that another type or spe
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from lms_assets.domain.counting.push_plan import same_value
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """The push's memory of one account.
+
+    Attributes:
+        fields: CRM field to the value last read back from the CRM; empty when nothing was ever confirmed.
+        failed_attempts: attempts in a row that were refused; 0 after a confirmed one.
+    """
+
+    impartner_id: int
+    fields: Mapping[str, Any]
+    confirmed_at: datetime | None
+    last_attempt_at: datetime | None
+    last_error: str | None
+    failed_attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One account as it was listed; `since` when each field that differed was first seen to differ."""
+
+    fields: Mapping[str, Any]
+    shown_at: datetime
+    since: Mapping[str, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +58,23 @@ def drift_text(drift: Drift, name: str | None) -> str:
     return f"account {drift.impartner_id}{label}, {drift.field}: ours {drift.ours!r}, the CRM shows {theirs}{since}"
 
 
-def is_comparable(*, shown_at: datetime, confirmed_at: datetime | None, last_attempt_at: datetime | None) -> bool:
-    """Whether what was shown can be compared with what was confirmed: it was read after the last push had ended.
+def compared(pushed: Pushed, shown: Shown) -> dict[str, Any]:
+    """What an account shows instead of what was confirmed, by field; nothing while that cannot be told.
 
-    A push that began and of which nobody knows whether it arrived may stand in the CRM: then nothing is compared.
+    It can when it was listed after the last push had ended. A push that began and of which nobody knows whether it
+    arrived may stand in the CRM: then nothing is compared.
     """
-    ended = confirmed_at is not None and (last_attempt_at is None or last_attempt_at <= confirmed_at)
-    return ended and confirmed_at is not None and confirmed_at < shown_at
+    confirmed_at, tried_at = pushed.confirmed_at, pushed.last_attempt_at
+    if confirmed_at is None or (tried_at is not None and tried_at > confirmed_at) or confirmed_at >= shown.shown_at:
+        return {}
+    return shown_otherwise(pushed.fields, shown.fields)
+
+
+def shown_since(pushed: Pushed, shown: Shown | None) -> Mapping[str, Any]:
+    """What was shown of an account since it was last confirmed; nothing when it was not listed since."""
+    if shown is None or (pushed.confirmed_at is not None and shown.shown_at <= pushed.confirmed_at):
+        return {}
+    return shown.fields
 
 
 def shown_otherwise(confirmed: Mapping[str, Any], shown: Mapping[str, Any]) -> dict[str, Any]:
@@ -62,6 +98,16 @@ def since_when(differing: Collection[str], before: Mapping[str, datetime], now: 
         before: field to since when it was seen to differ. All instants are UTC.
     """
     return {field: before.get(field, now) for field in differing}
+
+
+def comparable(shown: Mapping[int, Mapping[str, Any]]) -> tuple[tuple[str, ...], dict[int, dict[str, Any]]]:
+    """The fields that can be compared, and what each account shows of them, by Impartner id.
+
+    Args:
+        shown: the same fields of each account.
+    """
+    names = fields_shown(tuple(next(iter(shown.values()), ())), list(shown.values()))
+    return names, {number: {name: record[name] for name in names} for number, record in sorted(shown.items())}
 
 
 def fields_shown(fields: Collection[str], records: Collection[Mapping[str, Any]]) -> tuple[str, ...]:

@@ -8,7 +8,6 @@ from dataclasses import replace
 from lms_assets.domain.counting.periods import earliest
 from lms_assets.domain.wording import number_of
 from lms_assets.reports.figures.executive import EarnedLine, ExecutiveReport, RankLine, ShareLine, StockLine
-from lms_assets.reports.figures.model import EarnedLine, ExecutiveReport, RankLine, ShareLine, StockLine
 from lms_assets.reports.rendering import formatting as chart_words
 from lms_assets.reports.rendering import formatting as words
 from lms_assets.reports.rendering.document import Cell, Column, Document, Paragraph, Row, Section, Table, Tile, Tiles

@@ -10,7 +10,7 @@ from lms_assets.domain.counting.compliance import Standing
 from lms_assets.domain.operations.foreign_text import unlinked
 from lms_assets.domain.wording import number_of
 from lms_assets.reports.figures.executive import ShareLine
-from lms_assets.reports.figures.model import Change, Frame, ShareLine, WeekPoint
+from lms_assets.reports.figures.model import Change, Frame, WeekPoint
 from lms_assets.reports.rendering import formatting as words
 from lms_assets.reports.rendering.document import Chart, Tone
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lms_assets.domain.wording import number_of
-from lms_assets.reports.figures.model import CertificationLine, PamReport, PartnerLine
+from lms_assets.reports.figures.model import CertificationLine
 from lms_assets.reports.figures.pam import PamReport, PartnerLine
 from lms_assets.reports.rendering import formatting as chart_words
 from lms_assets.reports.rendering import formatting as words

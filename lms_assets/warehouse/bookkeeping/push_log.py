@@ -10,41 +10,16 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, or_, select
 
+from lms_assets.domain.counting.push import CONFIRMED, Answer, Sending
 from lms_assets.warehouse.bookkeeping.redaction import scrub
 from lms_assets.warehouse.schema.tables import partner_push_answers, partner_push_log
 
-Outcome = Literal["confirmed", "refused", "differs"]
-CONFIRMED: Outcome = "confirmed"
 _TEXT_LIMIT = 1000
 _ANSWERED = partner_push_log.outerjoin(partner_push_answers, partner_push_answers.c.id == partner_push_log.c.id)
-
-
-@dataclass(frozen=True, slots=True)
-class Sending:
-    """One field of one account that is about to be sent.
-
-    `crm_showed`: what the CRM showed of it since it was last confirmed; None when it was not listed since.
-    """
-
-    partner_id: int | None
-    impartner_id: int
-    field: str
-    last_confirmed: Any
-    crm_showed: Any
-    sent: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What became of an account: `differs` was accepted and reads back otherwise. `message`: the vendor's words."""
-
-    outcome: Outcome
-    code: str | None = None
-    message: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

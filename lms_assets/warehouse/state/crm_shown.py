@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
-from lms_assets.domain.counting.crm_drift import Drift, is_comparable, shown_otherwise, since_when
+from lms_assets.domain.counting.crm_drift import Drift, Pushed, Shown, compared, since_when
 from lms_assets.domain.counting.push_plan import same_value
 from lms_assets.warehouse.bookkeeping.odd_rows import readable_rows
 from lms_assets.warehouse.schema.tables import crm_shown_counts, partners
-from lms_assets.warehouse.state.pushed_values import Pushed, push_memory
+from lms_assets.warehouse.state.pushed_values import push_memory
 from lms_assets.warehouse.upsert.compare import chunks
 from lms_assets.warehouse.upsert.write import update_rows
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """One account as it was listed; `since` when each field that differed was first seen to differ."""
-
-    fields: Mapping[str, Any]
-    shown_at: datetime
-    since: Mapping[str, datetime] = field(default_factory=dict)
 
 
 def shown_accounts(connection: Connection) -> dict[int, Shown]:
@@ -37,21 +27,6 @@ def shown_accounts(connection: Connection) -> dict[int, Shown]:
         for row in rows
         if row.shown_at is not None
     }
-
-
-def compared(pushed: Pushed, shown: Shown) -> dict[str, Any]:
-    """What an account shows instead of what was confirmed, by field; nothing while that cannot be told."""
-    known = is_comparable(
-        shown_at=shown.shown_at, confirmed_at=pushed.confirmed_at, last_attempt_at=pushed.last_attempt_at
-    )
-    return shown_otherwise(pushed.fields, shown.fields) if known else {}
-
-
-def shown_since(pushed: Pushed, shown: Shown | None) -> Mapping[str, Any]:
-    """What was shown of an account since it was last confirmed; nothing when it was not listed since."""
-    if shown is None or (pushed.confirmed_at is not None and shown.shown_at <= pushed.confirmed_at):
-        return {}
-    return shown.fields
 
 
 def crm_drift(connection: Connection) -> list[Drift]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -11,39 +10,11 @@ from sqlalchemy import Connection, func, insert, select, true, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from lms_assets.domain.safety.offboarding import Removal
+from lms_assets.domain.safety.removals import Plan, PlanItem
 from lms_assets.warehouse.bookkeeping.redaction import scrub
 from lms_assets.warehouse.schema.tables import lms_group_members, lms_offboarding_items, lms_offboarding_plans
 from lms_assets.warehouse.upsert.compare import chunks
 from lms_assets.warehouse.upsert.upsert import delete_rows
-
-OPEN_ITEMS = ("planned", "sent", "failed")
-"""Items that still have to be carried out: `sent` ones were interrupted before their answer came."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """One plan. `status`: proposed, superseded, reviewed, applying, applied. `summary`: removals and people in it."""
-
-    id: int
-    created_at: datetime
-    status: str
-    reviewed_by: str | None
-    reviewed_at: datetime | None
-    summary: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class PlanItem:
-    """One removal of a plan; `status`: planned, sent, failed, removed, absent, group_gone, dropped.
-
-    `error`: why it failed, or was dropped.
-    """
-
-    id: int
-    removal: Removal
-    status: str
-    sent_at: datetime | None
-    error: str | None = None
 
 
 def write_plan(

@@ -3,36 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
+from lms_assets.domain.counting.crm_drift import Pushed
 from lms_assets.warehouse.bookkeeping.odd_rows import readable_rows
 from lms_assets.warehouse.bookkeeping.redaction import scrub
 from lms_assets.warehouse.bookkeeping.sync_log import SyncLogEntry, completed_recently
 from lms_assets.warehouse.schema.tables import pushed_partner_counts
 from lms_assets.warehouse.upsert.compare import chunks
 from lms_assets.warehouse.upsert.write import update_rows
-
-
-@dataclass(frozen=True, slots=True)
-class Pushed:
-    """The push's memory of one account.
-
-    Attributes:
-        fields: CRM field to the value last read back from the CRM; empty when nothing was ever confirmed.
-        failed_attempts: attempts in a row that were refused; 0 after a confirmed one.
-    """
-
-    impartner_id: int
-    fields: Mapping[str, Any]
-    confirmed_at: datetime | None
-    last_attempt_at: datetime | None
-    last_error: str | None
-    failed_attempts: int
-
 
 PUSH = "sync_to_impartner"
 _LOOKED_AT = 100
