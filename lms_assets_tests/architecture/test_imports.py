@@ -60,7 +60,7 @@ def _lint(folder: Path, contract: str) -> subprocess.CompletedProcess[str]:
             "import lms_assets.domain.counting.push_plan",
             "neither can be read",
         ),
-        ("no-circles", "warehouse/results/intruder.py", "import lms_assets.warehouse.engine", "neither can be read"),
+        ("no-circles", "warehouse/upsert/intruder.py", "import lms_assets.warehouse.sync_state", "neither can be read"),
         ("sandbox-stands-alone", "sandbox/intruder.py", "import lms_assets.domain", "shares its mistakes"),
         ("product-without-sandbox", "assets/intruder.py", "import lms_assets.sandbox", "a base URL"),
         ("vendors-know-no-rules", "vendors/intruder.py", "import lms_assets.domain", "knows a rule"),

@@ -75,7 +75,7 @@ def test_what_was_interrupted_within_a_day_goes_on_and_was_counted_when_it_was_s
     assert due(an_item(0), begun, earlier, limit=2, sent=1) == [[0, 1]]
 
 
-def test_the_group_of_everybody_comes_first_and_a_call_has_one_group_and_fifty_people():
+def test_the_group_of_everybody_comes_first_and_a_call_is_of_one_group():
     items = [
         *(an_item(number) for number in range(52)),
         an_item(60, "all"),

@@ -42,11 +42,15 @@ _TABLE = "certification_category_rules"
 
 @dataclass(frozen=True)
 class Change:
-    """What other rules would do. `unseen`: changed rules whose effect stored rows do not show."""
+    """What other rules would do.
+
+    `unseen`: changed rules whose effect stored rows do not show; `categories_from_table`: a table wins over the file.
+    """
 
     at: datetime
     changed: tuple[str, ...]
     unseen: tuple[str, ...]
+    categories_from_table: bool
     partners: tuple[PartnerMove, ...]
     categories: tuple[CategoryMove, ...]
 
@@ -142,13 +146,15 @@ def find_change(
     at = counted.as_of if counted else now
     old, new = (counts_under(portal, rules, before[0], at) for rules, _ in (before, after))
     requirements = (before[1].tier_requirements, after[1].tier_requirements)
-    seen = {*SEEN_IN_STORED_ROWS} - ({"category_rules"} if portal.category_rules else set())
     changed = changed_rules(before[0], after[0])
+    from_table = "category_rules" in changed and bool(portal.category_rules)
+    seen = {*SEEN_IN_STORED_ROWS} - ({"category_rules"} if from_table else set())
     named = changed + (() if requirements[0] == requirements[1] else ("reports.tier_requirements",))
     return Change(
         at,
         named,
         tuple(each for each in changed if each not in seen),
+        from_table,
         partner_moves(portal, old, new, requirements),
         category_moves(portal, before[0], after[0]),
     )
@@ -188,7 +194,7 @@ def _lines(found: Change) -> Iterator[str]:
     yield f"Certifications that change category: {len(found.categories):,}"
     if found.unseen:
         yield f"Not seen in stored rows, shows at the next {CHAIN}: {', '.join(found.unseen)}"
-        if "category_rules" in found.unseen:
+        if found.categories_from_table:
             yield f"category_rules: the table {_TABLE} has rows and wins over the file"
 
 

@@ -12,6 +12,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from lms_assets.domain.counting.certifications import Assessed, Verdict
+from lms_assets.domain.linking.partner_users import (
+    PARTNER_INACTIVE,
+    PARTNER_UNKNOWN,
+    PERSON_DISABLED,
+    PERSON_GONE,
+    PERSON_UNKNOWN,
+)
 
 ATTEMPTS = "several attempts at one course"
 LOST_GROUPS = "groups that were the partner's and are nobody's now"
@@ -19,6 +26,7 @@ CONTACT_ONLY = "people who are linked by their contact only"
 GUESSED = "groups linked by likeness or by hand"
 ARCHIVED_COURSES = "archived courses"
 UNCATEGORISED = "certifications without a category"
+INACTIVE_WAYS = "people whose group or contact is inactive"
 SINCE = "completed since the old count"
 
 Reasons = frozenset[str]
@@ -149,7 +157,7 @@ def _why_taken(item: Assessed, view: View, seen: set[tuple[int, str, str]]) -> R
         return Reasons()
     obstacle = view.closed.get((item.partner_id, item.user_id))
     if obstacle is not None:
-        reasons.add(_without_ids(obstacle))
+        reasons.add(_OBSTACLES.get(obstacle, INACTIVE_WAYS))
     return Reasons(reasons)
 
 
@@ -157,15 +165,16 @@ _SIMPLE = {
     Verdict.COMPLETED_LATER: "completed after the new count",
     Verdict.NO_COMPLETION_DATE: "completed without a date",
 }
+_OBSTACLES = {
+    PARTNER_INACTIVE: PARTNER_INACTIVE,
+    PARTNER_UNKNOWN: PARTNER_UNKNOWN,
+    PERSON_UNKNOWN: "people who are not among the LMS users",
+    PERSON_GONE: "people who are gone from the LMS",
+    PERSON_DISABLED: "people who are disabled",
+}
 
 
 def _expired(expires_at: datetime, old_at: datetime | None) -> str:
     if old_at is None:
         return "expired"
     return "expired since the old count" if expires_at > old_at else "expired before the old count"
-
-
-def _without_ids(obstacle: str) -> str:
-    if obstacle.startswith(("group ", "contact ")):
-        return "people whose group or contact is inactive"
-    return obstacle.replace("person is", "people who are")

@@ -6,6 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+PARTNER_INACTIVE = "partner is inactive"
+PARTNER_UNKNOWN = "partner is unknown"
+PERSON_UNKNOWN = "person is not among the LMS users"
+PERSON_GONE = "person is gone from the LMS"
+PERSON_DISABLED = "person is disabled"
+
 
 class Via(NamedTuple):
     """One way from a person to a partner: through a group (LMS id), a contact (row id as text), or a further contact
@@ -51,7 +57,8 @@ class ContactFacts:
 class Affiliation:
     """One person at one partner. `via` holds the open ways, or, when there is none, the closed ones.
 
-    `obstacle` is None for a partner user, else why the person does not count there.
+    `obstacle` is None for a partner user, else why the person does not count there: one of the texts above, or which
+    groups and contacts are inactive.
     """
 
     partner_id: int
@@ -116,9 +123,9 @@ def _affiliation(partner_id: int, user_id: str, ways: Mapping[Via, str | None], 
 
 def _obstacle(partner_is_active: bool | None, person: PersonFacts | None) -> str | None:
     if not partner_is_active:
-        return "partner is inactive" if partner_is_active is False else "partner is unknown"
+        return PARTNER_INACTIVE if partner_is_active is False else PARTNER_UNKNOWN
     if person is None:
-        return "person is not among the LMS users"
+        return PERSON_UNKNOWN
     if person.status == "deleted":
-        return "person is gone from the LMS"
-    return None if person.is_active and person.status == "active" else "person is disabled"
+        return PERSON_GONE
+    return None if person.is_active and person.status == "active" else PERSON_DISABLED

@@ -259,13 +259,10 @@ def _hand_over(
     elif result.outcome == "elsewhere":
         outcomes.skipped.append(NotDue(addressee.reference, result.reason))
     else:
-        log.failed(key, result.reason)
-        outcomes.failed.append(NotDue(addressee.reference, _without_address(result.reason)))
-
-
-def _without_address(reason: str) -> str:
-    """What a server said, without the address that it may repeat."""
-    return reason if "@" not in reason else f"{reason.partition(':')[0]} (its words repeat the address)"
+        said = f": {result.said}" if result.said else ""
+        log.failed(key, result.reason + said)
+        shown = said if "@" not in said else " (its words repeat the address)"
+        outcomes.failed.append(NotDue(addressee.reference, result.reason + shown))
 
 
 def _pam_figures(report: PamReport) -> dict[str, int | float]:

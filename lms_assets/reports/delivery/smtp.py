@@ -37,11 +37,12 @@ class SendResult:
     Attributes:
         outcome: `sent`; `refused` for good by the server; `unknown`: it may have been taken; `not sent`: certainly
             not, and trying later may help; `elsewhere`: another process delivers it.
-        reason: what the server said, without addresses the caller did not give; empty when sent.
+        reason: why; empty when sent. `said`: the server's own words, which may repeat an address.
     """
 
     outcome: Outcome
     reason: str = ""
+    said: str = ""
 
 
 class MailServerUnavailable(Exception):
@@ -298,7 +299,7 @@ class _Transaction:
 def _refused(code: int, said: bytes) -> SendResult:
     if not 500 <= code < 600:
         raise _TryAgain(f"the mail server said {code}")
-    return SendResult("refused", f"the mail server said {code}: {said.decode('utf-8', 'replace')[:300]}")
+    return SendResult("refused", f"the mail server said {code}", said.decode("utf-8", "replace")[:300])
 
 
 def _on_this_machine(host: str) -> bool:
