@@ -44,7 +44,7 @@ PRELOADED = [
     "dagster_mysql",
     "upath.core",
     "dotenv",
-    "lms_assets.warehouse.migrations",
+    "lms_assets.warehouse.migrations.current",
     "lms_assets.preloaded",
 ]
 

@@ -73,7 +73,7 @@ def sqlite_path(url: URL) -> Path | None:
 
 
 if TYPE_CHECKING:
-    from lms_assets.warehouse.migrations import UpgradePlan, UpgradeReport
+    from lms_assets.warehouse.migrations.upgrade import UpgradePlan, UpgradeReport
 
 T = TypeVar("T")
 
@@ -196,7 +196,7 @@ class Warehouse:
             SchemaNotCurrent: one line that says what is wrong and which command fixes it.
             WarehouseError: it cannot be read at all.
         """
-        from lms_assets.warehouse.migrations import require_current
+        from lms_assets.warehouse.migrations.current import require_current
 
         with self.read() as connection:
             require_current(connection, self.name)
@@ -207,7 +207,7 @@ class Warehouse:
         Raises:
             WarehouseError: it cannot be read at all.
         """
-        from lms_assets.warehouse.migrations import UpgradePlan, plan_upgrade
+        from lms_assets.warehouse.migrations.upgrade import UpgradePlan, plan_upgrade
 
         path = sqlite_path(self._url)
         if path is not None and not path.exists():
@@ -221,7 +221,7 @@ class Warehouse:
         Raises:
             WarehouseError: nothing half written on SQLite; on MySQL run it again to go on where it stopped.
         """
-        from lms_assets.warehouse.migrations import upgrade
+        from lms_assets.warehouse.migrations.upgrade import upgrade
 
         path = sqlite_path(self._url)
         if path is not None:
@@ -247,8 +247,8 @@ class Warehouse:
             AccessDenied: this user may not make a database.
             UpgradeRefused: the upgrade would not begin; nothing was tried.
         """
-        from lms_assets.warehouse.migrations import refuse_unfit, upgrade
         from lms_assets.warehouse.migrations.rehearsal import Recorded, copy_of_tables, needs_a_copy, recording
+        from lms_assets.warehouse.migrations.upgrade import refuse_unfit, upgrade
 
         with self.read() as connection:
             refuse_unfit(connection, self.name)

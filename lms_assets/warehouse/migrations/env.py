@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from lms_assets.warehouse.migrations import VERSION_TABLE
+from lms_assets.warehouse.migrations.current import VERSION_TABLE
 from lms_assets.warehouse.schema.tables import metadata
 
 connection = context.config.attributes["connection"]
