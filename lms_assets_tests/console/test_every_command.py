@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -55,6 +57,27 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         (night.folder / "other.toml").write_text('excluded_local_part_words = ["demo"]\n', encoding="utf-8")
         night.close()
         yield night.folder
+
+
+WHAT_IT_LOADED = """
+import sys
+from lms_assets.cli import main
+sys.argv = ["lms-assets", *sys.argv[1:]]
+try:
+    main()
+finally:
+    loaded = {each.partition(".")[0] for each in sys.modules}
+    print(*loaded & {"alembic", "dagster", "email_validator", "jinja2", "pandas", "requests"}, file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("words", [["status"], ["why", "1"]])
+def test_what_people_wait_for_loads_nothing_that_takes_long_and_is_not_needed(words: list[str], installation: Path):
+    environment = {"PATH": os.environ["PATH"], "HOME": str(installation), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", WHAT_IT_LOADED, *words]
+    done = subprocess.run(command, env=environment, cwd=installation, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr.split() == []
 
 
 @pytest.mark.parametrize("command", leaf_commands())

@@ -7,8 +7,6 @@ import unicodedata
 from functools import lru_cache
 from typing import Any
 
-from email_validator import EmailNotValidError, validate_email
-
 from lms_assets.domain.records.values import clean_text
 
 _LOCAL_LIMIT = 64
@@ -83,6 +81,9 @@ def _valid_domain(domain: str) -> str | None:
 
 
 def _validated(address: str) -> str | None:
+    # Its patterns take 20 ms to compile, and many a command has no address to judge.
+    from email_validator import EmailNotValidError, validate_email
+
     try:
         found = validate_email(address, check_deliverability=False, test_environment=True)
     except (EmailNotValidError, ValueError, UnicodeError):
