@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 import dagster as dg
@@ -64,8 +65,12 @@ def spec_of(asset: Asset) -> dg.AssetSpec:
     )
 
 
+@cache
 def freshness_of(cadence: Cadence) -> dg.FreshnessPolicy:
-    """The policy by which the UI shows an asset as overdue at the moment at which `find_overdue` reports it."""
+    """The policy by which the UI shows an asset as overdue at the moment at which `find_overdue` reports it.
+
+    One for all assets of a cadence: Dagster computes the next thousand ticks to check it.
+    """
     if cadence.window is not None:
         return dg.FreshnessPolicy.time_window(
             fail_window=cadence.window, warn_window=cadence.window - timedelta(hours=1)

@@ -2,7 +2,7 @@
 
 # No postponed annotations: Dagster reads the type of `context` from the function itself.
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -75,22 +75,24 @@ def result_of(check: CheckSpec, result: CheckResult) -> dg.AssetCheckResult:
     )
 
 
-def last_finding(instance: dg.DagsterInstance, check: CheckSpec) -> CheckFinding | None:
-    """What the check found the last time it was evaluated; None when it never was."""
+def last_findings(instance: dg.DagsterInstance, checks: Collection[CheckSpec]) -> dict[str, CheckFinding]:
+    """By the check's name, what it found the last time it was evaluated; one that never was is not there."""
     storage = instance.event_log_storage
-    history = storage.get_asset_check_execution_history(check.key, limit=1)
-    for newest in history:
-        if newest.status.value not in _EVALUATED:
+    newest = storage.get_latest_asset_check_execution_by_key([check.key for check in checks])
+    found = {}
+    for check in checks:
+        record = newest.get(check.key)
+        if record is not None and record.status.value not in _EVALUATED:
             # Planned only, perhaps once for each week of a range; Dagster does not export the type of the status.
-            evaluated = {status for status in type(newest.status) if status.value in _EVALUATED}
+            evaluated = {status for status in type(record.status) if status.value in _EVALUATED}
             history = storage.get_asset_check_execution_history(check.key, limit=1, status=evaluated)
-    for record in history:
-        event = record.event.dagster_event if record.event else None
-        evaluation = event.event_specific_data if event else None
-        if isinstance(evaluation, dg.AssetCheckEvaluation):
-            at = record.event.timestamp if record.event else record.create_timestamp
-            return _finding(check, evaluation, record.run_id, datetime.fromtimestamp(at, UTC))
-    return None
+            record = next(iter(history), None)
+        event = record.event if record is not None else None
+        evaluation = event.dagster_event.event_specific_data if event and event.dagster_event else None
+        if event is not None and isinstance(evaluation, dg.AssetCheckEvaluation):
+            at = datetime.fromtimestamp(event.timestamp, UTC)
+            found[check.name] = _finding(check, evaluation, event.run_id, at)
+    return found
 
 
 def _finding(check: CheckSpec, evaluation: dg.AssetCheckEvaluation, run_id: str, at: datetime) -> CheckFinding:
@@ -131,5 +133,5 @@ def blocking_checks_not_passed(instance: dg.DagsterInstance, assets: Iterable[st
     names = tuple(assets)
     concerned = ancestors(names) | set(names)
     checks = [check for check in CHECKS if check.blocking and check.asset in concerned]
-    found = {check.name: last_finding(instance, check) for check in checks}
-    return [name for name, finding in found.items() if finding is None or not finding.passed]
+    found = last_findings(instance, checks)
+    return [check.name for check in checks if check.name not in found or not found[check.name].passed]

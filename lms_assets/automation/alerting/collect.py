@@ -15,7 +15,7 @@ from lms_assets.automation.alerting.hand_runs import failed_materializations
 from lms_assets.automation.alerting.schedule_health import silent_instigators
 from lms_assets.automation.event_mapping import chain_events, failure_message
 from lms_assets.automation.jobs import JOBS
-from lms_assets.checks.evaluations import last_finding
+from lms_assets.checks.evaluations import last_findings
 from lms_assets.checks.specs import CHECKS
 from lms_assets.domain.operations.chain_state import fold
 from lms_assets.domain.operations.incident import CheckFinding, Kind
@@ -140,8 +140,7 @@ def _why(instance: dg.DagsterInstance, run_id: str) -> str | None:
 
 def _findings(instance: dg.DagsterInstance) -> list[CheckFinding]:
     """Of all checks but those that repeat what another one found."""
-    found = [last_finding(instance, check) for check in CHECKS if not check.read_again]
-    return [each for each in found if each is not None]
+    return list(last_findings(instance, [check for check in CHECKS if not check.read_again]).values())
 
 
 def _stopped(latest: dict[str, SyncLogEntry]) -> list[Stopped]:
