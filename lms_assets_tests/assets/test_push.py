@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from threading import Barrier
+from typing import Any
 
 import pytest
 from sqlalchemy import insert, update
 
-from lms_assets.assets.tier_4_aggregation_and_push.push import as_table, figures
+from lms_assets.assets.tier_4_aggregation_and_push.push import AT_ONCE, as_table, figures
 from lms_assets.assets.tier_4_aggregation_and_push.push_planning import plan_of
 from lms_assets.domain.counting.push_plan import ImplausiblePush
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.overrides import Overrides
+from lms_assets.vendors.impartner.writes import PatchResult
 from lms_assets.vendors.transport.errors import AuthenticationFailed, VendorUnavailable
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.schema import tables as t
@@ -170,6 +174,25 @@ def test_a_key_that_is_refused_ends_the_push_at_once(full: Warehouse, now: datet
     with pytest.raises(AuthenticationFailed):
         make_push(Run(full, now), there)
     assert len(there.calls) == 1
+
+
+def test_several_calls_are_under_way_and_an_end_of_the_push_loses_no_answer(full: Warehouse, now: datetime):
+    many_partners(full, 50 * AT_ONCE + 48)
+    together = Barrier(AT_ONCE)
+
+    class Busy(Crm):
+        def patch_accounts(self, rows: Sequence[Mapping[str, Any]], *, same: Any) -> list[PatchResult]:
+            alone = not self.calls
+            results = super().patch_accounts(rows, same=same)
+            if not alone and together.wait(timeout=60) == 0:
+                raise AuthenticationFailed("Impartner", "PATCH /Account", 401, "the key is refused", "Check the key.")
+            return results
+
+    there = Busy({11: {NPCU: 0}, 12: {NPCU: 0}})
+    with pytest.raises(AuthenticationFailed):
+        make_push(Run(full, now), there)
+    assert len(there.calls) == 1 + AT_ONCE
+    assert len(plan_of(full, Rules(), portal_url=None).items) == 50, "those of the refused call, and nobody else"
 
 
 def test_a_push_that_died_before_it_read_back_sends_everything_again(full: Warehouse, now: datetime):

@@ -137,11 +137,17 @@ class ImpartnerClient:
         unique = dict.fromkeys(ids)
         endpoint = Endpoints.BY_IDS.of(field_name(object_name))
         asked_for = answers.records_asked_for(unique, fields)
-        for condition in one_of_in_parts("Id", unique, Endpoints.BY_IDS.page_size):
+
+        def ask(condition: Condition) -> dict[int, Record]:
             params = {"fields": _field_list(fields), "orderby": "Id", "filter": str(condition), "skip": "0"}
             params["take"] = str(Endpoints.BY_IDS.page_size)
-            found.update(self.http.call(endpoint, self._request(endpoint, params), asked_for))
-        return found
+            return self.http.call(endpoint, self._request(endpoint, params), asked_for)
+
+        for _, records in self.for_each(one_of_in_parts("Id", unique, Endpoints.BY_IDS.page_size), ask):
+            if isinstance(records, VendorError):
+                raise records
+            found.update(records)
+        return {number: found[number] for number in unique if number in found}
 
     def deleted_ids(self, object_name: str, since: datetime, until: datetime) -> set[int]:
         """Ids of the records deleted between two aware moments."""
