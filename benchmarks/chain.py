@@ -29,7 +29,7 @@ from typing import Any
 
 import dagster as dg
 
-from benchmarks.pipe import Pipe, Span, draw, pipe_of
+from benchmarks.pipe import Pipe, Span, draw, phases_of, pipe_of, waiting
 from benchmarks.processes import Used, Watcher
 from benchmarks.vendors import Call, Vendors, needed, read_addresses, vendors
 from lms_assets.console.commands import demo
@@ -63,6 +63,7 @@ class Result:
     by_endpoint: dict[str, int]
     pipes: dict[str, Pipe]
     steps: dict[str, float]
+    phases: dict[str, float]
     processes: list[Used]
 
     @property
@@ -127,7 +128,7 @@ class Place:
         end = time.time()
         processes = watcher.end()
         calls = self.served.take_calls()
-        spans = self._spans(begin) if command[1] == "run" else []
+        made, spans = self._run_since(begin) if command[1] == "run" else (begin, [])
         self.last_read = read_addresses(calls) or self.last_read
         limit = self.served.limit
         pipes = {
@@ -140,15 +141,19 @@ class Place:
         steps = {span.name: round(span.end - span.begin, 1) for span in spans}
         bound = max(least.values()) / limit if limit else 0.0
         by_endpoint = dict(Counter(call.endpoint for call in calls))
-        return Result(kind, code, round(end - begin, 2), round(bound, 1), least, by_endpoint, pipes, steps, processes)
+        waited = waiting([call.at for call in calls], self.served.latency_seconds)
+        phases = phases_of(begin, made, spans, waited, end) if spans else {}
+        seconds = round(end - begin, 2)
+        return Result(kind, code, seconds, round(bound, 1), least, by_endpoint, pipes, steps, phases, processes)
 
-    def _spans(self, since: float) -> list[Span]:
+    def _run_since(self, since: float) -> tuple[float, list[Span]]:
+        """When the last run was made, and its steps."""
         with contextlib.ExitStack() as stack:
             os.environ["DAGSTER_HOME"] = str(self.home)
             instance = stack.enter_context(dg.DagsterInstance.get())
-            run = instance.get_runs(limit=1)[0]
-            stats = instance.get_run_step_stats(run.run_id)
-            return [
+            record = instance.get_run_records(limit=1)[0]
+            stats = instance.get_run_step_stats(record.dagster_run.run_id)
+            return record.create_timestamp.timestamp(), [
                 Span(each.step_key, each.start_time, each.end_time)
                 for each in stats
                 if each.start_time and each.end_time and each.end_time > since
@@ -256,6 +261,8 @@ def show(result: Result) -> None:
     if steps:
         print("  steps      " + ", ".join(f"{name} {seconds}" for name, seconds in steps.items()))
     largest = ", ".join(f"{each.peak_mb:.0f} MB {each.processor_seconds:.1f} s" for each in result.processes[:4])
+    if result.phases:
+        print("  seconds    " + ", ".join(f"{seconds} {name}" for name, seconds in result.phases.items()))
     total = sum(each.processor_seconds for each in result.processes)
     print(f"  processes  {len(result.processes)}, processor {total:.1f} s; largest: {largest}")
 

@@ -47,6 +47,28 @@ class Pipe:
     gaps: list[Gap]
 
 
+def waiting(arrivals: Iterable[float], latency: float) -> float:
+    """Seconds in which at least one of these calls waited for its answer."""
+    seconds, until = 0.0, 0.0
+    for at in sorted(arrivals):
+        seconds += max(0.0, at + latency - max(at, until))
+        until = max(until, at + latency)
+    return seconds
+
+
+def phases_of(begin: float, made: float, spans: Sequence[Span], waited: float, end: float) -> dict[str, float]:
+    """Where the seconds of a run went; the waiting is part of the others, nearly all of it of the steps."""
+    first, last = min(each.begin for each in spans), max(each.end for each in spans)
+    phases = {
+        "until the run was made (imports)": made - begin,
+        "until its first step": first - made,
+        "in steps": last - first,
+        "after them": end - last,
+        "of all waiting for vendors": waited,
+    }
+    return {name: round(seconds, 2) for name, seconds in phases.items()}
+
+
 def pipe_of(calls: Sequence[Call], spans: Sequence[Span], begin: float, end: float, limit: int) -> Pipe:
     """One vendor's calls from the first moment of the run to its last."""
     seconds = ceil(end - begin)

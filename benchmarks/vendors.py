@@ -56,6 +56,7 @@ class Vendors:
 
     url: str
     limit: int
+    latency_seconds: float
 
     def take_calls(self) -> list[Call]:
         """The calls since the last time, by arrival."""
@@ -99,7 +100,7 @@ def vendors(port: int, scale: float, limit: int, latency_ms: float, jitter_ms: f
     process = subprocess.Popen([sys.executable, "-m", "benchmarks.vendors", *arguments], stdout=subprocess.DEVNULL)
     with contextlib.suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, process.pid, -10)
-    served = Vendors(f"http://127.0.0.1:{port}", limit)
+    served = Vendors(f"http://127.0.0.1:{port}", limit, latency_ms / 1000)
     try:
         _wait_for(served.url, process)
         yield served
