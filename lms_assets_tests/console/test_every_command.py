@@ -72,7 +72,7 @@ finally:
 
 
 @pytest.mark.parametrize("words", [["status"], ["why", "1"]])
-def test_what_people_wait_for_loads_nothing_that_takes_long_and_is_not_needed(words: list[str], installation: Path):
+def test_a_short_command_loads_nothing_long_that_it_does_not_need(words: list[str], installation: Path):
     environment = {"PATH": os.environ["PATH"], "HOME": str(installation), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", WHAT_IT_LOADED, *words]
     done = subprocess.run(command, env=environment, cwd=installation, capture_output=True, text=True, check=False)
