@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import functools
+import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
+from lms_assets.runs.dagster_internals import MIGRATIONS
 from lms_assets.sandbox import SandboxConfig, running_sandbox
 from lms_assets.sandbox.server.server import SandboxHandle
+from lms_assets.warehouse.migrations.remembered import remember_migrations
 from lms_assets_tests.harness.chain import SMALL, ChainHarness, ChainResult, quick_resources_of
+from lms_assets_tests.harness.checkpoints import Saved, in_memory, put_back
+from lms_assets_tests.harness.folders import temporary_folder
 from lms_assets_tests.harness.quick_instance import QUICK_EVENTS
+
+# Opening Dagster's SQLite storages would load its 90 migrations four times for each harness.
+remember_migrations(MIGRATIONS)
 
 
 class DaemonHarness(ChainHarness):
@@ -21,6 +31,18 @@ class DaemonHarness(ChainHarness):
     def __init__(self, folder: Path, sandbox: SandboxHandle, instance: dg.DagsterInstance, **more: str) -> None:
         super().__init__(folder, sandbox, instance=instance, **more)
         self._cursors: dict[str, str | None] = {}
+
+    @property
+    def runs_file(self) -> Path:
+        """Where Dagster keeps its runs."""
+        return self.folder / "home" / "history" / "runs.db"
+
+    def be_after(self, *jobs: str) -> None:
+        """Be where these jobs lead when they run one right after the other in an untouched vendor state."""
+        evening = _after(jobs, self.sandbox.sandbox.config)
+        evening.saved.restore(self)
+        self.instance.event_log_storage.restore(evening.events)
+        put_back(evening.runs, self.runs_file)
 
     def tick(self, sensor: dg.SensorDefinition, **environment: str) -> Any:
         """What the sensor answers now; its cursor is kept."""
@@ -44,6 +66,25 @@ class DaemonHarness(ChainHarness):
         """Run what a sensor asked for."""
         assert isinstance(answer, dg.RunRequest), answer
         return self.run(job, tags=answer.tags)
+
+
+@dataclass(frozen=True)
+class Evening:
+    """Where runs led: the warehouse, what they left in the CRM, and Dagster's events and runs."""
+
+    saved: Saved
+    events: sqlite3.Connection
+    runs: sqlite3.Connection
+
+
+@functools.cache
+def _after(jobs: tuple[str, ...], config: SandboxConfig) -> Evening:
+    """Where these jobs lead, one right after the other; made once a process."""
+    with temporary_folder() as folder, watched_harness(folder, config) as harness:
+        for job in jobs:
+            result = harness.run(job)
+            assert result.success, result.errors
+        return Evening(Saved.of(harness), harness.instance.event_log_storage.saved(), in_memory(harness.runs_file))
 
 
 @contextmanager

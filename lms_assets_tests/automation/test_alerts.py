@@ -28,7 +28,7 @@ def told(quick_folder: Path, receiver: Receiver) -> Iterator[DaemonHarness]:
     """A harness after one good chain; alerts and heartbeats go to the receiver."""
     urls = {"LMS_ALERT_URLS": receiver.alert_url, "LMS_HEARTBEAT_URL": receiver.heartbeat_url}
     with watched_harness(quick_folder, **urls) as harness:
-        assert harness.run().success
+        harness.be_after("daily_full")
         yield harness
 
 

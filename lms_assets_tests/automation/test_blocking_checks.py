@@ -6,11 +6,8 @@ Every gating check of the catalogue has its line here; a new one without is a fa
 from __future__ import annotations
 
 import contextlib
-import shutil
 import sqlite3
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -19,6 +16,8 @@ from lms_assets.automation.sensors import push_after_enrollments_sensor
 from lms_assets.checks.specs import CHECKS
 from lms_assets.lineage import ASSETS_OF_JOBS, SYNC_TYPES, ancestors
 from lms_assets_tests.automation.daemon_harness import DaemonHarness, watched_harness
+from lms_assets_tests.harness.checkpoints import in_memory, put_back
+from lms_assets_tests.harness.folders import temporary_folder
 
 OLD = "2020-01-01 00:00:00.000000"
 AGES_AGO = "2020-01-01T00:00:00+00:00"
@@ -66,33 +65,23 @@ def test_every_blocking_check_of_the_catalogue_is_tried_here():
 
 
 @pytest.fixture(scope="module")
-def chain() -> Iterator[DaemonHarness]:
+def chain() -> Iterator[tuple[DaemonHarness, sqlite3.Connection]]:
     """A warehouse after a full chain, and a sync of enrollments hours later whose counts are not pushed yet."""
-    shared = Path("/dev/shm")
-    folder = Path(tempfile.mkdtemp(prefix="lms-blocking_checks-", dir=shared if shared.is_dir() else None))
-    with watched_harness(folder) as harness:
-        assert harness.run().success
+    with temporary_folder() as folder, watched_harness(folder) as harness:
+        harness.be_after("daily_full")
         harness.advance(hours=7)
         person = next(row["user_id"] for row in harness.rows("lms_enrollments") if row["status"] == "completed")
         course = next(row["id"] for row in harness.rows("lms_courses") if row["npcu_value"] and row["status"] == "live")
         harness.sandbox.mutate("complete_course", person=person, course=course)
         assert harness.run("enrollments_incremental").success
-        harness.warehouse.close()
-        _copy(folder / "warehouse.db", folder / "good.db")
-        yield harness
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def _copy(source: Path, target: Path) -> None:
-    with contextlib.closing(sqlite3.connect(source)) as old, contextlib.closing(sqlite3.connect(target)) as new:
-        old.backup(new)
+        yield harness, in_memory(folder / "warehouse.db")
 
 
 @pytest.fixture
-def harness(chain: DaemonHarness) -> DaemonHarness:
-    chain.warehouse.close()
-    _copy(chain.folder / "good.db", chain.folder / "warehouse.db")
-    return chain
+def harness(chain: tuple[DaemonHarness, sqlite3.Connection]) -> DaemonHarness:
+    made, good = chain
+    put_back(good, made.folder / "warehouse.db")
+    return made
 
 
 def damage(harness: DaemonHarness, blocking_check: str) -> None:
@@ -125,19 +114,27 @@ IN_THE_PUSH = ("courses_are_present", "enrollments_are_present", "counts_are_pla
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("blocking_check", "job"),
+    ("blocking_check", "job", "whole"),
     [
-        *((blocking_check, job) for blocking_check in DAMAGES for job in ("daily_full", "enrollments_incremental")),
-        *((blocking_check, "push_to_impartner") for blocking_check in IN_THE_PUSH),
+        *((each, "enrollments_incremental", True) for each in DAMAGES),
+        *((each, "push_to_impartner", True) for each in IN_THE_PUSH),
+        *((each, "daily_full", True) for each in IN_THE_PUSH),
+        *((each, "daily_full", False) for each in DAMAGES if each not in IN_THE_PUSH),
+        *(
+            pytest.param(each, "daily_full", True, marks=pytest.mark.long)
+            for each in DAMAGES
+            if each not in IN_THE_PUSH
+        ),
     ],
 )
 def test_nothing_that_builds_on_a_closed_blocking_check_runs_or_is_written(
-    harness: DaemonHarness, blocking_check: str, job: str
+    harness: DaemonHarness, blocking_check: str, job: str, whole: bool
 ):
+    """Of a chain that is not whole the steps before the check's asset are left out: their rows are in the tables."""
     below = [asset for asset in ASSETS_OF_JOBS[job] if BLOCKING_CHECKS[blocking_check] in ancestors((asset,))]
     damage(harness, blocking_check)
     before, pushed = syncs_begun(harness), harness.sandbox.stats()["patch_records"]
-    result = harness.run(job)
+    result = harness.run(job, assets=() if whole else (BLOCKING_CHECKS[blocking_check], *below))
     assert not result.success
     assert result.checks[blocking_check] is False
     began = {event.step_key for event in result.events if event.event_type_value == "STEP_START"}

@@ -17,7 +17,7 @@ AT = datetime(2026, 3, 2, 2, tzinfo=UTC)
 
 
 def test_every_step_of_a_chain_has_its_task_with_its_place_and_its_runs(harness: DaemonHarness):
-    assert harness.run().success
+    harness.be_after("daily_full")
     refresh_tasks(harness.instance, harness.warehouse, harness.now)
     for place, asset in enumerate(DAILY_FULL, start=1):
         task = one_row(harness, "scheduled_tasks", task_type=SYNC_TYPES[asset])
@@ -112,7 +112,7 @@ def test_a_check_that_passes_in_a_resumed_run_takes_its_failure_back():
 
 
 def test_a_row_that_says_running_though_its_run_is_over_is_corrected(harness: DaemonHarness):
-    assert harness.run().success
+    harness.be_after("daily_full")
     with harness.warehouse.transaction() as connection:
         connection.exec_driver_sql(
             "UPDATE task_chain_logs SET status = 'running', completed_at = NULL, steps_completed = '[]'"
@@ -126,7 +126,7 @@ def test_a_row_that_says_running_though_its_run_is_over_is_corrected(harness: Da
 
 def test_a_partial_chain_says_what_degraded_it_and_what_to_do_and_no_warning(harness: DaemonHarness):
     """Mere warnings are red on the same step, and are not to blame."""
-    assert harness.run().success
+    harness.be_after("daily_full")
     harness.advance(days=1)
     harness.sandbox.faults.add("forbidden", "GET /groups/{id}/memberships")
     harness.run()

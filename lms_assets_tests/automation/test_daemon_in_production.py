@@ -1,13 +1,12 @@
 """Production's dagster.yaml, a real daemon, a real MariaDB: runs wait in concurrency groups; a machine stops.
 
 One story in one test, since a daemon and a chain take many seconds: two runs of one concurrency group are queued,
-everything is killed in the first one's middle, and a new daemon has to find out by itself.
+everything is killed in the first one's middle, a new daemon has to find out by itself, and then serves a terminal.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import sys
 from collections import Counter
@@ -23,7 +22,7 @@ import pytest
 
 from lms_assets.lineage import DAILY_FULL, NORTHPASS_POOL
 from lms_assets.run_tags import AS_OF_TAG
-from lms_assets.runs.partitions import full_range_tags
+from lms_assets.runs.partitions import trailing_days_tags
 from lms_assets.sandbox.config import SandboxConfig
 from lms_assets.sandbox.server.server import SandboxHandle, running_sandbox
 from lms_assets.warehouse.bookkeeping.chain_log import ChainRow, latest_chain
@@ -37,6 +36,9 @@ from lms_assets_tests.harness.queue import queue_of
 pytestmark = pytest.mark.slow
 CONFIG = SandboxConfig(scale=0.005, now=NOW, northpass_rps=0, impartner_rps=0, latency_ms=25)
 DAEMON = str(Path(sys.executable).with_name("dagster-daemon"))
+SHOWN_BY_THE_JOBS_PAGE = {".dagster/repository": "__repository__@lms_assets"}
+STARTED_BY_THE_DAEMON = ".dagster/grpc_info"
+LOOKS = "poll_interval_seconds: 30"
 Status = dg.DagsterRunStatus
 
 
@@ -45,7 +47,10 @@ class Production:
 
     def __init__(self, folder: Path, sandbox: SandboxHandle, dagster_url: str, warehouse_url: str) -> None:
         self.commands = Commands(folder / "production", sandbox, warehouse_url)
-        shutil.copyfile(source.ROOT / "dagster.yaml", self.commands.home / "dagster.yaml")
+        text = (source.ROOT / "dagster.yaml").read_text(encoding="utf-8")
+        assert LOOKS in text
+        # Half a minute until a dead run is noticed is half a minute of a daemon that works for nothing.
+        (self.commands.home / "dagster.yaml").write_text(text.replace(LOOKS, f"{LOOKS[:-2]}2"), encoding="utf-8")
         parts = urlsplit(dagster_url)
         values = (parts.hostname, parts.port, parts.path.strip("/"), parts.username, parts.password)
         for name, value in zip(("HOST", "PORT", "DB", "USERNAME", "PASSWORD"), values, strict=True):
@@ -99,7 +104,7 @@ def production(mariadb: MariaDbServer, quick_folder: Path, monkeypatch: pytest.M
 def queued(instance: dg.DagsterInstance, now: datetime) -> tuple[str, str]:
     """A chain and a plan for leavers, both of the learning concurrency group, in the queue; nobody empties it yet."""
     with queue_of("lms_assets.definitions", "lms_assets", instance) as queue:
-        first = queue.submit("daily_full", {AS_OF_TAG: now.isoformat(), **full_range_tags(now)})
+        first = queue.submit("daily_full", {AS_OF_TAG: now.isoformat(), **trailing_days_tags(now, 1)})
         second = queue.submit("offboarding_plan", {AS_OF_TAG: now.isoformat()})
     return first, second
 
@@ -166,7 +171,20 @@ def test_concurrency_groups_hold_and_a_chain_on_a_stopped_machine_is_continued(
         began = {entry.step_key for entry in steps}
         assert began & set(DAILY_FULL) == set(DAILY_FULL) - before, "what was done is not done again"
         assert instance.event_log_storage.get_concurrency_info(NORTHPASS_POOL).active_slot_count == 0
+        refuse_other_ways_from_a_terminal(production.commands, instance)
     same_as_undisturbed(production, quick_folder)
+
+
+def refuse_other_ways_from_a_terminal(commands: Commands, instance: dg.DagsterInstance) -> None:
+    """What a terminal asks for goes through the daemon, unless the terminal's settings are others."""
+    handed = commands.run("run", "cleanup")
+    assert handed.returncode == 0, handed.stdout + handed.stderr
+    assert "Dagster's daemon runs it" in handed.stdout
+    here = commands.run("run", "cleanup", LMS_PUSH_DRY_RUN="1")
+    assert here.returncode == 0, here.stdout + here.stderr
+    assert "other settings than this terminal" in here.stdout, "a dry run stays a dry run"
+    runs = instance.get_runs(dg.RunsFilter(job_name="cleanup", tags=SHOWN_BY_THE_JOBS_PAGE))
+    assert [STARTED_BY_THE_DAEMON in run.tags for run in runs] == [False, True]
 
 
 def done(row: ChainRow | None) -> set[str]:

@@ -18,8 +18,7 @@ def with_partner(harness: DaemonHarness) -> set[int]:
 
 
 def ready(harness: DaemonHarness) -> None:
-    assert harness.run().success
-    assert harness.run("leads_full").success
+    harness.be_after("daily_full", "leads_full")
     harness.advance(hours=6)
 
 

@@ -30,7 +30,7 @@ def from_asset_failure(harness: DaemonHarness, run: ChainResult) -> tuple[str, .
 
 
 def test_going_on_reads_the_memberships_and_all_that_rests_on_them(harness: DaemonHarness):
-    assert harness.run().success
+    harness.be_after("daily_full")
     crm_deactivations = [each for each in harness.rows("sync_logs") if each["sync_type"] == "crm_deactivations"]
     assert [(each["status"], each["api_calls_made"]) for each in crm_deactivations] == [("completed", 0)]
     harness.advance(days=1)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -18,6 +15,7 @@ from lms_assets_tests.architecture import source
 from lms_assets_tests.automation.daemon_harness import DaemonHarness, watched_harness
 from lms_assets_tests.harness import dagster_internals
 from lms_assets_tests.harness.chain import ChainResult
+from lms_assets_tests.harness.folders import temporary_folder
 
 PRODUCTION: dict[str, Any] = yaml.safe_load((source.ROOT / "dagster.yaml").read_text(encoding="utf-8"))
 
@@ -25,15 +23,13 @@ PRODUCTION: dict[str, Any] = yaml.safe_load((source.ROOT / "dagster.yaml").read_
 @pytest.fixture(scope="module")
 def after_a_chain() -> Iterator[DaemonHarness]:
     """A harness after one good chain, whose instance retries as production's does."""
-    shared = Path("/dev/shm")
-    folder = Path(tempfile.mkdtemp(prefix="lms-retries-", dir=shared if shared.is_dir() else None))
-    with watched_harness(folder, dagster_yaml={"run_retries": PRODUCTION["run_retries"]}) as harness:
-        assert harness.run().success
+    retries = {"run_retries": PRODUCTION["run_retries"]}
+    with temporary_folder() as folder, watched_harness(folder, dagster_yaml=retries) as harness:
+        harness.be_after("daily_full")
         harness.advance(hours=4)
         for row in [row for row in harness.rows("contacts") if row["is_active"]][:20]:
             harness.sandbox.mutate("delete_contact", contact=row["impartner_id"])
         yield harness
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ def drained(harness: DaemonHarness) -> None:
 
 
 def test_a_completed_course_refreshes_just_that_person_and_once(harness: DaemonHarness):
-    assert harness.run().success
+    harness.be_after("daily_full")
     drained(harness)
     people = learners(harness, 3)
     complete(harness, people)
@@ -62,7 +62,7 @@ def test_a_completed_course_refreshes_just_that_person_and_once(harness: DaemonH
 
 
 def test_events_survive_a_run_that_fails_and_a_sensor_that_forgets(harness: DaemonHarness):
-    assert harness.run().success
+    harness.be_after("daily_full")
     drained(harness)
     people = learners(harness, 8)
     complete(harness, people)
@@ -82,7 +82,7 @@ def test_events_survive_a_run_that_fails_and_a_sensor_that_forgets(harness: Daem
 
 
 def test_a_vendor_that_ignores_the_filter_of_the_log_changes_nothing(harness: DaemonHarness):
-    assert harness.run().success
+    harness.be_after("daily_full")
     drained(harness)
     harness.sandbox.faults.add("ignored_filter", "GET /webhooks")
     complete(harness, learners(harness, 1))
@@ -92,7 +92,7 @@ def test_a_vendor_that_ignores_the_filter_of_the_log_changes_nothing(harness: Da
 
 def test_a_404_of_the_log_which_may_be_wrong_hides_no_completion(harness: DaemonHarness):
     """It is also what an empty log may answer, so it is no failure; the span is looked at again."""
-    assert harness.run().success
+    harness.be_after("daily_full")
     drained(harness)
     harness.sandbox.faults.add("not_found", "GET /webhooks")
     complete(harness, learners(harness, 1))
@@ -104,7 +104,7 @@ def test_a_404_of_the_log_which_may_be_wrong_hides_no_completion(harness: Daemon
 
 
 def test_whoever_belongs_to_no_partner_starts_no_run(harness: DaemonHarness):
-    assert harness.run().success
+    harness.be_after("daily_full")
     drained(harness)
     stranger = harness.sandbox.mutate("add_person", email="somebody@stranger.example.com")
     complete(harness, [str(stranger)])
@@ -112,7 +112,7 @@ def test_whoever_belongs_to_no_partner_starts_no_run(harness: DaemonHarness):
 
 
 def test_a_push_follows_a_sync_that_changed_counts_at_most_every_six_hours(harness: DaemonHarness):
-    assert harness.run().success
+    harness.be_after("daily_full")
     harness.advance(hours=4)
     complete(harness, learners(harness, 4))
     assert harness.run("enrollments_incremental").success
@@ -150,7 +150,7 @@ def test_a_push_that_failed_or_was_a_dry_run_is_followed_soon(harness: DaemonHar
 
 def test_an_incremental_run_costs_little_more_than_the_least_it_can(harness: DaemonHarness):
     """The listing that finds the changed people, and one transcript for each: at most 1.2 times that."""
-    assert harness.run().success
+    harness.be_after("daily_full")
     harness.advance(hours=4)
     people = learners(harness, 20)
     complete(harness, people)
@@ -164,7 +164,7 @@ def test_an_incremental_run_costs_little_more_than_the_least_it_can(harness: Dae
 
 
 def test_a_time_filter_that_is_ignored_is_noticed_and_costs_no_transcripts(harness: DaemonHarness):
-    assert harness.run().success
+    harness.be_after("daily_full")
     harness.advance(hours=4)
     people = learners(harness, 5)
     complete(harness, people)

@@ -45,8 +45,8 @@ def sandbox() -> Iterator[SandboxHandle]:
 
 @pytest.fixture
 def commands(sandbox: SandboxHandle, quick_folder: Path) -> Commands:
-    made = Commands(quick_folder / "place", sandbox)
-    assert made.run("db", "upgrade").returncode == 0
+    made = Commands(quick_folder / "place", sandbox, executor="in_process")
+    made.make_tables()
     return made
 
 
@@ -113,22 +113,13 @@ def test_terminals_take_turns_and_leave_their_record_without_any_dagster_yaml(co
 
 
 @pytest.mark.slow
-def test_a_daemon_runs_what_a_terminal_asks_for_and_a_good_resume_is_the_last_state(commands: Commands):
+@pytest.mark.long
+def test_a_chain_that_failed_for_good_is_resumed_by_the_daemon_as_its_last_state(commands: Commands):
+    """In process: console/test_resume.py; a daemon that continues a chain: test_daemon_in_production.py."""
     daemon = commands.start("run", "-w", str(source.ROOT / "workspace.yaml"), program=DAEMON)
     try:
         with dg.DagsterInstance.from_config(str(commands.home)) as instance:
             assert wait_until(lambda: served_location(instance) is not None, daemon)
-        handed = commands.run("run", "cleanup")
-        assert handed.returncode == 0, handed.stdout + handed.stderr
-        assert "Dagster's daemon runs it" in handed.stdout
-        here = commands.run("run", "cleanup", LMS_PUSH_DRY_RUN="1")
-        assert here.returncode == 0, here.stdout + here.stderr
-        assert "other settings than this terminal" in here.stdout, "a dry run stays a dry run"
-        by_daemon = [
-            STARTED_BY_THE_DAEMON in each.dagster_run.tags for each in runs_on_the_page_of(commands, "cleanup")
-        ]
-        assert by_daemon == [False, True]
-
         certifications_before(commands, 5000)
         scheduled = queued_chain(commands)
         assert wait_until(lambda: len(failed_for_good(commands)) == 2, daemon), "again by itself, then no more"

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +13,7 @@ from lms_assets.automation.alerting.schedule_health import silent_instigators
 from lms_assets_tests.automation.daemon_harness import DaemonHarness, watched_harness
 from lms_assets_tests.automation.receiver import Receiver, receiving
 from lms_assets_tests.harness.chain import NOW
+from lms_assets_tests.harness.folders import temporary_folder
 from lms_assets_tests.harness.scheduler import Scheduler, scheduler_of
 
 MINUTE = timedelta(minutes=1)
@@ -27,9 +25,8 @@ FAILING = "chains_without_process_sensor"
 @pytest.fixture(scope="module")
 def place() -> Iterator[tuple[DaemonHarness, Scheduler, Receiver]]:
     """A harness and a daemon's scheduler over its instance; its code server has no configuration: sensors err there."""
-    shared = Path("/dev/shm")
-    folder = Path(tempfile.mkdtemp(prefix="lms-ticks-", dir=shared if shared.is_dir() else None))
     with (
+        temporary_folder() as folder,
         pytest.MonkeyPatch.context() as patch,
         receiving() as receiver,
         watched_harness(folder, events_on_disk=True, LMS_ALERT_URLS=receiver.alert_url) as harness,
@@ -38,7 +35,6 @@ def place() -> Iterator[tuple[DaemonHarness, Scheduler, Receiver]]:
             patch.delenv(name, raising=False)
         with scheduler_of("lms_assets.definitions", harness.instance) as scheduler:
             yield harness, scheduler, receiver
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from lms_assets.sandbox.config import SandboxConfig
 from lms_assets.sandbox.server.server import running_sandbox
 from lms_assets_tests.harness.chain import NOW
 from lms_assets_tests.harness.commands import Commands
+from lms_assets_tests.harness.templates import empty_sqlite
 
 pytestmark = pytest.mark.slow
 
@@ -21,7 +22,7 @@ def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
     config = SandboxConfig(scale=0.005, now=NOW, northpass_rps=0, impartner_rps=0)
     with running_sandbox(config) as sandbox:
         made = Commands(tmp_path_factory.mktemp("configuration") / "place", sandbox)
-        assert made.run("db", "upgrade").returncode == 0
+        made.make_tables()
         yield made
 
 
@@ -86,7 +87,7 @@ def test_an_override_that_does_not_exist_is_answered_with_those_that_do(commands
 
 def test_a_token_for_the_ui_is_shown_with_the_tags_that_use_it(commands: Commands, tmp_path: Path):
     path = tmp_path / "allowing.db"
-    assert commands.run("db", "upgrade", LMS_WAREHOUSE_URL=f"sqlite:///{path}").returncode == 0
+    path.write_bytes(empty_sqlite())
     result = commands.run("allow", "first_push", "--by", "Ada", LMS_WAREHOUSE_URL=f"sqlite:///{path}")
     assert result.returncode == 0, result.stderr
     assert "first_push: the run may push for the first time" in result.stdout
@@ -141,8 +142,7 @@ def test_a_warehouse_that_was_never_made_names_the_command(commands: Commands, t
 
 def test_half_a_migration_names_the_command(commands: Commands, tmp_path: Path):
     path = tmp_path / "half.db"
-    made = commands.run("db", "upgrade", LMS_WAREHOUSE_URL=f"sqlite:///{path}")
-    assert made.returncode == 0
+    path.write_bytes(empty_sqlite())
     connection = sqlite3.connect(path)
     connection.execute("DELETE FROM lms_assets_schema_version")
     connection.execute("DROP TABLE lms_enrollments")
@@ -175,7 +175,7 @@ def test_a_home_without_dagster_yaml_serves_a_terminal_and_preflight_says_what_l
 
 def test_a_read_only_database_is_said_before_anything_runs(commands: Commands, tmp_path: Path):
     path = tmp_path / "read_only.db"
-    assert commands.run("db", "upgrade", LMS_WAREHOUSE_URL=f"sqlite:///{path}").returncode == 0
+    path.write_bytes(empty_sqlite())
     uri = f"sqlite:///file:{path}?mode=ro&uri=true"
     result = commands.run("run", "daily_full", LMS_WAREHOUSE_URL=uri)
     assert result.returncode == 2, result.stdout
@@ -218,9 +218,8 @@ def test_preflight_is_content_with_what_is_right(commands: Commands):
 
 
 def test_status_before_the_first_chain_says_how_to_start_one(commands: Commands, tmp_path: Path):
-    url = f"sqlite:///{tmp_path / 'fresh.db'}"
-    assert commands.run("db", "upgrade", LMS_WAREHOUSE_URL=url).returncode == 0
-    result = commands.run("status", LMS_WAREHOUSE_URL=url)
+    (tmp_path / "fresh.db").write_bytes(empty_sqlite())
+    result = commands.run("status", LMS_WAREHOUSE_URL=f"sqlite:///{tmp_path / 'fresh.db'}")
     assert result.returncode == 0
     assert "lms-assets run daily_full" in result.stdout
 

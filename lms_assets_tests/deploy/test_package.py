@@ -58,7 +58,7 @@ def installed(package: Package, tmp_path_factory: pytest.TempPathFactory) -> Ite
     run(TOOLS / "uv", "venv", "--quiet", "--python", sys.executable, environment, cwd=folder)
     run(TOOLS / "uv", "pip", "install", "--quiet", package.wheel, cwd=folder, VIRTUAL_ENV=str(environment))
     with running_sandbox(SandboxConfig(scale=0.004, seed=3)) as sandbox:
-        commands = Commands(folder / "work", sandbox)
+        commands = Commands(folder / "work", sandbox, executor="in_process")
         commands.command = str(environment / "bin" / "lms-assets")
         commands.environment["PYTHONPATH"] = ""
         commands.environment["PATH"] = f"{environment / 'bin'}:{commands.environment['PATH']}"

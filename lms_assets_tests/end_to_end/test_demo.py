@@ -232,6 +232,13 @@ def test_the_checks_that_hold_the_chain_back_are_green(demo: Demo, page: Page):
     expect(page.get_by_text("Failed")).to_have_count(0)
 
 
+def test_the_page_of_the_chain_names_the_clicks_that_start_and_resume_it(demo: Demo, page: Page):
+    page.goto(f"{demo.interface}/locations/lms_assets.definitions/jobs/daily_full")
+    expect(page.get_by_text("Start it: Materialize all…, Latest, Launch 1 run.")).to_be_visible(timeout=MILLISECONDS)
+    expect(page.get_by_text("Re-execute, From asset failure.")).to_be_visible(timeout=MILLISECONDS)
+    expect(page.get_by_role("button", name="Materialize all…")).to_be_visible(timeout=MILLISECONDS)
+
+
 def test_an_asset_shows_its_figures_as_plots(demo: Demo, page: Page):
     page.goto(f"{demo.interface}/assets/partner_cert_counts?view=overview")
     page.get_by_text("Plots", exact=True).first.click()
@@ -247,13 +254,15 @@ def materialized(run: Mapping[str, Any]) -> dict[str, dict[str, int | None]]:
     }
 
 
+@pytest.mark.long
 def test_the_chain_is_started_and_resumed_by_the_clicks_that_its_page_names(demo: Demo, page: Page):
-    """The latest week reads everybody; after a partial chain, what failed and all that rests on it runs again."""
+    """The latest week reads everybody; after a partial chain, what failed and all that rests on it runs again.
+
+    In process: automation/test_partial_chain.py.
+    """
     (first,) = map(demo.run, demo.runs())
     demo.faults("", kind="forbidden", endpoint="GET /groups/{id}/memberships")
     page.goto(f"{demo.interface}/locations/lms_assets.definitions/jobs/daily_full")
-    expect(page.get_by_text("Start it: Materialize all…, Latest, Launch 1 run.")).to_be_visible(timeout=MILLISECONDS)
-    expect(page.get_by_text("Re-execute, From asset failure.")).to_be_visible(timeout=MILLISECONDS)
     page.get_by_role("button", name="Materialize all…").click()
     page.get_by_role("button", name="Latest").click()
     # The button says "Launching…" before the order is answered, and leaving the page would take the order back.

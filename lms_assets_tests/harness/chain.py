@@ -6,7 +6,6 @@
 # No postponed annotations: Dagster reads a resource's fields from the class itself.
 
 import os
-import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -38,6 +37,7 @@ from lms_assets.warehouse.schema.tables import metadata
 from lms_assets_tests.harness.environment import of_the_product
 from lms_assets_tests.harness.limits import PATIENT, at_a_standing_clock
 from lms_assets_tests.harness.quick_instance import BATCHES, quick_instance
+from lms_assets_tests.harness.templates import empty_sqlite
 
 EVERYTHING = tuple(OVERRIDES)
 NOW = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
@@ -188,7 +188,7 @@ class ChainHarness:
         self.limits = PATIENT
         self.warehouse = Warehouse(self.url, lock_wait_seconds=5)
         if self.warehouse.is_sqlite and not (folder / "warehouse.db").exists() and warehouse_url is None:
-            (folder / "warehouse.db").write_bytes(_empty_sqlite())
+            (folder / "warehouse.db").write_bytes(empty_sqlite())
         else:
             self.warehouse.upgrade()
 
@@ -286,16 +286,6 @@ def data_of(warehouse: Warehouse) -> dict[str, list[tuple[tuple[str, Any], ...]]
 def _rows(warehouse: Warehouse, table: str) -> list[dict[str, Any]]:
     with warehouse.read() as connection:
         return [dict(row._mapping) for row in connection.execute(select(metadata.tables[table]))]
-
-
-@cache
-def _empty_sqlite() -> bytes:
-    """A warehouse without rows, made once a process: making it takes a second."""
-    with tempfile.TemporaryDirectory() as folder:
-        made = Warehouse(f"sqlite:///{folder}/warehouse.db")
-        made.upgrade()
-        made.close()
-        return (Path(folder) / "warehouse.db").read_bytes()
 
 
 def _data_tables() -> set[str]:

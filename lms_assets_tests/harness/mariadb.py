@@ -22,6 +22,7 @@ from pathlib import Path
 
 import pymysql
 
+from lms_assets_tests.harness.folders import in_memory
 from lms_assets_tests.harness.waits import LONGEST_SECONDS
 
 USER, PASSWORD = "portal", "s3cret-of-the-tests"
@@ -45,7 +46,7 @@ class MariaDbServer:
             raise FileNotFoundError("MariaDB's server is not installed: apt-get install mariadb-server")
         self._server, self._install = programs
         # Short, since the path of a socket may have 107 characters only.
-        self._folder = Path(tempfile.mkdtemp(prefix="lms-mdb-", dir=_in_memory()))
+        self._folder = Path(tempfile.mkdtemp(prefix="lms-mdb-", dir=in_memory()))
         self._process: subprocess.Popen[bytes] | None = None
         self.port = _free_port()
 
@@ -162,14 +163,6 @@ class MariaDbServer:
             self._process.send_signal(number)
         self._process.wait(timeout=LONGEST_SECONDS)
         self._process = None
-
-
-def _in_memory() -> str | None:
-    """A folder in memory when there is one with room: tables are made and dropped three times as fast there."""
-    shared = Path("/dev/shm")
-    if shared.is_dir() and os.access(shared, os.W_OK) and shutil.disk_usage(shared).free > 2**30:
-        return str(shared)
-    return None
 
 
 def _free_port() -> int:

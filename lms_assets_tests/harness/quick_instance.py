@@ -7,6 +7,7 @@ that the daemon launches has one planned row a check, as here.
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -43,6 +44,17 @@ class QuickEvents(_EVENTS.InMemoryEventLogStorage):
         else:
             with super()._connect() as connection:
                 yield connection
+
+    def saved(self) -> sqlite3.Connection:
+        """A copy of all events, for `restore`."""
+        copy = sqlite3.connect(":memory:")
+        self._held_conn.connection.dbapi_connection.backup(copy)
+        return copy
+
+    def restore(self, saved: sqlite3.Connection) -> None:
+        """Hold these events and no other."""
+        saved.backup(self._held_conn.connection.dbapi_connection)
+        self._storage_id = saved.execute(f"SELECT max(id) FROM {_TABLE.name}").fetchone()[0] or 0
 
     def has_table(self, table_name: str) -> bool:
         """Every one: they were all made a moment ago."""

@@ -16,6 +16,7 @@ from sqlalchemy import insert, select
 from lms_assets.warehouse.bookkeeping.email_log import EmailLogRows, unknown_outcomes
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.schema import tables as t
+from lms_assets_tests.harness.templates import empty_sqlite
 from lms_assets_tests.harness.waits import LONGEST_SECONDS
 from lms_assets_tests.reports.mail_server import Mailbox, running_mail_server
 from lms_assets_tests.reports.send_reports import NOW, send
@@ -232,10 +233,10 @@ def test_two_runs_at_once_send_each_message_once(warehouse, mailbox, smtp):
 @pytest.mark.parametrize(
     "moment", ["before anything was taken", "taken, answer not read", "answer read", "handed over, dot not sent"]
 )
-def test_killed_in_the_middle_of_forty_each_arrives_once_or_is_named(request, tmp_path, mailbox, moment):
+def test_killed_in_the_middle_of_forty_each_arrives_once_or_is_named(tmp_path, mailbox, moment):
     """The 17th message's recipient is the one whose process dies."""
     path = tmp_path / "warehouse.db"
-    path.write_bytes(request.getfixturevalue("_sqlite_template"))
+    path.write_bytes(empty_sqlite())
     url = f"sqlite:///{path}"
     warehouse = Warehouse(url)
     add_managers(warehouse, PAM_ADDRESSES)
