@@ -72,6 +72,9 @@ class Order:
             self.most_at_once = max(self.most_at_once, self._under_way)
             self._asked.add(place)
             self._changed.notify_all()
+            # The later one waits until both are asked for, so that both are under way however busy the machine is.
+            later_than = {after: each for each, after in self._after.items()}.get(place, place)
+            self._changed.wait_for(lambda: later_than in self._asked, LONG)
             self._changed.wait_for(lambda: self._after.get(place, place) in (*self._done, place), LONG)
             reply = self._answer(seen)
             self._done.add(place)
