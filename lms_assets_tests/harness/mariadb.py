@@ -38,15 +38,20 @@ def find_programs() -> tuple[str, str] | None:
 
 
 class MariaDbServer:
-    """One server process on one data directory, which is made here and removed by `remove`."""
+    """One server process on one data directory, which is made here and removed by `remove`.
 
-    def __init__(self) -> None:
+    Args:
+        on_disk: the data directory is on a disk, and every commit waits for it, as an installed server's does.
+    """
+
+    def __init__(self, *, on_disk: bool = False) -> None:
         programs = find_programs()
         if programs is None:
             raise FileNotFoundError("MariaDB's server is not installed: apt-get install mariadb-server")
         self._server, self._install = programs
         # Short, since the path of a socket may have 107 characters only.
-        self._folder = Path(tempfile.mkdtemp(prefix="lms-mdb-", dir=in_memory()))
+        self._folder = Path(tempfile.mkdtemp(prefix="lms-mdb-", dir=None if on_disk else in_memory()))
+        self._on_disk = on_disk
         self._process: subprocess.Popen[bytes] | None = None
         self.port = _free_port()
 
@@ -96,8 +101,8 @@ class MariaDbServer:
                 f"--pid-file={self._folder / 'server.pid'}",
                 "--innodb-buffer-pool-size=64M",
                 # A killed server loses nothing by this, only a machine without power would.
-                "--innodb-flush-log-at-trx-commit=2",
-                "--innodb-flush-method=nosync",
+                f"--innodb-flush-log-at-trx-commit={1 if self._on_disk else 2}",
+                f"--innodb-flush-method={'O_DIRECT' if self._on_disk else 'nosync'}",
                 "--sync-frm=0",
                 "--skip-name-resolve",
             ],

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import JSON, Boolean, Column, Date, Enum, ForeignKey, Integer, MetaData, Numeric, String, Table, Text
 
 from lms_assets.warehouse.schema.base import UtcDateTime
-from lms_assets.warehouse.upsert.compare import Fitted, Fitter
+from lms_assets.warehouse.upsert.fitting import Fitted, Fitter
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 TABLE = Table(

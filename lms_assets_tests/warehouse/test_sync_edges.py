@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from lms_assets.warehouse.schema import tables as t
 from lms_assets.warehouse.upsert import write
@@ -205,3 +206,51 @@ def test_rows_with_more_text_than_a_statement_takes_are_written_in_several(wareh
         counts = upsert(connection, t.lms_users, [row | {"last_name": row["id"]} for row in rows], key=("id",), now=now)
     assert counts.updated == 50
     assert stored(warehouse, t.lms_users, "last_name") == [(row["id"],) for row in rows]
+
+
+def test_rows_that_read_alike_and_values_of_another_kind_are_told_apart(warehouse, now):
+    """MariaDB compares a row with what is stored as one text."""
+    person = {"id": "u1", "first_name": "a\x1fb", "last_name": "c", "contact_id": None, "last_active_at": now}
+    others = [
+        {"first_name": "a", "last_name": "b\x1fc"},
+        {"first_name": "A"},
+        {"last_name": None},
+        {"last_name": ""},
+        {"last_active_at": now + timedelta(seconds=1)},
+        {"last_active_at": None},
+    ]
+    same = [{"last_active_at": now + timedelta(microseconds=5)}, {"first_name": "a\x1fb\x00"}]
+    with warehouse.transaction() as connection:
+        for given in others:
+            upsert(connection, t.lms_users, [person], key=("id",), now=now)
+            assert upsert(connection, t.lms_users, [person | given], key=("id",), now=now) == SyncCounts(updated=1)
+        upsert(connection, t.lms_users, [person], key=("id",), now=now)
+        for given in ({}, *same):
+            assert upsert(connection, t.lms_users, [person | given], key=("id",), now=now) == SyncCounts(unchanged=1)
+        upsert(connection, t.lms_courses, [{"id": "c1", "npcu_value": 5}], key=("id",), now=now)
+        text = upsert(connection, t.lms_courses, [{"id": "c1", "npcu_value": "5"}], key=("id",), now=now)
+    assert (text.unchanged, len(text.rejected_rows)) == (0, 1)
+
+
+def test_of_two_rows_with_one_id_the_first_counts_also_when_the_second_is_as_stored(warehouse, now):
+    with warehouse.transaction() as connection:
+        upsert(connection, t.lms_users, USERS[:3], key=("id",), now=now)
+        twice = [USERS[0] | {"first_name": "Bea"}, *USERS[:3]]
+        counts = upsert(connection, t.lms_users, twice, key=("id",), now=now)
+    assert (counts.updated, counts.unchanged, [each.key for each in counts.rejected_rows]) == (1, 2, [("user-0000",)])
+    assert stored(warehouse, t.lms_users, "id", "first_name")[0] == ("user-0000", "Bea")
+
+
+def test_only_columns_in_which_a_row_differs_are_written(warehouse, now):
+    rows = [{"id": f"u{number}", "first_name": "A", "last_name": "B", "status": "active"} for number in range(4)]
+    after = [rows[0] | {"first_name": "C"}, rows[1] | {"last_name": "D"}, *rows[2:]]
+    written: list[str] = []
+    with warehouse.transaction() as connection:
+        upsert(connection, t.lms_users, rows, key=("id",), now=now)
+        event.listen(warehouse.engine, "before_cursor_execute", lambda *args: written.append(args[2]))
+        assert upsert(connection, t.lms_users, after, key=("id",), now=now).updated == 2
+    changes = [each for each in written if each.startswith("UPDATE")]
+    assert [[name in each for name in ("first_name", "last_name", "status")] for each in changes] == [
+        [True, True, False]
+    ]
+    assert stored(warehouse, t.lms_users, *rows[0]) == [tuple(row.values()) for row in after]

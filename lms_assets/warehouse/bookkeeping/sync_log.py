@@ -17,8 +17,8 @@ from lms_assets.warehouse.bookkeeping.odd_rows import readable_rows
 from lms_assets.warehouse.bookkeeping.redaction import scrub
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.schema.tables import sync_logs
-from lms_assets.warehouse.upsert.compare import Fitter
 from lms_assets.warehouse.upsert.counts import SyncCounts
+from lms_assets.warehouse.upsert.fitting import Fitter
 
 _ORPHANED = "did not finish: its process ended before it could say so"
 

@@ -7,7 +7,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Table
 
-from lms_assets.warehouse.upsert.compare import Fitter, Row, chunks, stored_rows, value_of
+from lms_assets.warehouse.upsert.compare import chunks, stored_rows, value_of
+from lms_assets.warehouse.upsert.fitting import Fitter, Row
 from lms_assets.warehouse.upsert.upsert import update_existing
 
 

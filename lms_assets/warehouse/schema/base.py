@@ -19,6 +19,8 @@ def utc_whole_seconds(value: datetime) -> datetime:
     """
     if value.tzinfo is None:
         raise ValueError("a datetime without a zone cannot be stored: give it as aware UTC")
+    if value.tzinfo is UTC and not value.microsecond:
+        return value
     return value.astimezone(UTC).replace(microsecond=0)
 
 

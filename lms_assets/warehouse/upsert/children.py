@@ -14,7 +14,8 @@ from sqlalchemy import Connection, Table, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from lms_assets.warehouse.schema.tables import lms_enrollments, lms_group_members, lms_groups
-from lms_assets.warehouse.upsert.compare import Row, chunks, value_of
+from lms_assets.warehouse.upsert.compare import chunks, value_of
+from lms_assets.warehouse.upsert.fitting import Row
 from lms_assets.warehouse.upsert.upsert import SyncCounts, delete_rows, upsert
 
 

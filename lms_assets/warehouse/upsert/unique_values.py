@@ -11,7 +11,8 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, String, Table, UniqueConstraint, bindparam, select
 
-from lms_assets.warehouse.upsert.compare import Change, SyncPlan, chunks, text_limit
+from lms_assets.warehouse.upsert.compare import Change, SyncPlan, chunks
+from lms_assets.warehouse.upsert.fitting import text_limit
 
 Key = tuple[Any, ...]
 

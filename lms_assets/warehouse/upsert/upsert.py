@@ -12,8 +12,9 @@ from typing import Any
 from sqlalchemy import Connection, Table, and_, delete, or_, update
 from sqlalchemy.sql.elements import ColumnElement
 
-from lms_assets.warehouse.upsert.compare import CHUNK, Change, Row, SyncPlan, Values, chunks, compare
+from lms_assets.warehouse.upsert.compare import CHUNK, Change, SyncPlan, chunks, compare
 from lms_assets.warehouse.upsert.counts import RejectedRow, SyncCounts
+from lms_assets.warehouse.upsert.fitting import Row, Values
 from lms_assets.warehouse.upsert.unique_values import make_way, marked, unique_columns
 from lms_assets.warehouse.upsert.write import STAMPS, PlanWriter, Refused
 
@@ -159,7 +160,7 @@ def _write_plan(
     parked = make_way(connection, table, plan)
     rejected_rows: list[RejectedRow] = []
 
-    refused = _second_try(plan, writer.update([change.values for change in plan.changes]), on_clash, writer.update)
+    refused = _second_try(plan, writer.change(plan.changes), on_clash, writer.update)
     for row, reason in refused:
         of_row = tuple(plan.given(row, name) for name in plan.key)
         rejected_rows.append(RejectedRow(of_row, reason, plan.named(row)))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, insert
+from sqlalchemy import Connection, Table
 from sqlalchemy.exc import DBAPIError
 
 from lms_assets.warehouse.errors import clash_of, refused_row
-from lms_assets.warehouse.upsert.compare import CHUNK, SyncPlan, Values, chunks
+from lms_assets.warehouse.upsert.compare import Change, SyncPlan, chunks
+from lms_assets.warehouse.upsert.fitting import Values
 
 __all__ = ["STAMPS", "PlanWriter", "Refused", "savepoint", "update_rows"]
 
@@ -64,82 +66,92 @@ class PlanWriter:
         self._connection, self._table, self._plan = connection, table, plan
         self._changing = [name for name in plan.compared if name not in plan.key]
         self._now = now
+        self._quote = connection.dialect.identifier_preparer.quote
 
     def insert(self, rows: Sequence[Values]) -> list[Refused]:
         """Insert rows. For an id that is None the database gives one."""
-        stamps = self._stamps(*STAMPS, "created_at")
+        stamps, stamped = self._stamps(*STAMPS, "created_at")
+        names = (*self._plan.columns, *stamps)
+        columns, places = ", ".join(map(self._quote, names)), ", ".join([self._place] * len(names))
+        # Names only, and quoted; every value is a parameter. The driver for MySQL makes one statement of many rows.
+        statement = f"INSERT INTO {self._quote(self._table.name)} ({columns}) VALUES ({places})"  # noqa: S608
 
         def send(part: Sequence[Values]) -> None:
-            self._connection.execute(insert(self._table), [self._plan.named(row) | stamps for row in part])
+            given = self._for_driver(self._plan.columns, part)
+            self._connection.exec_driver_sql(statement, [row + stamped for row in given])
 
-        return self._write(send, rows)
+        return self._write(rows, send)
 
     def update(self, rows: Sequence[Values]) -> list[Refused]:
         """Update rows found by key, all columns but those for inserted rows only."""
-        return self._write(self.send_updates, rows)
+        return self._write(rows, self.send_updates)
 
-    def send_updates(self, rows: Sequence[Values]) -> None:
-        """Update at most CHUNK rows; what the database refuses is an error."""
-        (self._joined if self._connection.dialect.name == "mysql" else self._one_by_one)(rows)
+    def change(self, changes: Sequence[Change]) -> list[Refused]:
+        """Update rows in the columns in which they, or some of those written with them, differ from what is stored."""
+        refused: list[Refused] = []
+        for part in chunks(changes):
+            send = partial(self.send_updates, changing=self._plan.differing(part))
+            refused += self._write_part(send, [change.values for change in part])
+        return refused
 
-    def _stamps(self, *names: str) -> dict[str, datetime]:
-        """Stamp columns of the table that the rows do not give themselves."""
-        return {name: self._now for name in names if name in self._table.c and name not in self._plan.columns}
+    def send_updates(self, rows: Sequence[Values], changing: Sequence[str] = ()) -> None:
+        """Update at most CHUNK rows, all columns or some; what the database refuses is an error."""
+        one_by_one = self._connection.dialect.name != "mysql"
+        (self._one_by_one if one_by_one else self._joined)(rows, changing or self._changing)
 
-    def _one_by_one(self, rows: Sequence[Values]) -> None:
+    @property
+    def _place(self) -> str:
+        return "?" if self._connection.dialect.paramstyle == "qmark" else "%s"
+
+    def _stamps(self, *names: str) -> tuple[list[str], tuple[Any, ...]]:
+        """Stamp columns of the table that the rows do not give themselves, and their values for the driver."""
+        missing = [name for name in names if name in self._table.c and name not in self._plan.columns]
+        return missing, tuple(convert(self._now) for convert in map(self._converter, missing) if convert)
+
+    def _one_by_one(self, rows: Sequence[Values], changing: Sequence[str]) -> None:
         """SQLite is in the program: there is no way to it that many rows could share."""
-        names = (*self._plan.key, *self._changing)
-        statement = self._table.update().where(
-            *(self._table.c[name] == bindparam(f"v_{name}") for name in self._plan.key)
-        )
-        statement = statement.values({name: bindparam(f"v_{name}") for name in self._changing} | self._stamps(*STAMPS))
-        params = [f"v_{name}" for name in names]
-        places = self._places(names)
-        self._connection.execute(
-            statement, [{name: row[place] for name, place in zip(params, places, strict=True)} for row in rows]
-        )
+        key, (stamps, stamped) = self._plan.key, self._stamps(*STAMPS)
+        changes = ", ".join(f"{self._quote(name)} = ?" for name in (*changing, *stamps))
+        same = " AND ".join(f"{self._quote(name)} = ?" for name in key)
+        statement = f"UPDATE {self._quote(self._table.name)} SET {changes} WHERE {same}"  # noqa: S608
+        given = zip(self._for_driver(changing, rows), self._for_driver(key, rows), strict=True)
+        self._connection.exec_driver_sql(statement, [values + stamped + of_row for values, of_row in given])
 
-    def _joined(self, rows: Sequence[Values]) -> None:
+    def _joined(self, rows: Sequence[Values], changing: Sequence[str]) -> None:
         """One UPDATE for all rows: the table joined with the rows, which are written out in the statement.
 
         INSERT ... ON DUPLICATE KEY UPDATE is no way: where another row holds a unique value, it changes that row.
         """
-        key, stamps = self._plan.key, self._stamps(*STAMPS)
-        names = (*key, *self._changing)
-        params = self._for_driver(names, rows)
+        key, (stamps, stamped) = self._plan.key, self._stamps(*STAMPS)
+        names = (*key, *changing)
+        params = [value for row in self._for_driver(names, rows) for value in row]
         if len(rows) > 1 and sum(len(value) for value in params if isinstance(value, str)) > _MOST_TEXT:
-            self._joined(rows[: len(rows) // 2])
-            self._joined(rows[len(rows) // 2 :])
+            self._joined(rows[: len(rows) // 2], changing)
+            self._joined(rows[len(rows) // 2 :], changing)
             return
-        preparer = self._connection.dialect.identifier_preparer
-        given = ", ".join(f"%s AS {preparer.quote(name)}" for name in names)
+        quote = self._quote
+        given = ", ".join(f"%s AS {quote(name)}" for name in names)
         given += f" UNION ALL SELECT {', '.join(['%s'] * len(names))}" * (len(rows) - 1)
-        same = " AND ".join(f"stored.{preparer.quote(name)} = given.{preparer.quote(name)}" for name in key)
-        changes = [f"stored.{preparer.quote(name)} = given.{preparer.quote(name)}" for name in self._changing]
-        changes += [f"stored.{preparer.quote(name)} = %s" for name in stamps]
-        # Names only, and quoted; every value is a parameter.
+        same = " AND ".join(f"stored.{quote(name)} = given.{quote(name)}" for name in key)
+        changes = [f"stored.{quote(name)} = given.{quote(name)}" for name in changing]
+        changes += [f"stored.{quote(name)} = %s" for name in stamps]
         statement = (
-            f"UPDATE {preparer.format_table(self._table)} AS stored JOIN (SELECT {given}) AS given ON {same} "  # noqa: S608
+            f"UPDATE {quote(self._table.name)} AS stored JOIN (SELECT {given}) AS given ON {same} "  # noqa: S608
             f"SET {', '.join(changes)}"
         )
-        params += self._for_driver(tuple(stamps), [tuple(stamps.values())], range(len(stamps)))
-        self._connection.exec_driver_sql(statement, tuple(params))
+        self._connection.exec_driver_sql(statement, (*params, *stamped))
 
-    def _for_driver(self, names: Sequence[str], rows: Sequence[Values], places: Sequence[int] = ()) -> list[Any]:
-        """The values of these columns, row after row, as the driver takes them."""
+    def _for_driver(self, names: Iterable[str], rows: Sequence[Values]) -> list[tuple[Any, ...]]:
+        """The values of these columns of each row, as the driver takes them."""
+        columns = [(self._plan.columns.index(name), self._converter(name)) for name in names]
+        return [tuple([row[n] if convert is None else convert(row[n]) for n, convert in columns]) for row in rows]
+
+    def _converter(self, name: str) -> Callable[[Any], Any] | None:
         dialect = self._connection.dialect
-        converters = [self._table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names]
-        columns = list(zip(places or self._places(names), converters, strict=True))
-        return [row[place] if convert is None else convert(row[place]) for row in rows for place, convert in columns]
+        return self._table.c[name].type.dialect_impl(dialect).bind_processor(dialect)
 
-    def _places(self, names: Sequence[str]) -> list[int]:
-        return [self._plan.columns.index(name) for name in names]
-
-    def _write(self, send: Callable[[Sequence[Values]], None], rows: Sequence[Values]) -> list[Refused]:
-        refused: list[Refused] = []
-        for part in chunks(rows, CHUNK):
-            refused += self._write_part(send, part)
-        return refused
+    def _write(self, rows: Sequence[Values], send: Callable[[Sequence[Values]], None]) -> list[Refused]:
+        return [each for part in chunks(rows) for each in self._write_part(send, part)]
 
     def _write_part(self, send: Callable[[Sequence[Values]], None], part: Sequence[Values]) -> list[Refused]:
         try:
