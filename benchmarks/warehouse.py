@@ -135,7 +135,13 @@ def _field(value: Any) -> str:
 
 def _login(warehouse: Warehouse) -> dict[str, Any]:
     url = warehouse.engine.url
-    return {"host": url.host, "port": url.port, "user": url.username, "password": url.password, "database": url.database}
+    return {
+        "host": url.host,
+        "port": url.port,
+        "user": url.username,
+        "password": url.password,
+        "database": url.database,
+    }
 
 
 def _enrollments(warehouse: Warehouse, *, changed: bool) -> Work:

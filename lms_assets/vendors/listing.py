@@ -243,7 +243,9 @@ def read_until_stable(
         return _reading(last, Completeness.COMPLETE, ())
     doubts = dict.fromkeys(last.listing.reasons)
     for passes in range(2, MAXIMUM_PASSES + 1):
-        before, last = last.ids, _read(fetch(), convert)
+        before = last.ids
+        last.kept.clear()
+        last = _read(fetch(), convert)
         doubts |= dict.fromkeys(last.listing.reasons)
         contradicts_itself = last.listing.count_disagrees or last.listing.without_id
         agree = before == last.ids and not contradicts_itself

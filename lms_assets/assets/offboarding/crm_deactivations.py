@@ -104,16 +104,17 @@ class _Known:
     @classmethod
     def of(cls, connection: Connection) -> "_Known":
         """As it is stored."""
-        employers = read_employers(connection)
+        stored, further = stored_contacts(connection), further_contact_ids(connection)
+        employers = read_employers(connection, stored, further)
         return cls(
             _since(connection),
             _synced_since(connection),
             stored_partners(connection),
-            stored_contacts(connection),
+            stored,
             employers,
             kept_contacts(employers, partner_of_contacts(connection)),
             contacts_left_aside(connection),
-            further_contact_ids(connection),
+            further,
         )
 
 

@@ -1,5 +1,6 @@
 """`contacts`: CRM users read and judged, one for each e-mail, each linked to its partner."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -13,12 +14,13 @@ from lms_assets.assets.deactivation_limit import stop_if_too_many
 from lms_assets.assets.listing_sync import describe, outcome, refuse_too_many_bad
 from lms_assets.assets.sync_run import sync_step
 from lms_assets.assets.tier_2_users_and_groups.users import link_contacts_to_users
-from lms_assets.domain.records.contacts import further_affiliations, surrendered_email
+from lms_assets.domain.records.contacts import StoredContact, further_affiliations, surrendered_email
 from lms_assets.domain.sync_plans.contacts import ContactPlan, ContactRow, Employers, doubtful_contacts, plan_contacts
 from lms_assets.domain.sync_plans.crm import rows_by_crm_id
 from lms_assets.resources import ImpartnerResource, WarehouseResource
 from lms_assets.warehouse.engine import Connection
 from lms_assets.warehouse.reading.foundation import partner_of_contacts, primary_users, stored_contacts, stored_partners
+from lms_assets.warehouse.reading.whole import row_count
 from lms_assets.warehouse.results.affiliations import address_holders, further_contact_ids, write_affiliations
 from lms_assets.warehouse.results.stamps import stamp_changes
 from lms_assets.warehouse.schema.tables import contacts as contacts_table
@@ -32,18 +34,20 @@ def contacts(
     """Fetch every CRM user, keep the partners' people, link each to its partner, deactivate those who left."""
     with sync_step(context, warehouse, "contacts") as step:
         with step.warehouse.read() as connection:
-            stored, further = stored_contacts(connection), further_contact_ids(connection)
+            first_load = not row_count(connection, contacts_table)
         with impartner.client() as client:
             source = crm_users(client, step.rules)
-            listing = take_in_all(step, source, "contacts", first_load=not stored)
+            listing = take_in_all(step, source, "contacts", first_load=first_load)
             refuse_too_many_bad(step, listing, step.rules)
             with step.warehouse.read() as connection:
-                employers = read_employers(connection)
+                stored, further = stored_contacts(connection), further_contact_ids(connection)
+                employers = read_employers(connection, stored, further)
             listed = source.ids(listing)
             doubts = doubtful_contacts(listing, listed, {*rows_by_crm_id(stored), *further}, employers)
             plan = plan_contacts(listing, listed, stored, employers, ask_about(doubts, source.by_id(listed)))
             step.used(client.http)
         stop_if_too_many(step, "contacts", sum(row.is_active for row in stored), plan.leaving)
+        del stored, doubts, listed
         step.write(partial(write_contacts, plan=plan, employers=employers, now=step.now), **outcome(plan.listing))
         describe(step, plan.listing)
         without_partner = sum(row.partner_id is None for row in plan.rows)
@@ -51,14 +55,14 @@ def contacts(
         return step.result(listed=len(plan.rows), without_partner=without_partner, duplicate_emails=duplicates)
 
 
-def read_employers(connection: Connection) -> Employers:
+def read_employers(connection: Connection, stored: Sequence[StoredContact], further: frozenset[int]) -> Employers:
     """Partners, and whom stored contacts who learn belong to, as the warehouse has it."""
     return Employers.of(
         stored_partners(connection),
         primary_users(connection),
-        stored_contacts(connection),
+        stored,
         partner_of_contacts(connection),
-        further_contact_ids(connection),
+        further,
     )
 
 
@@ -72,7 +76,10 @@ def write_contacts(connection: Connection, plan: ContactPlan, employers: Employe
     names = ContactRow.__slots__
     rows = ({name: getattr(row, name) for name in names} | {"identity_changed_at": now} for row in plan.rows)
     written = upsert(connection, contacts_table, rows, key=("id",), now=now, insert_only=("identity_changed_at",))
-    found = further_affiliations(plan.listing.accepted, address_holders(connection), employers.active_partner_of)
+    own = {row.impartner_id for row in plan.rows} - {each.values["impartner_id"] for each in written.rejected_rows}
+    others = [each for each in plan.listing.accepted if each.impartner_id not in own]
+    holders = address_holders(connection, {each.email for each in others})
+    found = further_affiliations(others, holders, employers.active_partner_of)
     written += write_affiliations(connection, found, over=plan.resolved, now=now)
     # At once: an address that moved must not go on counting for somebody if the chain ends before users are read.
     link_contacts_to_users(connection, now)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
+from sys import intern
 from typing import Any
 
 from lms_assets.domain.records.dates import harmless_date
@@ -188,12 +190,12 @@ def contact_from_user(record: Any, rules: Rules) -> Contact | Rejected:
     return Contact(
         impartner_id=impartner_id,
         email=email,
-        first_name=harmless_text(record, "FirstName"),
+        first_name=_shared(harmless_text(record, "FirstName")),
         last_name=harmless_text(record, "LastName"),
-        title=harmless_text(record, "Title"),
+        title=_shared(harmless_text(record, "Title")),
         phone=harmless_text(record, "Phone", limit=100),
         account_id=account_id or None,
-        account_name=harmless_text(record, "AccountName"),
+        account_name=_shared(harmless_text(record, "AccountName")),
         crm_last_modified=harmless_date(record.get("Updated")),
     )
 
@@ -203,13 +205,29 @@ def _reason_to_leave_out(email: str | None, status: str | None, is_active: bool 
         return "no valid e-mail"
     if is_active is False:
         return "inactive in the CRM"
-    if status and folded(status) in {folded(each) for each in rules.excluded_contact_statuses}:
+    if status and _folded(status) & _folded(*rules.excluded_contact_statuses):
         return "contact status is excluded"
-    if in_domains(email, frozenset(each.strip().lower() for each in rules.excluded_email_domains)):
+    if in_domains(email, _lower(*rules.excluded_email_domains)):
         return "e-mail domain is excluded"
-    if local_words(email) & {each.strip().lower() for each in rules.excluded_local_part_words}:
+    if local_words(email) & _lower(*rules.excluded_local_part_words):
         return "a word of the e-mail's local part is excluded"
     return None
+
+
+def _shared(text: str | None) -> str | None:
+    """The same text, kept once in memory for all who have it."""
+    return text if text is None else intern(text)
+
+
+# The same few are asked for with every contact.
+@lru_cache(maxsize=1000)
+def _folded(*texts: str) -> frozenset[str]:
+    return frozenset(map(folded, texts))
+
+
+@lru_cache(maxsize=10)
+def _lower(*texts: str) -> frozenset[str]:
+    return frozenset(each.strip().lower() for each in texts)
 
 
 def keeps_address(email: str, rules: Rules) -> bool:

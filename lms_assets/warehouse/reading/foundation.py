@@ -9,6 +9,7 @@ from lms_assets.domain.records.contacts import StoredContact
 from lms_assets.domain.records.courses import Category, StoredCourse
 from lms_assets.domain.records.partner_rows import StoredPartner
 from lms_assets.domain.rules import CategoryRule
+from lms_assets.warehouse.reading.whole import streamed
 from lms_assets.warehouse.results.counts import CATEGORY_COLUMNS, stored_counts
 from lms_assets.warehouse.schema.tables import certification_category_rules, contacts, lms_courses, partners
 
@@ -62,7 +63,7 @@ def stored_contacts(connection: Connection) -> tuple[StoredContact, ...]:
     """Every contact, inactive ones too, by id."""
     c = contacts.c
     query = select(c.id, c.email, c.impartner_id, c.is_active).order_by(c.id)
-    return tuple(StoredContact(*row) for row in connection.execute(query))
+    return tuple(StoredContact(*row) for row in streamed(connection, query))
 
 
 def stored_courses(connection: Connection) -> tuple[StoredCourse, ...]:
@@ -99,4 +100,4 @@ def category_rules(connection: Connection) -> tuple[CategoryRule, ...]:
 def partner_of_contacts(connection: Connection) -> dict[int, int | None]:
     """Contact id to the partner it is linked to."""
     c = contacts.c
-    return {row[0]: row[1] for row in connection.execute(select(c.id, c.partner_id))}
+    return {row[0]: row[1] for row in streamed(connection, select(c.id, c.partner_id))}

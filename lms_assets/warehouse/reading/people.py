@@ -16,15 +16,16 @@ from lms_assets.domain.counting.certifications import (
 from lms_assets.domain.records.groups import StoredGroup
 from lms_assets.domain.records.users import StoredUser
 from lms_assets.warehouse.reading.foundation import partner_activity
+from lms_assets.warehouse.reading.whole import streamed
 from lms_assets.warehouse.schema.tables import contact_affiliations, contacts, lms_group_members, lms_groups, lms_users
 from lms_assets.warehouse.upsert.compare import chunks
 
 
 def stored_users(connection: Connection) -> Iterator[StoredUser]:
-    """Every LMS person, gone ones too."""
+    """Every LMS person, gone ones too; streamed, so ask nothing else meanwhile."""
     c = lms_users.c
     query = select(c.id, c.email, c.is_active, c.status, c.last_active_at, c.updated_at_lms, c.contact_id)
-    for row in connection.execute(query):
+    for row in streamed(connection, query):
         yield StoredUser(*row)
 
 
@@ -98,13 +99,14 @@ def stored_affiliations(connection: Connection) -> tuple[Affiliation, ...]:
     )
 
 
-def contact_emails(connection: Connection) -> tuple[tuple[int, str], ...]:
-    """Contact id and e-mail of every contact, for linking to LMS people.
+def contact_emails(connection: Connection) -> Iterator[tuple[int, str]]:
+    """Contact id and e-mail of every contact, for linking to LMS people; streamed, so ask nothing else meanwhile.
 
     Inactive ones too: whoever left the CRM has to leave the LMS's groups, so it must be known who that is.
     """
     c = contacts.c
-    return tuple((row[0], row[1]) for row in connection.execute(select(c.id, c.email).order_by(c.id)))
+    for row in streamed(connection, select(c.id, c.email).order_by(c.id)):
+        yield row[0], row[1]
 
 
 def stored_members(connection: Connection, *, of_partners: bool = False) -> Iterator[tuple[str, str]]:

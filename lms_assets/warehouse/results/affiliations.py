@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select
 from lms_assets.domain.records.contacts import AddressHolder
 from lms_assets.warehouse.results.stamps import stamp_changes
 from lms_assets.warehouse.schema.tables import contact_affiliations, contacts
+from lms_assets.warehouse.upsert.compare import chunks
 from lms_assets.warehouse.upsert.upsert import SyncCounts, delete_rows, upsert
 
 
@@ -18,11 +19,12 @@ def further_contact_ids(connection: Connection) -> frozenset[int]:
     return frozenset(connection.execute(select(contact_affiliations.c.impartner_id)).scalars())
 
 
-def address_holders(connection: Connection) -> dict[str, AddressHolder]:
-    """E-mail to the stored contact that has it, inactive ones too."""
+def address_holders(connection: Connection, emails: Iterable[str]) -> dict[str, AddressHolder]:
+    """Of these e-mails those that a stored contact has, with that contact, inactive ones too."""
     c = contacts.c
     query = select(c.email, c.id, c.impartner_id, c.partner_id)
-    return {row[0]: AddressHolder(row[1], row[2], row[3]) for row in connection.execute(query)}
+    parts = (connection.execute(query.where(c.email.in_(part))) for part in chunks(emails))
+    return {row[0]: AddressHolder(row[1], row[2], row[3]) for part in parts for row in part}
 
 
 def write_affiliations(

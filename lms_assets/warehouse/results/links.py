@@ -8,6 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
+from lms_assets.warehouse.reading.whole import streamed
 from lms_assets.warehouse.schema.tables import contacts, group_partner_overrides, lms_users
 from lms_assets.warehouse.sync_state import get_state, put_state
 from lms_assets.warehouse.upsert.upsert import update_existing
@@ -30,8 +31,8 @@ def write_contact_links(connection: Connection, links: Mapping[int, str | None],
         links: every contact's id to its person or None. People linked to one of these contacts before and to none now
             lose their link; of several contacts of one person the lowest id is kept on the person's side.
     """
-    stored = connection.execute(select(contacts.c.id, contacts.c.lms_user_id))
-    before = {row[0]: row[1] for row in stored}
+    linked = select(contacts.c.id, contacts.c.lms_user_id).where(contacts.c.lms_user_id.is_not(None))
+    before = {row[0]: row[1] for row in streamed(connection, linked)}
     rows = (
         {"id": contact_id, "lms_user_id": user_id, "linked_at": now}
         for contact_id, user_id in links.items()
@@ -39,10 +40,9 @@ def write_contact_links(connection: Connection, links: Mapping[int, str | None],
     )
     changed = update_existing(connection, contacts, rows, key=("id",), now=now)
     contact_of: dict[str, int] = {}
-    for contact_id in sorted(links):
-        user_id = links[contact_id]
+    for contact_id, user_id in links.items():
         if user_id is not None:
-            contact_of.setdefault(user_id, contact_id)
+            contact_of[user_id] = min(contact_id, contact_of.get(user_id, contact_id))
     query = select(lms_users.c.id, lms_users.c.contact_id).where(lms_users.c.contact_id.is_not(None))
     for user_id, contact_id in connection.execute(query):
         if contact_id in links and user_id not in contact_of:
