@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, insert, select, update
+from sqlalchemy import Connection, Select, func, select, update
 
 from lms_assets.domain.records.rejections import Rejected
 from lms_assets.warehouse.bookkeeping.redaction import scrub
 from lms_assets.warehouse.schema.tables import sync_failures
 from lms_assets.warehouse.upsert.compare import chunks
 from lms_assets.warehouse.upsert.counts import RejectedRow
+from lms_assets.warehouse.upsert.write import insert_rows
 
 _RESOLVED = "came right, or is gone at the source"
 
@@ -78,8 +79,7 @@ def replace_failures(
         for entity_id, failure in failing.items()
         if entity_id not in known
     ]
-    if rows:
-        connection.execute(insert(sync_failures), rows)
+    insert_rows(connection, sync_failures, rows)
     return FailureCounts(new=len(rows), known=len(known), resolved=len(resolved))
 
 

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, or_, select
+from sqlalchemy import Connection, delete, func, or_, select
 
 from lms_assets.domain.counting.push import CONFIRMED, Answer, Sending
 from lms_assets.warehouse.bookkeeping.redaction import scrub
 from lms_assets.warehouse.schema.tables import partner_push_answers, partner_push_log
+from lms_assets.warehouse.upsert.write import insert_rows
 
 _TEXT_LIMIT = 1000
 _ANSWERED = partner_push_log.outerjoin(partner_push_answers, partner_push_answers.c.id == partner_push_log.c.id)
@@ -62,8 +63,7 @@ def note_sending(
         }
         for each in sendings
     ]
-    if rows:
-        connection.execute(insert(partner_push_log), rows)
+    insert_rows(connection, partner_push_log, rows)
 
 
 def note_answers(
@@ -90,8 +90,7 @@ def note_answers(
         }
         for row in connection.execute(query.where(*of_call))
     ]
-    if rows:
-        connection.execute(insert(partner_push_answers), rows)
+    insert_rows(connection, partner_push_answers, rows)
 
 
 def push_history(connection: Connection, partner_id: int, impartner_id: int | None) -> list[LoggedField]:

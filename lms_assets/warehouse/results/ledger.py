@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, select, update
 
 from lms_assets.domain.counting.certifications import Assessed, PartnerCounts, Tally, Verdict, Via
 from lms_assets.domain.counting.holdings import Held
@@ -20,9 +20,9 @@ from lms_assets.warehouse.schema.tables import lms_courses, partner_certificatio
 from lms_assets.warehouse.sync_state import get_state, put_state
 from lms_assets.warehouse.upsert.compare import chunks
 from lms_assets.warehouse.upsert.counts import SyncCounts
+from lms_assets.warehouse.upsert.write import insert_rows
 
 _STATE = "partner_certifications"
-_BATCH = 2000
 _CRM = "crm:"
 c = partner_certifications.c
 
@@ -66,8 +66,8 @@ def write_ledger(connection: Connection, plan: LedgerPlan, *, now: datetime) -> 
             gone.append(row_id)
     for part in chunks(gone):
         connection.execute(update(partner_certifications).where(c.id.in_(part)).values(valid_to=at))
-    for batch in chunks(missing.items(), _BATCH):
-        connection.execute(insert(partner_certifications), [_values(item, of_row, at) for of_row, item in batch])
+    for batch in chunks(missing.items()):
+        insert_rows(connection, partner_certifications, [_values(item, of_row, at) for of_row, item in batch])
     since = before.since if before and before.since else at
     put_state(connection, _STATE, _state(ledger, min(since, at)), now=now)
     return SyncCounts(created=len(missing), deactivated=len(gone), unchanged=len(rows) - len(missing))

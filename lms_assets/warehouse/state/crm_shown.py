@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, select, update
 
 from lms_assets.domain.counting.crm_drift import Drift, Pushed, Shown, compared, since_when
 from lms_assets.domain.counting.push_plan import same_value
@@ -14,7 +14,7 @@ from lms_assets.warehouse.bookkeeping.odd_rows import readable_rows
 from lms_assets.warehouse.schema.tables import crm_shown_counts, partners
 from lms_assets.warehouse.state.pushed_values import push_memory
 from lms_assets.warehouse.upsert.compare import chunks
-from lms_assets.warehouse.upsert.write import update_rows
+from lms_assets.warehouse.upsert.write import insert_rows, update_rows
 
 
 def shown_accounts(connection: Connection) -> dict[int, Shown]:
@@ -76,8 +76,7 @@ def remember_shown(connection: Connection, records: Mapping[int, Mapping[str, An
         values = {"fields": dict(fields), "shown_at": at, "differs_since": _texts(since)}
         (new if stored is None else changed).append({"impartner_id": impartner_id, **values})
     update_rows(connection, crm_shown_counts, changed, key="impartner_id", now=at)
-    if new:
-        connection.execute(insert(crm_shown_counts), new)
+    insert_rows(connection, crm_shown_counts, new)
     for part in chunks(same):
         query = update(crm_shown_counts).where(crm_shown_counts.c.impartner_id.in_(part))
         connection.execute(query.values(shown_at=at))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, select, update
 
 from lms_assets.domain.counting.crm_drift import Pushed
 from lms_assets.warehouse.bookkeeping.odd_rows import readable_rows
@@ -14,7 +14,7 @@ from lms_assets.warehouse.bookkeeping.redaction import scrub
 from lms_assets.warehouse.bookkeeping.sync_log import SyncLogEntry, completed_recently
 from lms_assets.warehouse.schema.tables import pushed_partner_counts
 from lms_assets.warehouse.upsert.compare import chunks
-from lms_assets.warehouse.upsert.write import update_rows
+from lms_assets.warehouse.upsert.write import insert_rows, update_rows
 
 PUSH = "sync_to_impartner"
 _LOOKED_AT = 100
@@ -91,5 +91,4 @@ def _make_rows(connection: Connection, impartner_ids: list[int]) -> None:
     c = pushed_partner_counts.c
     known = set(connection.execute(select(c.impartner_id).where(c.impartner_id.in_(impartner_ids))).scalars())
     new = [{"impartner_id": each} for each in impartner_ids if each not in known]
-    if new:
-        connection.execute(insert(pushed_partner_counts), new)
+    insert_rows(connection, pushed_partner_counts, new)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, select
 
 from lms_assets.warehouse.schema.tables import transcript_staging
 from lms_assets.warehouse.upsert.compare import chunks
+from lms_assets.warehouse.upsert.write import insert_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,19 +29,17 @@ def put_staged(connection: Connection, chain_key: str, transcripts: Iterable[Sta
     for part in chunks({each.person_id: each for each in transcripts}.values()):
         ids = [each.person_id for each in part]
         connection.execute(delete(transcript_staging).where(c.chain_key == chain_key, c.person_id.in_(ids)))
-        connection.execute(
-            insert(transcript_staging),
-            [
-                {
-                    "chain_key": chain_key,
-                    "person_id": each.person_id,
-                    "outcome": each.outcome,
-                    "payload": each.payload,
-                    "read_at": now,
-                }
-                for each in part
-            ],
-        )
+        rows = [
+            {
+                "chain_key": chain_key,
+                "person_id": each.person_id,
+                "outcome": each.outcome,
+                "payload": each.payload,
+                "read_at": now,
+            }
+            for each in part
+        ]
+        insert_rows(connection, transcript_staging, rows)
 
 
 def staged_ids(connection: Connection, chain_key: str) -> set[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
@@ -15,7 +15,7 @@ from lms_assets.warehouse.errors import clash_of, refused_row
 from lms_assets.warehouse.upsert.compare import Change, SyncPlan, chunks
 from lms_assets.warehouse.upsert.fitting import Values
 
-__all__ = ["STAMPS", "PlanWriter", "Refused", "savepoint", "update_rows"]
+__all__ = ["STAMPS", "PlanWriter", "Refused", "insert_rows", "savepoint", "update_rows"]
 
 STAMPS = ("synced_at", "updated_at", "fetched_at")
 """Columns that say when a row was last written; set on written rows only."""
@@ -59,6 +59,37 @@ def update_rows(
             writer.send_updates(part)
 
 
+def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows as they are given; all have the same columns.
+
+    Raises:
+        DBAPIError: the database refuses a row; the transaction is to be given up.
+    """
+    for part in chunks(rows):
+        names = tuple(part[0])
+        _insert(connection, table, names, [tuple([row[name] for name in names]) for row in part])
+
+
+def _insert(connection: Connection, table: Table, names: Sequence[str], rows: Sequence[Values]) -> None:
+    """Insert at most CHUNK rows. The driver for MySQL makes one statement of many rows."""
+    quote = connection.dialect.identifier_preparer.quote
+    place = "?" if connection.dialect.paramstyle == "qmark" else "%s"
+    places = ", ".join([place] * len(names))
+    # Names only, and quoted; every value is a parameter.
+    statement = f"INSERT INTO {quote(table.name)} ({', '.join(map(quote, names))}) VALUES ({places})"  # noqa: S608
+    connection.exec_driver_sql(statement, _for_driver(connection, table, names, rows))
+
+
+def _for_driver(
+    connection: Connection, table: Table, names: Sequence[str], rows: Sequence[Values], places: Sequence[int] = ()
+) -> list[Values]:
+    """The values of these columns of each row, as the driver takes them; they stand at `places`, or one by one."""
+    dialect = connection.dialect
+    converters = [table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names]
+    columns = list(zip(places or range(len(names)), converters, strict=True))
+    return [tuple([row[n] if convert is None else convert(row[n]) for n, convert in columns]) for row in rows]
+
+
 class PlanWriter:
     """Writes rows of one plan's columns; what the database refuses is given back, the others are written."""
 
@@ -70,15 +101,11 @@ class PlanWriter:
 
     def insert(self, rows: Sequence[Values]) -> list[Refused]:
         """Insert rows. For an id that is None the database gives one."""
-        stamps, stamped = self._stamps(*STAMPS, "created_at")
-        names = (*self._plan.columns, *stamps)
-        columns, places = ", ".join(map(self._quote, names)), ", ".join([self._place] * len(names))
-        # Names only, and quoted; every value is a parameter. The driver for MySQL makes one statement of many rows.
-        statement = f"INSERT INTO {self._quote(self._table.name)} ({columns}) VALUES ({places})"  # noqa: S608
+        stamps = self._stamps(*STAMPS, "created_at")
+        names, stamped = (*self._plan.columns, *stamps), (self._now,) * len(stamps)
 
         def send(part: Sequence[Values]) -> None:
-            given = self._for_driver(self._plan.columns, part)
-            self._connection.exec_driver_sql(statement, [row + stamped for row in given])
+            _insert(self._connection, self._table, names, [row + stamped for row in part])
 
         return self._write(rows, send)
 
@@ -99,21 +126,17 @@ class PlanWriter:
         one_by_one = self._connection.dialect.name != "mysql"
         (self._one_by_one if one_by_one else self._joined)(rows, changing or self._changing)
 
-    @property
-    def _place(self) -> str:
-        return "?" if self._connection.dialect.paramstyle == "qmark" else "%s"
-
-    def _stamps(self, *names: str) -> tuple[list[str], tuple[Any, ...]]:
-        """Stamp columns of the table that the rows do not give themselves, and their values for the driver."""
-        missing = [name for name in names if name in self._table.c and name not in self._plan.columns]
-        return missing, tuple(convert(self._now) for convert in map(self._converter, missing) if convert)
+    def _stamps(self, *names: str) -> list[str]:
+        """Stamp columns of the table that the rows do not give themselves."""
+        return [name for name in names if name in self._table.c and name not in self._plan.columns]
 
     def _one_by_one(self, rows: Sequence[Values], changing: Sequence[str]) -> None:
         """SQLite is in the program: there is no way to it that many rows could share."""
-        key, (stamps, stamped) = self._plan.key, self._stamps(*STAMPS)
+        key, stamps = self._plan.key, self._stamps(*STAMPS)
         changes = ", ".join(f"{self._quote(name)} = ?" for name in (*changing, *stamps))
         same = " AND ".join(f"{self._quote(name)} = ?" for name in key)
         statement = f"UPDATE {self._quote(self._table.name)} SET {changes} WHERE {same}"  # noqa: S608
+        stamped = self._stamped(stamps)
         given = zip(self._for_driver(changing, rows), self._for_driver(key, rows), strict=True)
         self._connection.exec_driver_sql(statement, [values + stamped + of_row for values, of_row in given])
 
@@ -122,7 +145,7 @@ class PlanWriter:
 
         INSERT ... ON DUPLICATE KEY UPDATE is no way: where another row holds a unique value, it changes that row.
         """
-        key, (stamps, stamped) = self._plan.key, self._stamps(*STAMPS)
+        key, stamps = self._plan.key, self._stamps(*STAMPS)
         names = (*key, *changing)
         params = [value for row in self._for_driver(names, rows) for value in row]
         if len(rows) > 1 and sum(len(value) for value in params if isinstance(value, str)) > _MOST_TEXT:
@@ -139,16 +162,14 @@ class PlanWriter:
             f"UPDATE {quote(self._table.name)} AS stored JOIN (SELECT {given}) AS given ON {same} "  # noqa: S608
             f"SET {', '.join(changes)}"
         )
-        self._connection.exec_driver_sql(statement, (*params, *stamped))
+        self._connection.exec_driver_sql(statement, (*params, *self._stamped(stamps)))
 
-    def _for_driver(self, names: Iterable[str], rows: Sequence[Values]) -> list[tuple[Any, ...]]:
-        """The values of these columns of each row, as the driver takes them."""
-        columns = [(self._plan.columns.index(name), self._converter(name)) for name in names]
-        return [tuple([row[n] if convert is None else convert(row[n]) for n, convert in columns]) for row in rows]
+    def _for_driver(self, names: Sequence[str], rows: Sequence[Values]) -> list[Values]:
+        places = [self._plan.columns.index(name) for name in names]
+        return _for_driver(self._connection, self._table, names, rows, places)
 
-    def _converter(self, name: str) -> Callable[[Any], Any] | None:
-        dialect = self._connection.dialect
-        return self._table.c[name].type.dialect_impl(dialect).bind_processor(dialect)
+    def _stamped(self, stamps: Sequence[str]) -> Values:
+        return _for_driver(self._connection, self._table, stamps, [(self._now,) * len(stamps)])[0]
 
     def _write(self, rows: Sequence[Values], send: Callable[[Sequence[Values]], None]) -> list[Refused]:
         return [each for part in chunks(rows) for each in self._write_part(send, part)]
