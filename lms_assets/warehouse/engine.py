@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import stamina
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, Select, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -27,7 +27,7 @@ from lms_assets.warehouse.errors import (
     upgrade_errors,
 )
 
-__all__ = ["Connection", "Warehouse", "display_name", "parse_url", "sqlite_path"]
+__all__ = ["Connection", "Warehouse", "display_name", "parse_url", "sqlite_path", "streamed"]
 
 
 _ACCEPTED = "give sqlite:///path/to/file.db or mysql+pymysql://user:password@host:3306/database"
@@ -312,6 +312,11 @@ class Warehouse:
         )
         event.listen(engine, "begin", _begin_mysql)
         return engine
+
+
+def streamed(connection: Connection, query: Select[Any]) -> Iterator[Any]:
+    """Rows as they come; the driver keeps none. Nothing else may be asked on the connection before the last one."""
+    return iter(connection.execute(query, execution_options={"stream_results": True}))
 
 
 def _conversions() -> dict[Any, Callable[..., Any]]:

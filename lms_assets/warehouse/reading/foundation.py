@@ -9,7 +9,7 @@ from lms_assets.domain.records.contacts import StoredContact
 from lms_assets.domain.records.courses import Category, StoredCourse
 from lms_assets.domain.records.partner_rows import StoredPartner
 from lms_assets.domain.rules import CategoryRule
-from lms_assets.warehouse.reading.whole import streamed
+from lms_assets.warehouse.engine import streamed
 from lms_assets.warehouse.results.counts import CATEGORY_COLUMNS, stored_counts
 from lms_assets.warehouse.schema.tables import certification_category_rules, contacts, lms_courses, partners
 

@@ -15,8 +15,8 @@ from lms_assets.domain.counting.certifications import (
 )
 from lms_assets.domain.records.groups import StoredGroup
 from lms_assets.domain.records.users import StoredUser
+from lms_assets.warehouse.engine import streamed
 from lms_assets.warehouse.reading.foundation import partner_activity
-from lms_assets.warehouse.reading.whole import streamed
 from lms_assets.warehouse.schema.tables import contact_affiliations, contacts, lms_group_members, lms_groups, lms_users
 from lms_assets.warehouse.upsert.compare import chunks
 

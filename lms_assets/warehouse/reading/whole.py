@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table, func, select
+from sqlalchemy import Connection, Table, func, select
 
 from lms_assets.warehouse.schema.tables import metadata
 
@@ -17,11 +16,6 @@ def row_count(connection: Connection, table: Table | str, *, active_only: bool =
     if active_only:
         query = query.where(found.c.is_active.is_(True))
     return int(connection.execute(query).scalar_one())
-
-
-def streamed(connection: Connection, query: Select[Any]) -> Iterator[Any]:
-    """Rows as they come; the driver keeps none. Nothing else may be asked on the connection before the last one."""
-    return iter(connection.execute(query, execution_options={"stream_results": True}))
 
 
 def active_ids(connection: Connection, table: Table | str) -> set[Any]:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
-from lms_assets.warehouse.reading.whole import streamed
+from lms_assets.warehouse.engine import streamed
 from lms_assets.warehouse.schema.tables import contacts, group_partner_overrides, lms_users
 from lms_assets.warehouse.sync_state import get_state, put_state
 from lms_assets.warehouse.upsert.upsert import update_existing
