@@ -103,7 +103,8 @@ def test_the_page_adds_up_and_says_what_falls_and_why_the_rest_does_not_count(
     assert digest_of(data) in page
     for said in (
         "Select asks for 10", "falls below 10 NPCU on 2026-12-23", "expired on 2026-09-14 02:00:00 UTC",
-        "person is disabled", "no NPCU: the course is no certification", "Who could renew",
+        "person is disabled", "Who could renew",
+        "which are no certifications, with the number of enrollments: Welcome (1).",
     ):  # fmt: skip
         assert said in page
     assert MARKUP not in page

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shutil
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ import pytest
 from lms_assets.reports.config import contrast
 from lms_assets.reports.figures.executive import build_executive_report
 from lms_assets.reports.figures.pam import build_pam_report
+from lms_assets.reports.rendering.evidence import EvidenceData, EvidenceRow, render_evidence
 from lms_assets.reports.rendering.render import Renderer
 from lms_assets_tests.reports.scenarios import show_scenario
 
@@ -97,6 +99,53 @@ def page(request, browser, html, scheme):
     opened.on("dialog", lambda dialog: (opened.said.append(dialog.message), dialog.dismiss()))
     opened.set_content(html)
     yield opened
+    context.close()
+
+
+def evidence_data(rows: int) -> EvidenceData:
+    """A page of many rows, half of them counted, most of which expire at once."""
+    person = "03ee9ef6-4faf-40d4-ac9c-e187fda432b9"
+    texts = ("nintex_ce", 2, "2026-08-19T17:00:00+00:00", "2028-08-18T17:00:00+00:00", "group ptr_Acorn")
+    counted = EvidenceRow(person, "Automation Cloud Expert", *texts, "counted", "counted", "held", "e", "f", True)
+    other = replace(counted, status="other", verdict="not_completed", reason="not completed", completed=None)
+    return EvidenceData(
+        "1", "2026-11-23T08:00:00+00:00", 1, "Acorn Österreich Consulting and Implementation Services GmbH", "Select",
+        "2026-11-23T02:00:00+00:00", True, 10, 2 * rows, {"nintex_ce": rows, "go_to_market": 0}, 0, rows,
+        ("People, courses or enrollments changed since.",), (*[counted] * rows, *[other] * rows),
+        ("members of group 9ae72f58-19e0-4be2-830c-17e251c91424 were never read completely",) * 3,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("width", [1200, 375])
+def test_the_evidence_page_is_legible_on_screens(browser, scheme, width):
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True)
+    page = context.new_page()
+    page.set_content(render_evidence(evidence_data(3)))
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    texts = page.evaluate(COLOURS)
+    assert len(texts) > 60
+    assert not {text for color, ground, text, _ in texts if contrast(_hex(color), _hex(ground)) < 4.5}
+    assert min(size for *_, size in texts) >= 12
+    context.close()
+
+
+def test_the_evidence_page_is_whole_on_paper(browser, scheme):
+    """White, a table's head on each page, no row over two pages, and each page says which of how many it is."""
+    context = browser.new_context(viewport={"width": 688, "height": 900}, color_scheme=scheme, offline=True)
+    page = context.new_page()
+    page.set_content(render_evidence(evidence_data(60)))
+    page.emulate_media(media="print", color_scheme=scheme)
+    grounds = {ground for _, ground, *_ in page.evaluate(COLOURS)}
+    assert {min(int(each) for each in re.findall(r"\d+", ground)) > 240 for ground in grounds} == {True}
+    assert page.evaluate("[...document.querySelectorAll('thead')].every(each => getComputedStyle(each).display == "
+                         "'table-header-group')")  # fmt: skip
+    rows = page.evaluate("[...document.querySelectorAll('tr')].map(each => [each.offsetHeight, "
+                         "getComputedStyle(each).breakInside])")  # fmt: skip
+    assert {kept for _, kept in rows} == {"avoid"}
+    assert max(height for height, _ in rows) < 200, "a row that is taller than what is left of a page moves to the next"
+    pages = len(re.findall(rb"/Type /Page\b", page.pdf(format="A4")))
+    assert 5 < pages < 15
+    assert "counter(page)" in page.content()
     context.close()
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -16,7 +17,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from lms_assets.domain.counting.certifications import Assessed
+from lms_assets.domain.counting.certifications import Assessed, Verdict
 from lms_assets.domain.counting.compliance import requirement_of
 from lms_assets.domain.counting.ledger import fingerprint
 from lms_assets.domain.records.dates import months_after
@@ -24,6 +25,7 @@ from lms_assets.domain.rules_defaults import CERTIFICATION_MONTHS
 from lms_assets.domain.safety.withheld import people_listed
 from lms_assets.reports.config import ReportConfig
 from lms_assets.reports.figures.partner_answer import NOT_LISTED, Answer, described_person, described_ways
+from lms_assets.reports.rendering import formatting as words
 
 # The timeline shows all that is held by the default rule: whatever was completed today.
 MONTHS_AHEAD = CERTIFICATION_MONTHS
@@ -101,6 +103,7 @@ def render_evidence(data: EvidenceData) -> str:
         lstrip_blocks=True,
     )
     environment.filters["moment"] = _moment
+    environment.filters["category"] = words.category
     template = environment.get_template("evidence.html.j2")
     return template.render(
         data=data,
@@ -108,7 +111,8 @@ def render_evidence(data: EvidenceData) -> str:
         payload=_json(data).replace("<", "\\u003c"),
         counted=[row for row in data.rows if row.status == "counted"],
         nearly=[row for row in data.rows if row.status == "nearly"],
-        others=[row for row in data.rows if row.status == "other"],
+        others=[row for row in data.rows if row.status == "other" and row.verdict != Verdict.NO_NPCU],
+        without_npcu=sorted(Counter(row.course for row in data.rows if row.verdict == Verdict.NO_NPCU).items()),
         falls=falls,
         below=next((fall for fall in falls if fall["left"] < data.requirement <= data.npcu), None),
         renewals=_renewals(data, at),
@@ -199,9 +203,8 @@ def _falls(data: EvidenceData) -> list[dict[str, Any]]:
     left, falls = data.npcu, []
     for expires in sorted(by_time):
         rows = by_time[expires]
-        npcu = sum(row.npcu for row in rows)
-        left -= npcu
-        falls.append({"at": expires, "rows": rows, "npcu": npcu, "left": left})
+        left -= sum(row.npcu for row in rows)
+        falls.append({"at": expires, "rows": rows, "left": left})
     return falls
 
 
