@@ -149,6 +149,23 @@ def test_the_evidence_page_is_whole_on_paper(browser, scheme):
     context.close()
 
 
+def test_a_report_is_whole_on_paper(browser, html, scheme):
+    """White whatever the screen is, dark letters, and no row, picture or heading apart from what follows."""
+    context = browser.new_context(viewport={"width": 688, "height": 900}, color_scheme=scheme, offline=True)
+    page = context.new_page()
+    page.set_content(html)
+    page.emulate_media(media="print", color_scheme=scheme)
+    texts = page.evaluate(COLOURS)
+    assert {min(int(each) for each in re.findall(r"\d+", ground)[:3]) > 200 for _, ground, *_ in texts} == {True}
+    assert not {text for color, _, text, _ in texts if contrast(_hex(color), "#ffffff") < 4.5}
+    kept = "[...document.querySelectorAll('.data tr, img')].map(each => getComputedStyle(each).breakInside)"
+    assert set(page.evaluate(kept)) == {"avoid"}
+    after = "[...document.querySelectorAll('h2, h3')].map(each => getComputedStyle(each).breakAfter)"
+    assert set(page.evaluate(after)) == {"avoid"}
+    assert len(re.findall(rb"/Type /Page\b", page.pdf(format="A4"))) < 10
+    context.close()
+
+
 def _hex(colour: str) -> str:
     numbers = [int(part) for part in colour[colour.index("(") + 1 : -1].split(",")[:3]]
     return "#" + "".join(f"{number:02x}" for number in numbers)

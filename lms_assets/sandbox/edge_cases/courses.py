@@ -56,5 +56,5 @@ def add(stage: Stage) -> None:
 def _held(stage: Stage, case: str, *courses: str) -> None:
     person = stage.person(case.replace("_", "."), stage.group, holds=False)
     for course in courses:
-        stage.factory.completion(person, course, days_ago=50)
+        stage.factory.completion(person, course, days_ago=150)
     stage.case(case, *courses)

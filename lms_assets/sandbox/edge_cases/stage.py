@@ -33,7 +33,7 @@ class Stage:
         for group in groups:
             self.factory.join(group, person)
         if holds:
-            self.factory.completion(person, self.certification, days_ago=100)
+            self.factory.completion(person, self.certification, days_ago=100 + 7 * (len(self.insiders) % 60))
         self.insiders.append(person)
         return person
 

@@ -6,7 +6,7 @@ import random
 from datetime import datetime, timedelta
 from typing import Any
 
-from lms_assets.sandbox.state import ids
+from lms_assets.sandbox.state import ids, names
 from lms_assets.sandbox.state.timestamps import to_text
 from lms_assets.sandbox.state.vendor_state import (
     Account,
@@ -124,12 +124,13 @@ class Factory:
     def account(self, name: str | None, tier: str | None = "Select", **values: Any) -> Account:
         """An account that counts as a partner unless told otherwise."""
         number = values.pop("id", None) or max(self.vendor_state.accounts, default=1000) + 1
+        owner, owner_email = names.OWNERS[number % len(names.OWNERS)]
         defaults: dict[str, Any] = {
             "created": self.ago(days=self.rng.randint(400, 2000)),
             "updated": self.ago(days=self.rng.randint(1, 300)),
             "crm_id": ids.salesforce(self.rng, "001"),
-            "account_owner": "Jules Heath",
-            "account_owner_email": "jules.heath@pam.example.org",
+            "account_owner": owner,
+            "account_owner_email": owner_email,
             "partner_type": "Reseller",
             "mailing_country": "Germany",
             "region_id": 1,
