@@ -138,7 +138,7 @@ def partners_of(partners: Iterable[PartnerFacts], owners: Iterable[str]) -> tupl
 
 def _partner_lines(inputs: ReportInputs, new: pd.DataFrame, soon: pd.DataFrame) -> tuple[PartnerLine, ...]:
     now: dict[int, dict[str, int]] = inputs.counts.to_dict("index")  # type: ignore[assignment]
-    before = inputs.npcu_on(inputs.frame.since.date())
+    before = inputs.npcu_before
     gained, lost = (each.groupby("partner_id")["npcu"].sum() for each in (new, inputs.expired))
     people, expiring = (each.groupby("partner_id").size() for each in (inputs.people, soon))
     lines = []
@@ -172,7 +172,7 @@ def _partner_lines(inputs: ReportInputs, new: pd.DataFrame, soon: pd.DataFrame) 
 def _totals(inputs: ReportInputs, lines: Sequence[PartnerLine]) -> PamTotals:
     sums: dict[str, int] = inputs.counts.sum().to_dict()  # type: ignore[assignment]
     npcu, certifications, uncategorised = (sums.pop(name) for name in ("npcu", "certifications", "uncategorised"))
-    week_ago = sum(inputs.npcu_on(inputs.frame.since.date()).values()) if lines else None
+    week_ago = sum(inputs.npcu_before.values()) if lines else None
     return PamTotals(
         partners=len(lines),
         npcu=Change(npcu, week_ago),
