@@ -15,7 +15,6 @@ import pytest
 import lms_assets
 from lms_assets.domain.safety.recount import differing
 from lms_assets.warehouse.engine import Warehouse
-from lms_assets.warehouse.reading import recount as recount_module
 from lms_assets.warehouse.reading.enrollments import stored_enrollments
 from lms_assets.warehouse.reading.foundation import course_facts, partner_activity
 from lms_assets.warehouse.reading.people import contact_facts, group_facts, person_facts, stored_members
@@ -159,16 +158,6 @@ def test_dates_that_are_none_and_the_end_of_time_are_read_alike(scenario: Wareho
     assert differing(counted(facts(scenario), modules), right) == ()
     assert right[5]["cert_count_go_to_market"] == 1
     assert (right[2]["cert_count_nintex_ce"], right[5]["cert_count_nintex_ce"]) == (0, 0)
-
-
-@pytest.mark.parametrize("rows", [1, 7])
-def test_the_size_of_the_parts_makes_no_difference(scenario: Warehouse, monkeypatch: pytest.MonkeyPatch, rows: int):
-    with scenario.read() as connection:
-        whole = recount(connection, AT, months=24, columns=CATEGORY_COLUMNS, gtm_category="go_to_market")
-        monkeypatch.setattr(recount_module, "_PART", rows)
-        parts = recount(connection, AT, months=24, columns=CATEGORY_COLUMNS, gtm_category="go_to_market")
-    assert parts.counts == whole.counts
-    assert len(parts.held) == len(whole.held)
 
 
 def test_empty_tables_count_as_nothing(warehouse: Warehouse):

@@ -6,7 +6,7 @@ narrows; pandas decides, so that text is compared character by character whateve
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -32,8 +32,6 @@ _TYPES = {
     **dict.fromkeys(("group_id", "user_id", "course_id", "status", "category"), "str"),
     **dict.fromkeys(("is_active", "npcu_value"), "float64"),
 }
-_PART = 10_000
-"""As many attempts as stand in memory at a time: there are more of them than of everything else."""
 _ONCE = ["partner_id", "user_id", "course_id"]
 
 
@@ -126,31 +124,17 @@ def _held(connection: Connection, at: datetime, months: int) -> pd.DataFrame:
     certifications = select(k.id).where(k.npcu_value > 0)
     query = select(e.user_id, e.course_id, e.status, *times)
     query = query.where(e.completed_at.is_not(None), e.course_id.in_(certifications))
+    attempts = _read(query, connection)
     now = pd.Timestamp(at.astimezone(UTC).replace(tzinfo=None))
-    held = pd.concat([_of_attempts(each, now, months) for each in _in_parts(query, connection)])
-    return held.drop_duplicates().merge(courses, on="course_id")
-
-
-def _of_attempts(attempts: pd.DataFrame, now: pd.Timestamp, months: int) -> pd.DataFrame:
-    """Person and course of those attempts that hold now."""
     attempts["completed_at"] = _instants(attempts["completed_at"])
     done = attempts[(attempts["status"] == "completed") & (attempts["completed_at"] <= now)]
     lasting = _instants(done["expires_at"]).fillna(done["completed_at"] + pd.DateOffset(months=months))
-    return done.loc[lasting > now, ["user_id", "course_id"]]
+    return done.loc[lasting > now, ["user_id", "course_id"]].drop_duplicates().merge(courses, on="course_id")
 
 
 def _read(query: Select[Any], connection: Connection) -> pd.DataFrame:
-    return pd.read_sql(query, connection, dtype=_types(query))
-
-
-def _in_parts(query: Select[Any], connection: Connection) -> Iterator[pd.DataFrame]:
-    """The rows in frames of no more than `_PART`; one frame when there is no row."""
-    streamed = query.execution_options(stream_results=True)
-    return pd.read_sql(streamed, connection, dtype=_types(query), chunksize=_PART)
-
-
-def _types(query: Select[Any]) -> dict[str, str]:
-    return {column.key: _TYPES[column.key] for column in query.selected_columns if column.key in _TYPES}
+    types = {column.key: _TYPES[column.key] for column in query.selected_columns if column.key in _TYPES}
+    return pd.read_sql(query, connection, dtype=types)
 
 
 def _as_number(column: ColumnElement[bool]) -> ColumnElement[int]:
