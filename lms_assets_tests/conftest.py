@@ -22,15 +22,18 @@ from lms_assets_tests.harness.templates import empty_sqlite
 
 # One worker gets the whole of a module; these take longest, and whoever begins one last keeps the other waiting.
 LONGEST = (
-    "faults/test_matrix.py",
-    "automation/test_recovery.py",
-    "end_to_end/test_demo.py",
     "automation/test_daemon_in_production.py",
     "faults/test_database.py",
-    "automation/test_timetable.py",
+    "end_to_end/test_demo.py",
+    "automation/test_recovery.py",
+    "automation/test_alerts.py",
+    "faults/test_matrix.py",
+    "deploy/test_package.py",
     "end_to_end/test_chain_equals_the_oracle.py",
+    "assets/test_evidence.py",
+    "automation/test_blocking_checks.py",
+    "automation/test_healthy_week.py",
     "faults/test_chaos.py",
-    "assets/test_deletions.py",
 )
 # A normal run looks at the same examples every time; `make properties` looks at others.
 settings.register_profile("fixed", derandomize=True, database=None)

@@ -17,6 +17,8 @@ import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,8 +28,11 @@ import system_packages
 
 ROOT = prepare.ROOT
 BIN = prepare.VENV / "bin"
-WORKERS = str(max(2, min(8, os.cpu_count() or 2)))
-"""One for each core; a worker with a MariaDB of its own takes half a gigabyte, hence not any number of them."""
+WORKERS = str(min(8, 1 + (os.cpu_count() or 2)))
+"""One more than cores, since tests of daemons and of killed runs wait for others most of the time.
+
+A worker with a MariaDB of its own takes half a gigabyte, hence not any number of them.
+"""
 
 LINT: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("lint", ("ruff", "check", ".")),
@@ -89,11 +94,11 @@ def main() -> int:
         print(problem, file=sys.stderr)
         return 2
     holes = audit.Audit(BIN) if whole else None
-    for name, command in LINT:
-        if _run(name, [str(BIN / command[0]), *command[1:]]) != 0:
-            tally.broken.append(name)
-    if not lint_only:
-        _run_tests("tests", EXTENTS[extent], tally)
+    with ThreadPoolExecutor(len(LINT)) as beside:
+        linters = {name: beside.submit(_lint, name, command) for name, command in LINT}
+        if not lint_only:
+            _run_tests("tests", EXTENTS[extent], tally)
+    tally.broken += [name for name, code in linters.items() if code.result()]
     if holes is not None:
         _note_holes(holes.outcome(), tally)
     if extent in MORE:
@@ -101,17 +106,34 @@ def main() -> int:
     return _conclude(tally, lint_only=lint_only)
 
 
+def _lint(name: str, command: tuple[str, ...]) -> int:
+    """Run a linter beside everything else; what it says comes in one piece, at its end."""
+    done, said = _timed(name, [str(BIN / command[0]), *command[1:]], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    print(f"{_head(name, command)}\n{done.stdout.decode()}{said}", flush=True)
+    return done.returncode
+
+
 def _run(name: str, command: list[str], environment: dict[str, str] | None = None) -> int:
-    print(f"\n== {name}: {Path(command[0]).name} {' '.join(command[1:])}", flush=True)
+    print(_head(name, command), flush=True)
+    done, said = _timed(name, command, environment)
+    print(said, flush=True)
+    return done.returncode
+
+
+def _head(name: str, command: Sequence[str]) -> str:
+    return f"\n== {name}: {Path(command[0]).name} {' '.join(command[1:])}"
+
+
+def _timed(
+    name: str, command: list[str], environment: dict[str, str] | None = None, **streams: int
+) -> tuple[subprocess.CompletedProcess[bytes], str]:
+    """The command's end, and a line about it."""
     started = time.monotonic()
     path = os.pathsep.join([str(BIN), os.environ.get("PATH", os.defpath)])
     env = {**os.environ, "PATH": path, **(environment or {})}
-    code = subprocess.run(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, check=False).returncode
-    print(
-        f"== {name}: {'ok' if code == 0 else f'exit code {code}'}, {time.monotonic() - started:.0f} s",
-        flush=True,
-    )
-    return code
+    done = subprocess.run(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, check=False, **streams)
+    verdict = "ok" if done.returncode == 0 else f"exit code {done.returncode}"
+    return done, f"== {name}: {verdict}, {time.monotonic() - started:.0f} s"
 
 
 def _run_tests(name: str, options: tuple[str, ...], tally: Tally) -> None:

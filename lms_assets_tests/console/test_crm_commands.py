@@ -20,6 +20,7 @@ from lms_assets.sandbox import running_sandbox
 from lms_assets.warehouse.schema import tables as t
 from lms_assets.warehouse.state.pushed_values import last_push
 from lms_assets_tests.harness.chain import SMALL, ChainHarness
+from lms_assets_tests.harness.checkpoints import after_first_chain
 
 pytestmark = pytest.mark.slow
 NPCU = "Total_NPCU__cf"
@@ -30,8 +31,7 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChainHarness]:
     """One night over the small vendor state; the tests of this module go on with it."""
     with running_sandbox(SMALL) as sandbox:
         made = ChainHarness(tmp_path_factory.mktemp("crm"), sandbox)
-        result = made.run()
-        assert result.success, result.errors
+        after_first_chain().restore(made)
         made.advance(hours=1)
         yield made
         made.close()

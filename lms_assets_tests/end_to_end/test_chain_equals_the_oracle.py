@@ -26,7 +26,7 @@ from lms_assets_tests.oracle.table_differences import differences_in_partners
 pytestmark = pytest.mark.slow
 
 
-STATES = (("sqlite", 1), ("mariadb", 2), ("sqlite", 3), ("mariadb", 4))
+STATES = (("sqlite", 1), ("mariadb", 2))
 MORE_STATES = [(kind, seed) for kind in ("sqlite", "mariadb") for seed in range(1, 11) if (kind, seed) not in STATES]
 
 

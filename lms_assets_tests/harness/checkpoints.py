@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
@@ -11,7 +12,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from lms_assets_tests.harness.chain import ChainHarness
+from lms_assets.sandbox.server.server import running_sandbox
+from lms_assets_tests.harness.chain import SMALL, ChainHarness
+from lms_assets_tests.harness.folders import temporary_folder
 
 
 def in_memory(path: Path) -> sqlite3.Connection:
@@ -49,3 +52,15 @@ class Saved:
         harness.sandbox.vendor_state.accounts = deepcopy(dict(self.accounts))
         harness.sandbox.vendor_state.touched("accounts")
         harness.sandbox.mutate("clock", to=self.at.strftime("%Y-%m-%dT%H:%M:%SZ"))
+
+
+@functools.cache
+def after_first_chain() -> Saved:
+    """What one chain over the small vendor state leaves behind; made once a process."""
+    with temporary_folder() as folder, running_sandbox(SMALL) as running:
+        made = ChainHarness(folder, running)
+        result = made.run()
+        assert result.success, result.errors
+        saved = Saved.of(made)
+        made.close()
+        return saved

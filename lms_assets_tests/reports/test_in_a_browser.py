@@ -20,7 +20,7 @@ from lms_assets_tests.reports.scenarios import show_scenario
 pytestmark = pytest.mark.slow
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
              "--disable-component-update", "--disable-sync"]  # fmt: skip
-WIDTHS = {"mail": 616, "phone": 375}
+WIDTHS = (616, 375)
 
 COLOURS = """() => {
   const shown = [];
@@ -79,25 +79,18 @@ def browser():
         started.close()
 
 
-@pytest.fixture(params=["pam", "executive"])
-def html(request, pages):
-    return pages[request.param]
-
-
 @pytest.fixture(params=["light", "dark"])
 def scheme(request):
     return request.param
 
 
-@pytest.fixture(params=list(WIDTHS))
-def page(request, browser, html, scheme):
-    context = browser.new_context(
-        viewport={"width": WIDTHS[request.param], "height": 900}, color_scheme=scheme, offline=True
-    )
+@pytest.fixture(params=["pam", "executive"])
+def page(request, browser, pages, scheme):
+    context = browser.new_context(color_scheme=scheme, offline=True)
     opened = context.new_page()
     opened.said = []
     opened.on("dialog", lambda dialog: (opened.said.append(dialog.message), dialog.dismiss()))
-    opened.set_content(html)
+    opened.set_content(pages[request.param])
     yield opened
     context.close()
 
@@ -171,7 +164,16 @@ def _hex(colour: str) -> str:
     return "#" + "".join(f"{number:02x}" for number in numbers)
 
 
-def test_it_is_legible_fits_and_shows_the_picture_made_for_its_ground(page, scheme):
+def test_it_is_legible_fits_and_is_found_by_a_screen_reader_at_each_width(page, scheme):
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        refuse_what_cannot_be_read(page, scheme)
+        is_of_its_scheme(page, scheme)
+    found_by_a_screen_reader(page)
+    assert page.said == []
+
+
+def refuse_what_cannot_be_read(page, scheme):
     """Nothing to scroll sideways, every text with enough contrast and of a size that can be read, no script run."""
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     texts = page.evaluate(COLOURS)
@@ -185,10 +187,10 @@ def test_it_is_legible_fits_and_shows_the_picture_made_for_its_ground(page, sche
     assert {name for name, visible, _ in shown if visible} == {f"on-{scheme}"}
     assert all(loaded for _, _, loaded in shown)
     assert page.evaluate(BROKEN_DATES) == []
-    assert page.said == []
 
 
-def test_a_screen_reader_finds_headings_tables_and_pictures(page):
+def found_by_a_screen_reader(page):
+    """Headings, tables and pictures."""
     assert page.get_by_role("heading", level=1).count() == 1
     assert page.get_by_role("heading", level=2).count() >= 4
     table = page.get_by_role("table").first
@@ -197,7 +199,8 @@ def test_a_screen_reader_finds_headings_tables_and_pictures(page):
     assert page.get_by_role("img").count() >= 2
 
 
-def test_a_dark_page_is_dark_and_a_light_one_light(page, scheme):
+def is_of_its_scheme(page, scheme):
+    """A dark page is dark, and a light one light."""
     image_module = pytest.importorskip("PIL.Image")
     picture = image_module.open(io.BytesIO(page.screenshot())).convert("L")
     width, height = picture.size
