@@ -50,6 +50,9 @@ PRELOADED = (
 # What the server of the steps imports first when Dagster starts it; it starts sooner by our own hand.
 STEP_EXECUTOR = "dagster._core.executor.multiprocess"
 
+# Whose `create_engine` is called for every event.
+SQLITE_EVENTS = "dagster._core.storage.event_log.sqlite.sqlite_event_log"
+
 # Where Dagster's SQLite storages have their migrations, as Alembic names it.
 MIGRATIONS = "dagster:_core/storage/alembic"
 
@@ -58,6 +61,7 @@ __all__ = [
     "MIGRATIONS",
     "PRELOADED",
     "REPOSITORY",
+    "SQLITE_EVENTS",
     "EngineEventData",
     "LoadableTargetOrigin",
     "ManagedGrpcPythonEnvCodeLocationOrigin",

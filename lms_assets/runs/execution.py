@@ -15,6 +15,7 @@ import dagster as dg
 from lms_assets.lineage import IMPARTNER_POOL, NORTHPASS_POOL
 from lms_assets.resources import WarehouseResource
 from lms_assets.runs import dagster_internals
+from lms_assets.runs.kept_engines import keep_engines
 from lms_assets.runs.progress import report_waiting
 from lms_assets.runs.write_locks import groups_of, owner_of, writing
 from lms_assets.settings import EXECUTORS, ConfigurationError
@@ -181,6 +182,7 @@ def events_kept_open(instance: dg.DagsterInstance, run_id: str) -> Iterator[None
     storage: Any = instance.event_log_storage
     with ExitStack() as stack:
         if hasattr(storage, "path_for_shard"):
+            keep_engines()
             for opened, shard in ((storage.index_connection(), "index"), (storage.run_connection(run_id), run_id)):
                 with opened:
                     pass
