@@ -71,6 +71,10 @@ def run(
     def command() -> int:
         # A wrong variable is said at once: loading Dagster and the graph takes two seconds.
         settings_from_environment()
+        if job == CHAIN:
+            from lms_assets.console.running.run_log import start_step_server_early
+
+            start_step_server_early()
         from lms_assets.console.running.run import RunOptions, run_command
 
         options = RunOptions(job, partition, last_days, allow or (), resume, plan, terminal_user(), no_wait)

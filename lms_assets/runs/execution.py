@@ -7,11 +7,11 @@ import os
 import sqlite3
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
-from multiprocessing import forkserver
 from typing import Any, cast
 
 import dagster as dg
 
+from lms_assets import step_server
 from lms_assets.lineage import IMPARTNER_POOL, NORTHPASS_POOL
 from lms_assets.resources import WarehouseResource
 from lms_assets.runs import dagster_internals
@@ -34,11 +34,10 @@ def run_beside(work: Beside) -> None:
     _beside = work
 
 
-# What a step would import by itself, each time: the graph, the command that a run from a terminal begins with, and
-# Dagster's storages, which it finds by name. One that is not there is passed over.
+# What a step would import by itself, each time: the command that a run from a terminal begins with, and Dagster's
+# storages, which it finds by name. One that is not there is passed over.
 PRELOADED = [
-    "dagster",
-    "lms_assets.definitions",
+    dagster_internals.STEP_EXECUTOR,
     "lms_assets.cli",
     "lms_assets.console.running.runner",
     *dagster_internals.PRELOADED,
@@ -46,7 +45,6 @@ PRELOADED = [
     "upath.core",
     "dotenv",
     "lms_assets.warehouse.migrations.current",
-    "lms_assets.preloaded",
 ]
 
 
@@ -148,7 +146,7 @@ def _chosen(context: Any) -> dg.Executor:
 AT_ONCE = 4
 
 EXECUTOR = _one_writer(dg.multiprocess_executor, _chosen).configured(
-    {"max_concurrent": AT_ONCE, "start_method": {"forkserver": {"preload_modules": PRELOADED}}}
+    {"max_concurrent": AT_ONCE, "start_method": {"forkserver": {"preload_modules": step_server.PRELOADED}}}
 )
 
 IN_PROCESS = _one_writer(dg.in_process_executor, lambda context: _created(dg.in_process_executor, context))
@@ -157,19 +155,6 @@ costs 0.3 to 0.8 processor seconds, and the server that forks them 2."""
 
 POOL_LIMITS = {NORTHPASS_POOL: 2, IMPARTNER_POOL: 1}
 """Steps at once. Two for Northpass: one reads while another writes. They share the rate limit."""
-
-
-def forks_steps() -> bool:
-    """Whether the chain's steps are forked on this machine, by the run's own process."""
-    return os.environ.get("LMS_EXECUTOR", "").strip() in ("", "multiprocess")
-
-
-def start_step_server() -> None:
-    """Begin now to import what steps are forked from, if any are, while the run itself is still being made."""
-    if not forks_steps():
-        return
-    forkserver.set_forkserver_preload([dagster_internals.STEP_EXECUTOR, *PRELOADED])
-    forkserver.ensure_running()
 
 
 @contextmanager

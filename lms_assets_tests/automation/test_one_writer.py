@@ -27,6 +27,7 @@ from lms_assets.runs.execution import OneWriter
 from lms_assets.runs.progress import waits_for
 from lms_assets.runs.write_locks import GroupIsBusy, groups_of, no_run_writes, owner_of, writing
 from lms_assets.settings import ConfigurationError
+from lms_assets.step_server import PRELOADED
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.errors import WarehouseError
 from lms_assets.warehouse.state.write_lock import take_lock
@@ -178,7 +179,7 @@ def test_the_chain_writes_one_group_of_rows():
     assert groups_of(DAILY_FULL) == ("learning",)
 
 
-@pytest.mark.parametrize("name", executor.PRELOADED)
+@pytest.mark.parametrize("name", [*PRELOADED, *executor.PRELOADED])
 def test_what_the_server_of_the_steps_imports_first_is_there(name: str):
     """It passes over a module that it does not find, in silence."""
     assert importlib.util.find_spec(name) is not None

@@ -31,7 +31,8 @@ from lms_assets.domain.records.transcripts import TranscriptRead
 from lms_assets.domain.schedule import CHAIN
 from lms_assets.lineage import ancestors
 from lms_assets.resources import NorthpassResource, WarehouseResource
-from lms_assets.runs.execution import Notice, forks_steps
+from lms_assets.runs.execution import Notice
+from lms_assets.step_server import forks_steps
 from lms_assets.vendors.northpass.client import NorthpassClient
 from lms_assets.vendors.transport.errors import VendorError
 from lms_assets.warehouse.engine import Warehouse

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import dagster as dg
 from rich.console import Console
@@ -22,6 +19,7 @@ from lms_assets.console.running.dagster_runs import new_run_id, takes_submission
 from lms_assets.console.running.dagster_state import DagsterStateLost, dagster_instance, usable_home
 from lms_assets.console.running.progress import StepsView
 from lms_assets.console.running.resume import resumed_order
+from lms_assets.console.running.run_log import run_log, terminal_of_our_own
 from lms_assets.console.running.runner import CannotRun, RunOrder, RunResult, execute, hand_over, job_names, steps_of
 from lms_assets.console.running.summary import print_summary
 from lms_assets.console.running.turns import our_turn
@@ -153,8 +151,7 @@ def _worked_off(
 
 @contextmanager
 def _steps_view(console: Console, shown: list[str]) -> Iterator[StepsView]:
-    log = Path(os.environ["DAGSTER_HOME"]) / "logs" / "lms-assets-run.log"
-    with terminal_of_our_own(console, log) as own, StepsView(shown, own) as view:
+    with terminal_of_our_own(console, run_log()) as own, StepsView(shown, own) as view:
         yield view
 
 
@@ -192,31 +189,3 @@ def _weeks_asked_for(options: RunOptions, now: datetime) -> dict[str, str]:
     if options.job == CHAIN:
         return full_range_tags(now)
     return trailing_days_tags(now, TRAILING_DAYS) if options.job in PARTITIONED_JOBS else {}
-
-
-@contextmanager
-def terminal_of_our_own(console: Console, log: Path) -> Iterator[Console]:
-    """A console on the terminal, while standard output and error of this process and its children go to `log`.
-
-    Dagster's step processes write log lines and warnings of their own; they inherit the file. A console that does not
-    write to standard output (a test's) is given back as it is.
-    """
-    if console.file is not sys.stdout:
-        yield console
-        return
-    log.parent.mkdir(parents=True, exist_ok=True)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    kept = os.dup(1), os.dup(2)
-    with log.open("a", encoding="utf-8") as sink, os.fdopen(os.dup(1), "w", encoding="utf-8") as terminal:
-        os.dup2(sink.fileno(), 1)
-        os.dup2(sink.fileno(), 2)
-        try:
-            yield Console(file=terminal, width=console.width if not console.is_terminal else None)
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os.dup2(kept[0], 1)
-            os.dup2(kept[1], 2)
-            os.close(kept[0])
-            os.close(kept[1])

@@ -24,11 +24,12 @@ from lms_assets.domain.operations.chain_state import ChainState, fold
 from lms_assets.domain.schedule import CHAIN
 from lms_assets.lineage import GROUP_OF_STEP
 from lms_assets.runs.active import FINISHED
-from lms_assets.runs.execution import ensure_pool_limits, events_kept_open, start_step_server
+from lms_assets.runs.execution import ensure_pool_limits, events_kept_open
 from lms_assets.runs.liveness import fail_dead_runs
 from lms_assets.runs.retries import NEVER_RETRIED
 from lms_assets.runs.served import Served, served_location
 from lms_assets.runs.write_locks import LOOK_AGAIN_SECONDS
+from lms_assets.step_server import start_step_server
 
 # The terminal shows progress; Dagster's own lines are in the run's log, where the UI shows them.
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
