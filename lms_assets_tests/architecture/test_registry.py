@@ -40,6 +40,8 @@ from pathlib import Path
 import lms_assets
 path = Path(lms_assets.__file__).parent / "lineage.py"
 text = path.read_text(encoding="utf-8")
+line = 'ScheduleEntry("badges_at_5", "badges_alone", (5,), "Badges of people.")'
+text = text.replace("TIMETABLE = (", f"TIMETABLE = ({line}, ", 1)
 head, end, tail = text.partition("\\n)\\n\\n# Everything below is derived.")
 assert end, "the registry's end was not found"
 module = sys.modules["lms_assets.lineage"] = types.ModuleType("lms_assets.lineage")
@@ -74,6 +76,7 @@ print(json.dumps({
     "incidents shown": dg.AssetCheckKey(badges.key, "no_incident_is_open") in open_incidents_check.check_keys,
     "kinds of records": module.ENTRIES["badges"].records,
     "job of its own": "badges" in {node.name for node in wider.resolve_job_def("badges_alone").nodes},
+    "schedule": wider.resolve_schedule_def("badges_at_5").cron_schedule,
 }))
 """
 
@@ -93,7 +96,12 @@ def test_an_asset_that_is_added_to_the_registry_arrives_everywhere(tmp_path: Pat
         "chain goes on without it": True,
         "pool": ["northpass_api"],
         "retried": True,
-        "task": ["sync_badges", "Badges of people", ["daily_full_at_2", "enrollments_every_4_hours"], 12],
+        "task": [
+            "sync_badges",
+            "Badges of people",
+            ["badges_at_5", "daily_full_at_2", "enrollments_every_4_hours"],
+            12,
+        ],
         "groups": ["learning"],
         "cadence": "daily_full",
         "fresh": True,
@@ -101,6 +109,7 @@ def test_an_asset_that_is_added_to_the_registry_arrives_everywhere(tmp_path: Pat
         "incidents shown": True,
         "kinds of records": ["badge"],
         "job of its own": True,
+        "schedule": "0 5 * * *",
     }
 
 
