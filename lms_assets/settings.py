@@ -76,6 +76,7 @@ class Settings:
     portal_url: str | None = None
     ui_url: str = UI_URL
     docs_url: str | None = None
+    git_url: str | None = None
     rules_file: Path | None = None
     reports_dir: Path = Path("reports-out")
     state_dir: Path | None = None
@@ -138,6 +139,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         portal_url=reader.web_url("LMS_PORTAL_URL"),
         ui_url=(reader.page_url("LMS_UI_URL") or UI_URL).rstrip("/"),
         docs_url=reader.page_url("LMS_DOCS_URL"),
+        git_url=reader.page_url("LMS_GIT_URL"),
         rules_file=reader.rules_file(),
         reports_dir=Path(reader.text("LMS_REPORTS_DIR") or "reports-out"),
         state_dir=_state_dir(reader),

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
+import lms_assets
 from lms_assets.asset_specs import SPECS, STEP_RETRIES
 from lms_assets.assets.column_lineage import COLUMN_LINEAGE
 from lms_assets.lineage import ENTRIES
@@ -34,11 +38,25 @@ def asset_of(key: str) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
         # The links to the source are a beta feature, of which each import would warn.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", dg.BetaWarning)
-            (linked,) = dg.with_source_code_references([made(function)])
+            (linked,) = _linked_to_git(dg.with_source_code_references([made(function)]))
         assert isinstance(linked, dg.AssetsDefinition)
         return linked
 
     return decorate
+
+
+def _linked_to_git(assets: Sequence[Any]) -> Sequence[Any]:
+    """Links to this version's source in the repository, where that is known; else to the file on this machine."""
+    url = os.environ.get("LMS_GIT_URL", "").strip()
+    if not url:
+        return assets
+    return dg.link_code_references_to_git(
+        assets,
+        git_url=url,
+        git_branch=f"v{version('lms-assets')}",
+        platform="gitlab" if "gitlab" in url else "github",
+        file_path_mapping=dg.AnchorBasedFilePathMapping(Path(lms_assets.__file__), "lms_assets/__init__.py"),
+    )
 
 
 def _schema(table: str) -> dg.TableSchema:

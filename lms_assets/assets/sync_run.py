@@ -230,6 +230,7 @@ class Step:
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": row_count,
+                "dagster/table_name": self.warehouse.full_name(ENTRIES[self.key].table),
                 **self.metadata,
                 "duration_seconds": round(seconds, 2),
                 **metadata,

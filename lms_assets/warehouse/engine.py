@@ -110,6 +110,10 @@ class Warehouse:
         """Whether this is a SQLite file."""
         return self._url.get_backend_name() == "sqlite"
 
+    def full_name(self, table: str) -> str:
+        """A table's name with that of its database, as SQL takes it from anywhere."""
+        return f"{'main' if self.is_sqlite else self._url.database}.{table}"
+
     @cached_property
     def engine(self) -> Engine:
         """The SQLAlchemy engine; made at first use, connects when asked for a connection."""

@@ -7,12 +7,14 @@ import re
 import subprocess
 import sys
 from dataclasses import fields, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import get_args
 
 import pytest
 
 from lms_assets.asset_specs import runbook_of
+from lms_assets.assets.asset import asset_of
 from lms_assets.checks.evaluations import result_of
 from lms_assets.checks.specs import CHECKS
 from lms_assets.domain.operations.incident import Kind
@@ -59,7 +61,7 @@ VERBS |= {
 WATCHER = """
 import os, sys, threading
 prefixes = ("NORTHPASS_", "IMPARTNER_", "LMS_")
-free = "LMS_DOCS_URL"  # stands in the graph's own links
+free = ("LMS_DOCS_URL", "LMS_GIT_URL")  # stand in the graph's own links
 seen = []
 class Watched(type(os.environ)):
     def __getitem__(self, key):
@@ -68,7 +70,7 @@ class Watched(type(os.environ)):
         while reader.f_globals.get("__name__") in ("os", "collections.abc"):
             reader = reader.f_back
         name = reader.f_globals.get("__name__", "")
-        if key == free:
+        if key in free:
             return super().__getitem__(key)
         if key.startswith(prefixes) and name.partition(".")[0] in ("lms_assets", "dotenv", "dagster", "__main__"):
             seen.append("read " + key + " by " + name)
@@ -245,3 +247,17 @@ def test_the_runbook_is_a_link_where_the_documentation_is_served(monkeypatch):
     """The page is the one that `make docs` writes."""
     monkeypatch.setenv("LMS_DOCS_URL", "https://docs.example/lms/")
     assert runbook_of("courses")["runbook"].url == "https://docs.example/lms/runbook.html#courses"
+
+
+@pytest.mark.parametrize("host", ["github.example", "gitlab.example"])
+def test_the_source_is_a_link_to_this_version_where_the_repository_is_known(monkeypatch, host):
+    """Asset by asset, to the line of its function."""
+    monkeypatch.setenv("LMS_GIT_URL", f"https://{host}/team/lms_assets")
+
+    @asset_of("courses")
+    def courses() -> None: ...
+
+    (reference,) = courses.metadata_by_key[courses.key]["dagster/code_references"].code_references
+    tree = "-/tree" if "gitlab" in host else "tree"
+    assert reference.url.startswith(f"https://{host}/team/lms_assets/{tree}/v{version('lms-assets')}/")
+    assert "lms_assets_tests/architecture/test_definitions.py#L" in reference.url
