@@ -30,6 +30,7 @@ _BEHIND = (
     r"(?i:\b(?:pass(?:word|wd|phrase)?|pwd|secret|token|credentials?|api[-_ ]?key|authorization|key)\b"
     r"[\"']?(?:\s*[=:]\s*[\"']?|\s+[\"'])|\b(?:bearer|basic)\s+)"
 )
+_EMAIL = re.compile(r"[^\s@<>\"'(),;:]+@[^\s@<>\"'(),;:]+\.\w+")
 _USER_PART = re.compile(r"(\b[a-z][\w+.\-]*://)[^\s/@]*:[^\s@]*@", re.IGNORECASE)
 _USER_ONLY = re.compile(r"(\b[a-z][\w+.\-]*://)[^\s/@]+@", re.IGNORECASE)
 
@@ -88,3 +89,8 @@ def _forms(secret: str) -> Iterator[str]:
 
 def _behind(match: re.Match[str]) -> str:
     return match[1] + SECRET
+
+
+def scrub(text: str, limit: int = 2000) -> str:
+    """Give the text without addresses and credentials, at most `limit` characters long."""
+    return _EMAIL.sub("<e-mail>", without_credentials(text))[:limit]

@@ -14,7 +14,7 @@ from hypothesis import settings
 from sqlalchemy import text
 
 from lms_assets.warehouse.engine import Warehouse
-from lms_assets.warehouse.migrations.seeds import seed_category_rules
+from lms_assets.warehouse.migrations.data_steps import seed_category_rules
 from lms_assets.warehouse.schema.tables import metadata
 from lms_assets_tests.harness.folders import temporary_folder
 from lms_assets_tests.harness.mariadb import MariaDbServer, find_programs

@@ -9,7 +9,9 @@ from lms_assets.checks.base import Look
 from lms_assets.checks.specs import failed_blocking_checks
 from lms_assets.domain.safety.deactivation_limit import SyncStopped
 from lms_assets.domain.schedule import CHAIN
-from lms_assets.lineage import ancestors
+from lms_assets.lineage import POOLS, SYNC_TYPES, ancestors
+from lms_assets.resources import ImpartnerResource
+from lms_assets.warehouse.bookkeeping import sync_log
 from lms_assets.warehouse.results.counts import last_counted, note_recount, was_recounted
 
 
@@ -44,3 +46,21 @@ def recount_once(step: Step) -> None:
 
         found = recount_differences(connection, step.rules, counted.as_of)
     step.warehouse.in_transaction(partial(note_recount, found=found, run_id=step.run_id, now=step.now))
+
+
+def compare_clocks(step: Step, impartner: ImpartnerResource) -> None:
+    """Ask the CRM for its time, unless another step of this chain has compared the clocks already.
+
+    Raises:
+        ClockDiffers: this machine's clock and the CRM's are too far apart.
+        VendorError: the CRM cannot be asked.
+    """
+    with step.warehouse.read() as connection:
+        completed = sync_log.last_completed(connection)
+    # Every step that asks a vendor compares (`Step.used`), and completes only when the clocks agree.
+    asking = (completed.get(SYNC_TYPES[asset]) for asset in POOLS)
+    if any(each and each.api_calls_made and each.started_at >= step.chain_started_at for each in asking):
+        return
+    with impartner.client() as client:
+        client.probe()
+        step.used(client.http)

@@ -13,9 +13,9 @@ from lms_assets.asset_specs import runbook_of
 from lms_assets.checks.base import CheckSpec, Look
 from lms_assets.checks.specs import CHECKS, checks_of
 from lms_assets.domain.operations.chain_state import CHECKS_SUFFIX
-from lms_assets.domain.operations.foreign_text import as_text
 from lms_assets.domain.operations.incident import CheckFinding
 from lms_assets.domain.safety.check_results import CheckResult
+from lms_assets.domain.wording import as_text
 from lms_assets.lineage import ASSETS, ancestors
 from lms_assets.resources import WarehouseResource
 from lms_assets.runs.overrides import overrides_of

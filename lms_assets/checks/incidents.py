@@ -8,8 +8,8 @@ from hashlib import blake2b
 import dagster as dg
 
 from lms_assets.asset_specs import runbook_of
-from lms_assets.domain.operations.foreign_text import as_markdown, as_text
 from lms_assets.domain.operations.incident import Incident
+from lms_assets.domain.wording import as_markdown, as_text
 from lms_assets.lineage import ENTRIES
 from lms_assets.resources import WarehouseResource
 from lms_assets.warehouse.bookkeeping.alerts import open_incidents

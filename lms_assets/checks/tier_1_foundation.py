@@ -11,7 +11,7 @@ from lms_assets.domain.rules_defaults import SUDDEN_FALL_SHARE
 from lms_assets.domain.safety.check_results import CheckResult, at_least, no_sudden_fall, none_of
 from lms_assets.domain.safety.overrides import FALL_CERTIFICATIONS
 from lms_assets.domain.schedule import CHAIN
-from lms_assets.warehouse.bookkeeping.redaction import scrub
+from lms_assets.redaction import scrub
 from lms_assets.warehouse.reading.foundation import stored_courses, stored_partners
 from lms_assets.warehouse.reading.whole import duplicate_values, row_count
 from lms_assets.warehouse.state.baselines import certifications_before

@@ -22,8 +22,7 @@ from zipfile import BadZipFile
 
 import typer
 
-from lms_assets.domain.operations.foreign_text import visible
-from lms_assets.domain.wording import number_of
+from lms_assets.domain.wording import number_of, visible
 from lms_assets.settings import ConfigurationError
 
 if TYPE_CHECKING:
@@ -335,3 +334,16 @@ def read_table(path: Path) -> ReadTable:
             rows.append((line, {n: "" if t in _EMPTY else t for n, t in zip(columns, texts, strict=True)}))
         line += 1 + sum(str(value).count("\n") for value in values)
     return ReadTable(columns, rows)
+
+
+def field_words(name: object) -> str | None:
+    """A CRM field's name as words, which can be broken at the end of a line."""
+    return str(name).removesuffix("__cf").replace("_", " ") if name else None
+
+
+def for_people(name: str, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> Table:
+    """The rows with partner and name in one column, without the account's id."""
+    shown = [
+        {**row, "partner": f"#{row['partner']} {row['name']}", "field": field_words(row.get("field"))} for row in rows
+    ]
+    return Table(name, [each for each in columns if each not in {"name", "account"}], shown)

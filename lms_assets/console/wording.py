@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.markup import escape
 
-from lms_assets.domain.operations.foreign_text import visible
+from lms_assets.domain.wording import visible
 
 MARKS = {
     "waiting": "[dim]·[/]",

@@ -1,8 +1,12 @@
-"""Which runs are under way. What starts a run by itself asks here first, so that no job runs twice at once."""
+"""Which runs are under way or wait, and whether the daemon lives, as Dagster's storage has it; only reads.
+
+What starts a run by itself asks here first, so that no job runs twice at once.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -36,3 +40,32 @@ def retry_is_coming(instance: dg.DagsterInstance, job: str, now: datetime) -> dg
         will = run.tags.get(WILL_RETRY_TAG) == "true"
         return run if failed and will and now - ended < RETRY_COMES_WITHIN else None
     return None
+
+
+_UNDER_WAY = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """How many runs are under way and how many wait; `queued_since` is when the oldest of these was made (UTC)."""
+
+    running: int
+    queued: int
+    queued_since: datetime | None
+
+
+def daemon_seen(instance: dg.DagsterInstance) -> datetime | None:
+    """The latest report of any of the daemon's threads (UTC); None when there never was one."""
+    reports = [status.last_heartbeat for status in instance.get_daemon_statuses().values() if status.last_heartbeat]
+    return max((datetime.fromtimestamp(each.timestamp, UTC) for each in reports), default=None)
+
+
+def queue_of(instance: dg.DagsterInstance) -> Queue:
+    """The runs under way and those that wait, as Dagster's storage has them."""
+    waiting = dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED])
+    oldest = instance.get_run_records(waiting, limit=1, ascending=True)
+    return Queue(
+        running=instance.get_runs_count(dg.RunsFilter(statuses=_UNDER_WAY)),
+        queued=instance.get_runs_count(waiting),
+        queued_since=oldest[0].create_timestamp if oldest else None,
+    )

@@ -18,11 +18,8 @@ FRAGMENT_LINES = 40
 # Modules under 40 lines with one importer, each with the reason why it is not part of that one.
 FRAGMENTS = {
     "lms_assets.console.commands.allow": "one command",
-    "lms_assets.domain.sync_plans.partners": "the plan of one sync",
     "lms_assets.vendors.transport.heartbeat": "HTTP, which only vendors may speak",
-    "lms_assets.warehouse.migrations.backfill": "a data step, which no migration holds itself",
     "lms_assets.warehouse.migrations.remembered": "changes Alembic itself, so it stands apart with its reason",
-    "lms_assets.warehouse.migrations.seeds": "a data step, which no migration holds itself",
     "lms_assets.warehouse.migrations.warnings": "asks the portal's own tables, not their shape",
 }
 # Functions with more than 6 parameters, each with what the further ones are.

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lms_assets.automation.alerting.alerts import open_incidents_sensor
-from lms_assets.automation.alerting.schedule_health import silent_instigators
+from lms_assets.automation.alerting.collect import silent_instigators
 from lms_assets_tests.automation.daemon_harness import DaemonHarness, watched_harness
 from lms_assets_tests.automation.receiver import Receiver, receiving
 from lms_assets_tests.harness.chain import NOW

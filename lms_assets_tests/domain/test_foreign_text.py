@@ -12,9 +12,9 @@ from markdown_it import MarkdownIt
 from lms_assets.checks.evaluations import result_of
 from lms_assets.checks.incidents import incident_result
 from lms_assets.checks.specs import CHECKS
-from lms_assets.domain.operations.foreign_text import as_markdown, as_text
 from lms_assets.domain.operations.incident import begun, over
 from lms_assets.domain.safety.check_results import CheckResult
+from lms_assets.domain.wording import as_markdown, as_text
 from lms_assets.reports.rendering import formatting as words
 from lms_assets_tests.harness.incidents import an_incident
 

@@ -24,6 +24,7 @@ from lms_assets.domain.sync_plans.course_points import (
     plan_course_points,
     poorer_courses,
 )
+from lms_assets.domain.sync_plans.crm import plan_partners
 from lms_assets.domain.sync_plans.crm_deactivations import confirm_departed, doubtful_changes
 from lms_assets.domain.sync_plans.enrollments import KnownEnrollments, judge_both, judge_first, plan_enrollments
 from lms_assets.domain.sync_plans.groups import LinkedTo, doubtful_groups, plan_groups
@@ -34,7 +35,6 @@ from lms_assets.domain.sync_plans.memberships import (
     judge_list,
     needs_second_look,
 )
-from lms_assets.domain.sync_plans.partners import plan_partners
 from lms_assets.domain.sync_plans.users import doubtful_users, plan_users
 
 RULES = Rules()

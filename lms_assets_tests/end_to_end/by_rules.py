@@ -31,9 +31,9 @@ from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.confirmation import ListingResult
 from lms_assets.domain.sync_plans.contacts import ContactPlan, Employers, plan_contacts
 from lms_assets.domain.sync_plans.counts import plan_ledger
+from lms_assets.domain.sync_plans.crm import plan_partners
 from lms_assets.domain.sync_plans.enrollments import plan_enrollments
 from lms_assets.domain.sync_plans.groups import LinkedTo, plan_groups
-from lms_assets.domain.sync_plans.partners import plan_partners
 from lms_assets.domain.sync_plans.users import plan_users
 from lms_assets_tests.end_to_end import vendor_records
 

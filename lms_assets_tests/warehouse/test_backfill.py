@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import insert
 
-from lms_assets.warehouse.migrations.backfill import fill_handed_over_at, fill_transcript_read_at
+from lms_assets.warehouse.migrations.data_steps import fill_handed_over_at, fill_transcript_read_at
 from lms_assets.warehouse.results.counts import write_counts
 from lms_assets.warehouse.schema import tables as t
 from lms_assets.warehouse.upsert.upsert import upsert

@@ -38,7 +38,7 @@ from lms_assets.warehouse.bookkeeping.failures import open_failures
 from lms_assets.warehouse.engine import Connection
 from lms_assets.warehouse.reading.foundation import partner_of_contacts, stored_contacts, stored_partners
 from lms_assets.warehouse.reading.whole import row_count
-from lms_assets.warehouse.results.affiliations import further_contact_ids, remove_affiliations
+from lms_assets.warehouse.results.links import further_contact_ids, remove_affiliations
 from lms_assets.warehouse.schema.tables import contacts, partners
 from lms_assets.warehouse.sync_state import get_state, put_state
 from lms_assets.warehouse.upsert.upsert import SyncCounts, deactivate

@@ -21,7 +21,7 @@ from lms_assets.resources import ImpartnerResource, WarehouseResource
 from lms_assets.warehouse.engine import Connection
 from lms_assets.warehouse.reading.foundation import partner_of_contacts, primary_users, stored_contacts, stored_partners
 from lms_assets.warehouse.reading.whole import row_count
-from lms_assets.warehouse.results.affiliations import address_holders, further_contact_ids, write_affiliations
+from lms_assets.warehouse.results.links import address_holders, further_contact_ids, write_affiliations
 from lms_assets.warehouse.results.stamps import stamp_changes
 from lms_assets.warehouse.schema.tables import contacts as contacts_table
 from lms_assets.warehouse.upsert.upsert import SyncCounts, deactivate, update_existing, upsert

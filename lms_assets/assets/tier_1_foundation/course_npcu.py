@@ -11,8 +11,7 @@ from lms_assets.assets.asset import asset_of
 from lms_assets.assets.confirmation import lms_by_id
 from lms_assets.assets.listing_sync import describe, outcome, refuse_too_many_bad, take_in
 from lms_assets.assets.sync_run import Step, sync_step
-from lms_assets.assets.tier_1_foundation.course_categories import write_categories
-from lms_assets.domain.records.courses import CourseProperties, course_properties_from_record
+from lms_assets.domain.records.courses import CourseProperties, categorise, course_properties_from_record
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.confirmation import Answers, ListingResult
 from lms_assets.domain.sync_plans.course_points import (
@@ -25,7 +24,7 @@ from lms_assets.domain.sync_plans.course_points import (
 from lms_assets.resources import NorthpassResource, WarehouseResource
 from lms_assets.vendors.northpass.client import NorthpassClient
 from lms_assets.warehouse.engine import Connection
-from lms_assets.warehouse.reading.foundation import stored_courses
+from lms_assets.warehouse.reading.foundation import category_rules, stored_courses
 from lms_assets.warehouse.schema.tables import course_properties, lms_courses
 from lms_assets.warehouse.upsert.upsert import SyncCounts, update_existing, upsert
 
@@ -111,3 +110,25 @@ def _figures(plan: CoursePointsPlan) -> dict[str, Any]:
         "courses_left_the_list": sorted(plan.left)[:SHOWN],
         "invalid_npcu": sum(course.npcu_problem is not None for course in plan.catalogue),
     }
+
+
+def write_categories(connection: Connection, rules: Rules, now: datetime) -> int:
+    """Write the categories; a course without points keeps what it has, which counts nowhere.
+
+    Returns:
+        How many certifications have no category.
+    """
+    patterns = category_rules(connection) or rules.category_rules
+    certifications = [each for each in stored_courses(connection) if each.is_certification]
+    found = [(each.id, categorise(each.name, patterns, each.decided)) for each in certifications]
+    rows = [
+        {
+            "id": course_id,
+            "certification_category": category.name,
+            "category_origin": category.origin,
+            "category_by_rule": category.by_rule,
+        }
+        for course_id, category in found
+    ]
+    update_existing(connection, lms_courses, rows, key=("id",), now=now)
+    return sum(category.name is None for _, category in found)

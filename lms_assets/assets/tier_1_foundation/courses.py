@@ -8,7 +8,7 @@ import dagster as dg
 from lms_assets.assets.asset import asset_of
 from lms_assets.assets.listing_sync import describe, outcome, refuse_too_many_bad, take_in
 from lms_assets.assets.sync_run import sync_step
-from lms_assets.assets.tier_1_foundation.course_categories import write_categories
+from lms_assets.assets.tier_1_foundation.course_npcu import write_categories
 from lms_assets.domain.records.courses import course_from_record
 from lms_assets.resources import NorthpassResource, WarehouseResource
 from lms_assets.warehouse.engine import Connection

@@ -17,8 +17,7 @@ from lms_assets.assets.sync_run import sync_step
 from lms_assets.assets.tier_1_foundation.shown_counts import list_with_pushed_fields
 from lms_assets.domain.counting.crm_drift import comparable
 from lms_assets.domain.records.partner_rows import NAME_LIMIT
-from lms_assets.domain.sync_plans.crm import doubtful_records, rows_by_crm_id
-from lms_assets.domain.sync_plans.partners import PartnerPlan, plan_partners
+from lms_assets.domain.sync_plans.crm import PartnerPlan, doubtful_records, plan_partners, rows_by_crm_id
 from lms_assets.resources import ImpartnerResource, WarehouseResource
 from lms_assets.warehouse.engine import Connection
 from lms_assets.warehouse.reading.foundation import stored_partners

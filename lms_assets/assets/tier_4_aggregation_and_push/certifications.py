@@ -8,9 +8,8 @@ from typing import Any
 import dagster as dg
 
 from lms_assets.assets.asset import asset_of
-from lms_assets.assets.clocks import compare_clocks
 from lms_assets.assets.sync_run import Step, sync_step
-from lms_assets.assets.upstream_checks import require_upstream_checks
+from lms_assets.assets.upstream_checks import compare_clocks, require_upstream_checks
 from lms_assets.domain.counting.certifications import assess, people_of_several_partners
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.run_instants import not_before

@@ -11,11 +11,10 @@ from uuid import uuid4
 import dagster as dg
 
 from lms_assets.assets.asset import asset_of
-from lms_assets.assets.clocks import compare_clocks
 from lms_assets.assets.run_order import run_of
 from lms_assets.assets.sync_run import Step, sync_step
 from lms_assets.assets.tier_4_aggregation_and_push.push_planning import plan_of
-from lms_assets.assets.upstream_checks import recount_once, require_upstream_checks
+from lms_assets.assets.upstream_checks import compare_clocks, recount_once, require_upstream_checks
 from lms_assets.domain.counting.push import Answer, CallResult, PushPlan, judge_read_back, refused
 from lms_assets.domain.counting.push_plan import (
     PushItem,

@@ -22,7 +22,7 @@ from lms_assets.domain.operations.check_warnings import Level, Risen, digest_is_
 from lms_assets.domain.operations.incident import CheckFinding, Incident, Kind, Message, begun, over, past_grace_period
 from lms_assets.domain.operations.incident_detection import find_incidents
 from lms_assets.domain.wording import number_of
-from lms_assets.redaction import redact
+from lms_assets.redaction import redact, scrub
 from lms_assets.resources import AlertsResource, WarehouseResource
 from lms_assets.settings import Settings
 from lms_assets.vendors.transport.heartbeat import beat
@@ -40,7 +40,6 @@ from lms_assets.warehouse.bookkeeping.alerts import (
     remove_sent,
 )
 from lms_assets.warehouse.bookkeeping.chain_log import ChainRow
-from lms_assets.warehouse.bookkeeping.redaction import scrub
 from lms_assets.warehouse.engine import Connection, Warehouse
 from lms_assets.warehouse.sync_state import get_state, put_state, set_aside_unreadable
 

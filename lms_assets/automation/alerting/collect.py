@@ -7,22 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
 
 import dagster as dg
 
-from lms_assets.automation.alerting.hand_runs import failed_materializations
-from lms_assets.automation.alerting.schedule_health import silent_instigators
 from lms_assets.automation.event_mapping import chain_events, failure_message
 from lms_assets.automation.jobs import JOBS
 from lms_assets.checks.evaluations import last_findings
 from lms_assets.checks.specs import CHECKS
-from lms_assets.domain.operations.chain_state import fold
+from lms_assets.domain.operations.chain_state import StepRecord, fold
 from lms_assets.domain.operations.incident import CheckFinding, Kind
 from lms_assets.domain.operations.incident_detection import (
     Facts,
     FailedRun,
     RefusedRecords,
+    Silent,
     Stopped,
     UnreadableRows,
 )
@@ -38,10 +38,13 @@ from lms_assets.lineage import (
     LEADS_ROWS,
     REPORTS_ROWS,
     SYNC_TYPES,
+    TIMETABLE,
     ancestors,
 )
+from lms_assets.redaction import scrub
 from lms_assets.registry import LEARNING_ROWS
 from lms_assets.runs.active import FINISHED, retry_is_coming, run_under_way
+from lms_assets.runs.dagster_internals import ASSET_JOB
 from lms_assets.warehouse.bookkeeping import sync_log
 from lms_assets.warehouse.bookkeeping.chain_log import ChainRow, latest_chain
 from lms_assets.warehouse.bookkeeping.email_log import unknown_outcomes
@@ -51,6 +54,12 @@ from lms_assets.warehouse.engine import Connection, Warehouse
 from lms_assets.warehouse.state.pushed_values import push_memory
 
 SAMPLE = 10
+_LOOKED_AT = 20
+# One failed tick may be a short outage of a vendor; the next comes within a minute.
+FAILED_IN_A_ROW = 3
+TICK_COMES_WITHIN = timedelta(minutes=15)
+ERROR_LENGTH = 200
+_LINES = {line.schedule: line for line in TIMETABLE}
 _OF_GROUPS: dict[str, frozenset[Kind]] = {
     LEARNING_ROWS: frozenset({"chain", "check", "warning", "mass_deactivation", "push", "job", "overdue"}),
     LEADS_ROWS: frozenset({"job", "warning", "overdue", "mass_deactivation"}),
@@ -185,3 +194,79 @@ def _undecided(instance: dg.DagsterInstance, now: datetime) -> frozenset[Kind]:
         if run_under_way(instance, jobs) or any(retry_is_coming(instance, job, now) for job in jobs):
             undecided |= kinds
     return undecided
+
+
+def failed_materializations(instance: dg.DagsterInstance) -> list[FailedRun]:
+    """The newest failure of each asset that was not materialized since. A cancelled run was cancelled by a person."""
+    failed: list[FailedRun] = []
+    seen: set[str] = set()
+    only = dg.RunsFilter(job_name=ASSET_JOB, statuses=[dg.DagsterRunStatus.FAILURE])
+    for record in instance.get_run_records(only, limit=_LOOKED_AT):
+        run = record.dagster_run
+        ended = datetime.fromtimestamp(record.end_time or record.update_timestamp.timestamp(), UTC)
+        steps = [step for step in _failed_steps(instance, run) if step.step not in seen]
+        seen |= {step.step for step in steps}
+        left = tuple(step for step in steps if not _materialized_since(instance, step.step, ended))
+        if left:
+            failed.append(FailedRun(ASSET_JOB, "failed", run.run_id, ended, left))
+    return failed
+
+
+def _failed_steps(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[StepRecord]:
+    """Assets whose step failed or never ended; all that were asked for when the run died before its first step."""
+    steps = fold(chain_events(instance.all_logs(run.run_id))).steps.values()
+    records = [step for step in steps if step.step in ENTRIES]
+    if records:
+        return [StepRecord(each.step, "failed", error=each.error) for each in records if each.status != "completed"]
+    asked = sorted(key.to_user_string() for key in run.asset_selection or ())
+    return [StepRecord(asset, "failed", error="the run failed before it began") for asset in asked if asset in ENTRIES]
+
+
+def _materialized_since(instance: dg.DagsterInstance, asset: str, instant: datetime) -> bool:
+    """By Dagster's clock, as the run's end is."""
+    newest = instance.get_latest_materialization_event(dg.AssetKey(asset))
+    return newest is not None and newest.timestamp > instant.timestamp()
+
+
+def silent_instigators(instance: dg.DagsterInstance, now: datetime) -> list[Silent]:
+    """Sensors whose last ticks failed, schedules whose last tick failed or did not come."""
+    found: list[Silent] = []
+    for state in instance.all_instigator_state():
+        if not state.is_running:
+            continue
+        is_schedule = state.instigator_type.value == "SCHEDULE"
+        count = 1 if is_schedule else FAILED_IN_A_ROW
+        ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=count + 1)
+        # One that is under way has no result yet: with it an incident would close and open again every minute.
+        ended = [tick for tick in ticks if tick.status.value != "STARTED"][:count]
+        failed = [tick for tick in ended if tick.status.value == "FAILURE"]
+        if len(failed) == count:
+            kind: Literal["schedule", "sensor"] = "schedule" if is_schedule else "sensor"
+            since = datetime.fromtimestamp(failed[-1].timestamp, UTC)
+            found.append(Silent(state.instigator_name, kind, f"errs: {_problem(failed[0].error)}", since))
+        elif is_schedule:
+            started = getattr(state.instigator_data, "start_timestamp", None)
+            latest = ticks[0].timestamp if ticks else None
+            missing = _missing_tick(state.instigator_name, started, latest, now)
+            if missing is not None:
+                found.append(Silent(state.instigator_name, "schedule", "did not tick when it was due", missing))
+    return found
+
+
+def _problem(error: Any) -> str:
+    """The first line of the innermost message: the outer ones only say that a sensor or a schedule failed."""
+    while error is not None and error.cause is not None:
+        error = error.cause
+    said = error.message.strip() if error is not None else ""
+    return scrub(said.splitlines()[0], ERROR_LENGTH) if said else "without a result"
+
+
+def _missing_tick(name: str, started: float | None, latest: float | None, now: datetime) -> datetime | None:
+    """The tick that should have come by now and did not."""
+    line = _LINES.get(name)
+    if line is None:
+        return None
+    due = line.last_until(now - TICK_COMES_WITHIN)
+    if started is not None and started > due.timestamp():
+        return None
+    return due if latest is None or latest < due.timestamp() else None

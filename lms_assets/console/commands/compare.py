@@ -17,12 +17,11 @@ from lms_assets.domain.counting.certifications import Assessed, assess, count
 from lms_assets.domain.counting.comparison import Compared, Fit, OldCounts, OldData, compare, pair_up
 from lms_assets.domain.counting.comparison_reasons import Effect, View, cells
 from lms_assets.domain.linking.partner_users import Affiliation, GroupFacts, partner_users
-from lms_assets.domain.operations.foreign_text import visible
 from lms_assets.domain.records.courses import ARCHIVED
 from lms_assets.domain.records.dates import parse_utc
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.schedule import CHAIN
-from lms_assets.domain.wording import number_of
+from lms_assets.domain.wording import number_of, visible
 from lms_assets.settings import ConfigurationError
 from lms_assets.warehouse.engine import Connection, Warehouse
 from lms_assets.warehouse.reading.enrollments import stored_enrollments

@@ -14,8 +14,8 @@ from rich.text import Text
 
 from lms_assets.console.environment import settings_from_environment
 from lms_assets.console.offboarding_plans import how_to_review, progress_text, removals_text
-from lms_assets.domain.operations.foreign_text import visible
 from lms_assets.domain.safety.removals import OLDEST, Plan, PlanItem
+from lms_assets.domain.wording import visible
 from lms_assets.settings import ConfigurationError
 from lms_assets.warehouse.engine import Connection, Warehouse
 from lms_assets.warehouse.reading.foundation import stored_partners

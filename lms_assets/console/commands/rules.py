@@ -24,10 +24,9 @@ from lms_assets.domain.counting.rule_change import (
     counts_under,
     partner_moves,
 )
-from lms_assets.domain.operations.foreign_text import visible
 from lms_assets.domain.rules import CategoryRule, Rules
 from lms_assets.domain.schedule import CHAIN
-from lms_assets.domain.wording import number_of
+from lms_assets.domain.wording import number_of, visible
 from lms_assets.reports.config import ReportConfig
 from lms_assets.rules_file import load_report_config, load_rules, read_rules_file
 from lms_assets.warehouse.engine import Warehouse

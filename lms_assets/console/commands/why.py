@@ -26,10 +26,9 @@ from lms_assets.domain.counting.explanation import (
     Explanation,
     differences,
 )
-from lms_assets.domain.operations.foreign_text import visible
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.withheld import people_listed
-from lms_assets.domain.wording import number_of
+from lms_assets.domain.wording import number_of, visible
 from lms_assets.reports.figures.partner_answer import (
     Answer,
     counts_text,

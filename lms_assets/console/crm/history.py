@@ -8,11 +8,10 @@ from rich.console import Console
 from rich.text import Text
 
 from lms_assets.console.asked_partner import one_partner
-from lms_assets.console.crm.wording import field_words
 from lms_assets.console.environment import settings_from_environment, terminal_user
-from lms_assets.console.tables import Output, Table, deliver, terminal
+from lms_assets.console.tables import Output, Table, deliver, field_words, terminal
 from lms_assets.console.wording import quoted
-from lms_assets.domain.operations.foreign_text import visible
+from lms_assets.domain.wording import visible
 from lms_assets.rules_file import load_rules
 from lms_assets.warehouse.bookkeeping.push_log import LoggedField, push_history
 from lms_assets.warehouse.engine import Warehouse

@@ -15,7 +15,7 @@ from lms_assets.console.wording import quoted
 from lms_assets.domain.operations.health import Finding, HealthFacts, OpenIncident, health
 from lms_assets.domain.schedule import CHAIN, find_overdue
 from lms_assets.lineage import CADENCES, NIGHTLY, SYNC_TYPES
-from lms_assets.runs.daemon import daemon_seen, queue_of
+from lms_assets.runs.active import daemon_seen, queue_of
 from lms_assets.settings import ConfigurationError
 from lms_assets.warehouse.bookkeeping import sync_log
 from lms_assets.warehouse.bookkeeping.alerts import open_incidents

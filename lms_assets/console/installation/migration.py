@@ -21,7 +21,7 @@ from lms_assets.console.wording import quoted
 from lms_assets.domain.operations.health import DAEMON_REPORTS_WITHIN, age_text
 from lms_assets.domain.schedule import CHAIN
 from lms_assets.lineage import TIMETABLE
-from lms_assets.runs.daemon import daemon_seen
+from lms_assets.runs.active import daemon_seen
 from lms_assets.settings import ConfigurationError
 from lms_assets.warehouse.bookkeeping.chain_log import ChainRow, last_completed_chain
 from lms_assets.warehouse.bookkeeping.old_scheduler import (

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import dagster as dg
 
+from lms_assets.redaction import scrub
 from lms_assets.settings import ConfigurationError
-from lms_assets.warehouse.bookkeeping.redaction import scrub
 from lms_assets.warehouse.errors import WarehouseError
 
 PROBE_BYTES = 65_536

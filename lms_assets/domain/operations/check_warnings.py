@@ -11,9 +11,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from lms_assets.domain.operations.foreign_text import as_text
 from lms_assets.domain.operations.incident import CheckFinding, Incident, Message
-from lms_assets.domain.wording import number_of
+from lms_assets.domain.wording import as_text, number_of
 
 # A number that has stood for so long is known; from then on it is in the digest.
 KNOWN_AFTER = timedelta(days=7)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from lms_assets.domain.operations.foreign_text import as_text
+from lms_assets.domain.wording import as_text
 
 Kind = Literal[
     "chain",

@@ -10,10 +10,10 @@ from lms_assets.domain.counting.certifications import PartnerCounts, Verdict, Vi
 from lms_assets.domain.counting.explanation import Changes, Explanation, changes_between, explain, explained
 from lms_assets.domain.counting.holdings import CountingInputs
 from lms_assets.domain.counting.report_facts import PartnerFacts
-from lms_assets.domain.operations.foreign_text import visible
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.withheld import WithheldReason
 from lms_assets.domain.sync_plans.counts import Ledger
+from lms_assets.domain.wording import visible
 from lms_assets.warehouse.engine import Connection
 from lms_assets.warehouse.reading.enrollments import people_read, stored_enrollments
 from lms_assets.warehouse.reading.foundation import course_facts

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 
 from lms_assets.domain.counting.compliance import Standing
-from lms_assets.domain.operations.foreign_text import unlinked
-from lms_assets.domain.wording import number_of
+from lms_assets.domain.wording import number_of, unlinked
 from lms_assets.reports.figures.executive import ShareLine
 from lms_assets.reports.figures.model import Change, Frame, WeekPoint
 from lms_assets.reports.rendering import formatting as words

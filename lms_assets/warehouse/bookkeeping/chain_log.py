@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Row, Select, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from lms_assets.domain.operations.chain_state import ChainState, StepRecord
+from lms_assets.redaction import scrub
 from lms_assets.warehouse.bookkeeping.odd_rows import readable_rows
-from lms_assets.warehouse.bookkeeping.redaction import scrub
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.schema.tables import task_chain_logs
 from lms_assets.warehouse.upsert.write import savepoint

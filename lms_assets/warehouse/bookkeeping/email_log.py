@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.elements import ColumnElement
 
 from lms_assets.domain.records.emails import normalise_email
-from lms_assets.warehouse.bookkeeping.redaction import scrub
+from lms_assets.redaction import scrub
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.schema.tables import email_log, executive_report_recipients, partner_managers
 

@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from lms_assets.domain.operations.portal_tasks import Task, TaskStatus
+from lms_assets.redaction import scrub
 from lms_assets.warehouse.bookkeeping.odd_rows import readable_rows
-from lms_assets.warehouse.bookkeeping.redaction import scrub
 from lms_assets.warehouse.schema.tables import scheduled_tasks, task_run_history
 from lms_assets.warehouse.upsert.upsert import upsert
 

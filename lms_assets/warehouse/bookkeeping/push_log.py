@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, or_, select
 
 from lms_assets.domain.counting.push import CONFIRMED, Answer, Sending
-from lms_assets.warehouse.bookkeeping.redaction import scrub
+from lms_assets.redaction import scrub
 from lms_assets.warehouse.schema.tables import partner_push_answers, partner_push_log
 from lms_assets.warehouse.upsert.write import insert_rows
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, case, func, insert, select, update
 
+from lms_assets.redaction import scrub
 from lms_assets.warehouse.bookkeeping.odd_rows import readable_rows
-from lms_assets.warehouse.bookkeeping.redaction import scrub
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.schema.tables import sync_logs
 from lms_assets.warehouse.upsert.counts import SyncCounts

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, text
 from lms_assets.domain.wording import number_of
 from lms_assets.warehouse.errors import LockedByOthers, UpgradeRefused
 from lms_assets.warehouse.migrations.current import current_version, known_versions
-from lms_assets.warehouse.migrations.lower_emails import lower_case_emails
+from lms_assets.warehouse.migrations.data_steps import lower_case_emails
 from lms_assets.warehouse.migrations.reconcile import reconcile
 from lms_assets.warehouse.migrations.reconcile_indexes import Reconciled
 from lms_assets.warehouse.migrations.refusals import refusals

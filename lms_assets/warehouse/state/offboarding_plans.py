@@ -11,7 +11,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from lms_assets.domain.safety.offboarding import Removal
 from lms_assets.domain.safety.removals import Plan, PlanItem
-from lms_assets.warehouse.bookkeeping.redaction import scrub
+from lms_assets.redaction import scrub
 from lms_assets.warehouse.schema.tables import lms_group_members, lms_offboarding_items, lms_offboarding_plans
 from lms_assets.warehouse.upsert.compare import chunks
 from lms_assets.warehouse.upsert.upsert import delete_rows

@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 
 from lms_assets.domain.counting.crm_drift import Pushed
+from lms_assets.redaction import scrub
 from lms_assets.warehouse.bookkeeping.odd_rows import readable_rows
-from lms_assets.warehouse.bookkeeping.redaction import scrub
 from lms_assets.warehouse.bookkeeping.sync_log import SyncLogEntry, completed_recently
 from lms_assets.warehouse.schema.tables import pushed_partner_counts
 from lms_assets.warehouse.upsert.compare import chunks

@@ -16,7 +16,7 @@ from lms_assets.console.installation.preflight.warehouse import LEAST_PACKET
 from lms_assets.console.running.dagster_state import dagster_instance
 from lms_assets.domain.operations.health import DAEMON_REPORTS_WITHIN, age_text
 from lms_assets.lineage import TIMETABLE
-from lms_assets.runs.daemon import daemon_seen
+from lms_assets.runs.active import daemon_seen
 from lms_assets.settings import Settings
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.server import server_facts

@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import context, op
 
 from lms_assets.warehouse.migrations.reconcile import reconcile
-from lms_assets.warehouse.migrations.seeds import seed_category_rules
+from lms_assets.warehouse.migrations.data_steps import seed_category_rules
 from lms_assets.warehouse.schema.tables import metadata
 
 revision = "0001"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from alembic import context, op
 
-from lms_assets.warehouse.migrations.backfill import fill_handed_over_at, fill_transcript_read_at
-from lms_assets.warehouse.migrations.lower_emails import lower_case_emails
+from lms_assets.warehouse.migrations.data_steps import fill_handed_over_at, fill_transcript_read_at
+from lms_assets.warehouse.migrations.data_steps import lower_case_emails
 from lms_assets.warehouse.migrations.reconcile import reconcile
 from lms_assets.warehouse.schema.tables import metadata
 
