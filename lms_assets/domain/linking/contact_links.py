@@ -4,26 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Protocol
 
 from lms_assets.domain.records.emails import fold_email
+from lms_assets.domain.records.users import LmsUser, StoredUser
 
+LinkableUser = LmsUser | StoredUser
 _NEVER = datetime.min.replace(tzinfo=UTC)
-
-
-class LinkableUser(Protocol):
-    """What linking needs of an LMS account; `people.LmsUser` has it. `last_active_at` is zone-aware or None."""
-
-    @property
-    def id(self) -> str: ...  # noqa: D102
-    @property
-    def email(self) -> str | None: ...  # noqa: D102
-    @property
-    def is_active(self) -> bool: ...  # noqa: D102
-    @property
-    def status(self) -> str: ...  # noqa: D102
-    @property
-    def last_active_at(self) -> datetime | None: ...  # noqa: D102
 
 
 def link_contacts(contacts: Iterable[tuple[int, str | None]], users: Iterable[LinkableUser]) -> dict[int, str | None]:

@@ -15,12 +15,13 @@ from pathlib import Path
 from lms_assets.reports.delivery.evidence import Pages, attached_note
 from lms_assets.reports.delivery.files import write_files
 from lms_assets.reports.delivery.message import UnusableAddress, ascii_address, build_message, sender
-from lms_assets.reports.delivery.recipients import Addressee, EmailLog, NotDue, decide
+from lms_assets.reports.delivery.recipients import Addressee, NotDue, decide
 from lms_assets.reports.delivery.smtp import MailServerUnavailable, SmtpMailer
 from lms_assets.reports.figures.executive import ExecutiveReport, build_executive_report
 from lms_assets.reports.figures.inputs import ReportInputs, owner_without_name, without_names
 from lms_assets.reports.figures.pam import PamReport, build_pam_report, partners_of
 from lms_assets.reports.rendering.render import Rendered, Renderer, Report
+from lms_assets.warehouse.bookkeeping.email_log import EmailLogRows
 
 FILE_SENDER = "reports@example.com"
 """Stands in the .eml files when no sender is configured."""
@@ -34,7 +35,7 @@ class MailOutput:
     folder: Path
     clock: Callable[[], datetime]
     mailer: SmtpMailer | None = None
-    log: EmailLog | None = None
+    log: EmailLogRows | None = None
     mail_from: str | None = None
 
     def __post_init__(self) -> None:
@@ -195,7 +196,7 @@ def _send(
     addressee: Addressee,
     render: Callable[[Addressee], Rendered],
     output: MailOutput,
-    log: EmailLog,
+    log: EmailLogRows,
     outcomes: _Outcomes,
 ) -> None:
     """Send one message unless the log says that it was, or may have been, sent.
@@ -231,7 +232,7 @@ _UNKNOWN = "was handed to the mail server and its answer is not known; look in t
 
 
 def _hand_over(
-    addressee: Addressee, rendered: Rendered, output: MailOutput, log: EmailLog, outcomes: _Outcomes
+    addressee: Addressee, rendered: Rendered, output: MailOutput, log: EmailLogRows, outcomes: _Outcomes
 ) -> None:
     key = addressee.message_key
     assert output.mailer is not None

@@ -11,17 +11,17 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal
 
 from lms_assets.domain.counting.periods import week_name
 from lms_assets.domain.counting.report_facts import Executive, Manager, PartnerFacts
 from lms_assets.domain.operations.report_recipients import frequency_problem
 from lms_assets.domain.records.emails import normalise_email
+from lms_assets.warehouse.bookkeeping.email_log import State
 
 PAM = "pam_weekly_report"
 EXECUTIVE = "executive_weekly_report"
 
-KeyState = Literal["reserved", "handed over", "sent", "failed"]
 Verdict = Literal["send", "already sent", "outcome unknown"]
 
 
@@ -57,38 +57,6 @@ class NotDue:
 
     reference: str
     reason: str
-
-
-class EmailLog(Protocol):
-    """What is remembered of messages; every call is kept when it returns (portal schema, `email_log`)."""
-
-    def state(self, message_key: str) -> KeyState | None:
-        """What is known of a message; None: nothing."""
-
-    def reserve(
-        self,
-        message_key: str,
-        *,
-        email_type: str,
-        address: str,
-        name: str,
-        subject: str,
-        pam_id: int | None,
-        now: datetime,
-    ) -> bool:
-        """Note that the message is about to be sent; False when another process has sent it or is sending it."""
-
-    def hand_over(self, message_key: str, now: datetime) -> bool:
-        """Note that its content goes to the mail server now; False when somebody else did so first."""
-
-    def take_back(self, message_key: str) -> None:
-        """The mail server said that it did not take the content: reserved again."""
-
-    def sent(self, message_key: str, *, pam_ids: Sequence[int], now: datetime) -> None:
-        """The mail server took the message; also notes when these PAMs' last report was sent."""
-
-    def failed(self, message_key: str, problem: str) -> None:
-        """What is reserved was certainly not delivered; a later run may try it again."""
 
 
 def period_of(frequency: str, moment: datetime) -> str:
@@ -145,7 +113,7 @@ def executive_for_preview(now: datetime) -> Addressee:
     return Addressee(EXECUTIVE, "executive", period_of("weekly", now), "", "")
 
 
-def decide(state: KeyState | None) -> Verdict:
+def decide(state: State | None) -> Verdict:
     """What to do about a message of which the log says this.
 
     One that was handed over without a known answer may have arrived: it is named and never sent again by itself.

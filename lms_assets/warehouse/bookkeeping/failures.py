@@ -16,7 +16,7 @@ from lms_assets.warehouse.upsert.compare import chunks
 from lms_assets.warehouse.upsert.counts import RejectedRow
 from lms_assets.warehouse.upsert.write import insert_rows
 
-_RESOLVED = "came right, or is gone at the source"
+_RESOLVED = "corrected, or gone at the source"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +30,6 @@ class RecordFailure:
     http_status: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FailureCounts:
-    """How many failures are new, known from before, and resolved by this sync."""
-
-    new: int = 0
-    known: int = 0
-    resolved: int = 0
-
-
 def replace_failures(
     connection: Connection,
     sync_type: str,
@@ -48,8 +39,8 @@ def replace_failures(
     now: datetime,
     complete: bool = True,
     right: Container[str] = frozenset(),
-) -> FailureCounts:
-    """Bring the open failures of one kind of record up to date.
+) -> int:
+    """Bring the open failures of one kind of record up to date; gives how many are new.
 
     A record that fails as before keeps its row untouched, `occurred_at` included; another reason refreshes the row.
 
@@ -80,7 +71,7 @@ def replace_failures(
         if entity_id not in known
     ]
     insert_rows(connection, sync_failures, rows)
-    return FailureCounts(new=len(rows), known=len(known), resolved=len(resolved))
+    return len(rows)
 
 
 def open_failures(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, select
@@ -19,15 +18,7 @@ from lms_assets.warehouse.upsert.upsert import SyncCounts, delete_rows, update_e
 _LOST = "group_links_lost"
 
 
-@dataclass(frozen=True, slots=True)
-class ContactLinkCounts:
-    """Rows whose link changed: contacts, and people."""
-
-    contacts: int
-    people: int
-
-
-def write_contact_links(connection: Connection, links: Mapping[int, str | None], *, now: datetime) -> ContactLinkCounts:
+def write_contact_links(connection: Connection, links: Mapping[int, str | None], *, now: datetime) -> None:
     """Store which LMS person each contact is, on both sides.
 
     Args:
@@ -41,7 +32,7 @@ def write_contact_links(connection: Connection, links: Mapping[int, str | None],
         for contact_id, user_id in links.items()
         if before.get(contact_id) != user_id
     )
-    changed = update_existing(connection, contacts, rows, key=("id",), now=now)
+    update_existing(connection, contacts, rows, key=("id",), now=now)
     contact_of: dict[str, int] = {}
     for contact_id, user_id in links.items():
         if user_id is not None:
@@ -51,9 +42,7 @@ def write_contact_links(connection: Connection, links: Mapping[int, str | None],
         if contact_id in links and user_id not in contact_of:
             contact_of[user_id] = 0
     people = ({"id": user_id, "contact_id": contact_id or None} for user_id, contact_id in contact_of.items())
-    return ContactLinkCounts(
-        changed.updated, update_existing(connection, lms_users, people, key=("id",), now=now).updated
-    )
+    update_existing(connection, lms_users, people, key=("id",), now=now)
 
 
 def group_overrides(connection: Connection) -> dict[str, int | None]:

@@ -99,8 +99,8 @@ def note_events(connection: Connection, read: LogReading, *, wanted: Collection[
     Args:
         wanted: people who count for a partner; whoever else completes a course concerns nobody.
     """
-    found = replace_failures(connection, WEBHOOKS, WEBHOOK_MESSAGE, read.unreadable, now=now, complete=False)
-    gap, before = gap_in(read.begin, found.new, now), log_state(connection).gap
+    new_failures = replace_failures(connection, WEBHOOKS, WEBHOOK_MESSAGE, read.unreadable, now=now, complete=False)
+    gap, before = gap_in(read.begin, new_failures, now), log_state(connection).gap
     if gap is not None:
         _put_gap(connection, replace(gap, asked_at=before.asked_at if before else None), now)
     old = open_failures_before(connection, WEBHOOKS, now - UNREADABLE_SHOWN_FOR)
