@@ -98,7 +98,10 @@ class CheckSpec:
 
 
 def check(asset: str, find: Finder, **kind: bool) -> CheckSpec:
-    """A check that has its name from its function, and its description from the first lines of the docstring."""
+    """A check that has its name from its function, and its description from the first lines of the docstring.
+
+    `kind`: what of CheckSpec's attributes is true of it.
+    """
     first = (find.__doc__ or "").split("\n\n")[0]
     return CheckSpec(asset, find.__name__, " ".join(first.split()), find, **kind)
 

@@ -36,7 +36,11 @@ def _warehouse(process_id: int, url: str) -> Warehouse:
 
 
 def our_warehouse() -> Warehouse:
-    """This process's own, for what is not a step's work."""
+    """This process's own, for what is not a step's work: made once, and never closed.
+
+    Raises:
+        KeyError: LMS_WAREHOUSE_URL is not set. ValueError: it is not accepted.
+    """
     return _warehouse(os.getpid(), os.environ["LMS_WAREHOUSE_URL"])
 
 

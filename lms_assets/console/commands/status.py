@@ -174,7 +174,7 @@ def print_uses(console: Console, uses: Sequence[OverrideUse]) -> None:
 
 
 def print_chain(console: Console, row: ChainRow) -> None:
-    """Print one chain's row: its steps, and what held it back."""
+    """Print one chain's row: its steps, and what blocked it."""
     style = STATUS_STYLES[row.status]
     begun = f"{row.started_at:%Y-%m-%d %H:%M} UTC"
     console.print(

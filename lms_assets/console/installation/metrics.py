@@ -112,7 +112,7 @@ class WarehouseCollector:
 
 
 def read_metrics(connection: Connection, rules: Rules, families: Families, now: datetime) -> None:
-    """Everything that the warehouse's logs say as of `now` (UTC)."""
+    """Set in `families` everything that the warehouse's logs say as of `now` (UTC)."""
     _chain(connection, families, now)
     _assets(connection, families, now)
     families.set("partners_withheld", len(withheld_partners(connection, rules)))

@@ -168,7 +168,7 @@ def held_frame(rows: Iterable[Held]) -> pd.DataFrame:
 
 
 def people_frame(rows: Iterable[tuple[int, str]]) -> pd.DataFrame:
-    """A row for each partner and person of it."""
+    """A row for each partner and person of it, once: the columns `partner_id` and `user_id`."""
     import pandas as pd
 
     return pd.DataFrame(list(rows), columns=["partner_id", "user_id"]).drop_duplicates()

@@ -200,5 +200,5 @@ NOT_CONFIRMED_NOTE = (
 
 
 def not_confirmed(reason: str | None) -> str:
-    """What follows a partner's name when its counts are not confirmed."""
+    """What follows a partner's name when its counts are not confirmed; `""` without a reason."""
     return f" · not confirmed: {reason}" if reason else ""

@@ -157,7 +157,13 @@ def set_aside(connection: Connection, columns: Collection[tuple[str, str]]) -> N
 
 
 def do_pending(connection: Connection, done: Reconciled) -> None:
-    """Do what was written down, now or by an upgrade that was interrupted: columns, values, then foreign keys."""
+    """Do what was written down, now or by an upgrade that was interrupted: columns, values, then foreign keys.
+
+    `done` is told which keys were put back.
+
+    Raises:
+        DBAPIError: a statement fails; it and those after it stay written down.
+    """
     for table, name, statement in pending_statements(connection):
         is_foreign_key = not name.startswith("~")
         present = {str(key["name"]) for key in inspect(connection).get_foreign_keys(table)} if is_foreign_key else set()

@@ -43,7 +43,7 @@ def write_plan(
 
 
 def plan_row(connection: Connection, plan_id: int) -> Plan | None:
-    """A plan by its id."""
+    """A plan by its id; None when there is none."""
     return next(iter(_plans(connection, lms_offboarding_plans.c.id == plan_id)), None)
 
 

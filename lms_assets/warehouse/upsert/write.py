@@ -110,7 +110,7 @@ class PlanWriter:
         return self._write(rows, send)
 
     def update(self, rows: Sequence[Values]) -> list[Refused]:
-        """Update rows found by key, all columns but those for inserted rows only."""
+        """Update rows found by key, all columns but those for inserted rows only; gives those that were refused."""
         return self._write(rows, self.send_updates)
 
     def change(self, changes: Sequence[Change]) -> list[Refused]:
