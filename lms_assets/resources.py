@@ -108,12 +108,8 @@ class WarehouseResource(OutsideSystem):
     @contextmanager
     def open(self) -> Iterator[Warehouse]:
         """The portal's database, refused unless its tables are this version's."""
-        warehouse = Warehouse(self.settings().warehouse_url)
-        try:
-            warehouse.require_current_schema()
+        with Warehouse.opened(self.settings().warehouse_url) as warehouse:
             yield warehouse
-        finally:
-            warehouse.close()
 
 
 class MailerResource(OutsideSystem):

@@ -102,6 +102,21 @@ class Warehouse:
         self._may_create = False
         self.name = display_name(self._url)
 
+    @classmethod
+    @contextmanager
+    def opened(cls, url: str, **waits: int) -> Iterator[Warehouse]:
+        """One whose tables are this version's, closed at the end; `waits` as for the constructor.
+
+        Raises:
+            SchemaNotCurrent: the tables are another version's. WarehouseError: it cannot be reached.
+        """
+        warehouse = cls(url, **waits)
+        try:
+            warehouse.require_current_schema()
+            yield warehouse
+        finally:
+            warehouse.close()
+
     def __repr__(self) -> str:
         return f"Warehouse({self.name})"
 

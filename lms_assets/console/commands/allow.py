@@ -20,12 +20,8 @@ def allow_command(what: Sequence[str], by: str, console: Console) -> int:
         names = parse_overrides(what)
     except ValueError as error:
         raise ConfigurationError([str(error)]) from error
-    warehouse = Warehouse(settings_from_environment().warehouse_url)
-    try:
-        warehouse.require_current_schema()
+    with Warehouse.opened(settings_from_environment().warehouse_url) as warehouse:
         tags = allowing_tags(warehouse, names, by=by)
-    finally:
-        warehouse.close()
     for name in sorted(names):
         console.print(f"{name}: the run may {OVERRIDES[name]}.", highlight=False, soft_wrap=True)
     minutes = LIFETIME.seconds // 60

@@ -112,13 +112,8 @@ def compare_command(options: CompareOptions, console: Console, output: Output, *
     """
     if options.old_url and options.old_csv:
         raise ConfigurationError(["--old-url and --old-csv exclude each other"])
-    warehouse = Warehouse(settings_from_environment().warehouse_url)
-    try:
-        warehouse.require_current_schema()
-        with warehouse.read() as connection:
-            found = find_comparison(connection, old_data(options, connection), rules=rules)
-    finally:
-        warehouse.close()
+    with Warehouse.opened(settings_from_environment().warehouse_url) as warehouse, warehouse.read() as connection:
+        found = find_comparison(connection, old_data(options, connection), rules=rules)
     facts, tables = compare_tables(found)
     if not deliver(tables, output, console, facts=facts):
         for line in compare_lines(found):

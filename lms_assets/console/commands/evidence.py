@@ -64,14 +64,11 @@ def verify_command(path: Path, console: Console) -> int:
         return _tell(console, f"✗ The page is not what its data give: {remedy}. {said}", 1)
     _tell(console, f"✓ Unaltered: {said}", 0)
     try:
-        warehouse = Warehouse(settings_from_environment().warehouse_url)
+        url = settings_from_environment().warehouse_url
     except ConfigurationError:
         return _tell(console, "Not compared with the ledger: no warehouse is configured here.", 0)
-    try:
-        warehouse.require_current_schema()
+    with Warehouse.opened(url) as warehouse:
         return _compare(data, warehouse, console)
-    finally:
-        warehouse.close()
 
 
 def _compare(data: EvidenceData, warehouse: Warehouse, console: Console) -> int:

@@ -29,16 +29,11 @@ def show_command(plan_id: int | None, console: Console) -> int:
     Raises:
         ConfigurationError: there is no such plan.
     """
-    warehouse = Warehouse(settings_from_environment().warehouse_url)
-    try:
-        warehouse.require_current_schema()
-        with warehouse.read() as connection:
-            if plan_id is None:
-                print_plans(console, newest_plans(connection))
-            else:
-                show_plan(console, connection, plan_id)
-    finally:
-        warehouse.close()
+    with Warehouse.opened(settings_from_environment().warehouse_url) as warehouse, warehouse.read() as connection:
+        if plan_id is None:
+            print_plans(console, newest_plans(connection))
+        else:
+            show_plan(console, connection, plan_id)
     return 0
 
 
@@ -48,13 +43,11 @@ def review_command(plan_id: int, by: str, console: Console, *, now: datetime) ->
     Raises:
         ConfigurationError: no such plan, not a proposed one, too old to be applied, or nobody's name.
     """
-    warehouse = Warehouse(settings_from_environment().warehouse_url)
-    try:
-        warehouse.require_current_schema()
-        with warehouse.transaction() as connection:
-            plan = review(connection, plan_id, by, now=now)
-    finally:
-        warehouse.close()
+    with (
+        Warehouse.opened(settings_from_environment().warehouse_url) as warehouse,
+        warehouse.transaction() as connection,
+    ):
+        plan = review(connection, plan_id, by, now=now)
     until = f"{plan.created_at + OLDEST:%Y-%m-%d %H:%M} UTC"
     text = f"Plan {plan.id} is reviewed. Until {until}: lms-assets run offboarding_apply --plan {plan.id}"
     console.print(text, highlight=False, soft_wrap=True)

@@ -50,12 +50,8 @@ def preview_command(
         ConfigurationError: nothing has been counted yet, or no partner has that owner.
     """
     settings = settings_from_environment()
-    warehouse = Warehouse(settings.warehouse_url)
-    try:
-        warehouse.require_current_schema()
+    with Warehouse.opened(settings.warehouse_url) as warehouse:
         inputs = read_report_inputs(warehouse, rules=rules, config=config, now=now)
-    finally:
-        warehouse.close()
     page = write_preview(inputs, options, settings.reports_dir, now=now)
     console.print(Text.assemble(("✓ ", "green"), f"{page}"), soft_wrap=True)
     return 0
@@ -115,9 +111,7 @@ def resolve_command(options: ResolveOptions, console: Console, *, now: datetime)
     Raises:
         ConfigurationError: a number names no unresolved message, or one that may still be on its way.
     """
-    warehouse = Warehouse(settings_from_environment().warehouse_url)
-    try:
-        warehouse.require_current_schema()
+    with Warehouse.opened(settings_from_environment().warehouse_url) as warehouse:
         if options.sent or options.resend:
             with warehouse.transaction() as connection:
                 lines = resolve(connection, options, now=now)
@@ -125,8 +119,6 @@ def resolve_command(options: ResolveOptions, console: Console, *, now: datetime)
             return 0
         with warehouse.read() as connection:
             found = unknown_outcomes(connection)
-    finally:
-        warehouse.close()
     print_unresolved(console, found)
     return 0
 

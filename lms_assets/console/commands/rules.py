@@ -63,13 +63,8 @@ def show_command(console: Console, output: Output) -> int:
     settings = settings_from_environment()
     rules, config = load_rules(settings), load_report_config(settings)
     given = read_rules_file(settings.rules_file, "LMS_RULES_FILE")[2] if settings.rules_file else {}
-    warehouse = Warehouse(settings.warehouse_url)
-    try:
-        warehouse.require_current_schema()
-        with warehouse.read() as connection:
-            stored = category_rules(connection)
-    finally:
-        warehouse.close()
+    with Warehouse.opened(settings.warehouse_url) as warehouse, warehouse.read() as connection:
+        stored = category_rules(connection)
     file = str(settings.rules_file)
     rows = [
         {
@@ -116,12 +111,8 @@ def diff_command(file: Path, console: Console, output: Output, *, now: datetime)
     settings = settings_from_environment()
     new_rules, new_config, _ = read_rules_file(file, str(file))
     rules, config = load_rules(settings), load_report_config(settings)
-    warehouse = Warehouse(settings.warehouse_url)
-    try:
-        warehouse.require_current_schema()
+    with Warehouse.opened(settings.warehouse_url) as warehouse:
         found = find_change(warehouse, (rules, config), (new_rules, new_config), now=now)
-    finally:
-        warehouse.close()
     tables = _tables(found)
     facts = {"as_of": found.at, "changed": list(found.changed), "not_seen_in_stored_rows": list(found.unseen)}
     if not deliver(tables, output, console, facts=facts):

@@ -43,9 +43,7 @@ class Status:
 def status_command(console: Console, output: Output) -> int:
     """Print the last chain; returns 0, or 1 when it failed, 3 when it ended partial."""
     settings = settings_from_environment()
-    warehouse = Warehouse(settings.warehouse_url)
-    try:
-        warehouse.require_current_schema()
+    with Warehouse.opened(settings.warehouse_url) as warehouse:
         reconcile_if_possible(warehouse)
         with warehouse.read() as connection:
             row = latest_chain(connection, CHAIN)
@@ -53,8 +51,6 @@ def status_command(console: Console, output: Output) -> int:
                 tasks = others_in_incident(failing_tasks(connection), row)
                 withheld = withheld_partners(connection, load_rules(settings))
                 found = Status(row, tasks, withheld, uses_since(connection, row.started_at))
-    finally:
-        warehouse.close()
     if row is None:
         if not deliver([STEPS, OTHER_RUNS, WITHHELD, OVERRIDES], output, console, facts=NO_CHAIN):
             console.print(f"No chain has run yet. Start one: lms-assets run {CHAIN}", highlight=False)

@@ -51,12 +51,8 @@ def why_command(
         ConfigurationError: no such partner, several, an instant that cannot be read, or a file that cannot be written.
     """
     settings = settings_from_environment()
-    warehouse = Warehouse(settings.warehouse_url)
-    try:
-        warehouse.require_current_schema()
+    with Warehouse.opened(settings.warehouse_url) as warehouse:
         answer = find_answer(warehouse, options, rules=rules, now=now)
-    finally:
-        warehouse.close()
     if html is not None:
         from lms_assets.console.commands.evidence import write_evidence
         from lms_assets.rules_file import load_report_config

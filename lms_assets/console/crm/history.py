@@ -29,15 +29,10 @@ def history_command(asked: str, console: Console, output: Output) -> int:
     Raises:
         ConfigurationError: no such partner, or several.
     """
-    warehouse = Warehouse(settings_from_environment().warehouse_url)
-    try:
-        warehouse.require_current_schema()
-        with warehouse.read() as connection:
-            partner = one_partner(connection, asked)
-            account = next(each for each in stored_partners(connection) if each.id == partner.id).impartner_id
-            found = push_history(connection, partner.id, account)
-    finally:
-        warehouse.close()
+    with Warehouse.opened(settings_from_environment().warehouse_url) as warehouse, warehouse.read() as connection:
+        partner = one_partner(connection, asked)
+        account = next(each for each in stored_partners(connection) if each.id == partner.id).impartner_id
+        found = push_history(connection, partner.id, account)
     rows = [{**asdict(each), "outcome": each.outcome or NOT_KNOWN} for each in found]
     facts = {"partner": partner.id, "name": partner.name, "account": account}
     if deliver([Table("history", COLUMNS, rows)], output, console, facts=facts):
@@ -87,15 +82,10 @@ def retry_command(asked: str, console: Console, *, no_wait: bool = False) -> int
         ConfigurationError: no such partner, several, or one that the CRM does not know.
     """
     settings = settings_from_environment()
-    warehouse = Warehouse(settings.warehouse_url)
-    try:
-        warehouse.require_current_schema()
-        with warehouse.read() as connection:
-            partner = one_partner(connection, asked)
-            row = next(each for each in stored_partners(connection) if each.id == partner.id)
-            reasons = withheld_partners(connection, load_rules(settings)).get(partner.id, ())
-    finally:
-        warehouse.close()
+    with Warehouse.opened(settings.warehouse_url) as warehouse, warehouse.read() as connection:
+        partner = one_partner(connection, asked)
+        row = next(each for each in stored_partners(connection) if each.id == partner.id)
+        reasons = withheld_partners(connection, load_rules(settings)).get(partner.id, ())
     obstacle = _obstacle(row.is_active, row.impartner_id, [each.text for each in reasons])
     if obstacle:
         console.print(f"[red]✗[/] {quoted(partner.name)}: {quoted(obstacle)}", highlight=False, soft_wrap=True)

@@ -33,15 +33,10 @@ def plan_command(console: Console, output: Output, *, now: datetime) -> int:
     """
     settings = settings_from_environment()
     rules = load_rules(settings)
-    warehouse = Warehouse(settings.warehouse_url)
-    try:
-        warehouse.require_current_schema()
-        with warehouse.read() as connection:
-            planned = plan_in(connection, rules, portal_url=settings.portal_url)
-            names = partner_names(connection)
-            blocked = failed_blocking_checks(Look(connection, rules, now), ancestors((PUSHED,)))
-    finally:
-        warehouse.close()
+    with Warehouse.opened(settings.warehouse_url) as warehouse, warehouse.read() as connection:
+        planned = plan_in(connection, rules, portal_url=settings.portal_url)
+        names = partner_names(connection)
+        blocked = failed_blocking_checks(Look(connection, rules, now), ancestors((PUSHED,)))
     table = Table("plan", PLAN, list(plan_rows(planned, names)))
     facts = plan_facts(planned, blocked)
     if deliver([table], output, console, facts=facts):

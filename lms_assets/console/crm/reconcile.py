@@ -80,15 +80,10 @@ def _read() -> Both:
     """What we know first, then what the CRM shows: a push that begins in between can only be seen as one of ours."""
     settings = settings_from_environment()
     rules = load_rules(settings)
-    warehouse = Warehouse(settings.warehouse_url)
-    try:
-        warehouse.require_current_schema()
-        with warehouse.read() as connection:
-            partners = tuple(each for each in stored_partners(connection) if each.is_active)
-            planned = plan_in(connection, rules, portal_url=settings.portal_url)
-            listed = shown_accounts(connection)
-    finally:
-        warehouse.close()
+    with Warehouse.opened(settings.warehouse_url) as warehouse, warehouse.read() as connection:
+        partners = tuple(each for each in stored_partners(connection) if each.is_active)
+        planned = plan_in(connection, rules, portal_url=settings.portal_url)
+        listed = shown_accounts(connection)
     accounts = [each.impartner_id for each in partners if each.impartner_id is not None]
     names = target_fields(rules, settings.portal_url)
     with impartner_client(settings) as client:

@@ -59,15 +59,12 @@ def read_facts(now: datetime, *, daemon_needed: bool) -> HealthFacts:
         ConfigurationError, WarehouseError: one of them cannot be asked.
     """
     settings = settings_from_environment()
-    warehouse = Warehouse(settings.warehouse_url, lock_wait_seconds=ANSWER_SECONDS, answer_seconds=ANSWER_SECONDS)
+    waits = {"lock_wait_seconds": ANSWER_SECONDS, "answer_seconds": ANSWER_SECONDS}
     try:
-        warehouse.require_current_schema()
-        with warehouse.read() as connection:
+        with Warehouse.opened(settings.warehouse_url, **waits) as warehouse, warehouse.read() as connection:
             facts = _facts_of_warehouse(connection, now)
     except SchemaNotCurrent as problem:
         return HealthFacts(schema_problem=str(problem))
-    finally:
-        warehouse.close()
     try:
         with dagster_instance() as instance:
             queue, seen = queue_of(instance), daemon_seen(instance)

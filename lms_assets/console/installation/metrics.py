@@ -93,16 +93,13 @@ class WarehouseCollector:
         """Every metric that has a value; a warehouse that cannot be read is a value too."""
         yield InfoMetricFamily(f"{PREFIX}build", "The program that answers", value={"version": program_version()})
         families = Families()
-        warehouse = Warehouse(self._url, lock_wait_seconds=ANSWER_SECONDS, answer_seconds=ANSWER_SECONDS)
+        waits = {"lock_wait_seconds": ANSWER_SECONDS, "answer_seconds": ANSWER_SECONDS}
         try:
-            warehouse.require_current_schema()
-            with warehouse.read() as connection:
+            with Warehouse.opened(self._url, **waits) as warehouse, warehouse.read() as connection:
                 read_metrics(connection, self._rules, families, datetime.now(UTC))
             self.could_read = True
         except WarehouseError:
             families, self.could_read = Families(), False
-        finally:
-            warehouse.close()
         families.set("warehouse_up", self.could_read)
         yield from families.all()
 

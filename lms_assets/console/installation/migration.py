@@ -6,8 +6,8 @@ again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
@@ -179,14 +179,8 @@ def undo_command(console: Console) -> int:
     return 0
 
 
-@contextmanager
-def _warehouse() -> Iterator[Warehouse]:
-    warehouse = Warehouse(settings_from_environment().warehouse_url)
-    try:
-        warehouse.require_current_schema()
-        yield warehouse
-    finally:
-        warehouse.close()
+def _warehouse() -> AbstractContextManager[Warehouse]:
+    return Warehouse.opened(settings_from_environment().warehouse_url)
 
 
 def _read_state() -> State:

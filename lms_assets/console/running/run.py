@@ -67,20 +67,17 @@ def run_command(options: RunOptions, console: Console) -> int:
     settings = settings_from_environment()
     _check_options(options)
     usable_home()
-    warehouse = Warehouse(settings.warehouse_url)
     try:
-        warehouse.require_current_schema()
-        warehouse.check_writable()
-        with dagster_instance() as instance:
-            reconcile_chains(instance, warehouse)
-            code = _run(options, instance, warehouse, console)
-            look_after_quietly(instance, warehouse, settings, datetime.now(UTC))
-            return code
+        with Warehouse.opened(settings.warehouse_url) as warehouse:
+            warehouse.check_writable()
+            with dagster_instance() as instance:
+                reconcile_chains(instance, warehouse)
+                code = _run(options, instance, warehouse, console)
+                look_after_quietly(instance, warehouse, settings, datetime.now(UTC))
+                return code
     except (CannotRun, DagsterStateLost) as problem:
         console.print(f"[red]✗[/] {quoted(problem)}", highlight=False, soft_wrap=True)
         return EXIT_CODES["failed"]
-    finally:
-        warehouse.close()
 
 
 def _check_options(options: RunOptions) -> None:
