@@ -11,16 +11,19 @@ import dagster as dg
 from lms_assets.asset_specs import runbook_of
 from lms_assets.domain.records.contacts import DUPLICATE_EMAIL
 from lms_assets.domain.rules import Rules
-from lms_assets.domain.safety.check_results import CheckResult, none_of, recent
+from lms_assets.domain.safety.check_results import CheckResult, at_least, none_of, recent
 from lms_assets.domain.safety.overrides import Overrides
-from lms_assets.lineage import SYNC_TYPES
+from lms_assets.domain.schedule import CHAIN
+from lms_assets.lineage import ENTRIES, SYNC_TYPES
 from lms_assets.warehouse.bookkeeping import sync_log
 from lms_assets.warehouse.bookkeeping.failures import RecordFailure, open_failures
 from lms_assets.warehouse.bookkeeping.refused_rows import REFUSED
 from lms_assets.warehouse.engine import Connection
+from lms_assets.warehouse.reading.whole import row_count
 
 # Two nights missed: what is older is a fault that a person must look at, and nothing to count on.
 TOO_OLD = timedelta(hours=48)
+RUN_IT = f"Run {CHAIN} and read why this table is empty: lms-assets status."
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,23 @@ def blocking(asset: str, find: Finder) -> CheckSpec:
 def warning(asset: str, find: Finder, **kind: bool) -> CheckSpec:
     """One that stops nothing."""
     return check(asset, find, warning=True, **kind)
+
+
+def present(
+    asset: str, what: str, *, remedy: str = RUN_IT, text: str | None = None, active: bool = False, **kind: bool
+) -> CheckSpec:
+    """A check that the asset's table has rows at all.
+
+    Args:
+        what: plural of what is counted. active: rows that are inactive do not count.
+        text: what is true while it passes; else that there are some.
+    """
+    table = ENTRIES[asset].table
+
+    def find(look: Look) -> CheckResult:
+        return at_least(row_count(look.connection, table, active_only=active), 1, what, remedy)
+
+    return CheckSpec(asset, f"{asset}_are_present", text or f"There are {what}.", find, **kind)
 
 
 def is_recent(asset: str) -> Finder:

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from lms_assets.checks.base import Look, check, warning
+from lms_assets.checks.base import Look, check, present, warning
 from lms_assets.domain.operations.report_recipients import executives_without_reports, managers_without_reports
-from lms_assets.domain.safety.check_results import CheckResult, at_least, none_of
+from lms_assets.domain.safety.check_results import CheckResult, none_of
 from lms_assets.domain.schedule import CHAIN
 from lms_assets.reports.delivery.message import UnusableAddress, ascii_address
 from lms_assets.warehouse.reading.reports import account_owners, executives, managers
-from lms_assets.warehouse.reading.whole import row_count
 from lms_assets.warehouse.results.leads import leads_of_unknown_partners
 
 RUN_IT = "Run leads_full; if there are none at the source either, no partner was given a lead."
 CORRECT = "Correct their rows in {table}, then lms-assets run weekly_reports: nobody gets a report of this week twice."
-
-
-def leads_are_present(look: Look) -> CheckResult:
-    """There are leads of partners."""
-    return at_least(row_count(look.connection, "leads"), 1, "leads", RUN_IT)
 
 
 def leads_belong_to_known_partners(look: Look) -> CheckResult:
@@ -61,7 +55,7 @@ def _result(look: Look, asset: str, table: str, unreachable: Iterable[tuple[str,
 
 
 CHECKS = (
-    warning("leads", leads_are_present),
+    present("leads", "leads", remedy=RUN_IT, text="There are leads of partners.", warning=True),
     warning("leads", leads_belong_to_known_partners),
     check("pam_weekly_report", account_managers_are_reached),
     check("executive_weekly_report", executives_are_all_reached),

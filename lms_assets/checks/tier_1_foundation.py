@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lms_assets.checks.base import Look, blocking, unless_allowed, warning
+from lms_assets.checks.base import Look, blocking, present, unless_allowed, warning
 from lms_assets.domain.counting.crm_drift import drift_text
 from lms_assets.domain.records.contacts import DUPLICATE_EMAIL
 from lms_assets.domain.rules_defaults import SUDDEN_FALL_SHARE
 from lms_assets.domain.safety.check_results import CheckResult, at_least, no_sudden_fall, none_of
 from lms_assets.domain.safety.overrides import FALL_CERTIFICATIONS
-from lms_assets.domain.schedule import CHAIN
 from lms_assets.redaction import scrub
 from lms_assets.warehouse.reading.foundation import stored_courses, stored_partners
-from lms_assets.warehouse.reading.whole import duplicate_values, row_count
+from lms_assets.warehouse.reading.whole import duplicate_values
 from lms_assets.warehouse.state.baselines import certifications_before
 from lms_assets.warehouse.state.crm_shown import crm_drift, fields_not_shown
 
@@ -22,12 +21,6 @@ DRIFT_REMEDIES = {
     "report": "The rule crm_drift is report, so they stay. lms-assets push retry PARTNER sends our values again.",
 }
 HIDDEN = "Look at the fields in the CRM and at what the key may read: lms-assets reconcile, lms-assets preflight."
-RUN_IT = f"Run {CHAIN} and read why this table is empty: lms-assets status."
-
-
-def courses_are_present(look: Look) -> CheckResult:
-    """There are courses."""
-    return at_least(row_count(look.connection, "lms_courses"), 1, "courses", RUN_IT)
 
 
 def certifications_are_present(look: Look) -> CheckResult:
@@ -62,12 +55,6 @@ def certifications_have_a_category(look: Look) -> CheckResult:
     return none_of(without, "certifications without a category", remedy)
 
 
-def partners_are_present(look: Look) -> CheckResult:
-    """There are active partners."""
-    count = row_count(look.connection, "partners", active_only=True)
-    return at_least(count, 1, "active partners", RUN_IT)
-
-
 def partner_crm_ids_are_unique(look: Look) -> CheckResult:
     """No two active partners are the same CRM account."""
     doubles = [str(each) for each in duplicate_values(look.connection, "partners", "impartner_id")]
@@ -93,12 +80,6 @@ def crm_shows_our_counts(look: Look) -> CheckResult:
     return replace(found, passed=False, description=f"{found.description}; {text}", remedy=found.remedy or HIDDEN)
 
 
-def contacts_are_present(look: Look) -> CheckResult:
-    """There are active contacts."""
-    count = row_count(look.connection, "contacts", active_only=True)
-    return at_least(count, 1, "active contacts", RUN_IT)
-
-
 def contact_emails_are_unique(look: Look) -> CheckResult:
     """No two contacts of the CRM that count have the same e-mail."""
     doubles = [
@@ -111,15 +92,15 @@ def contact_emails_are_unique(look: Look) -> CheckResult:
 
 
 CHECKS = (
-    blocking("courses", courses_are_present),
+    present("courses", "courses", blocking=True),
     blocking("course_npcu", certifications_are_present),
     blocking("course_npcu", certifications_did_not_vanish),
     warning("course_npcu", npcu_is_valid),
     warning("course_npcu", certifications_have_a_category),
-    blocking("partners", partners_are_present),
+    present("partners", "active partners", active=True, blocking=True),
     blocking("partners", partner_crm_ids_are_unique),
     warning("partners", partners_have_crm_ids),
     warning("partners", crm_shows_our_counts),
-    blocking("contacts", contacts_are_present),
+    present("contacts", "active contacts", active=True, blocking=True),
     warning("contacts", contact_emails_are_unique),
 )

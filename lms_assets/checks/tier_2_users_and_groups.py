@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-from lms_assets.checks.base import Look, blocking, check, unless_allowed, warning
+from lms_assets.checks.base import Look, blocking, check, present, unless_allowed, warning
 from lms_assets.domain.safety.check_results import CheckResult, at_least, no_sudden_fall, none_of
 from lms_assets.domain.safety.overrides import FALL_GROUP_LINKS
 from lms_assets.domain.schedule import CHAIN
 from lms_assets.warehouse.reading.foundation import partner_activity
 from lms_assets.warehouse.reading.people import stored_groups
-from lms_assets.warehouse.reading.whole import row_count
 from lms_assets.warehouse.results.links import group_overrides, stored_lost_links
 from lms_assets.warehouse.state.baselines import groups_linked_before
 
-RUN_IT = f"Run {CHAIN} and read why this table is empty: lms-assets status."
-
-
-def users_are_present(look: Look) -> CheckResult:
-    """There are active LMS users."""
-    count = row_count(look.connection, "lms_users", active_only=True)
-    return at_least(count, 1, "active LMS users", RUN_IT)
-
-
-def groups_are_present(look: Look) -> CheckResult:
-    """There are active groups."""
-    count = row_count(look.connection, "lms_groups", active_only=True)
-    return at_least(count, 1, "active groups", RUN_IT)
+MEMBERS_ARE_THERE = "Partners' groups have members; without, counts would fall to 0."
 
 
 def groups_are_linked(look: Look) -> CheckResult:
@@ -78,11 +65,6 @@ def group_overrides_point_to_something(look: Look) -> CheckResult:
     return none_of(dangling, "links by hand that point to nothing", remedy)
 
 
-def memberships_are_present(look: Look) -> CheckResult:
-    """Partners' groups have members; without, counts would fall to 0."""
-    return at_least(row_count(look.connection, "lms_group_members"), 1, "memberships", RUN_IT)
-
-
 def memberships_are_current(look: Look) -> CheckResult:
     """The last sync of memberships went through for every group."""
     entry = look.latest("memberships")
@@ -96,12 +78,12 @@ def memberships_are_current(look: Look) -> CheckResult:
 
 
 CHECKS = (
-    blocking("users", users_are_present),
-    blocking("groups", groups_are_present),
+    present("users", "active LMS users", active=True, blocking=True),
+    present("groups", "active groups", active=True, blocking=True),
     blocking("groups", groups_are_linked),
     warning("groups", group_links_are_unambiguous),
     warning("groups", group_links_were_kept, costs_counts=True),
     warning("groups", group_overrides_point_to_something),
-    blocking("memberships", memberships_are_present),
+    present("memberships", "memberships", text=MEMBERS_ARE_THERE, blocking=True),
     check("memberships", memberships_are_current, degrades=True),
 )

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from lms_assets.checks.base import Look, blocking, warning
+from lms_assets.checks.base import Look, blocking, present, warning
 from lms_assets.domain.records.completions import EVERYBODY_AGAIN_AFTER
-from lms_assets.domain.safety.check_results import CheckResult, at_least, none_of
+from lms_assets.domain.safety.check_results import CheckResult, none_of
 from lms_assets.domain.safety.withheld import people_listed
 from lms_assets.domain.schedule import CHAIN, ENROLLMENTS_JOB
 from lms_assets.warehouse.bookkeeping.failures import open_failures
-from lms_assets.warehouse.reading.whole import orphans, row_count
+from lms_assets.warehouse.reading.whole import orphans
 from lms_assets.warehouse.reading.withheld import people_read_long_ago
 from lms_assets.warehouse.state.refresh_queue import WEBHOOKS, log_state
-
-RUN_IT = f"Run {CHAIN} and read why this table is empty: lms-assets status."
-
-
-def enrollments_are_present(look: Look) -> CheckResult:
-    """There are enrollments."""
-    return at_least(row_count(look.connection, "lms_enrollments"), 1, "enrollments", RUN_IT)
 
 
 def enrollments_refer_to_known_rows(look: Look) -> CheckResult:
@@ -104,7 +97,7 @@ def members_are_known_users(look: Look) -> CheckResult:
 
 
 CHECKS = (
-    blocking("enrollments", enrollments_are_present),
+    present("enrollments", "enrollments", blocking=True),
     blocking("enrollments", enrollments_refer_to_known_rows),
     warning("enrollments", members_are_known_users),
     warning("enrollments", transcripts_were_all_read),
