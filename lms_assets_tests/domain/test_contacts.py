@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lms_assets.domain.linking.contact_links import link_contacts
 from lms_assets.domain.records.contacts import (
     DUPLICATE_EMAIL,
     AddressHolder,
@@ -18,6 +17,7 @@ from lms_assets.domain.records.contacts import (
     partner_of_contact,
 )
 from lms_assets.domain.records.users import user_from_person
+from lms_assets.domain.sync_plans.users import link_contacts
 from lms_assets_tests.domain.records import RULES, crm_user, person, utc
 
 

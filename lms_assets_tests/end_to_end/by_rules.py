@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any
 
 from lms_assets.domain.counting.certifications import CourseFacts, PartnerCounts, assess, count
-from lms_assets.domain.linking.contact_links import link_contacts
 from lms_assets.domain.linking.group_links import GroupLink
 from lms_assets.domain.linking.partner_users import Affiliation, ContactFacts, GroupFacts, PersonFacts, partner_users
 from lms_assets.domain.records.contacts import AddressHolder, Contact, contact_from_user, further_affiliations
@@ -34,7 +33,7 @@ from lms_assets.domain.sync_plans.counts import plan_ledger
 from lms_assets.domain.sync_plans.crm import plan_partners
 from lms_assets.domain.sync_plans.enrollments import plan_enrollments
 from lms_assets.domain.sync_plans.groups import LinkedTo, plan_groups
-from lms_assets.domain.sync_plans.users import plan_users
+from lms_assets.domain.sync_plans.users import link_contacts, plan_users
 from lms_assets_tests.end_to_end import vendor_records
 
 State = Mapping[str, Any]
