@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from lms_assets.assets.sync_run import Step
-from lms_assets.assets.tier_4_aggregation_and_push.push import Pushed, refuse_sudden_fall, send
+from lms_assets.assets.tier_4_aggregation_and_push.push import PushResult, refuse_sudden_fall, send
 from lms_assets.assets.tier_4_aggregation_and_push.push_planning import plan_of
 from lms_assets.domain.counting.push import PushPlan
 from lms_assets.domain.rules import Rules
@@ -89,7 +89,7 @@ class Made:
     """A push as the asset makes it: its plan, and what became of it."""
 
     plan: PushPlan
-    pushed: Pushed
+    pushed: PushResult
 
 
 def make_push(

@@ -47,7 +47,7 @@ AT_ONCE = 4
 
 
 @dataclass
-class Pushed:
+class PushResult:
     """What became of a push: accounts sent, those that the CRM confirmed, and why others were not."""
 
     sent: int = 0
@@ -78,7 +78,7 @@ def refuse_sudden_fall(step: Step, client: ImpartnerClient, plan: PushPlan) -> N
     )
 
 
-def send(step: Step, client: ImpartnerClient, plan: PushPlan) -> Pushed:
+def send(step: Step, client: ImpartnerClient, plan: PushPlan) -> PushResult:
     """Send all items, 50 a call, each in the log before it leaves; what was confirmed is written down call by call.
 
     So a crash cannot lose what was sent, and repeats little. The first call goes alone: what ends the push, a key that
@@ -87,7 +87,7 @@ def send(step: Step, client: ImpartnerClient, plan: PushPlan) -> Pushed:
     Raises:
         VendorError: one that every further call would meet, too. What was confirmed by its call counts as unknown.
     """
-    pushed, done = Pushed(), 0
+    pushed, done = PushResult(), 0
     under_way: set[Future[CallResult]] = set()
 
     def take_one() -> int:
@@ -164,7 +164,7 @@ def _note_after(connection: Connection, *, result: CallResult, sending_id: str, 
     note_answers(connection, sending_id, result.answers, result.read, now=now)
 
 
-def close(step: Step, plan: PushPlan, pushed: Pushed, only: int | None) -> None:
+def close(step: Step, plan: PushPlan, pushed: PushResult, only: int | None) -> None:
     """Close the sync. A push of one partner says nothing about the others, nor about when all were last sent."""
     if only is None:
         step.on_commit(lambda connection: remember_pushed_total(connection, now=step.now))
@@ -185,7 +185,7 @@ def close(step: Step, plan: PushPlan, pushed: Pushed, only: int | None) -> None:
     )
 
 
-def figures(plan: PushPlan, pushed: Pushed) -> dict[str, Any]:
+def figures(plan: PushPlan, pushed: PushResult) -> dict[str, Any]:
     """What became of the differences, and which partners were not sent."""
     return {
         "sent": pushed.sent,
