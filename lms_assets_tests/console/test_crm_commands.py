@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from sqlalchemy import update
 from typer.testing import CliRunner
 
 from lms_assets.cli import app
+from lms_assets.console.crm.reconcile import Both, reconcile_rows
 from lms_assets.console.running import run
 from lms_assets.console.running.run import RunOptions
 from lms_assets.run_tags import PUSH_PARTNER_TAG
@@ -123,6 +126,17 @@ def test_a_withheld_partner_is_no_partner_with_nothing_to_send(night: ChainHarne
     finally:
         with night.warehouse.transaction() as connection:
             connection.execute(changed.values(identity_changed_at=partner["identity_changed_at"]))
+
+
+def test_who_has_no_field_that_is_shown_is_not_equal():
+    facts = SimpleNamespace(withheld={}, memory={7: SimpleNamespace(fields={NPCU: 3})})
+    planned = SimpleNamespace(facts=facts, unfinished=())
+    partner = SimpleNamespace(id=1, account_name="Acorn", impartner_id=7)
+    both = Both((partner,), planned, {}, {7: {NPCU: None}}, (), (NPCU,))  # type: ignore[arg-type]
+    ((state, why),) = [(row["state"], row.get("why")) for row in reconcile_rows(both)]
+    assert (state, why) == ("cannot tell", "the CRM shows none of its fields, for no account")
+    shown = replace(both, now={7: {NPCU: 3}}, fields=(NPCU,), hidden=())
+    assert [row["state"] for row in reconcile_rows(shown)] == ["equal"]
 
 
 def test_a_crm_that_does_not_answer_is_a_line_and_no_equality(

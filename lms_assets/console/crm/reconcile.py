@@ -130,6 +130,8 @@ def _state(both: Both, account: int | None) -> tuple[str | None, str | None]:
         return CANNOT_TELL, UNFINISHED
     if pushed is None or not pushed.fields:
         return NEVER_SENT, None
+    if not any(name in pushed.fields for name in both.fields):
+        return CANNOT_TELL, "the CRM shows none of its fields, for no account"
     return None, None
 
 
