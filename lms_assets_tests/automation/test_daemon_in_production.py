@@ -75,11 +75,14 @@ class Production:
             os.killpg(self.daemon.pid, signal.SIGTERM)
             self.daemon.wait(30)
 
-    def wait_until(self, holds: Callable[[], bool]) -> None:
-        """Wait for a state that can be seen from outside; the daemon must live that long."""
+    def wait_until(self, holds: Callable[[], bool], every: float = 0.5) -> None:
+        """Wait for a state that can be seen from outside; the daemon must live that long.
+
+        To ask Dagster opens a connection to its database.
+        """
         assert self.daemon is not None
         log = self.commands.folder / "started.log"
-        assert wait_until(holds, self.daemon), f"the daemon ended:\n{log.read_text()[-3000:]}"
+        assert wait_until(holds, self.daemon, every), f"the daemon ended:\n{log.read_text()[-3000:]}"
 
     @property
     def chain(self) -> ChainRow | None:
@@ -142,7 +145,9 @@ def test_concurrency_groups_hold_and_a_chain_on_a_stopped_machine_is_continued(
     with dg.DagsterInstance.from_config(str(production.commands.home)) as instance:
         chain, second = queued(instance, now)
         production.start()
-        production.wait_until(lambda: (row := production.chain) is not None and row.current_step == "enrollments")
+        production.wait_until(
+            lambda: (row := production.chain) is not None and row.current_step == "enrollments", every=0.05
+        )
         assert status(instance, second) == Status.QUEUED, "two runs of one concurrency group take turns"
         production.stop_the_machine()
         assert status(instance, chain) == Status.STARTED, "nobody has told Dagster"

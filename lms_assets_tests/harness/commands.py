@@ -82,13 +82,13 @@ def kill_all(process: subprocess.Popen[bytes]) -> None:
     process.wait(LONGEST_SECONDS)
 
 
-def wait_until(holds: Callable[[], bool], process: subprocess.Popen[bytes]) -> bool:
-    """Wait for a condition; False when the process ended before."""
+def wait_until(holds: Callable[[], bool], process: subprocess.Popen[bytes], every: float = 0.05) -> bool:
+    """Wait for a condition, asking `every` so many seconds; False when the process ended before."""
     deadline = time.monotonic() + LONGEST_SECONDS
     while not holds():
         if process.poll() is not None:
             return False
         if time.monotonic() > deadline:
             raise TimeoutError("the condition did not come about")
-        time.sleep(0.05)
+        time.sleep(every)
     return True

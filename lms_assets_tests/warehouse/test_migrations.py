@@ -169,7 +169,7 @@ def interrupt_at(warehouse: Warehouse, number: int) -> Callable[[], int]:
     return lambda: seen
 
 
-@pytest.mark.parametrize("number", [1, 4, 12, 40, 55])
+@pytest.mark.parametrize("number", [4, 40, *(pytest.param(each, marks=pytest.mark.long) for each in (1, 12, 55))])
 def test_half_a_migration_is_noticed_and_finished_by_running_it_again(warehouse_url, tmp_path, number):
     make_old_portal(warehouse_url)
     old = shape(warehouse_url)
