@@ -43,7 +43,9 @@ def test_every_asset_can_be_called_with_a_context_and_the_systems_that_it_uses(h
             )
             result = asset(context, **{name: {**RESOURCES, **QUICK_RESOURCES}[name] for name in names})
             assert isinstance(result, dg.MaterializeResult), key
-            given[key] = (result.metadata or {})["dagster/row_count"]
+            metadata = result.metadata or {}
+            given[key] = metadata["dagster/row_count"]
+            assert metadata["dagster/table_name"] == f"main.{entry.table}"
     assert given["enrollments"] == len(harness.rows("lms_enrollments")) > 0
     assert given["leads"] == len(harness.rows("leads")) > 0
 
