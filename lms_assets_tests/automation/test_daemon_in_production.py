@@ -32,6 +32,7 @@ from lms_assets_tests.harness.chain import NOW, ChainHarness, data_of
 from lms_assets_tests.harness.commands import Commands, kill_all, wait_until
 from lms_assets_tests.harness.mariadb import MariaDbServer
 from lms_assets_tests.harness.queue import queue_of
+from lms_assets_tests.harness.waits import LONGEST_SECONDS
 
 pytestmark = pytest.mark.slow
 CONFIG = SandboxConfig(scale=0.005, now=NOW, northpass_rps=0, impartner_rps=0, latency_ms=25)
@@ -73,7 +74,7 @@ class Production:
         self.warehouse.close()
         if self.daemon is not None and self.daemon.poll() is None:
             os.killpg(self.daemon.pid, signal.SIGTERM)
-            self.daemon.wait(30)
+            self.daemon.wait(LONGEST_SECONDS)
 
     def wait_until(self, holds: Callable[[], bool], every: float = 0.5) -> None:
         """Wait for a state that can be seen from outside; the daemon must live that long.

@@ -30,6 +30,7 @@ from lms_assets_tests.automation.daemon_harness import DaemonHarness
 from lms_assets_tests.harness.chain import NOW
 from lms_assets_tests.harness.commands import Commands, wait_until
 from lms_assets_tests.harness.queue import queue_of
+from lms_assets_tests.harness.waits import LONGEST_SECONDS
 
 CONFIG = SandboxConfig(scale=0.005, now=NOW, northpass_rps=0, impartner_rps=0, latency_ms=60)
 DAEMON = str(Path(sys.executable).with_name("dagster-daemon"))
@@ -102,7 +103,7 @@ def test_terminals_take_turns_and_leave_their_record_without_any_dagster_yaml(co
     waited = commands.run("run", "push_to_impartner")
     assert waited.returncode == 0, waited.stdout + waited.stderr
     assert "Waits: daily_full is under way (run " in waited.stdout
-    assert first.wait(600) == 0
+    assert first.wait(LONGEST_SECONDS) == 0
     row = chain(commands)
     assert row is not None
     assert row.status == "completed"
@@ -136,7 +137,7 @@ def test_a_chain_that_failed_for_good_is_resumed_by_the_daemon_as_its_last_state
         assert (row.run_id, row.status) == (scheduled, "completed")
     finally:
         os.killpg(daemon.pid, signal.SIGTERM)
-        daemon.wait(60)
+        daemon.wait(LONGEST_SECONDS)
 
 
 def test_a_run_that_no_daemon_takes_is_taken_back(harness: DaemonHarness, monkeypatch: pytest.MonkeyPatch):

@@ -167,7 +167,7 @@ def test_a_browser_shows_the_ui_and_another_page_in_it_cannot_act(proxied: Proxi
         refused: list[str] = []
         page.on("response", lambda reply: refused.append(reply.url) if reply.status in {401, 403, 421} else None)
         page.goto(f"{proxied.origin}/deployment/concurrency")
-        expect(page.get_by_text("Pools", exact=False).first).to_be_visible()
+        expect(page.get_by_text("Pools", exact=False).first).to_be_visible(timeout=LONGEST_SECONDS * 1000)
         assert refused == []
         page.route(f"{FOREIGN}/", lambda route: route.fulfill(body="<p>any page</p>", content_type="text/html"))
         page.goto(f"{FOREIGN}/")

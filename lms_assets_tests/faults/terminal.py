@@ -22,7 +22,7 @@ from lms_assets.warehouse.engine import Warehouse
 from lms_assets_tests.architecture import source
 from lms_assets_tests.faults.judge import Ending
 from lms_assets_tests.harness.commands import Commands, kill_all, wait_until
-from lms_assets_tests.harness.waits import comes_about
+from lms_assets_tests.harness.waits import LONGEST_SECONDS, comes_about
 
 DAEMON = str(Path(sys.executable).with_name("dagster-daemon"))
 ENDINGS = {0: "went through", 1: "failed", 3: "partial"}
@@ -108,4 +108,4 @@ class Terminal:
 
 def _end(process: Popen[bytes]) -> None:
     os.killpg(process.pid, signal.SIGTERM)
-    process.wait(60)
+    process.wait(LONGEST_SECONDS)
