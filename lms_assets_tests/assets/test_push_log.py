@@ -13,9 +13,10 @@ from lms_assets.assets.tier_4_aggregation_and_push.push_planning import plan_of
 from lms_assets.domain.rules import Rules
 from lms_assets.vendors.impartner.writes import PatchResult
 from lms_assets.vendors.transport.errors import AuthenticationFailed, VendorUnavailable
-from lms_assets.warehouse.bookkeeping.push_log import LoggedField, forget_pushes_before, push_history
+from lms_assets.warehouse.bookkeeping.push_log import LoggedField, push_history
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.schema import tables as t
+from lms_assets.warehouse.state.cleanup import remove_old_logs
 from lms_assets.warehouse.state.crm_shown import crm_drift, remember_shown
 from lms_assets_tests.assets.push_parts import Crm, Made, Run, make_push
 
@@ -241,10 +242,12 @@ def test_what_was_sent_and_never_answered_is_no_drift(two: Warehouse, now: datet
     assert (planned.unfinished, [item.impartner_id for item in planned.items]) == ({11}, [11])
 
 
-def test_only_what_is_older_than_asked_for_is_forgotten(two: Warehouse, now: datetime):
+def test_what_was_sent_is_kept_for_400_days(two: Warehouse, now: datetime):
     push(two, Crm(), now)
     set_points(two, 1, 8)
     push(two, Crm(), now + HOUR)
-    with two.transaction() as connection:
-        assert forget_pushes_before(connection, now + HOUR) == 11
+    later = now + timedelta(days=400)
+    for at, gone in ((later, 0), (later + HOUR, 11)):
+        with two.transaction() as connection:
+            assert remove_old_logs(connection, before=at - timedelta(days=30), now=at)["partner_push_log"] == gone
     assert [each.sent for each in history(two)] == ["8"]

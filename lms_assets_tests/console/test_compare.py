@@ -282,7 +282,7 @@ def test_an_export_holds_text_and_empty_values_and_only_the_columns_it_has(tmp_p
 def test_what_matters_comes_first_and_only_partners_of_both_are_summed():
     def row(name: str, fit: Fit, old: int | None, new: int | None) -> Compared:
         before = None if old is None else OldCounts(name, old, {})
-        after = None if new is None else PartnerCounts(1, {}, new, False)
+        after = None if new is None else PartnerCounts(1, {"nintex_k2": 2} if old is None else {}, new, False)
         return Compared(name, 1, before, after, fit)
 
     rows = (
@@ -299,6 +299,7 @@ def test_what_matters_comes_first_and_only_partners_of_both_are_summed():
     text = shown(found)
     assert "NPCU of the 3 that both have: 59 → 20 (-39)" in text
     assert "Not compared, since the old counts do not have it: nintex_ce, nintex_salesforce, go_to_market" in text
+    assert "new: NPCU – → 70 (+70), nintex_k2 – → 2" in text
     assert text.index("odd:") < text.index("Larch:") < text.index("new:") < text.index("gone:")
 
 

@@ -14,8 +14,10 @@ from pathlib import Path
 import openpyxl
 import pandas as pd
 import pytest
+import typer
 from rich.console import Console
 
+from lms_assets.cli import app
 from lms_assets.console import tables
 from lms_assets.console.tables import Output, Table, deliver, terminal
 from lms_assets.settings import ConfigurationError
@@ -195,3 +197,13 @@ def test_pandas_is_imported_only_when_a_file_is_written():
     code = "import sys, lms_assets.cli, lms_assets.console.tables; print('pandas' in sys.modules)"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    "command", ["compare", "why", "reconcile", "push plan", "push history", "rules diff", "rules show", "status"]
+)
+def test_every_command_with_a_table_gives_it_away(command: str):
+    found = typer.main.get_command(app)
+    for word in command.split():
+        found = found.commands[word]  # type: ignore[attr-defined]
+    assert {"--json", "--out"} <= {option for each in found.params for option in each.opts}

@@ -117,7 +117,7 @@ def compare_command(options: CompareOptions, console: Console, output: Output, *
     facts, tables = compare_tables(found)
     if not deliver(tables, output, console, facts=facts):
         for line in compare_lines(found):
-            console.print(line, highlight=False, soft_wrap=True)
+            console.print(line, highlight=False)
     return 0
 
 
@@ -296,7 +296,7 @@ def _block(row: Compared, categories: Sequence[str]) -> Iterator[Text]:
         before = old.by_category.get(each, 0) if old else 0
         after = new.by_category.get(each, 0) if new else 0
         if before != after:
-            moves.append(f"{each} {before} → {after}")
+            moves.append(f"{each} {before if old else '–'} → {after if new else '–'}")
     number = f"#{row.partner_id} " if row.partner_id is not None else ""
     yield Text(f"\n{number}{visible(row.name)}: {', '.join(moves)}")
     if row.fit is not Fit.EXPLAINED:
@@ -305,7 +305,8 @@ def _block(row: Compared, categories: Sequence[str]) -> Iterator[Text]:
     if row.ambiguous:
         yield Text("    other reasons add up as well", "dim")
     if not row.reasons and row.possible:
-        yield Text(f"    could play a part: {'; '.join(map(_effect, row.possible))}", "dim")
+        yield Text("    could play a part:", "dim")
+        yield from (Text(f"      {_effect(effect)}", "dim") for effect in row.possible)
         yield Text(f"    lms-assets why {row.partner_id} shows each certification", "dim")
 
 
