@@ -13,8 +13,10 @@ from pathlib import Path
 import dagster as dg
 
 from lms_assets.redaction import scrub
+from lms_assets.runs.dagster_internals import MIGRATIONS
 from lms_assets.settings import ConfigurationError
 from lms_assets.warehouse.errors import WarehouseError
+from lms_assets.warehouse.migrations.remembered import remember_migrations
 
 PROBE_BYTES = 65_536
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -47,6 +49,8 @@ def dagster_instance() -> Iterator[dg.DagsterInstance]:
         DagsterStateLost: it broke while it was used.
     """
     home = usable_home()
+    # Its SQLite storages load them in full at each of four openings.
+    remember_migrations(MIGRATIONS)
     try:
         instance = dg.DagsterInstance.get()
     except Exception as error:  # whatever Dagster or its database driver raises is a matter of configuration

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from lms_assets.console.running.runner import CannotRun, job_names, steps_of
+from lms_assets.lineage import ASSETS_OF_JOBS
 from lms_assets.runs.active import retry_is_coming
 from lms_assets.runs.liveness import ACTIVE, fail_dead_runs
 from lms_assets.runs.write_locks import LOOK_AGAIN_SECONDS, GroupIsBusy, groups_of, owner_of, writing
@@ -46,7 +47,8 @@ def wait_for_others(instance: dg.DagsterInstance, job: str, on_wait: Say | None)
         GroupIsBusy: there is one, and this run is not to wait.
     """
     groups = set(groups_of(steps_of(job)))
-    jobs = [name for name in job_names() if groups & set(groups_of(steps_of(name)))]
+    # A job's steps are asked of its definition, which takes long to make, only where the lineage does not know them.
+    jobs = [name for name in job_names() if groups & set(groups_of(ASSETS_OF_JOBS.get(name) or steps_of(name)))]
     while (text := _who_goes_first(instance, jobs)) is not None:
         if on_wait is None:
             raise GroupIsBusy(text)
