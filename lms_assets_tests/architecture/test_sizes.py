@@ -19,7 +19,6 @@ FRAGMENT_LINES = 40
 FRAGMENTS = {
     "lms_assets.console.commands.allow": "one command",
     "lms_assets.vendors.transport.heartbeat": "HTTP, which only vendors may speak",
-    "lms_assets.warehouse.migrations.remembered": "changes Alembic itself, so it stands apart with its reason",
     "lms_assets.warehouse.migrations.warnings": "asks the portal's own tables, not their shape",
 }
 # Functions with more than 6 parameters, each with what the further ones are.
