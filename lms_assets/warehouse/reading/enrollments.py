@@ -119,7 +119,7 @@ def stored_enrollments(connection: Connection, user_ids: Collection[str] | None 
             yield Enrollment(*row)
         return
     for part in chunks(user_ids):
-        for row in connection.execute(select(*columns).where(c.user_id.in_(part))):
+        for row in connection.execute(select(*columns).where(c.user_id.in_(part))).all():
             yield Enrollment(*row)
 
 
@@ -132,7 +132,7 @@ def enrollments_that_may_count(connection: Connection, user_ids: Collection[str]
     query = select(c.id, c.user_id, c.course_id, c.status, c.completed_at, c.expires_at)
     query = query.outerjoin(lms_courses, k.id == c.course_id).where(k.id.is_(None) | (k.npcu_value > 0))
     for part in chunks(user_ids):
-        for row in connection.execute(query.where(c.user_id.in_(part))):
+        for row in connection.execute(query.where(c.user_id.in_(part))).all():
             yield Enrollment(*row[:4], None, None, None, *row[4:], None)
 
 

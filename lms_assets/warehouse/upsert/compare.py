@@ -204,7 +204,7 @@ def stored_rows(
         return {}
     query = select(*(table.c[name] for name in key), *(table.c[name].label(f"v_{name}") for name in columns))
     width = len(key)
-    rows = connection.execute(query.where(*_among(table, keys, key)))
+    rows = connection.execute(query.where(*_among(table, keys, key))).all()
     return {tuple(row[:width]): tuple(row[width:]) for row in rows}
 
 
