@@ -267,17 +267,21 @@ def choose_per_email(
     def rank(contact: Contact) -> tuple[bool, datetime, int]:
         return partner_of(contact) is not None, contact.crm_last_modified or _NEVER, contact.impartner_id
 
-    of_email: dict[str, list[Contact]] = {}
+    first: dict[str, Contact] = {}
+    others: list[Contact] = []
     for contact in contacts:
-        of_email.setdefault(contact.email, []).append(contact)
-    kept, rejected = [], []
-    for same in of_email.values():
-        first = max(same, key=rank)
-        kept.append(first)
-        reason = f"contact {first.impartner_id} has the same e-mail and goes first"
-        others = (str(each.impartner_id) for each in same if each.impartner_id != first.impartner_id)
-        rejected += [Rejected("duplicate", DUPLICATE_EMAIL, other, reason) for other in others]
-    return tuple(sorted(kept, key=lambda each: each.impartner_id)), tuple(rejected)
+        known = first.setdefault(contact.email, contact)
+        if known is not contact:
+            goes_first = rank(contact) > rank(known)
+            first[contact.email] = contact if goes_first else known
+            others.append(known if goes_first else contact)
+    rejected = []
+    for other in others:
+        winner = first[other.email].impartner_id
+        if other.impartner_id != winner:
+            reason = f"contact {winner} has the same e-mail and goes first"
+            rejected.append(Rejected("duplicate", DUPLICATE_EMAIL, str(other.impartner_id), reason))
+    return tuple(sorted(first.values(), key=lambda each: each.impartner_id)), tuple(rejected)
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,19 +107,19 @@ def link_contacts(contacts: Iterable[tuple[int, str | None]], users: Iterable[Li
     active last (never is earliest), then the lowest id. Accounts that are gone (`deleted`) are not linked. Computed
     from the present alone, so a link made before moves with the e-mail. A contact without e-mail gets None.
     """
-    best: dict[str, LinkableUser] = {}
-    for user in sorted(users, key=lambda each: each.id):
+    best: dict[str, tuple[tuple[bool, datetime], str]] = {}
+    for user in users:
         email = fold_email(user.email)
         if email is None or user.status == "deleted":
             continue
-        known = best.get(email)
-        if known is None or _rank(user) > _rank(known):
-            best[email] = user
+        rank, known = _rank(user), best.get(email)
+        if known is None or rank > known[0] or (rank == known[0] and user.id < known[1]):
+            best[email] = rank, user.id
     links: dict[int, str | None] = {}
     for contact_id, email in contacts:
         folded = fold_email(email)
-        user_found = best.get(folded) if folded else None
-        links[contact_id] = user_found.id if user_found else None
+        found = best.get(folded) if folded else None
+        links[contact_id] = found[1] if found else None
     return links
 
 
