@@ -173,7 +173,7 @@ def plan_contacts(
     kept, doubles = choose_per_email(listing.accepted, employers.active_partner_of)
     listing, gone = confirm_leaving(replace(listing, rejected=(*listing.rejected, *doubles)), answers)
     active = rows_by_crm_id(stored)
-    gone |= {crm_id for crm_id in active if str(crm_id) in {each.entity_id for each in doubles}}
+    gone |= active.keys() & {int(each.entity_id) for each in doubles}
     waiting = _waiting(listing, listed, kept, stored)
     ready = [each for each in kept if each.impartner_id not in waiting]
     assignment = assign_contact_rows([(each.impartner_id, each.email) for each in ready], stored)

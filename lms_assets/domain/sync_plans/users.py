@@ -56,8 +56,8 @@ def doubtful_users(
         Doubt.WITHOUT_EMAIL: sorted(key for key, user in known.items() if stored[key].email and user.email is None),
     }
     if listing.complete:
-        bad = listing.bad_ids
-        missing = [row for row in stored.values() if row.status != "deleted" and row.id not in {*listed, *bad}]
+        came = listed.keys() | listing.bad_ids
+        missing = [row for row in stored.values() if row.status != "deleted" and row.id not in came]
         limit = most_deactivations(sum(row.is_active for row in stored.values()), rules)
         doubts[Doubt.ABSENT] = sorted(row.id for row in missing if row.is_active)
         doubts[Doubt.ABSENT_INACTIVE] = sorted(row.id for row in missing if not row.is_active)[:limit]

@@ -60,7 +60,8 @@ def _counted_now(
     connection: Connection, rules: Rules, at: datetime, partner_ids: Collection[int]
 ) -> Mapping[int, PartnerCounts]:
     """What counting gives for these partners with the tables as they are now."""
-    theirs = [each for each in stored_affiliations(connection) if each.partner_id in set(partner_ids)]
+    wanted = set(partner_ids)
+    theirs = [each for each in stored_affiliations(connection) if each.partner_id in wanted]
     attempts = enrollments_that_may_count(connection, {each.user_id for each in theirs})
     assessed = assess(theirs, attempts, course_facts(connection), at=at, months=rules.certification_months)
     return count(assessed, partner_ids, rules.gtm_category)

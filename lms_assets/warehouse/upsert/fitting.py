@@ -166,6 +166,8 @@ _NO_TEXT = SEPARATOR + "none"
 def _text_maker(kind: TypeEngine[Any]) -> Callable[[Any], str]:
     if isinstance(kind, Numeric):
         return _decimal_text(kind)
+    if isinstance(kind, UtcDateTime):
+        return _instant_text
     return _text_text if isinstance(kind, String) else _plain_text
 
 
@@ -173,8 +175,15 @@ def _text_text(value: Any) -> str:
     return value if isinstance(value, str) else NONE if value is None else _NO_TEXT
 
 
+def _instant_text(value: Any) -> str:
+    """In whole seconds; the server appends the zone to its own."""
+    if value is None:
+        return NONE
+    return str(utc_whole_seconds(value)) if isinstance(value, datetime) else _NO_TEXT
+
+
 def _plain_text(value: Any) -> str:
-    """Of a number, flag, day or instant; the server appends the zone to its instants."""
+    """Of a number, flag or day."""
     if value is None:
         return NONE
     if value is True or value is False:
