@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from typing import Any
 
 import dagster as dg
@@ -16,6 +17,8 @@ from celery.exceptions import TaskRevokedError
 from dagster_celery.core_execution_loop import core_celery_execution_loop
 from dagster_celery.executor import CeleryExecutor
 from dagster_celery.make_app import make_app
+from kombu.exceptions import KombuError
+from redis.exceptions import RedisError
 
 from lms_assets.runs.dagster_internals import (
     RetryMode,
@@ -30,7 +33,7 @@ from lms_assets.warehouse.state.write_lock import is_held
 
 LOOK_SECONDS = 5.0
 BEGINS_WITHIN_SECONDS = 120.0
-"""A task that a worker took and that holds no lock after so long has lost its worker before it could take one."""
+"""A task that no queue holds any more, and no lock after so long, has lost its worker before that could take one."""
 
 
 class WorkerLost(Exception):
@@ -61,15 +64,26 @@ def _app_settings() -> dict[str, Any]:
     return {"broker": redis, "backend": redis, "config_source": own}
 
 
-def _submit_watched(app: Celery, plan_context: Any, step: Any, *rest: Any) -> _Watched:
-    return _Watched(sent_to_celery(app, plan_context, step, *rest), plan_context, step)
+def _submit_watched(app: Celery, plan_context: Any, step: Any, queue: str, *rest: Any) -> _Watched:
+    result = sent_to_celery(app, plan_context, step, queue, *rest)
+    return _Watched(result, plan_context, step, lambda: waits_in(app, queue))
+
+
+def waits_in(app: Celery, queue: str) -> bool:
+    """Whether a task waits in the queue for a free worker; True when Redis cannot be asked."""
+    try:
+        with app.connection_for_read() as connection:
+            return bool(connection.default_channel.queue_declare(queue).message_count)
+    except (KombuError, RedisError, OSError):
+        return True
 
 
 class _Watched:
     """A task's result as Dagster's loop asks for it, which is also there once the task's worker is gone."""
 
-    def __init__(self, result: Any, plan_context: Any, step: Any) -> None:
+    def __init__(self, result: Any, plan_context: Any, step: Any, task_waits: Callable[[], bool]) -> None:
         self._result, self._plan_context, self._step = result, plan_context, step
+        self._task_waits = task_waits
         self._looked_at = time.monotonic()
         self._silent_since: float | None = None
         self._lost = False
@@ -95,6 +109,9 @@ class _Watched:
                 told, kind = str(failed), type(failed).__name__
             else:
                 return events
+        else:
+            # Redis gives a task that was taken and not begun to another worker after an hour.
+            self._result.revoke()
         self._result.forget()
         error = SerializableErrorInfo(f"{kind}: {told}. Run the chain again from here", [], kind)
         failure = StepFailureData(error=error, user_failure_data=None)
@@ -110,7 +127,9 @@ class _Watched:
             held = is_held(our_warehouse(), step_lock(self._plan_context.run_id, self._step.key))
         except WarehouseError:
             return False
-        if held is not None or self._result.state != "STARTED":
+        # A worker that is killed between taking a task and beginning it leaves it "PENDING", as one in the queue is.
+        waits = held is None and self._result.state != "STARTED" and self._task_waits()
+        if held is not None or waits:
             self._silent_since = None
             return held is False
         self._silent_since = self._silent_since or now
