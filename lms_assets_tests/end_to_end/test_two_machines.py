@@ -172,6 +172,8 @@ def test_a_chain_and_an_incremental_run_at_once_keep_the_rate_and_count_right(ma
 
 def test_a_worker_killed_in_any_tier_fails_the_run_and_the_chain_is_resumed(machines: Machines):
     resume: tuple[str, ...] = ()
+    # Else the push could be over before anybody sees that it began.
+    machines.sandbox.faults.add("slow", "PATCH /Account", seconds=10)
     with dg.DagsterInstance.from_config(str(machines.office.home)) as instance:
         for step in KILLED_IN:
             before = {run.run_id for run in instance.get_runs()}
@@ -192,6 +194,7 @@ def test_a_worker_killed_in_any_tier_fails_the_run_and_the_chain_is_resumed(mach
             assert "the worker of this step is gone" in str(machines.chain.error_message)
             killed.work()
             resume = ("--resume",)
+    machines.sandbox.faults.reset()
     final = machines.office.run("run", "daily_full", "--resume")
     assert final.returncode == 0, final.stdout + final.stderr
     machines.must_be_right()
