@@ -13,12 +13,10 @@ from typing import Any
 
 import dagster as dg
 from celery import Celery
-from celery.exceptions import TaskRevokedError
+from celery.exceptions import OperationalError, TaskRevokedError
 from dagster_celery.core_execution_loop import core_celery_execution_loop
 from dagster_celery.executor import CeleryExecutor
 from dagster_celery.make_app import make_app
-from kombu.exceptions import KombuError
-from redis.exceptions import RedisError
 
 from lms_assets.runs.dagster_internals import (
     RetryMode,
@@ -71,11 +69,11 @@ def _submit_watched(app: Celery, plan_context: Any, step: Any, queue: str, *rest
 
 def waits_in(app: Celery, queue: str) -> bool:
     """Whether a task waits in the queue for a free worker; True when Redis cannot be asked."""
-    try:
-        with app.connection_for_read() as connection:
+    with app.connection_for_read() as connection:
+        try:
             return bool(connection.default_channel.queue_declare(queue).message_count)
-    except (KombuError, RedisError, OSError):
-        return True
+        except (OperationalError, *connection.connection_errors, *connection.channel_errors):
+            return True
 
 
 class _Watched:
