@@ -73,12 +73,13 @@ def revoked(harness: ChainHarness, days_ago: int) -> str:
     done = [row for row in harness.rows("lms_enrollments") if row["completed_at"] and row["completed_at"] <= late]
     row = max(done, key=lambda each: (each["completed_at"], each["id"]))
     harness.sandbox.mutate("remove_transcript", transcript=row["id"])
+    assert row["completed_at"] > harness.now - timedelta(days=50)
     return str(row["id"])
 
 
 @pytest.mark.parametrize("days", [50, 400])
 def test_the_last_days_find_a_completion_that_was_taken_back(synced: ChainHarness, days: int) -> None:
-    gone = revoked(synced, days_ago=42)
+    gone = revoked(synced, days_ago=35)
     before = synced.rows("enrollment_weeks")
     result = synced.run("enrollments_incremental", days=days)
     assert result.success, result.errors
@@ -107,7 +108,7 @@ def test_the_timetable_s_run_reads_who_is_due_and_calls_no_week_done(synced: Cha
 
 
 def test_a_full_read_over_three_nights_reads_everybody_once_and_who_changed_at_once(synced: ChainHarness) -> None:
-    everybody, gone = partner_users(synced), revoked(synced, days_ago=42)
+    everybody, gone = partner_users(synced), revoked(synced, days_ago=35)
     over_nights, turns = {"LMS_FULL_READ_NIGHTS": "3"}, []
     person, course, _ = somebody(synced, everybody)
     for night in range(3):

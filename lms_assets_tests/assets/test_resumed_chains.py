@@ -17,6 +17,7 @@ from lms_assets.assets.sync_run import Step
 from lms_assets.assets.tier_3_enrollments import read_ahead as module
 from lms_assets.assets.tier_3_enrollments.people_to_read import current_partner_users
 from lms_assets.run_tags import AS_OF_TAG
+from lms_assets.warehouse.reading.people import stored_affiliations
 from lms_assets.warehouse.results.counts import last_counted
 from lms_assets.warehouse.schema.tables import transcript_staging
 from lms_assets_tests.assets.queries import row_of
@@ -65,15 +66,17 @@ class Interrupted:
 
 
 def somebody(harness: ChainHarness, people: set[str]) -> tuple[str, str, dict[str, Any]]:
-    """One of these people of a partner with points, and a certification of one point that the person never began."""
+    """One of these people who count for a partner with points, and a certification of one point never begun by them."""
+    with harness.warehouse.read() as connection:
+        counting = {(each.user_id, each.partner_id) for each in stored_affiliations(connection) if not each.obstacle}
     stored = harness.rows("lms_enrollments")
     partners = {row["id"]: row for row in harness.rows("partners") if row["total_npcu"]}
-    for row in harness.rows("contacts"):
-        if row["lms_user_id"] in people and row["is_active"] and row["partner_id"] in partners:
-            taken = {each["course_id"] for each in stored if each["user_id"] == row["lms_user_id"]}
+    for person, partner in sorted(counting):
+        if person in people and partner in partners:
+            taken = {each["course_id"] for each in stored if each["user_id"] == person}
             courses = harness.rows("lms_courses")
             live = [each["id"] for each in courses if each["npcu_value"] == 1 and each["status"] == "live"]
-            return row["lms_user_id"], next(each for each in live if each not in taken), partners[row["partner_id"]]
+            return person, next(each for each in live if each not in taken), partners[partner]
     raise AssertionError("none of them counts for a partner with points")
 
 

@@ -85,12 +85,17 @@ def scheme(request):
 
 
 @pytest.fixture(params=["pam", "executive"])
-def page(request, browser, pages, scheme):
+def html(request, pages):
+    return pages[request.param]
+
+
+@pytest.fixture
+def page(browser, html, scheme):
     context = browser.new_context(color_scheme=scheme, offline=True)
     opened = context.new_page()
     opened.said = []
     opened.on("dialog", lambda dialog: (opened.said.append(dialog.message), dialog.dismiss()))
-    opened.set_content(pages[request.param])
+    opened.set_content(html)
     yield opened
     context.close()
 
