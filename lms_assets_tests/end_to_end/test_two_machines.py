@@ -130,12 +130,15 @@ class Machines:
         assert chain.status == "completed", chain.error_message
         assert differences(self.harness, at=chain.as_of) == []
 
-    def must_have_kept_the_rate(self) -> dict[str, int]:
-        """No second had more requests than configured, and none was refused; gives the busiest second of each."""
+    def must_have_kept_the_rate(self, *, killed: int = 0) -> dict[str, int]:
+        """No second had more requests than configured, and none was refused; gives the busiest second of each.
+
+        A worker that is killed between sending a request and noting it leaves one too many for that second.
+        """
         stats = self.sandbox.stats()
-        assert [stats[name]["throttled"] for name in ("northpass", "impartner")] == [0, 0]
+        assert sum(stats[name]["throttled"] for name in ("northpass", "impartner")) <= killed
         most = {name: stats[name]["most_in_one_second"] for name in ("northpass", "impartner")}
-        assert max(most.values()) <= RATE
+        assert max(most.values()) <= RATE + (killed > 0)
         return most
 
 
@@ -166,7 +169,7 @@ def test_a_chain_and_an_incremental_run_at_once_keep_the_rate_and_count_right(ma
         assert beside.returncode == 0, beside.stdout + beside.stderr
         assert machines.workers_of(instance, run.run_id) == {"one", "two"}
     machines.must_be_right()
-    print("busiest second:", machines.must_have_kept_the_rate())
+    assert machines.must_have_kept_the_rate()["northpass"] > RATE / 2, "both worked side by side"
     for each in (machines.office, machines.one, machines.two):
         assert not (each.home / "limits").exists(), "the limit is not this machine's"
         assert not (each.home / "run_locks").exists()
@@ -200,4 +203,4 @@ def test_a_worker_killed_in_any_tier_fails_the_run_and_the_chain_is_resumed(mach
     final = machines.office.run("run", "daily_full", "--resume")
     assert final.returncode == 0, final.stdout + final.stderr
     machines.must_be_right()
-    print("busiest second:", machines.must_have_kept_the_rate())
+    machines.must_have_kept_the_rate(killed=len(KILLED_IN))
