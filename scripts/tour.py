@@ -124,7 +124,7 @@ class Tour:
         self._open("assets/pam_weekly_report?view=events")
         self._page.get_by_text("Show Markdown").first.click()
         dialog = self._page.locator(".bp5-dialog, .bp4-dialog, [role=dialog]").last
-        expect(dialog.get_by_text("Your partners this week")).to_be_visible(timeout=MILLISECONDS)
+        expect(dialog.get_by_role("img").last).to_be_visible(timeout=MILLISECONDS)
         self._picture("report", dialog)
 
     def _launched(self, before: str) -> str:
