@@ -14,6 +14,7 @@ from lms_assets.domain.operations.incident import runbook
 from lms_assets.domain.schedule import Cadence
 from lms_assets.lineage import ASSETS
 from lms_assets.registry import OWNER, Asset
+from lms_assets.settings import page_link
 
 # Mondays, the running week included. Completions before it have expired (rules: certification_months).
 WEEKLY = dg.WeeklyPartitionsDefinition(start_date="2024-01-01", day_offset=1, end_offset=1)
@@ -24,7 +25,7 @@ STEP_RETRIES = dg.RetryPolicy(max_retries=2, delay=15, backoff=dg.Backoff.EXPONE
 
 def runbook_of(section: str) -> dict[str, dg.MetadataValue[Any]]:
     """Where the runbook says what an asset or a check means, where to look and what to do: a link if it is served."""
-    docs_url = os.environ.get("LMS_DOCS_URL", "").strip()
+    docs_url = page_link(os.environ, "LMS_DOCS_URL")
     where = runbook(section, docs_url)
     return {"runbook": dg.MetadataValue.url(where) if docs_url else dg.MetadataValue.path(where)}
 

@@ -170,6 +170,27 @@ def _check_executor(reader: _Reader, settings: Settings) -> None:
         reader.wrong("LMS_REDIS_URL", "must hold the address of Redis, redis://:password@host:6379/0, for celery")
 
 
+def page_link(environment: Mapping[str, str], name: str) -> str:
+    """A page's address for the graph's own links, which are made before settings are read; "" for none or a wrong one.
+
+    What is wrong with it is said by `load_settings`.
+    """
+    value = environment.get(name, "").strip()
+    try:
+        return "" if _page_url_problem(value) else value
+    except ValueError:
+        return ""
+
+
+def _page_url_problem(value: str) -> str | None:
+    parts = urlsplit(value)
+    _ = parts.port
+    if parts.scheme not in {"https", "http"} or not parts.hostname:
+        return "must be a full http:// or https:// URL"
+    # It is shown in the UI and in alerts.
+    return "must not hold a user or password" if parts.username or parts.password else None
+
+
 def _state_dir(reader: _Reader) -> Path | None:
     """Where processes of one machine share their rate limit; unset means each process limits itself."""
     home = reader.text("LMS_STATE_DIR") or reader.text("DAGSTER_HOME")
@@ -255,7 +276,7 @@ class _Reader:
     def page_url(self, name: str) -> str | None:
         """A page that people open: plain http is allowed, since no key is sent there."""
         value = self.text(name)
-        return self._url(name, value, self._page_url_problem) if value else None
+        return self._url(name, value, _page_url_problem) if value else None
 
     def _url(self, name: str, value: str, problem_of: Callable[[str], str | None]) -> str:
         try:
@@ -277,14 +298,6 @@ class _Reader:
             return "must not hold a user or password"
         _ = parts.port
         return None
-
-    @staticmethod
-    def _page_url_problem(value: str) -> str | None:
-        parts = urlsplit(value)
-        _ = parts.port
-        return (
-            None if parts.scheme in {"https", "http"} and parts.hostname else "must be a full http:// or https:// URL"
-        )
 
     def warehouse_url(self) -> str:
         value = self.text("LMS_WAREHOUSE_URL")

@@ -15,6 +15,7 @@ import lms_assets
 from lms_assets.asset_specs import SPECS, STEP_RETRIES
 from lms_assets.assets.column_lineage import COLUMN_LINEAGE
 from lms_assets.lineage import ENTRIES
+from lms_assets.settings import page_link
 from lms_assets.warehouse.schema.descriptions import table_columns
 
 
@@ -47,7 +48,7 @@ def asset_of(key: str) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
 
 def _linked_to_git(assets: Sequence[Any]) -> Sequence[Any]:
     """Links to this version's source in the repository, where that is known; else to the file on this machine."""
-    url = os.environ.get("LMS_GIT_URL", "").strip()
+    url = page_link(os.environ, "LMS_GIT_URL")
     if not url:
         return assets
     return dg.link_code_references_to_git(

@@ -249,6 +249,13 @@ def test_the_runbook_is_a_link_where_the_documentation_is_served(monkeypatch):
     assert runbook_of("courses")["runbook"].url == "https://docs.example/lms/runbook.html#courses"
 
 
+@pytest.mark.parametrize("wrong", ["https://somebody:pass-4711@docs.example", "docs.example", "http://[broken"])
+def test_an_address_that_the_settings_refuse_is_no_link(monkeypatch, wrong):
+    """Links stand in the UI, where a password must not."""
+    monkeypatch.setenv("LMS_DOCS_URL", wrong)
+    assert runbook_of("courses")["runbook"].path == "docs/runbook.md#courses"
+
+
 @pytest.mark.parametrize("host", ["github.example", "gitlab.example"])
 def test_the_source_is_a_link_to_this_version_where_the_repository_is_known(monkeypatch, host):
     """Asset by asset, to the line of its function."""

@@ -58,6 +58,8 @@ def test_every_missing_variable_has_its_line(commands: Commands):
         ("LMS_EXECUTOR", "celery", "celery needs a warehouse on MySQL or MariaDB: machines cannot share a file"),
         ("LMS_SMTP_URL", "mail.example.com", "must look like smtp://"),
         ("LMS_RULES_FILE", "nowhere.toml", "does not exist"),
+        ("LMS_UI_URL", "https://somebody:pass-4711@dagster.example", "must not hold a user or password"),
+        ("LMS_DOCS_URL", "https://somebody:pass-4711@docs.example", "must not hold a user or password"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_is_expected(commands: Commands, variable: str, value: str, said: str):
