@@ -33,7 +33,6 @@ MANY_PARAMETERS = {
     "lms_assets.warehouse.bookkeeping.failures.replace_failures": "how far the source was read",
     "lms_assets.warehouse.bookkeeping.sync_log.complete": "columns of the sync log",
     "lms_assets.warehouse.results.counts.write_history": "columns of the history",
-    "lms_assets.warehouse.results.stamps.stamp_changes": "which columns of which table",
     "lms_assets.warehouse.state.deactivations.note_deactivations": "columns of the note",
     "lms_assets.warehouse.upsert.children.sync_children": "which columns of which table",
     "lms_assets.warehouse.upsert.upsert.upsert": "which columns of which table",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -94,6 +94,19 @@ def test_columns_for_new_rows_only_are_written_once_and_then_left_alone(warehous
     assert sync({"id": "a", "first_name": "Other", "last_name": "L"}) == SyncCounts(unchanged=1)
     assert sync({"id": "a", "first_name": "Other", "last_name": "M"}) == SyncCounts(updated=1)
     assert stored(warehouse, t.lms_users, "id", "first_name", "last_name") == [("a", "Ada", "M")]
+
+
+def test_a_stamp_moves_when_a_watched_column_changes_and_not_for_others(warehouse, now):
+    def sync(when: datetime, *rows: tuple[str, str, bool]) -> None:
+        given = [{"id": key, "name": name, "is_active": active, "linked_at": when} for key, name, active in rows]
+        with warehouse.transaction() as connection:
+            changed_at = ("linked_at", ("is_active",))
+            upsert(connection, t.lms_groups, given, key=("id",), now=when, changed_at=changed_at)
+
+    sync(now, ("a", "A", True), ("b", "B", True), ("c", "C", True))
+    sync(now + LATER, ("a", "A", True), ("b", "renamed", True), ("c", "C", False), ("d", "D", True))
+    found = stored(warehouse, t.lms_groups, "id", "name", "linked_at")
+    assert found == [("a", "A", now), ("b", "renamed", now), ("c", "C", now + LATER), ("d", "D", now + LATER)]
 
 
 LONG = "x" * 255

@@ -22,7 +22,6 @@ from lms_assets.warehouse.engine import Connection
 from lms_assets.warehouse.reading.foundation import partner_of_contacts, primary_users, stored_contacts, stored_partners
 from lms_assets.warehouse.reading.whole import row_count
 from lms_assets.warehouse.results.links import address_holders, further_contact_ids, write_affiliations
-from lms_assets.warehouse.results.stamps import stamp_changes
 from lms_assets.warehouse.schema.tables import contacts as contacts_table
 from lms_assets.warehouse.upsert.upsert import SyncCounts, deactivate, update_existing, upsert
 
@@ -68,14 +67,13 @@ def read_employers(connection: Connection, stored: Sequence[StoredContact], furt
 
 def write_contacts(connection: Connection, plan: ContactPlan, employers: Employers, now: datetime) -> SyncCounts:
     """Deactivate, free addresses that others have now, write the contacts that count, link them to accounts."""
-    watched = ("partner_id", "email", "is_active")
-    stamp_changes(connection, contacts_table, plan.rows, watched=watched, column="identity_changed_at", now=now)
     left = deactivate(connection, contacts_table, plan.leaving, now=now)
     released = [{"id": row_id, "email": surrendered_email(row_id)} for row_id in plan.displaced]
     update_existing(connection, contacts_table, released, key=("id",), now=now)
     names = ContactRow.__slots__
     rows = ({name: getattr(row, name) for name in names} | {"identity_changed_at": now} for row in plan.rows)
-    written = upsert(connection, contacts_table, rows, key=("id",), now=now, insert_only=("identity_changed_at",))
+    changed_at = ("identity_changed_at", ("partner_id", "email", "is_active"))
+    written = upsert(connection, contacts_table, rows, key=("id",), now=now, changed_at=changed_at)
     own = {row.impartner_id for row in plan.rows} - {each.values["impartner_id"] for each in written.rejected_rows}
     others = [each for each in plan.listing.accepted if each.impartner_id not in own]
     holders = address_holders(connection, {each.email for each in others})

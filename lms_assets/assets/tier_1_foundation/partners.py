@@ -21,7 +21,6 @@ from lms_assets.domain.sync_plans.crm import PartnerPlan, doubtful_records, plan
 from lms_assets.resources import ImpartnerResource, WarehouseResource
 from lms_assets.warehouse.engine import Connection
 from lms_assets.warehouse.reading.foundation import stored_partners
-from lms_assets.warehouse.results.stamps import stamp_changes
 from lms_assets.warehouse.schema.tables import partners as partners_table
 from lms_assets.warehouse.state.crm_shown import remember_shown
 from lms_assets.warehouse.upsert.upsert import SyncCounts, deactivate, update_existing, upsert
@@ -60,8 +59,6 @@ def write_partners(connection: Connection, plan: PartnerPlan, now: datetime) -> 
         {"id": row_id, **asdict(partner), "is_active": True, "deleted_at": None, "identity_changed_at": now}
         for row_id, partner in plan.assignment.rows
     ]
-    watched = ("account_name", "is_active")
-    stamp_changes(connection, partners_table, rows, watched=watched, column="identity_changed_at", now=now)
     moves = [{"id": row_id, "account_name": name} for row_id, name in plan.assignment.name_moves]
     update_existing(connection, partners_table, moves, key=("id",), now=now)
     left = deactivate(connection, partners_table, plan.leaving, now=now, values={"account_status": "Inactive"})
@@ -71,7 +68,7 @@ def write_partners(connection: Connection, plan: PartnerPlan, now: datetime) -> 
         rows,
         key=("id",),
         now=now,
-        insert_only=("identity_changed_at",),
+        changed_at=("identity_changed_at", ("account_name", "is_active")),
         on_clash=_another_name,
     )
     return written + SyncCounts(deactivated=left)

@@ -22,7 +22,6 @@ from lms_assets.warehouse.engine import Connection
 from lms_assets.warehouse.reading.foundation import stored_partners
 from lms_assets.warehouse.reading.people import stored_groups
 from lms_assets.warehouse.results.links import group_overrides, remember_lost_links, stored_lost_links
-from lms_assets.warehouse.results.stamps import stamp_changes
 from lms_assets.warehouse.schema.tables import lms_groups
 from lms_assets.warehouse.upsert.upsert import SyncCounts, deactivate, upsert
 
@@ -65,9 +64,8 @@ def read_linked_to(connection: Connection) -> LinkedTo:
 def write_groups(connection: Connection, plan: GroupPlan, now: datetime) -> SyncCounts:
     """Write who is listed, deactivate who is gone or left out."""
     rows = [asdict(row) | {"linked_at": now} for row in plan.rows]
-    watched = ("partner_id", "is_active")
-    stamp_changes(connection, lms_groups, rows, watched=watched, column="linked_at", now=now)
-    counts = upsert(connection, lms_groups, rows, key=("id",), now=now, insert_only=("linked_at",))
+    changed_at = ("linked_at", ("partner_id", "is_active"))
+    counts = upsert(connection, lms_groups, rows, key=("id",), now=now, changed_at=changed_at)
     for ids, reason in ((plan.gone, "gone from the LMS"), (plan.excluded, "left out by name")):
         left = deactivate(connection, lms_groups, sorted(ids), now=now, values={"deletion_reason": reason})
         counts += SyncCounts(deactivated=left)

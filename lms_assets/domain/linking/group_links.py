@@ -82,9 +82,8 @@ def link_groups(
     """
     known = tuple(partners)
     book = _Book.of(known, tuple(other_names), rules)
-    ids = {partner.id for partner in known}
     named = [(group, comparable(group.name, rules)) for group in groups]
-    links = [_decided(group, name, overrides, ids, book, rules) for group, name in named]
+    links = [_decided(group, name, overrides, book, rules) for group, name in named]
     open_ones = [position for position, link in enumerate(links) if link is None]
     scores = _scores([named[position][1] for position in open_ones], book, rules)
     for position, scored in zip(open_ones, scores, strict=True):
@@ -162,6 +161,7 @@ class _Book:
     names: tuple[ComparableName, ...]
     owners: tuple[LinkablePartner | None, ...]
     by_key: Mapping[str, Sequence[int]]
+    ids: frozenset[int]
     spellings: tuple[tuple[str, ...], ...] = field(default=())
 
     @classmethod
@@ -172,7 +172,8 @@ class _Book:
         for index, name in enumerate(names):
             by_key.setdefault(name.key, []).append(index)
         rows = [_spellings(name) for name in names]
-        return cls(names, owners, by_key, tuple(zip(*rows, strict=True)))
+        ids = frozenset(partner.id for partner in partners)
+        return cls(names, owners, by_key, ids, tuple(zip(*rows, strict=True)))
 
 
 def _spellings(name: ComparableName) -> tuple[str, str, str]:
@@ -184,7 +185,6 @@ def _decided(
     group: LmsGroup,
     name: ComparableName,
     overrides: Mapping[str, int | None],
-    ids: Container[int],
     book: _Book,
     rules: Rules,
 ) -> GroupLink | None:
@@ -193,7 +193,7 @@ def _decided(
         return GroupLink(group.id, None, "none")
     if group.id in overrides:
         partner_id = overrides[group.id]
-        return GroupLink(group.id, partner_id if partner_id in ids else None, "override", 100.0)
+        return GroupLink(group.id, partner_id if partner_id in book.ids else None, "override", 100.0)
     equal = book.by_key.get(name.key, ())
     owners = [owner for index in equal if (owner := book.owners[index]) is not None]
     active = [owner for owner in owners if owner.is_active]

@@ -9,7 +9,6 @@ from sqlalchemy import Connection, select
 
 from lms_assets.domain.records.contacts import AddressHolder
 from lms_assets.warehouse.engine import streamed
-from lms_assets.warehouse.results.stamps import stamp_changes
 from lms_assets.warehouse.schema.tables import contact_affiliations, contacts, group_partner_overrides, lms_users
 from lms_assets.warehouse.sync_state import get_state, put_state
 from lms_assets.warehouse.upsert.compare import chunks
@@ -87,9 +86,8 @@ def write_affiliations(
         {"impartner_id": crm_id, "contact_id": contact_id, "partner_id": partner_id, "since": now}
         for crm_id, (contact_id, partner_id) in sorted(found.items())
     ]
-    watched = ("contact_id", "partner_id")
-    stamp_changes(connection, contact_affiliations, rows, watched=watched, column="since", now=now, key="impartner_id")
-    written = upsert(connection, contact_affiliations, rows, key=("impartner_id",), now=now, insert_only=("since",))
+    changed_at = ("since", ("contact_id", "partner_id"))
+    written = upsert(connection, contact_affiliations, rows, key=("impartner_id",), now=now, changed_at=changed_at)
     return written + remove_affiliations(connection, set(over) - set(found))
 
 

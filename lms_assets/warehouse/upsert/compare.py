@@ -79,14 +79,14 @@ class SyncPlan:
         """A given row by the names of its columns."""
         return dict(zip(self.columns, values, strict=True))
 
-    def differing(self, changes: Iterable[Change]) -> list[str]:
+    def differing(self, changes: Iterable[Change]) -> set[str]:
         """The columns in which at least one of these rows differs from what was stored."""
         places = [self.columns.index(name) for name in self.compared]
         found = set()
         for change in changes:
             given = change.values
             found |= {n for n, place in enumerate(places) if given[place] != change.stored[n]}
-        return [self.compared[n] for n in sorted(found)]
+        return {self.compared[n] for n in found}
 
 
 def compare(

@@ -32,6 +32,7 @@ def upsert(
     key: Sequence[str],
     now: datetime,
     insert_only: Iterable[str] = (),
+    changed_at: tuple[str, tuple[str, ...]] | None = None,
     on_clash: OnClash | None = None,
 ) -> SyncCounts:
     """Insert the rows whose key is not stored, update those that differ, leave the others untouched.
@@ -46,12 +47,20 @@ def upsert(
             others are rejected rows.
         key: columns that identify a row.
         insert_only: columns written for new rows and neither compared nor changed on stored ones.
+        changed_at: a column and those that it watches: it too is written for new rows only, and becomes `now` on stored
+            rows of which a watched column changes. For tables whose key is one column.
         on_clash: gets a refused row's values and may give others to try once, e.g. another name.
 
     Raises:
         ValueError: unknown columns or rows with different ones.
     """
-    plan = compare(connection, table, rows, key=tuple(key), insert_only=frozenset(insert_only))
+    stamp, watched = changed_at or (None, ())
+    written_once = frozenset(insert_only) | ({stamp} if stamp else set())
+    plan = compare(connection, table, rows, key=tuple(key), insert_only=written_once)
+    if stamp:
+        stamped = (each.key[0] for each in plan.changes if not plan.differing([each]).isdisjoint(watched))
+        for part in chunks(stamped):
+            connection.execute(update(table).where(table.c[plan.key[0]].in_(part)).values({stamp: now}))
     return _write(connection, table, plan, now=now, on_clash=on_clash)
 
 

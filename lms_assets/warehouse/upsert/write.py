@@ -117,7 +117,7 @@ class PlanWriter:
         """Update rows in the columns in which they, or some of those written with them, differ from what is stored."""
         refused: list[Refused] = []
         for part in chunks(changes):
-            send = partial(self.send_updates, changing=self._plan.differing(part))
+            send = partial(self.send_updates, changing=sorted(self._plan.differing(part)))
             refused += self._write_part(send, [change.values for change in part])
         return refused
 
