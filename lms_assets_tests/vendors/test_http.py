@@ -5,11 +5,16 @@ from __future__ import annotations
 import gzip
 import json
 import socket
+import threading
 from dataclasses import replace
 
 import pytest
 
+from lms_assets.vendors.endpoints import Northpass
 from lms_assets.vendors.northpass.client import NorthpassClient
+from lms_assets.vendors.northpass.pages import one_resource
+from lms_assets.vendors.transport.client import Request
+from lms_assets.vendors.transport.connection import WATCH
 from lms_assets.vendors.transport.errors import (
     AuthenticationFailed,
     RequestRejected,
@@ -111,6 +116,27 @@ def test_an_answer_that_drips_is_given_up_although_it_never_pauses(server: Scrip
     limits = replace(QUICK, answer_seconds=0.1, retry=replace(QUICK.retry, attempts=2))
     with pytest.raises(VendorUnavailable, match="not complete after"):
         northpass(server, limits).person("p1")
+
+
+def test_an_answer_with_less_time_than_one_before_it_is_given_up_in_its_own(server: ScriptedServer) -> None:
+    server.answer = first_then(FINE, then=Raw(b"HTTP/1.1 200 OK\r\nX-Slow: ", end="drip"))
+    client = northpass(server, replace(QUICK, answer_seconds=300, retry=replace(QUICK.retry, total_seconds=300)))
+    client.person("p1")
+    url, less = client.http.origin.address("/people/p1"), replace(QUICK.retry, attempts=1, total_seconds=0.1)
+    with pytest.raises(VendorUnavailable, match="not complete after"):
+        client.http.call(Northpass.PERSON, Request(url=url), one_resource, retry=less)
+
+
+def test_one_thread_watches_how_long_all_answers_take_and_ends_with_the_client(server: ScriptedServer) -> None:
+    def watching() -> int:
+        return sum(thread.name == WATCH and thread not in before for thread in threading.enumerate())
+
+    before = threading.enumerate()
+    server.answer = lambda seen: FINE
+    with northpass(server) as client:
+        for _ in client.for_each([str(number) for number in range(20)], client.person):
+            assert watching() == 1
+    assert comes_about(lambda: watching() == 0)
 
 
 def test_the_total_time_bounds_the_attempts(server: ScriptedServer) -> None:

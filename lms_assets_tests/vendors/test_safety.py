@@ -153,7 +153,7 @@ def test_a_proxy_is_used_without_the_user_in_its_address(monkeypatch: pytest.Mon
 def test_the_certificate_bundle_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/etc/company.pem")
     client = NorthpassClient("https://api.example.com/v2", NORTHPASS_KEY)
-    assert client.http._session.verify == "/etc/company.pem"
+    assert client.http._verify == "/etc/company.pem"
 
 
 def test_keys_and_people_are_in_no_text_that_a_client_gives(

@@ -1,4 +1,4 @@
-"""One vendor over HTTP: a pooled session, paced, retried, bounded, and never anywhere but at its origin.
+"""One vendor over HTTP: pooled connections, paced, retried, bounded, and never anywhere but at its origin.
 
 What the answers mean is for the clients; how an answer is judged lives in `answers`.
 """
@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.client import HTTPException
-from http.cookiejar import DefaultCookiePolicy
 from math import ceil
 from typing import Any, TypeVar
+from urllib.parse import urlencode
 
 import requests
+from requests.utils import default_headers
 from urllib3.exceptions import HTTPError
 
 from lms_assets.vendors.endpoints import Endpoint
@@ -99,14 +100,12 @@ class VendorHttp:
         self._reader = Reader(vendor, (secret,), limits.answer_bytes, limits.answer_values)
         self._count_lock = threading.Lock()
         self._answered = False
-        self._session = requests.Session()
-        self._session.trust_env = False
-        self._session.verify = certificate_bundle()
-        self._session.proxies = self.origin.proxies()
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self._session.headers.update({"Accept": "application/json", "User-Agent": "lms-assets", **headers})
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, PacedAdapter(self._sender, workers))
+        # Not a session: nothing may add cookies or credentials, or follow a redirect.
+        self._adapter = PacedAdapter(self._sender, workers)
+        self._verify = certificate_bundle()
+        self._proxies = self.origin.proxies()
+        self._headers = default_headers()
+        self._headers.update({"Accept": "application/json", "User-Agent": "lms-assets", **headers})
 
     def __repr__(self) -> str:
         return f"VendorHttp({self.vendor}, {self.origin.base})"
@@ -123,7 +122,8 @@ class VendorHttp:
 
     def close(self) -> None:
         """Close the pooled connections."""
-        self._session.close()
+        self._adapter.close()
+        self._sender.close()
 
     def call(
         self, endpoint: Endpoint, request: Request, parse: Callable[[Any], T], *, retry: RetryPolicy | None = None
@@ -165,9 +165,16 @@ class VendorHttp:
             problem = f"a link of the answer is not followed: {error}"
             remedy = "Check the base URL; if it is right, tell the vendor"
             raise UnsafeLink(self.vendor, endpoint.label, None, problem, remedy) from None
-        return self._session.prepare_request(
-            requests.Request(endpoint.method, url, params=dict(request.params or {}), json=request.body)
-        )
+        if endpoint.method != "GET":
+            return requests.Request(
+                endpoint.method, url, self._headers, params=dict(request.params or {}), json=request.body
+            ).prepare()
+        # What `prepare` makes of it, too; a full read has many thousands, and that costs as much as sending them.
+        prepared = requests.PreparedRequest()
+        prepared.method, prepared.headers = endpoint.method, self._headers
+        separator = "&" if "?" in url else "?"
+        prepared.url = f"{url}{separator}{urlencode(request.params)}" if request.params else url
+        return prepared
 
     def _attempt(
         self,
@@ -177,11 +184,12 @@ class VendorHttp:
         parse: Callable[[Any], T],
     ) -> T:
         try:
-            response = self._session.send(
+            response = self._adapter.send(
                 prepared,
                 stream=True,
-                allow_redirects=False,
                 timeout=(self._limits.connect_seconds, self._limits.read_seconds),
+                verify=self._verify,
+                proxies=self._proxies,
             )
             self.clock.note(response.headers, datetime.now(UTC))
             try:

@@ -20,41 +20,76 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from lms_assets.vendors.transport.rate_limit import RateLimiter
 
+WATCH = "answers in time"
+"""The name of the thread that ends late exchanges."""
 
-@dataclass(slots=True)
+
+@dataclass(slots=True, eq=False)
 class Exchange:
-    """One attempt to get one answer."""
+    """One attempt to get one answer, which has `seconds` to arrive as a whole."""
 
     seconds: float
     sent: bool = False
     cut: bool = False
-    _timer: threading.Timer | None = field(default=None, repr=False)
-    _sent_at: float = field(default=0.0, repr=False)
-
-    def start_clock(self, connected: socket.socket | None) -> None:
-        """From now on the whole answer has `seconds` to arrive."""
-        self._sent_at = time.monotonic()
-        if connected is None:
-            return
-        self._timer = threading.Timer(self.seconds, self._cut, [connected])
-        self._timer.daemon = True
-        self._timer.start()
+    connected: socket.socket | None = field(default=None, repr=False)
+    sent_at: float = field(default=0.0, repr=False)
 
     @property
     def passed(self) -> float:
         """Seconds since the request was sent."""
-        return time.monotonic() - self._sent_at
+        return time.monotonic() - self.sent_at
 
-    def end(self) -> None:
-        """The answer was read, or given up."""
-        if self._timer is not None:
-            self._timer.cancel()
+    @property
+    def ends_at(self) -> float:
+        """When the time is over, on the monotonic clock."""
+        return self.sent_at + self.seconds
 
-    def _cut(self, connected: socket.socket) -> None:
+    def cut_off(self) -> None:
+        """Cut the connection: whoever reads the answer gets no more of it."""
         self.cut = True
-        with contextlib.suppress(OSError):
-            # Not the TLS object's own method: that one takes the session away under the reading thread.
-            socket.socket.shutdown(connected, socket.SHUT_RDWR)
+        if self.connected is not None:
+            with contextlib.suppress(OSError):
+                # Not the TLS object's own method: that one takes the session away under the reading thread.
+                socket.socket.shutdown(self.connected, socket.SHUT_RDWR)
+
+
+class _Watch:
+    """Ends the exchanges that take too long. One thread for all: one for each would cost as much as the sending."""
+
+    def __init__(self) -> None:
+        self._under_way: set[Exchange] = set()
+        self._changed = threading.Condition()
+        self._looks_at: float | None = None
+        """When the thread looks next; None while there is none."""
+
+    def begin(self, exchange: Exchange) -> None:
+        with self._changed:
+            self._under_way.add(exchange)
+            if self._looks_at is None:
+                self._looks_at = 0.0
+                threading.Thread(target=self._watch, name=WATCH, daemon=True).start()
+            elif exchange.ends_at < self._looks_at:
+                self._changed.notify()
+
+    def end(self, exchange: Exchange) -> None:
+        with self._changed:
+            self._under_way.discard(exchange)
+
+    def look_now(self) -> None:
+        """Ends the thread when nothing is under way."""
+        with self._changed:
+            self._changed.notify()
+
+    def _watch(self) -> None:
+        with self._changed:
+            while self._under_way:
+                now = time.monotonic()
+                for late in [each for each in self._under_way if each.ends_at <= now]:
+                    late.cut_off()
+                    self._under_way.remove(late)
+                self._looks_at = min((each.ends_at for each in self._under_way), default=now)
+                self._changed.wait(self._looks_at - now)
+            self._looks_at = None
 
 
 class PacedSender:
@@ -65,6 +100,7 @@ class PacedSender:
         self._longest_wait = longest_wait
         self._here = threading.local()
         self._lock = threading.Lock()
+        self._watch = _Watch()
         self.calls = 0
 
     @contextlib.contextmanager
@@ -75,8 +111,12 @@ class PacedSender:
         try:
             yield current
         finally:
-            current.end()
+            self._watch.end(current)
             self._here.exchange = None
+
+    def close(self) -> None:
+        """Nothing more is sent."""
+        self._watch.look_now()
 
     def refused(self) -> None:
         """The vendor refused a request for there being too many."""
@@ -88,8 +128,8 @@ class PacedSender:
         with self._limiter.slot(self._longest_wait):
             with self._lock:
                 self.calls += 1
-            current.start_clock(connected)
-            current.sent = True
+            current.connected, current.sent_at, current.sent = connected, time.monotonic(), True
+            self._watch.begin(current)
             send()
 
 

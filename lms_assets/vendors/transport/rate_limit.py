@@ -7,6 +7,7 @@ processes share a key, they share a `RequestLog`: a file, or what the caller has
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import threading
@@ -19,7 +20,6 @@ from math import ceil
 from pathlib import Path
 from typing import Protocol
 
-from filelock import FileLock
 from pyrate_limiter import InMemoryBucket, Rate, RateItem
 
 SECOND = 1_000_000
@@ -29,19 +29,20 @@ WINDOW = 1.021
 """Seconds in which at most the configured number is sent. The vendor counts in windows of one second at its own
 door: requests may be 10 ms early or late there, so two of them 20 ms nearer to each other than they were sent."""
 
-MANY = 50
-MANY_SHARE = 0.97
-"""From MANY requests a second on, so much of the limit is used: there a stall of a few milliseconds anywhere on the way
-lets several requests arrive at once."""
+MANY, MANY_SHARE = 50, 0.95
+"""From MANY requests a second on, so much of the limit is used: there a stall of a few hundredths of a second anywhere
+on the way lets several requests arrive at once."""
 
 WIDER, NARROWER = 0.06, 0.01
 WIDEST = 0.2
-CALM = 500
+CALM_SECONDS = 50
 """After a refusal (429) the window grows by WIDER seconds, to WIDEST more at most: the way to the vendor is less even
-than WINDOW allows for. It shrinks by NARROWER after each CALM requests without a refusal, back to WINDOW in the end."""
+than WINDOW allows for. It shrinks by NARROWER after as many requests without a refusal as CALM_SECONDS take at full
+speed, back to WINDOW in the end."""
 
-SPREAD = 0.5
-"""A burst is spread over this part of a second, so that answers do not all have to be read at once."""
+SPREAD, SPREAD_MANY = 0.5, 0.8
+"""A burst is spread over this part of a second, so that answers do not all have to be read at once; from MANY requests
+a second on over nearly all of it, so that a stall holds up fewer of them."""
 
 LOCK_POLL_SECONDS = 0.002
 
@@ -87,7 +88,9 @@ class RateLimiter:
             raise ValueError("requests_per_second must be above 0")
         self.requests_per_second = requests_per_second
         self._bucket = InMemoryBucket(_rates(requests_per_second, WINDOW))
+        self._window = WINDOW
         self._state = _State()
+        self._left: array[int] | None = None
         self._log = log
         self._ahead = self._unsure = 0
         self._turn = threading.Lock()
@@ -134,11 +137,13 @@ class RateLimiter:
     def _try(self) -> tuple[RateItem | None, int]:
         """The admitted request's place in the log, or the microseconds to wait before asking again."""
         now = self._now()
-        self._bucket.rates = _rates(self.requests_per_second, WINDOW + self._state.wider / SECOND)
+        window = WINDOW + self._state.wider / SECOND
+        if window != self._window:
+            self._window, self._bucket.rates = window, _rates(self.requests_per_second, window)
         self._bucket.leak(now)
         item = RateItem("", now)
         if self._bucket.put(item):
-            self._state = self._state.after_one_more()
+            self._state = self._state.after_one_more(CALM_SECONDS * self.requests_per_second)
             return item, 0
         wait = self._bucket.waiting(item)
         assert isinstance(wait, int)
@@ -155,17 +160,20 @@ class RateLimiter:
                 numbers, self._ahead, self._unsure = stack.enter_context(opened)
             except TimeoutError:
                 raise NoFreeSlot from None
-            known = _checked(numbers)
-            self._state = _State(*known[:HEADER])
             # Times from before a reboot, or before the shared clock was set back, lie in the future.
             latest = self._now() + SECOND
-            times = sorted(moment for moment in known[HEADER:] if moment <= latest)
-            self._bucket.items = [RateItem("", moment) for moment in times]
+            # Where nobody else sent anything since this process did, the bucket is as the log says.
+            if numbers != self._left or numbers[-1] > latest or self._unsure:
+                known = _checked(numbers)
+                self._state = _State(*known[:HEADER])
+                times = sorted(moment for moment in known[HEADER:] if moment <= latest)
+                self._bucket.items = [RateItem("", moment) for moment in times]
             try:
                 yield
             finally:
-                moments = (item.timestamp for item in self._bucket.items)
-                numbers[:] = array("q", (self._state.wider, self._state.admitted_since, *moments))
+                moments = [item.timestamp for item in self._bucket.items]
+                self._left = array("q", [self._state.wider, self._state.admitted_since, *moments])
+                numbers[:] = self._left
 
     def _here(self) -> int:
         return self._clock() // 1000
@@ -181,8 +189,8 @@ class _State:
     wider: int = 0
     admitted_since: int = 0
 
-    def after_one_more(self) -> _State:
-        if self.wider and self.admitted_since + 1 >= CALM:
+    def after_one_more(self, calm: float) -> _State:
+        if self.wider and self.admitted_since + 1 >= calm:
             return _State(max(0, self.wider - int(NARROWER * SECOND)))
         return _State(self.wider, self.admitted_since + 1)
 
@@ -199,30 +207,38 @@ class FileRequestLog:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._path = path
-        self._lock = FileLock(
-            path.with_suffix(".lock"), mode=0o600, thread_local=False, poll_interval=LOCK_POLL_SECONDS
-        )
 
     @contextlib.contextmanager
     def open(self, longest_wait: float) -> Iterator[tuple[array[int], int, int]]:
         """See RequestLog."""
-        self._lock.acquire(timeout=longest_wait)
+        give_up_at = time.monotonic() + longest_wait
+        handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
-            handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            while not _locked(handle):
+                if time.monotonic() > give_up_at:
+                    raise TimeoutError
+                time.sleep(LOCK_POLL_SECONDS)
+            numbers = _numbers(os.pread(handle, min(os.fstat(handle).st_size, 1 << 20), 0))
+            before = numbers.tobytes()
             try:
-                numbers = _numbers(os.pread(handle, 1 << 20, 0))
-                before = numbers.tobytes()
-                try:
-                    yield numbers, 0, 0
-                finally:
-                    after = numbers.tobytes()
-                    if after != before:
-                        os.pwrite(handle, after, 0)
-                        os.ftruncate(handle, len(after))
+                yield numbers, 0, 0
             finally:
-                os.close(handle)
+                after = numbers.tobytes()
+                if after != before:
+                    os.pwrite(handle, after, 0)
+                    os.ftruncate(handle, len(after))
+                # Closing is not enough: a process forked meanwhile has the file open, too.
+                fcntl.flock(handle, fcntl.LOCK_UN)
         finally:
-            self._lock.release()
+            os.close(handle)
+
+
+def _locked(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _numbers(content: bytes) -> array[int]:
@@ -241,9 +257,10 @@ def _checked(numbers: array[int]) -> array[int]:
 def _rates(requests_per_second: float, window: float) -> list[Rate]:
     if requests_per_second < 1:
         return [Rate(1, ceil(SECOND * window / requests_per_second))]
-    limit = int(requests_per_second * (MANY_SHARE if requests_per_second >= MANY else 1))
+    share, spread = (MANY_SHARE, SPREAD_MANY) if requests_per_second >= MANY else (1, SPREAD)
+    limit = int(requests_per_second * share)
     whole = Rate(limit, ceil(SECOND * window))
-    return [whole] if limit == 1 else [Rate(1, ceil(SECOND * SPREAD / limit)), whole]
+    return [whole] if limit == 1 else [Rate(1, ceil(SECOND * spread / limit)), whole]
 
 
 _limiters: dict[tuple[str, str, float, RequestLogOf | None], RateLimiter] = {}
