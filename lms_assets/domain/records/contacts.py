@@ -67,8 +67,8 @@ def contacts_that_wait(
         The Impartner id of each contact that waits, to the one for whom it waits.
     """
     holders = {row.email: row.impartner_id for row in stored if row.is_active and row.impartner_id in undecided}
-    found = {impartner_id: holders.get(email) for impartner_id, email in incoming}
-    return {each: holder for each, holder in found.items() if holder is not None and holder != each}
+    found = ((impartner_id, holders.get(email)) for impartner_id, email in incoming)
+    return {each: holder for each, holder in found if holder is not None and holder != each}
 
 
 @dataclass(frozen=True, slots=True)

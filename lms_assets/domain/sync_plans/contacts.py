@@ -172,8 +172,9 @@ def plan_contacts(
     listing = _with_second_answers(listing, answers.get(Doubt.WITHOUT_PARTNER))
     kept, doubles = choose_per_email(listing.accepted, employers.active_partner_of)
     listing, gone = confirm_leaving(replace(listing, rejected=(*listing.rejected, *doubles)), answers)
-    active = rows_by_crm_id(stored)
-    gone |= active.keys() & {int(each.entity_id) for each in doubles}
+    doubled = {int(each.entity_id) for each in doubles}
+    active = rows_by_crm_id(row for row in stored if row.impartner_id in gone or row.impartner_id in doubled)
+    gone |= active.keys() & doubled
     waiting = _waiting(listing, listed, kept, stored)
     ready = [each for each in kept if each.impartner_id not in waiting]
     assignment = assign_contact_rows([(each.impartner_id, each.email) for each in ready], stored)
@@ -210,7 +211,7 @@ def _waiting(
     undecided = {int(text) for text in listing.bad_ids if text.isdigit()}
     if not listing.complete:
         undecided |= {row.impartner_id for row in stored if row.impartner_id is not None} - set(listed)
-    waiting = contacts_that_wait([(each.impartner_id, each.email) for each in kept], stored, undecided)
+    waiting = contacts_that_wait(((each.impartner_id, each.email) for each in kept), stored, undecided)
     return {
         each: Rejected(
             "duplicate",

@@ -21,12 +21,12 @@ from lms_assets.domain.safety.confirmation import (
 T = TypeVar("T")
 
 
-def rows_by_crm_id(stored: Iterable[StoredPartner | StoredContact]) -> dict[int, set[int]]:
+def rows_by_crm_id(stored: Iterable[StoredPartner | StoredContact]) -> dict[int, tuple[int, ...]]:
     """CRM id to its active rows: an adopted portal may hold an account twice."""
-    found: dict[int, set[int]] = {}
+    found: dict[int, tuple[int, ...]] = {}
     for row in stored:
         if row.is_active and row.impartner_id is not None:
-            found.setdefault(row.impartner_id, set()).add(row.id)
+            found[row.impartner_id] = (*found.get(row.impartner_id, ()), row.id)
     return found
 
 
