@@ -6,11 +6,9 @@ comes twice and another not at all. A listing therefore ends with a verdict, and
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from hashlib import blake2b
 from typing import Any, Generic, TypeVar
 
 from lms_assets.vendors.transport.errors import UnexpectedAnswer, VendorError
@@ -82,7 +80,7 @@ class Listing(Iterable[Record]):
         self.identity = identity
         self._ascending = ascending
         self._passes_filter = passes_filter
-        self._seen: dict[object, bytes] = {}
+        self._seen: set[object] = set()
         self._highest: int | None = None
         self._full_page = 0
         self._first_count: int | None = None
@@ -136,13 +134,10 @@ class Listing(Iterable[Record]):
             self.without_id += 1
             self._doubt("records without a readable id came")
             return True
-        digest = _digest(record)
-        before = self._seen.get(identity)
-        if before is not None:
-            how = "came twice" if before == digest else "came twice with different content"
-            self._doubt(f"an id {how} (page {self.pages})")
+        if identity in self._seen:
+            self._doubt(f"an id came twice (page {self.pages})")
             return False
-        self._seen[identity] = digest
+        self._seen.add(identity)
         if self._ascending and isinstance(identity, int):
             if self._highest is not None and identity < self._highest:
                 self._doubt(f"the ids do not ascend (page {self.pages})")
@@ -179,11 +174,6 @@ class Listing(Iterable[Record]):
     def _endless(self, problem: str) -> None:
         remedy = "Try again later; if it stays, ask the vendor how this list ends"
         raise UnexpectedAnswer(self.vendor, self.label, None, problem, remedy)
-
-
-def _digest(record: Record) -> bytes:
-    # Eight bytes tell apart two contents of one id; nothing of the record itself is kept.
-    return blake2b(json.dumps(record, sort_keys=True).encode(), digest_size=8).digest()
 
 
 R = TypeVar("R")

@@ -48,9 +48,9 @@ def clean_text(text: str) -> str:
     """Text that every database takes and every page shows: control characters (NUL, line breaks) become
     blanks, lone surrogates U+FFFD, outer blanks go. Everything else, emoji and joiners too, is kept.
     """
-    if not text.isascii():
-        text = _LONE_SURROGATES.sub("\ufffd", text)
-    return _CONTROLS.sub(" ", text).strip()
+    if not text.isprintable():
+        text = _CONTROLS.sub(" ", _LONE_SURROGATES.sub("\ufffd", text))
+    return text.strip()
 
 
 def folded(text: str) -> str:
