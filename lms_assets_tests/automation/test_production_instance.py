@@ -7,7 +7,6 @@ import shutil
 import signal
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import dagster as dg
 import pytest
@@ -16,17 +15,14 @@ from lms_assets.automation.jobs import JOBS
 from lms_assets.run_tags import CONCURRENCY_GROUP_TAG, JOB_TAG
 from lms_assets.runs import dagster_storage
 from lms_assets_tests.architecture import source
+from lms_assets_tests.automation.production import mysql_variables
 from lms_assets_tests.harness.mariadb import MariaDbServer
-
-VARIABLES = ("HOST", "PORT", "DB", "USERNAME", "PASSWORD")
 
 
 @pytest.fixture
 def home(tmp_path: Path, mariadb_url: str, monkeypatch: pytest.MonkeyPatch) -> Path:
-    parts = urlsplit(mariadb_url)
-    values = (parts.hostname, str(parts.port), parts.path.strip("/"), parts.username, parts.password)
-    for name, value in zip(VARIABLES, values, strict=True):
-        monkeypatch.setenv(f"DAGSTER_MYSQL_{name}", value or "")
+    for name, value in mysql_variables(mariadb_url).items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     shutil.copyfile(source.ROOT / "dagster.yaml", tmp_path / "dagster.yaml")
     return tmp_path
@@ -62,6 +58,13 @@ def test_a_database_that_falls_silent_is_given_up(home: Path, mariadb: MariaDbSe
         finally:
             os.kill(mariadb.pid, signal.SIGCONT)
         assert instance.get_runs_count() == 0, "it is asked again as soon as it is back"
+        mariadb.stop()
+        try:
+            with pytest.raises(Exception, match="Can't connect"):
+                instance.run_storage.get_runs_count()
+        finally:
+            mariadb.start()
+        assert instance.get_runs_count() == 0, "and no connection is left from before"
 
 
 def test_a_variable_that_is_missing_is_named(home: Path, monkeypatch: pytest.MonkeyPatch):

@@ -53,7 +53,7 @@ class MariaDbServer:
         self._folder = Path(tempfile.mkdtemp(prefix="lms-mdb-", dir=None if on_disk else in_memory()))
         self._on_disk = on_disk
         self._process: subprocess.Popen[bytes] | None = None
-        self.port = _free_port()
+        self.port = free_port()
 
     @property
     def pid(self) -> int:
@@ -170,7 +170,7 @@ class MariaDbServer:
         self._process = None
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """A port that nobody listens on, below those the system lends to outgoing connections.
 
     A server that is down for a moment would otherwise find its port lent to somebody else.
