@@ -147,7 +147,7 @@ def test_the_compose_file_follows_its_schema_and_builds_nothing_from_a_public_in
     assert "pip install" not in written.read_text(encoding="utf-8")
 
 
-def test_the_workflow_of_ci_follows_its_schema_and_trusts_nobody_more_than_it_has_to():
+def test_the_workflow_of_ci_follows_its_schema_and_has_no_weak_spot():
     workflow = ROOT / ".github" / "workflows" / "ci.yml"
     run(TOOLS / "check-jsonschema", "--builtin-schema", "vendor.github-workflows", workflow, cwd=ROOT)
     run(TOOLS / "zizmor", "--offline", "--no-progress", workflow, cwd=ROOT)
