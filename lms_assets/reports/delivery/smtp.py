@@ -68,7 +68,7 @@ class SmtpServer:
     _password: str | None
 
     def __repr__(self) -> str:
-        return f"SmtpServer({'smtps' if self.tls else 'smtp'}://{self.host}:{self.port})"
+        return f"{'smtps' if self.tls else 'smtp'}://{self.host}:{self.port}"
 
     @classmethod
     def from_url(cls, url: str) -> SmtpServer:

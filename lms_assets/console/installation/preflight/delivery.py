@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from email.message import EmailMessage
 from email.policy import SMTP
+from email.utils import formatdate, make_msgid
 
 import apprise
 
@@ -85,6 +86,9 @@ def _test_mail(smtp_url: str, address: str) -> Line:
     message = EmailMessage(policy=SMTP)
     message["From"] = message["To"] = address
     message["Subject"] = "lms-assets: a test"
+    # Servers refuse a mail without them, or call it unwanted.
+    message["Date"] = formatdate()
+    message["Message-ID"] = make_msgid(domain=address.rpartition("@")[2])
     message.set_content(TEST)
     try:
         with SmtpMailer(SmtpServer.from_url(smtp_url), attempts=1) as mailer:
