@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -25,39 +26,55 @@ def asset_of(key: str) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     shown: dict[str, Any] = {"dagster/column_schema": _schema(entry.table), "dagster/table_name": entry.table}
     if key in COLUMN_LINEAGE:
         shown["dagster/column_lineage"] = COLUMN_LINEAGE[key]
-    # With `dg.asset` each part of the spec would have to be handed over, and its `backfill_policy` is a beta parameter.
-    made = dg.multi_asset(
-        name=key,
-        specs=[SPECS[key].merge_attributes(metadata=shown)],
-        pool=entry.pool,
-        retry_policy=STEP_RETRIES,
-        # A backfill is one run over its weeks: the step reads people, not weeks.
-        backfill_policy=dg.BackfillPolicy.single_run() if entry.weekly else None,
-    )
 
     def decorate(function: Callable[..., Any]) -> dg.AssetsDefinition:
-        # The links to the source are a beta feature, of which each import would warn.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", dg.BetaWarning)
-            (linked,) = _linked_to_git(dg.with_source_code_references([made(function)]))
-        assert isinstance(linked, dg.AssetsDefinition)
-        return linked
+        spec = SPECS[key].merge_attributes(metadata={**shown, "dagster/code_references": _source_of(function)})
+        # With `dg.asset` each part of the spec would have to be handed over, and its `backfill_policy` is a beta
+        # parameter.
+        decorated = dg.multi_asset(
+            name=key,
+            specs=[spec],
+            pool=entry.pool,
+            retry_policy=STEP_RETRIES,
+            # A backfill is one run over its weeks: the step reads people, not weeks.
+            backfill_policy=dg.BackfillPolicy.single_run() if entry.weekly else None,
+        )(function)
+        return _linked_to_git(decorated)
 
     return decorate
 
 
-def _linked_to_git(assets: Sequence[Any]) -> Sequence[Any]:
+def _source_of(function: Callable[..., Any]) -> dg.CodeReferencesMetadataValue:
+    """Where the asset begins. `dg.with_source_code_references` parses the file to say the same."""
+    code = function.__code__
+    with _without_beta_warnings():
+        here = dg.LocalFileCodeReference(file_path=code.co_filename, line_number=code.co_firstlineno)
+        return dg.CodeReferencesMetadataValue(code_references=[here])
+
+
+def _linked_to_git(asset: dg.AssetsDefinition) -> dg.AssetsDefinition:
     """Links to this version's source in the repository, where that is known; else to the file on this machine."""
     url = page_link(os.environ, "LMS_GIT_URL")
     if not url:
-        return assets
-    return dg.link_code_references_to_git(
-        assets,
-        git_url=url,
-        git_branch=f"v{version('lms-assets')}",
-        platform="gitlab" if "gitlab" in url else "github",
-        file_path_mapping=dg.AnchorBasedFilePathMapping(Path(lms_assets.__file__), "lms_assets/__init__.py"),
-    )
+        return asset
+    with _without_beta_warnings():
+        (linked,) = dg.link_code_references_to_git(
+            [asset],
+            git_url=url,
+            git_branch=f"v{version('lms-assets')}",
+            platform="gitlab" if "gitlab" in url else "github",
+            file_path_mapping=dg.AnchorBasedFilePathMapping(Path(lms_assets.__file__), "lms_assets/__init__.py"),
+        )
+    assert isinstance(linked, dg.AssetsDefinition)
+    return linked
+
+
+@contextmanager
+def _without_beta_warnings() -> Iterator[None]:
+    """Links to the source are a beta feature, of which each import would warn."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        yield
 
 
 def _schema(table: str) -> dg.TableSchema:

@@ -43,6 +43,7 @@ PRELOADED = [
     *dagster_internals.PRELOADED,
     "dagster_mysql",
     "upath.core",
+    "rapidfuzz.process",
     "dotenv",
     "lms_assets.warehouse.migrations.current",
 ]

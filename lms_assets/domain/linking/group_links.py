@@ -6,8 +6,6 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from rapidfuzz import fuzz, process
-
 from lms_assets.domain.linking.company_names import ComparableName, comparable, key_of, normalise_name
 from lms_assets.domain.records.groups import LmsGroup, is_kept_group
 from lms_assets.domain.records.rejections import Finding
@@ -248,7 +246,9 @@ def _scores(names: Sequence[ComparableName], book: _Book, rules: Rules) -> Itera
     Many names at once: asked name by name, RapidFuzz takes each known name apart again for each, and ten times the
     partners cost a hundred times the seconds.
     """
-    import numpy as np  # here, since only this step needs it
+    # Here, since only this step needs them.
+    import numpy as np
+    from rapidfuzz import fuzz, process
 
     cutoff = max(0.0, rules.fuzzy_threshold - rules.fuzzy_margin)
     for start in range(0, len(names), _NAMES_AT_ONCE):
@@ -285,5 +285,7 @@ def _only_slips(one: ComparableName, other: ComparableName, rules: Rules) -> boo
 
 
 def _alike(one: str, other: str) -> bool:
+    from rapidfuzz import fuzz
+
     long_enough = min(len(one), len(other)) >= _SHORTEST_SLIP
     return long_enough and one[0] == other[0] and fuzz.ratio(one, other) >= _SAME_WORD

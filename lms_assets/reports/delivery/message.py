@@ -9,8 +9,6 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
 
-from email_validator import EmailNotValidError, validate_email
-
 from lms_assets.reports.rendering import formatting as words
 from lms_assets.reports.rendering.render import Rendered
 
@@ -25,6 +23,9 @@ def ascii_address(address: str) -> str:
     Raises:
         UnusableAddress: no valid address, or letters before the `@` that only few servers take.
     """
+    # Here, since every process loads this module and hardly any sends mail.
+    from email_validator import EmailNotValidError, validate_email
+
     try:
         checked = validate_email(address.strip(), check_deliverability=False, test_environment=True)
     except EmailNotValidError:

@@ -15,8 +15,6 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-
 from lms_assets.domain.counting.certifications import Assessed, Verdict
 from lms_assets.domain.counting.compliance import requirement_of
 from lms_assets.domain.counting.ledger import fingerprint
@@ -95,6 +93,9 @@ def render_evidence(data: EvidenceData) -> str:
     data = _without_addresses(data)
     at = datetime.fromisoformat(data.as_of)
     falls = _falls(data)
+    # Here, since every process loads this module and hardly any renders.
+    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
     environment = Environment(
         loader=PackageLoader("lms_assets.reports", "templates"),
         autoescape=select_autoescape(default=True, default_for_string=True),

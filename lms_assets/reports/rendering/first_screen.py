@@ -8,13 +8,15 @@ from __future__ import annotations
 import base64
 import textwrap
 from collections.abc import Sequence
-
-from jinja2 import Environment
+from typing import TYPE_CHECKING
 
 from lms_assets.reports.config import ReportConfig
 from lms_assets.reports.figures.model import WeekPoint
 from lms_assets.reports.rendering.document import Document, Tiles
 from lms_assets.reports.rendering.formatting import npcu_chart
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 _TREND = 80
 _TONES = {"plain": "#1b222b", "muted": "#4a5462", "good": "#1a7f37", "bad": "#b42318", "warn": "#8a5a00"}

@@ -12,17 +12,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-import css_inline
-from jinja2 import (
-    BaseLoader,
-    ChoiceLoader,
-    Environment,
-    FileSystemLoader,
-    PackageLoader,
-    StrictUndefined,
-    select_autoescape,
-)
-
 from lms_assets.reports.config import ReportConfig
 from lms_assets.reports.figures.executive import ExecutiveReport
 from lms_assets.reports.figures.pam import PamReport
@@ -80,14 +69,18 @@ class Renderer:
     """Renders reports with one configuration; make it once, it keeps its templates compiled."""
 
     def __init__(self, config: ReportConfig) -> None:
+        # Here, since every process loads this module and hardly any renders.
+        import css_inline
+        import jinja2
+
         self._config = config
-        loaders: list[BaseLoader] = [PackageLoader("lms_assets.reports", "templates")]
+        loaders: list[jinja2.BaseLoader] = [jinja2.PackageLoader("lms_assets.reports", "templates")]
         if config.templates is not None:
-            loaders.insert(0, FileSystemLoader(config.templates))
-        self._environment = Environment(
-            loader=ChoiceLoader(loaders),
-            autoescape=select_autoescape(disabled_extensions=("txt.j2",), default=True, default_for_string=True),
-            undefined=StrictUndefined,
+            loaders.insert(0, jinja2.FileSystemLoader(config.templates))
+        self._environment = jinja2.Environment(
+            loader=jinja2.ChoiceLoader(loaders),
+            autoescape=jinja2.select_autoescape(disabled_extensions=("txt.j2",), default=True, default_for_string=True),
+            undefined=jinja2.StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
         )
