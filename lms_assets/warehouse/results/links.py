@@ -36,11 +36,15 @@ def write_contact_links(connection: Connection, links: Mapping[int, str | None],
     for contact_id, user_id in links.items():
         if user_id is not None:
             contact_of[user_id] = min(contact_id, contact_of.get(user_id, contact_id))
-    query = select(lms_users.c.id, lms_users.c.contact_id).where(lms_users.c.contact_id.is_not(None))
-    for user_id, contact_id in connection.execute(query):
-        if contact_id in links and user_id not in contact_of:
-            contact_of[user_id] = 0
-    people = ({"id": user_id, "contact_id": contact_id or None} for user_id, contact_id in contact_of.items())
+    named = select(lms_users.c.id, lms_users.c.contact_id).where(lms_users.c.contact_id.is_not(None))
+    named_before = {row[0]: row[1] for row in streamed(connection, named)}
+    people = [
+        {"id": user_id, "contact_id": contact_id}
+        for user_id, contact_id in contact_of.items()
+        if named_before.get(user_id) != contact_id
+    ]
+    lost = (each for each, contact_id in named_before.items() if contact_id in links and each not in contact_of)
+    people += [{"id": user_id, "contact_id": None} for user_id in lost]
     update_existing(connection, lms_users, people, key=("id",), now=now)
 
 
