@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
 from typing import Any
 
 from alembic.operations import BatchOperations, Operations
@@ -53,6 +54,15 @@ class _Reconciler:
         self._operations = Operations(MigrationContext.configure(connection))
         self._mysql = connection.dialect.name == "mysql"
         self._texts = Texts(connection, metadata)
+        self._metadata = metadata
+
+    @cached_property
+    def _copies(self) -> MetaData:
+        """Our tables, to be changed for this database before they are made."""
+        copies = MetaData(naming_convention=self._metadata.naming_convention)
+        for table in self._metadata.tables.values():
+            table.to_metadata(copies)
+        return copies
 
     @contextmanager
     def foreign_keys_unchecked(self) -> Iterator[None]:
@@ -132,10 +142,7 @@ class _Reconciler:
         self._done.note("make", f"table {table.name}")
         if self._done.planning:
             return
-        scratch = MetaData(naming_convention=table.metadata.naming_convention)
-        for other in table.metadata.tables.values():
-            other.to_metadata(scratch)
-        copy = scratch.tables[table.name]
+        copy = self._copies.tables[table.name]
         copy.dialect_options["mysql"]["collate"] = self._texts.collation
         for constraint in copy.foreign_key_constraints:
             for element in constraint.elements:
