@@ -18,6 +18,7 @@ from lms_assets.warehouse.migrations.data_steps import seed_category_rules
 from lms_assets.warehouse.schema.tables import metadata
 from lms_assets_tests.harness.folders import temporary_folder
 from lms_assets_tests.harness.mariadb import MariaDbServer, find_programs
+from lms_assets_tests.harness.shared import share_in
 from lms_assets_tests.harness.templates import empty_sqlite
 
 # One worker gets the whole of a module; these take longest, and whoever begins one last keeps the other waiting.
@@ -57,6 +58,13 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 100)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shared_by_workers(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What is made once serves all of pytest-xdist's workers: they are told of the folder that holds all of theirs."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        share_in(tmp_path_factory.getbasetemp().parent)
 
 
 def require_mariadb() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-import sqlite3
+import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ from lms_assets_tests.harness.chain import SMALL, ChainHarness, ChainResult, qui
 from lms_assets_tests.harness.checkpoints import Saved, in_memory, put_back
 from lms_assets_tests.harness.folders import temporary_folder
 from lms_assets_tests.harness.quick_instance import QUICK_EVENTS
+from lms_assets_tests.harness.shared import made_once
 
 # Opening Dagster's SQLite storages would load its 90 migrations four times for each harness.
 remember_migrations(MIGRATIONS)
@@ -73,13 +74,18 @@ class Evening:
     """Where runs led: the warehouse, what they left in the CRM, and Dagster's events and runs."""
 
     saved: Saved
-    events: sqlite3.Connection
-    runs: sqlite3.Connection
+    events: bytes
+    runs: bytes
 
 
 @functools.cache
 def _after(jobs: tuple[str, ...], config: SandboxConfig) -> Evening:
-    """Where these jobs lead, one right after the other; made once a process."""
+    """Where these jobs lead, one right after the other."""
+    state = hashlib.sha256(repr(config).encode()).hexdigest()[:12]
+    return made_once(f"after_{'_'.join(jobs)}_{state}", lambda: _evening(jobs, config))
+
+
+def _evening(jobs: tuple[str, ...], config: SandboxConfig) -> Evening:
     with temporary_folder() as folder, watched_harness(folder, config) as harness:
         for job in jobs:
             result = harness.run(job)

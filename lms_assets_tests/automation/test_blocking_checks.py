@@ -65,7 +65,7 @@ def test_every_blocking_check_of_the_catalogue_is_tried_here():
 
 
 @pytest.fixture(scope="module")
-def chain() -> Iterator[tuple[DaemonHarness, sqlite3.Connection]]:
+def chain() -> Iterator[tuple[DaemonHarness, bytes]]:
     """A warehouse after a full chain, and a sync of enrollments hours later whose counts are not pushed yet."""
     with temporary_folder() as folder, watched_harness(folder) as harness:
         harness.be_after("daily_full")
@@ -78,7 +78,7 @@ def chain() -> Iterator[tuple[DaemonHarness, sqlite3.Connection]]:
 
 
 @pytest.fixture
-def harness(chain: tuple[DaemonHarness, sqlite3.Connection]) -> DaemonHarness:
+def harness(chain: tuple[DaemonHarness, bytes]) -> DaemonHarness:
     made, good = chain
     put_back(good, made.folder / "warehouse.db")
     return made

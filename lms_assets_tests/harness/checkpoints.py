@@ -12,22 +12,28 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import text
+
 from lms_assets.sandbox.server.server import running_sandbox
+from lms_assets.warehouse.engine import Warehouse
+from lms_assets.warehouse.schema.tables import metadata
 from lms_assets_tests.harness.chain import SMALL, ChainHarness
 from lms_assets_tests.harness.folders import temporary_folder
+from lms_assets_tests.harness.shared import made_once
 
 
-def in_memory(path: Path) -> sqlite3.Connection:
+def in_memory(path: Path) -> bytes:
     """A SQLite database as it is now, what others have open of it included."""
-    copy = sqlite3.connect(":memory:")
     with closing(sqlite3.connect(path)) as file:
-        file.backup(copy)
-    return copy
+        pages = file.serialize()
+    # Its journal is a file beside it, says its header, and one in memory has none.
+    return pages[:18] + b"\x01\x01" + pages[20:]
 
 
-def put_back(copy: sqlite3.Connection, path: Path) -> None:
+def put_back(saved: bytes, path: Path) -> None:
     """Let a database hold again what it held then; whoever has it open sees that."""
-    with closing(sqlite3.connect(path)) as file:
+    with closing(sqlite3.connect(":memory:")) as copy, closing(sqlite3.connect(path)) as file:
+        copy.deserialize(saved)
         copy.backup(file)
 
 
@@ -35,7 +41,7 @@ def put_back(copy: sqlite3.Connection, path: Path) -> None:
 class Saved:
     """Where a chain on SQLite has come to: its database, and what it left in the sandbox's CRM."""
 
-    database: sqlite3.Connection
+    database: bytes
     accounts: Mapping[int, Any]
     at: datetime
 
@@ -48,15 +54,37 @@ class Saved:
 
     def restore(self, harness: ChainHarness) -> None:
         """Put a harness, whose sandbox has the same seed, where the saved one was."""
-        put_back(self.database, harness.folder / "warehouse.db")
+        if harness.warehouse.is_sqlite:
+            put_back(self.database, harness.folder / "warehouse.db")
+        else:
+            _copy_rows(self.database, harness.warehouse)
         harness.sandbox.vendor_state.accounts = deepcopy(dict(self.accounts))
         harness.sandbox.vendor_state.touched("accounts")
         harness.sandbox.mutate("clock", to=self.at.strftime("%Y-%m-%dT%H:%M:%SZ"))
 
 
+def _copy_rows(saved: bytes, warehouse: Warehouse) -> None:
+    """Let a warehouse on a server hold the rows of one on SQLite, and no other."""
+    with temporary_folder() as folder:
+        (folder / "saved.db").write_bytes(saved)
+        source = Warehouse(f"sqlite:///{folder / 'saved.db'}")
+        with source.read() as old, warehouse.transaction() as new:
+            new.execute(text("SET FOREIGN_KEY_CHECKS = 0"))
+            for table in metadata.sorted_tables:
+                new.execute(table.delete())
+                if rows := [dict(row._mapping) for row in old.execute(table.select())]:
+                    new.execute(table.insert(), rows)
+            new.execute(text("SET FOREIGN_KEY_CHECKS = 1"))
+        source.close()
+
+
 @functools.cache
 def after_first_chain() -> Saved:
-    """What one chain over the small vendor state leaves behind; made once a process."""
+    """What one chain over the small vendor state leaves behind."""
+    return made_once("after_first_chain", _first_chain)
+
+
+def _first_chain() -> Saved:
     with temporary_folder() as folder, running_sandbox(SMALL) as running:
         made = ChainHarness(folder, running)
         result = made.run()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -45,16 +45,17 @@ class QuickEvents(_EVENTS.InMemoryEventLogStorage):
             with super()._connect() as connection:
                 yield connection
 
-    def saved(self) -> sqlite3.Connection:
+    def saved(self) -> bytes:
         """A copy of all events, for `restore`."""
-        copy = sqlite3.connect(":memory:")
-        self._held_conn.connection.dbapi_connection.backup(copy)
-        return copy
+        copied: bytes = self._held_conn.connection.dbapi_connection.serialize()
+        return copied
 
-    def restore(self, saved: sqlite3.Connection) -> None:
+    def restore(self, saved: bytes) -> None:
         """Hold these events and no other."""
-        saved.backup(self._held_conn.connection.dbapi_connection)
-        self._storage_id = saved.execute(f"SELECT max(id) FROM {_TABLE.name}").fetchone()[0] or 0
+        with closing(sqlite3.connect(":memory:")) as copy:
+            copy.deserialize(saved)
+            copy.backup(self._held_conn.connection.dbapi_connection)
+            self._storage_id = copy.execute(f"SELECT max(id) FROM {_TABLE.name}").fetchone()[0] or 0
 
     def has_table(self, table_name: str) -> bool:
         """Every one: they were all made a moment ago."""

@@ -7,11 +7,16 @@ import tempfile
 from pathlib import Path
 
 from lms_assets.warehouse.engine import Warehouse
+from lms_assets_tests.harness.shared import made_once
 
 
 @functools.cache
 def empty_sqlite() -> bytes:
-    """A SQLite warehouse with its tables and nothing in them but the seeds; made once a process, and for its forks."""
+    """A SQLite warehouse with its tables and nothing in them but the seeds."""
+    return made_once("empty_sqlite", _made)
+
+
+def _made() -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "warehouse.db"
         made = Warehouse(f"sqlite:///{path}")
