@@ -19,7 +19,7 @@ demo: ## the whole chain against the built-in sandbox, then Dagster's UI on http
 test: ## lint, types, import rules and the suite: a test of every promise (CI=true: nothing may be left out)
 	@$(PYTHON) scripts/suite.py
 
-test-quick: ## within two minutes: lint, types, import rules; rules, vendors, warehouse on SQLite, architecture
+test-quick: ## within a minute: lint, types, import rules; rules, vendors, warehouse on SQLite, architecture
 	@$(PYTHON) scripts/suite.py quick
 
 test-all: ## make test and what takes long: the whole matrix of faults, more random histories
