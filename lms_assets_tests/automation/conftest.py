@@ -22,12 +22,15 @@ def harness(quick_folder: Path) -> Iterator[DaemonHarness]:
 
 
 @pytest.fixture
-def production(mariadb: MariaDbServer, quick_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Production]:
-    """An installation with its databases and its sandbox; nothing started yet."""
+def production(
+    request: pytest.FixtureRequest, mariadb: MariaDbServer, quick_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Production]:
+    """An installation with its databases and its sandbox; nothing started yet. The parameter says where steps run."""
+    executor = getattr(request, "param", "multiprocess")
     with ExitStack() as stack:
         sandbox = stack.enter_context(running_sandbox(CONFIG))
         urls = [stack.enter_context(mariadb.fresh_database(name)) for name in ("daemons_dagster", "daemons_portal")]
-        made = Production(quick_folder, sandbox, *urls)
+        made = Production(quick_folder, sandbox, *urls, executor=executor)
         stack.callback(made.close)
         for name, value in made.commands.environment.items():
             if name.startswith(("DAGSTER_", "LMS_")):

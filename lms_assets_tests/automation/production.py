@@ -49,8 +49,10 @@ def mysql_variables(url: str) -> dict[str, str]:
 class Production:
     """A home with production's dagster.yaml, its two databases, and the daemon when it is started."""
 
-    def __init__(self, folder: Path, sandbox: SandboxHandle, dagster_url: str, warehouse_url: str) -> None:
-        self.commands = Commands(folder / "production", sandbox, warehouse_url)
+    def __init__(
+        self, folder: Path, sandbox: SandboxHandle, dagster_url: str, warehouse_url: str, *, executor: str
+    ) -> None:
+        self.commands = Commands(folder / "production", sandbox, warehouse_url, executor=executor)
         text = (source.ROOT / "dagster.yaml").read_text(encoding="utf-8")
         assert LOOKS in text
         # Half a minute until a dead run is noticed is half a minute of a daemon that works for nothing.

@@ -2,6 +2,7 @@
 
 One story in one test, since a daemon and a chain take many seconds: two runs of one concurrency group are queued,
 everything is killed in the first one's middle, a new daemon has to find out by itself, and then serves a terminal.
+With processes of their own for the steps it takes twice the processor time; those are killed in test_recovery.py, too.
 """
 
 from __future__ import annotations
@@ -44,6 +45,9 @@ def times(instance: dg.DagsterInstance, run_id: str) -> tuple[float, float]:
     return record.start_time, record.end_time
 
 
+@pytest.mark.parametrize(
+    "production", ["in_process", pytest.param("multiprocess", marks=pytest.mark.long)], indirect=True
+)
 def test_concurrency_groups_hold_and_a_chain_on_a_stopped_machine_is_continued(
     production: Production, quick_folder: Path
 ):

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
     config = SandboxConfig(scale=0.005, now=NOW, northpass_rps=0, impartner_rps=0)
     with running_sandbox(config) as sandbox:
-        made = Commands(tmp_path_factory.mktemp("configuration") / "place", sandbox)
+        made = Commands(tmp_path_factory.mktemp("configuration") / "place", sandbox, executor="in_process")
         made.make_tables()
         yield made
 

@@ -24,7 +24,7 @@ from lms_assets_tests.harness.waits import LONGEST_SECONDS
 def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
     config = SandboxConfig(scale=0.005, now=NOW, northpass_rps=0, impartner_rps=0)
     with running_sandbox(config) as sandbox:
-        made = Commands(tmp_path_factory.mktemp("state") / "place", sandbox)
+        made = Commands(tmp_path_factory.mktemp("state") / "place", sandbox, executor="in_process")
         made.make_tables()
         yield made
 

@@ -117,7 +117,7 @@ def test_a_plan_that_does_not_belong_there_is_bad_configuration(
 @pytest.mark.slow
 def test_the_commands_review_a_plan_and_apply_the_one_that_is_named(tmp_path: Path):
     with running_sandbox(SandboxConfig(scale=0.005, now=NOW, northpass_rps=0, impartner_rps=0)) as sandbox:
-        commands = Commands(tmp_path / "place", sandbox)
+        commands = Commands(tmp_path / "place", sandbox, executor="in_process")
         warehouse = Warehouse(commands.url)
         warehouse.upgrade()
         with warehouse.transaction() as connection:

@@ -18,7 +18,8 @@ from lms_assets.warehouse.results.counts import CATEGORY_COLUMNS
 from lms_assets.warehouse.results.ledger import ledger_counts, ledger_items
 from lms_assets_tests.end_to_end.test_rules_equal_the_oracle import boundaries
 from lms_assets_tests.harness.agreement import differences, links_taken_over
-from lms_assets_tests.harness.chain import NOW, ChainHarness
+from lms_assets_tests.harness.chain import NOW, SMALL, ChainHarness
+from lms_assets_tests.harness.checkpoints import after_first_chain
 from lms_assets_tests.harness.counting import count_as_of
 from lms_assets_tests.oracle import Reason, expected_at_each, reasons
 from lms_assets_tests.oracle.table_differences import differences_in_partners
@@ -41,8 +42,11 @@ def test_every_partner_counts_what_the_oracle_counts(
     with running_sandbox(config) as sandbox:
         harness = ChainHarness(tmp_path, sandbox, url)
         try:
-            first = harness.run()
-            assert first.success, first.errors
+            if kind == "sqlite" and config == SMALL:
+                after_first_chain().restore(harness)
+            else:
+                first = harness.run()
+                assert first.success, first.errors
             assert differences(harness) == []
             assert _wrong_reasons(harness) == []
             instants = _instants(harness)

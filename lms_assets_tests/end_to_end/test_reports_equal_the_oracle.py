@@ -55,7 +55,7 @@ class Scenario:
         self.row = {account: number for number, account in self.account.items()}
 
 
-@pytest.fixture(scope="module", params=[1, 2, 3])
+@pytest.fixture(scope="module", params=[1, 2, pytest.param(3, marks=pytest.mark.long)])
 def scenario(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenario]:
     config = SandboxConfig(seed=request.param, scale=0.02, now=NOW, northpass_rps=0, impartner_rps=0)
     folder: Path = tmp_path_factory.mktemp("reports")

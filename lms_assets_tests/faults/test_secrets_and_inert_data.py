@@ -65,7 +65,7 @@ FAULTS = (
 REFUSALS = (("patch_records_fail", "PATCH /Account", {}),)
 
 
-@pytest.mark.parametrize("disturbed", [False, True])
+@pytest.mark.parametrize("disturbed", [True, pytest.param(False, marks=pytest.mark.long)])
 def test_nothing_secret_or_personal_is_in_what_a_chain_says(
     sandbox: SandboxHandle,
     tmp_path: Path,
