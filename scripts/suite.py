@@ -139,7 +139,9 @@ def _timed(
 def _run_tests(name: str, options: tuple[str, ...], tally: Tally) -> None:
     with tempfile.TemporaryDirectory(prefix="lms-tests-", dir=_in_memory()) as directory:
         report = Path(directory) / "report.xml"
-        code = _run(name, [str(BIN / "pytest"), *options, f"--junitxml={report}"], {"TMPDIR": directory})
+        # From Python 3.12 on the interpreter itself notes lines: a few percent instead of twice the time.
+        noted = {"COVERAGE_CORE": "sysmon"} if sys.version_info >= (3, 12) else {}
+        code = _run(name, [str(BIN / "pytest"), *options, f"--junitxml={report}"], {"TMPDIR": directory, **noted})
         if report.exists():
             _count(report, tally)
     if code not in (0, NO_TESTS):

@@ -10,7 +10,7 @@ from lms_assets.sandbox.server.server import SandboxHandle
 
 ROOT = Path(__file__).resolve().parents[2]
 # By these `make coverage` follows into the processes that tests start.
-FOLLOWED = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
+FOLLOWED = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG", "COVERAGE_CORE")
 
 
 def of_a_process(home: Path, **more: str) -> dict[str, str]:
