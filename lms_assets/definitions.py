@@ -23,15 +23,14 @@ from lms_assets.assets.tier_4_aggregation_and_push.push import pushed_partner_ce
 from lms_assets.assets.tier_5_reporting import executive_weekly_report, pam_weekly_report
 from lms_assets.automation.alerting.alerts import open_incidents_sensor
 from lms_assets.automation.chain_log import add_chain_log
-from lms_assets.automation.jobs import JOBS
-from lms_assets.automation.schedules import SCHEDULES
+from lms_assets.automation.jobs import JOBS, SCHEDULES
 from lms_assets.automation.sensors import SENSORS
 from lms_assets.checks.evaluations import CHECK_STEPS
 from lms_assets.checks.incidents import open_incidents_check
 from lms_assets.checks.whole_chain import chain_is_whole
 from lms_assets.resources import RESOURCES
 from lms_assets.runs.execution import EXECUTOR, run_beside
-from lms_assets.warehouse.schema.migrated import require_migration
+from lms_assets.warehouse.migrations.current import require_migration
 
 add_chain_log()
 require_migration()

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 from lms_assets.assets.sync_run import Step
 from lms_assets.domain.counting.push_plan import in_batches
-from lms_assets.domain.records.rejections import Rejected
+from lms_assets.domain.records.values import Rejected
 from lms_assets.domain.safety.confirmation import Answers, Doubt, control_records, why_answers_prove_nothing
 from lms_assets.vendors.northpass.client import NorthpassClient
 from lms_assets.vendors.transport.errors import VendorError

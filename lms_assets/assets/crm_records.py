@@ -19,7 +19,7 @@ from lms_assets.assets.sync_run import Step
 from lms_assets.domain.records.contacts import Contact, contact_from_user
 from lms_assets.domain.records.dates import changed_since
 from lms_assets.domain.records.partners import Partner, partner_from_account
-from lms_assets.domain.records.rejections import Rejected
+from lms_assets.domain.records.values import Rejected
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.confirmation import ListingResult
 from lms_assets.domain.wording import number_of

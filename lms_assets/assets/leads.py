@@ -12,9 +12,8 @@ import dagster as dg
 from lms_assets.assets.asset import asset_of
 from lms_assets.assets.confirmation import ask_about
 from lms_assets.assets.crm_records import LEAD_FIELDS, CrmSource, Lookup, changed_after, take_in_all
-from lms_assets.assets.deactivation_limit import stop_if_too_many
 from lms_assets.assets.listing_sync import describe, outcome, refuse_too_many_bad
-from lms_assets.assets.sync_run import Step, sync_step
+from lms_assets.assets.sync_run import Step, stop_if_too_many, sync_step
 from lms_assets.domain.records.leads import LeadRecord, lead_from_record
 from lms_assets.domain.sync_plans.leads import LeadPlan, doubtful_leads, plan_leads
 from lms_assets.resources import ImpartnerResource, WarehouseResource

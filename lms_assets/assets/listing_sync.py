@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from lms_assets.assets.sync_run import Step
-from lms_assets.domain.records.rejections import Rejected
+from lms_assets.domain.records.values import Rejected
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.confirmation import ListingResult
 from lms_assets.domain.safety.deactivation_limit import check_bad_records

@@ -8,10 +8,9 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from lms_assets.asset_specs import WEEKLY
-from lms_assets.domain.operations.partition_weeks import range_problem, weeks_to_read
 from lms_assets.domain.safety.deactivation_limit import SyncStopped
 from lms_assets.domain.safety.run_instants import instant_problem, parse_as_of
-from lms_assets.domain.schedule import CHAIN
+from lms_assets.domain.schedule import CHAIN, range_problem, weeks_to_read
 from lms_assets.lineage import COVERED_BY_CHAIN, DAILY_FULL
 from lms_assets.run_tags import AS_OF_TAG, PARTITION_TAG, RANGE_END, RANGE_START
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
 import dagster as dg
@@ -14,11 +15,16 @@ import dagster as dg
 from lms_assets.asset_specs import STEP_RETRIES
 from lms_assets.assets.run_order import WrongOrder, chain_started_at, refuse_wrong_order, run_of
 from lms_assets.domain.records.contacts import DUPLICATE_EMAIL
-from lms_assets.domain.records.rejections import Rejected
+from lms_assets.domain.records.values import Rejected
 from lms_assets.domain.rules import Rules
-from lms_assets.domain.safety.clocks import require_same_time
-from lms_assets.domain.safety.deactivation_limit import SyncStopped
-from lms_assets.domain.safety.overrides import Overrides
+from lms_assets.domain.safety.deactivation_limit import (
+    Leaving,
+    SyncStopped,
+    check_deactivation_limit,
+    most_deactivations,
+)
+from lms_assets.domain.safety.overrides import Overrides, mass_deactivation
+from lms_assets.domain.safety.run_instants import require_same_time
 from lms_assets.lineage import ENTRIES
 from lms_assets.resources import WarehouseResource
 from lms_assets.runs.liveness import home_of, is_alive
@@ -34,6 +40,7 @@ from lms_assets.warehouse.bookkeeping.refused_rows import REFUSED, note_refused
 from lms_assets.warehouse.engine import Connection, Warehouse
 from lms_assets.warehouse.errors import WarehouseError
 from lms_assets.warehouse.reading import whole
+from lms_assets.warehouse.state.baselines import deactivated_lately, note_deactivations
 from lms_assets.warehouse.state.overrides import note_uses
 from lms_assets.warehouse.upsert.upsert import SyncCounts
 
@@ -307,3 +314,36 @@ def or_keep_last_good(
         reason = error.description if isinstance(error, dg.Failure) else str(error)
         context.log.error(f"{key} could not be synced; the last good rows stay: {reason}")
         return dg.MaterializeResult(metadata={"kept_last_good_rows": True, "reason": reason or type(error).__name__})
+
+
+def sample_beyond(step: Step, kind: str, active: int) -> int | None:
+    """Of more rows than this a sample is asked for by id: they are above the limit, which stops them in any case.
+
+    None when an override of this run lets them go: then each is asked for.
+    """
+    return None if mass_deactivation(kind) in step.overrides else most_deactivations(active, step.rules)
+
+
+def stop_if_too_many(
+    step: Step, kind: str, active: int, leaving: Iterable[object], parts: Mapping[str, int] | None = None
+) -> None:
+    """The deactivation limit: refuse to take away more than the set share within 24 hours, before anything is written.
+
+    What leaves is noted when the step writes, for the runs of the next 24 hours.
+
+    Args:
+        kind: as the overrides call it (`domain.overrides`).
+        parts: how many leave each part that is judged by itself as well, such as a group.
+
+    Raises:
+        MassDeactivationStopped: unless the person who started the run allowed it.
+    """
+    ids = sorted(str(each) for each in leaving)
+    step.metadata["leaving"] = len(ids)
+    with step.warehouse.read() as connection:
+        lately = sum(deactivated_lately(connection, kind, step.now).values())
+    allowed = check_deactivation_limit(Leaving(kind, active, ids, lately), step.rules, step.overrides)
+    for scope, number in ({"": len(ids)} if parts is None else parts).items():
+        if number:
+            note = partial(note_deactivations, kind=kind, number=number, scope=scope, allowed=allowed)
+            step.on_commit(partial(note, run_id=step.run.run_id, now=step.now))

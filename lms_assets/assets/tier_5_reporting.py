@@ -18,8 +18,8 @@ from lms_assets.reports.delivery.deliver import (
     MailOutput,
     deliver_executive_report,
     deliver_pam_reports,
+    pages_from,
 )
-from lms_assets.reports.delivery.evidence import pages_from
 from lms_assets.reports.delivery.recipients import (
     Addressee,
     NotDue,
@@ -29,8 +29,7 @@ from lms_assets.reports.delivery.recipients import (
     pam_addressees,
 )
 from lms_assets.reports.delivery.smtp import SmtpMailer, SmtpServer
-from lms_assets.reports.figures.from_warehouse import report_inputs_from
-from lms_assets.reports.figures.inputs import ReportInputs
+from lms_assets.reports.figures.inputs import ReportInputs, report_inputs_from
 from lms_assets.reports.rendering.render import Renderer
 from lms_assets.resources import MailerResource, WarehouseResource
 from lms_assets.rules_file import load_report_config

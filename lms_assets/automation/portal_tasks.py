@@ -12,8 +12,7 @@ import dagster as dg
 
 from lms_assets.automation.event_mapping import chain_event, chain_events
 from lms_assets.domain.operations.chain_state import CHECKS_SUFFIX, ChainEvent, blocked_by, fold
-from lms_assets.domain.operations.portal_tasks import CHAIN_TASK, Task
-from lms_assets.domain.schedule import CHAIN, ScheduleEntry
+from lms_assets.domain.schedule import CHAIN, CHAIN_TASK, ScheduleEntry, Task
 from lms_assets.lineage import ASSETS, CHAIN_LINE, CLEANUP_LINE, DAILY_FULL, TIMETABLE, ancestors
 from lms_assets.registry import Asset
 from lms_assets.runs.active import FINISHED

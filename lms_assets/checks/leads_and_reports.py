@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lms_assets.checks.base import Look, check, present, warning
-from lms_assets.domain.operations.report_recipients import executives_without_reports, managers_without_reports
+from lms_assets.domain.counting.report_facts import executives_without_reports, managers_without_reports
 from lms_assets.domain.safety.check_results import CheckResult, none_of
 from lms_assets.domain.schedule import CHAIN
 from lms_assets.reports.delivery.message import UnusableAddress, ascii_address

@@ -14,7 +14,7 @@ from lms_assets.redaction import scrub
 from lms_assets.warehouse.reading.foundation import stored_courses, stored_partners
 from lms_assets.warehouse.reading.whole import duplicate_values
 from lms_assets.warehouse.state.baselines import certifications_before
-from lms_assets.warehouse.state.crm_shown import crm_drift, fields_not_shown
+from lms_assets.warehouse.state.pushed_values import crm_drift, fields_not_shown
 
 DRIFT_REMEDIES = {
     "resend": "The next push sends our values again. Who, or which workflow of the CRM, changed them?",

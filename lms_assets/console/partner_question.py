@@ -1,4 +1,4 @@
-"""The question "why does this partner have these counts?", as somebody at the terminal asks it."""
+"""The question "why does this partner have these counts?", and the partner that somebody at the terminal means."""
 
 from __future__ import annotations
 
@@ -6,14 +6,32 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from lms_assets.console.asked_partner import one_partner
 from lms_assets.domain.counting.certifications import PartnerCounts
+from lms_assets.domain.counting.report_facts import PartnerFacts
 from lms_assets.domain.records.dates import parse_utc
 from lms_assets.domain.rules import Rules
 from lms_assets.reports.figures.partner_answer import Answer, Answers
 from lms_assets.settings import ConfigurationError
-from lms_assets.warehouse.engine import Warehouse
-from lms_assets.warehouse.reading.reports import counted_on
+from lms_assets.warehouse.engine import Connection, Warehouse
+from lms_assets.warehouse.reading.reports import counted_on, find_partners
+
+LISTED = 15
+
+
+def one_partner(connection: Connection, asked: str) -> PartnerFacts:
+    """The only partner of this id or name, or with this text in its name.
+
+    Raises:
+        ConfigurationError: there is none, or there are several; the first of them are named.
+    """
+    found = find_partners(connection, asked)
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise ConfigurationError([f"no partner has the id or name {asked!r}"])
+    listed = "; ".join(f"#{each.id} {each.name}" for each in found[:LISTED])
+    more = f"; and {len(found) - LISTED} more" if len(found) > LISTED else ""
+    raise ConfigurationError([f"{len(found)} partners have {asked!r} in their name; give the number: {listed}{more}"])
 
 
 @dataclass(frozen=True)

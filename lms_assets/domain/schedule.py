@@ -1,10 +1,14 @@
-"""The jobs' names, what a line of the timetable is, and which assets are overdue by their cadence. All UTC."""
+"""The jobs' names, what a line of the timetable is, and what follows from it. All UTC.
+
+That is: the assets that are overdue, the weeks that a run may cover, and the tasks of the portal's page (source: portal
+schema).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Literal
 
 CHAIN = "daily_full"
@@ -117,3 +121,71 @@ def find_overdue(
         if since is not None:
             late.setdefault(cadence.job, []).append((since, asset))
     return tuple(Overdue(job, tuple(asset for _, asset in found), min(found)[0]) for job, found in late.items())
+
+
+def range_problem(first: str, last: str, weeks: Sequence[str]) -> str | None:
+    """Why a run must not cover `first` to `last`, given all weeks up to the running one; None when it may."""
+    for week in dict.fromkeys((first, last)):
+        if week not in weeks:
+            return f"there is no week {week}; weeks begin on Mondays, from {weeks[0]} to {weeks[-1]}"
+    if first > last:
+        return f"the first week, {first}, is after the last, {last}"
+    return None
+
+
+def weeks_to_read(chosen: Sequence[str], weeks: Sequence[str], *, whole_chain: bool) -> list[str]:
+    """The weeks that a run reads, ascending, given those chosen at its launch and all up to the running one.
+
+    The whole chain with the running week among its weeks, or without any, reads all: the UI offers the latest week and
+    the last thirteen, and a person who starts the whole chain wants all weeks.
+    """
+    if whole_chain and (not chosen or max(chosen) == weeks[-1]):
+        return list(weeks)
+    return sorted(chosen)
+
+
+def weeks_of_last_days(days: int, today: date, weeks: Sequence[str]) -> tuple[str, str]:
+    """The first and the last week that the last `days` days touch; 0 is today only.
+
+    Raises:
+        ValueError: the days are negative, or reach back before the first week.
+    """
+    most = (today - date.fromisoformat(weeks[0])).days
+    if not 0 <= days <= most:
+        raise ValueError(f"1 to {most} days are possible, as the first week begins on {weeks[0]}")
+    first_day = (today - timedelta(days=days)).isoformat()
+    return max(week for week in weeks if week <= first_day), weeks[-1]
+
+
+CHAIN_TASK = "daily_sync_chain"
+"""The task that stands for the whole chain."""
+
+TaskStatus = Literal["success", "failed", "running", "skipped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A row of `scheduled_tasks`. `chain_order` counts from 1 in the order of the chain; None outside of it.
+
+    Attributes:
+        asset: the step that does it (an asset, or the op of a job without assets); None for the chain as a whole.
+        lines: the lines of the timetable that run it.
+    """
+
+    task_type: str
+    name: str
+    asset: str | None
+    lines: tuple[ScheduleEntry, ...]
+    chain_order: int | None = None
+
+    @property
+    def cron(self) -> str | None:
+        """When it runs, as one cron expression; the hours of all its lines that have no weekday of their own."""
+        daily = sorted({hour for line in self.lines if line.weekday is None for hour in line.hours})
+        if daily:
+            return f"0 {','.join(map(str, daily))} * * *"
+        return self.lines[0].cron if self.lines else None
+
+    def next_run(self, now: datetime, schedules_on: frozenset[str]) -> datetime | None:
+        """When it runs next by itself (UTC); None when all its schedules are switched off."""
+        return next_of(tuple(line for line in self.lines if line.schedule in schedules_on), now)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from lms_assets.asset_specs import WEEKLY
-from lms_assets.domain.operations.partition_weeks import range_problem, weeks_of_last_days
-from lms_assets.domain.schedule import TRAILING_DAYS
+from lms_assets.domain.schedule import TRAILING_DAYS, range_problem, weeks_of_last_days
 from lms_assets.run_tags import RANGE_END, RANGE_START
 
 

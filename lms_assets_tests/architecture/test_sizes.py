@@ -19,7 +19,6 @@ FRAGMENT_LINES = 40
 FRAGMENTS = {
     "lms_assets.console.commands.allow": "one command",
     "lms_assets.vendors.transport.heartbeat": "HTTP, which only vendors may speak",
-    "lms_assets.warehouse.migrations.warnings": "asks the portal's own tables, not their shape",
 }
 # Functions with more than 6 parameters, each with what the further ones are.
 MANY_PARAMETERS = {
@@ -33,7 +32,7 @@ MANY_PARAMETERS = {
     "lms_assets.warehouse.bookkeeping.failures.replace_failures": "how far the source was read",
     "lms_assets.warehouse.bookkeeping.sync_log.complete": "columns of the sync log",
     "lms_assets.warehouse.results.counts.write_history": "columns of the history",
-    "lms_assets.warehouse.state.deactivations.note_deactivations": "columns of the note",
+    "lms_assets.warehouse.state.baselines.note_deactivations": "columns of the note",
     "lms_assets.warehouse.upsert.children.sync_children": "which columns of which table",
     "lms_assets.warehouse.upsert.upsert.upsert": "which columns of which table",
 }

@@ -88,9 +88,9 @@ COUNTED = re.compile(
     r"|removals|fields|runs|changes|keys|members|contacts|incidents|findings|rises?|calls)\b"
 )
 NEVER_ONE = {
-    "lms_assets/console/asked_partner.py": "asks which of several",
-    "lms_assets/console/installation/preflight/machine.py": "free files of a disk",
-    "lms_assets/reports/delivery/evidence.py": "a part of the partners that fell below",
+    "lms_assets/console/partner_question.py": "asks which of several",
+    "lms_assets/console/installation/preflight_looks.py": "free files of a disk",
+    "lms_assets/reports/delivery/deliver.py": "a part of the partners that fell below",
     "lms_assets/reports/rendering/formatting.py": "the help on the words",
     "lms_assets/runs/write_locks.py": "a name, no number",
     "lms_assets/vendors/": "knows no rules, and shows pages and rows of a listing",

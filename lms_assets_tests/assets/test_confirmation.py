@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lms_assets.assets.confirmation import ASKED_AT_ONCE, SAMPLE, ById, ask_about
-from lms_assets.domain.records.rejections import Rejected
+from lms_assets.domain.records.values import Rejected
 from lms_assets.domain.safety.confirmation import (
     Answers,
     Doubt,

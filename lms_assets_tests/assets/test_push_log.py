@@ -17,7 +17,7 @@ from lms_assets.warehouse.bookkeeping.push_log import LoggedField, push_history
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.schema import tables as t
 from lms_assets.warehouse.state.cleanup import remove_old_logs
-from lms_assets.warehouse.state.crm_shown import crm_drift, remember_shown
+from lms_assets.warehouse.state.pushed_values import crm_drift, remember_shown
 from lms_assets_tests.assets.push_parts import Crm, Made, Run, make_push
 
 NPCU, GROUP, K2 = "Total_NPCU__cf", "LMS_Group_Name__cf", "Nintex_K2_Certifications__cf"

@@ -12,8 +12,7 @@ from datetime import datetime, timedelta
 
 import dagster as dg
 
-from lms_assets.automation.completed_courses import completed_courses_sensor
-from lms_assets.automation.sensors import push_after_enrollments_sensor
+from lms_assets.automation.sensors import completed_courses_sensor, push_after_enrollments_sensor
 from lms_assets.run_tags import PEOPLE_TAG
 from lms_assets.sandbox.northpass.resources import WEBHOOK_SHAPES
 from lms_assets_tests.automation.daemon_harness import DaemonHarness

@@ -15,8 +15,8 @@ import pytest
 
 from lms_assets.automation.jobs import JOBS
 from lms_assets.checks.specs import CHAIN_IS_WHOLE
+from lms_assets.console.running.run import our_turn
 from lms_assets.console.running.runner import CannotRun
-from lms_assets.console.running.turns import our_turn
 from lms_assets.definitions import defs
 from lms_assets.domain.operations.chain_state import CHECKS_SUFFIX
 from lms_assets.lineage import DAILY_FULL, GROUP_OF_STEP

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import dagster as dg
 
-from lms_assets.automation.completed_courses import completed_courses_sensor
-from lms_assets.automation.sensors import chains_without_process_sensor, push_after_enrollments_sensor
+from lms_assets.automation.sensors import (
+    chains_without_process_sensor,
+    completed_courses_sensor,
+    push_after_enrollments_sensor,
+)
 from lms_assets.run_tags import PEOPLE_TAG
 from lms_assets_tests.automation.daemon_harness import DaemonHarness, watched_harness
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import dagster as dg
 import pytest
 
-from lms_assets.automation.schedules import SCHEDULES
+from lms_assets.automation.jobs import SCHEDULES
 from lms_assets.lineage import TIMETABLE
 from lms_assets.run_tags import AS_OF_TAG
 from lms_assets_tests.harness.quick_instance import QUICK_EVENTS

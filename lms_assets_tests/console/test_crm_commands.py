@@ -15,7 +15,7 @@ from sqlalchemy import update
 from typer.testing import CliRunner
 
 from lms_assets.cli import app
-from lms_assets.console.crm.reconcile import Both, reconcile_rows
+from lms_assets.console.commands.reconcile import Both, reconcile_rows
 from lms_assets.console.running import run
 from lms_assets.console.running.run import RunOptions
 from lms_assets.run_tags import PUSH_PARTNER_TAG

@@ -20,12 +20,11 @@ from lms_assets.console.partner_question import WhyOptions, find_answer
 from lms_assets.domain.counting.report_facts import Manager
 from lms_assets.domain.rules import Rules
 from lms_assets.reports.config import ReportConfig
-from lms_assets.reports.delivery import evidence as delivery_evidence
-from lms_assets.reports.delivery.deliver import MailOutput, deliver_pam_reports
-from lms_assets.reports.delivery.evidence import attached_note, pages_from
+from lms_assets.reports.delivery import deliver as delivery_evidence
+from lms_assets.reports.delivery.deliver import MailOutput, attached_note, deliver_pam_reports, pages_from
 from lms_assets.reports.delivery.recipients import pam_addressees
 from lms_assets.reports.delivery.smtp import SmtpMailer, SmtpServer
-from lms_assets.reports.figures.from_warehouse import report_inputs_from
+from lms_assets.reports.figures.inputs import report_inputs_from
 from lms_assets.reports.figures.pam import build_pam_report
 from lms_assets.reports.rendering.evidence import digest_of, read_evidence, render_evidence
 from lms_assets.reports.rendering.render import Renderer

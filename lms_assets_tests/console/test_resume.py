@@ -13,9 +13,8 @@ import pytest
 from rich.console import Console
 
 from lms_assets.automation.chain_log import ROOT_RUN_TAG, reconcile_chains
-from lms_assets.console.running import resume, runner
-from lms_assets.console.running.resume import resumed_order
-from lms_assets.console.running.run import RunOptions, _worked_off
+from lms_assets.console.running import run, runner
+from lms_assets.console.running.run import RunOptions, _worked_off, resumed_order
 from lms_assets.console.running.runner import CannotRun, RunOrder, execute
 from lms_assets.lineage import DAILY_FULL
 from lms_assets_tests.assets.test_resumed_chains import counted_as_of, somebody, staged
@@ -35,7 +34,7 @@ def harness(quick_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dae
     monkeypatch.setattr(runner, "load_job", lambda name: quick_definitions().resolve_job_def(name))
     monkeypatch.setattr(runner.load_job, "__name__", "load_job", raising=False)
     monkeypatch.setattr(runner, "QUIET", IN_PROCESS)
-    monkeypatch.setattr(resume, "OLDEST", resume.OLDEST * 10_000)
+    monkeypatch.setattr(run, "OLDEST", run.OLDEST * 10_000)
     with watched_harness(quick_folder) as made:
         yield made
 

@@ -16,7 +16,7 @@ from lms_assets.domain.counting.certifications import PartnerCounts
 from lms_assets.domain.counting.explanation import explain
 from lms_assets.domain.rules import Rules
 from lms_assets.reports.config import ReportConfig
-from lms_assets.reports.figures.from_warehouse import report_inputs_from
+from lms_assets.reports.figures.inputs import report_inputs_from
 from lms_assets.reports.figures.model import Change
 from lms_assets.reports.figures.pam import build_pam_report
 from lms_assets.reports.rendering.render import Renderer

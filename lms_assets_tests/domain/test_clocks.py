@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lms_assets.domain.safety.clocks import ClockDiffers, require_same_time
+from lms_assets.domain.safety.run_instants import ClockDiffers, require_same_time
 
 
 @pytest.mark.parametrize("seconds", [None, 0, 299.9, 300, -300])

@@ -17,8 +17,8 @@ from lms_assets.domain.records.courses import (
     merge_course,
     parse_npcu,
 )
-from lms_assets.domain.records.rejections import Rejected
 from lms_assets.domain.records.transcripts import enrollment_from_transcript
+from lms_assets.domain.records.values import Rejected
 from lms_assets.domain.rules import CategoryRule
 from lms_assets_tests.domain.records import JSON, RULES, transcript, utc
 

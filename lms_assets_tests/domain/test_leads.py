@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from lms_assets.domain.records.leads import CONVERTED, WITHOUT_PARTNER, lead_from_record, status_name_of
-from lms_assets.domain.records.rejections import Rejected
+from lms_assets.domain.records.values import Rejected
 from lms_assets.domain.safety.confirmation import Answers, Doubt, ListingResult
 from lms_assets.domain.sync_plans.leads import doubtful_leads, plan_leads
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lms_assets.domain.safety.member_lists import count_gap, is_far_short, why_list_proves_nothing
+from lms_assets.domain.sync_plans.memberships import count_gap, is_far_short, why_list_proves_nothing
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from lms_assets.domain.records.partners import Partner, partner_from_account
-from lms_assets.domain.records.rejections import Rejected
+from lms_assets.domain.records.values import Rejected
 from lms_assets_tests.domain.records import RULES, account
 
 

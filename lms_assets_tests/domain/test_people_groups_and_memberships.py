@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from lms_assets.domain.records.groups import LmsGroup, group_from_record, member_of
-from lms_assets.domain.records.rejections import Rejected
 from lms_assets.domain.records.users import user_from_person
+from lms_assets.domain.records.values import Rejected
 from lms_assets_tests.domain.records import RULES, group, person, utc
 
 

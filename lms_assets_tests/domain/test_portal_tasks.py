@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from lms_assets.domain.operations.portal_tasks import Task
+from lms_assets.domain.schedule import Task
 from lms_assets.lineage import CHAIN_LINE, ENROLLMENTS_LINE
 
 NIGHT = datetime(2026, 3, 2, 1, tzinfo=UTC)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from lms_assets.domain.counting.report_facts import Executive, Manager
-from lms_assets.domain.operations.incident_detection import Facts, UnreadableRows, find_incidents
-from lms_assets.domain.operations.report_recipients import (
+from lms_assets.domain.counting.report_facts import (
+    Executive,
+    Manager,
     executives_without_reports,
     frequency_problem,
     managers_without_reports,
 )
+from lms_assets.domain.operations.incident_detection import Facts, UnreadableRows, find_incidents
 from lms_assets_tests.domain.records import utc
 
 

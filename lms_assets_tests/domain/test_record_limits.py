@@ -10,10 +10,9 @@ from lms_assets.domain.records.contacts import contact_from_user
 from lms_assets.domain.records.courses import course_from_record, course_properties_from_record, parse_npcu
 from lms_assets.domain.records.leads import lead_from_record
 from lms_assets.domain.records.partners import partner_from_account
-from lms_assets.domain.records.rejections import Rejected, fingerprint
 from lms_assets.domain.records.transcripts import enrollment_from_transcript
 from lms_assets.domain.records.users import user_from_person
-from lms_assets.domain.records.values import label_of
+from lms_assets.domain.records.values import Rejected, fingerprint, label_of
 from lms_assets_tests.domain.records import RULES, account, crm_user, person, transcript
 
 LONG = "x" * 70_000

@@ -12,9 +12,9 @@ from lms_assets.domain.records.contacts import contact_from_user
 from lms_assets.domain.records.courses import course_from_record, course_properties_from_record, parse_npcu
 from lms_assets.domain.records.groups import group_from_record, member_of
 from lms_assets.domain.records.partners import partner_from_account
-from lms_assets.domain.records.rejections import Rejected
 from lms_assets.domain.records.transcripts import enrollment_from_transcript
 from lms_assets.domain.records.users import user_from_person
+from lms_assets.domain.records.values import Rejected
 from lms_assets_tests.domain.records import (
     JSON,
     RULES,

@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from lms_assets.domain.operations.partition_weeks import range_problem, weeks_of_last_days, weeks_to_read
 from lms_assets.domain.safety.run_instants import instant_problem, not_before, parse_as_of
+from lms_assets.domain.schedule import range_problem, weeks_of_last_days, weeks_to_read
 
 BEGAN = datetime(2026, 3, 2, 2, tzinfo=UTC)
 WEEKS = ["2026-02-09", "2026-02-16", "2026-02-23", "2026-03-02"]

@@ -12,9 +12,9 @@ from lms_assets.domain.records.contacts import Contact, StoredContact
 from lms_assets.domain.records.courses import CourseProperties, StoredCourse, parse_npcu
 from lms_assets.domain.records.groups import LmsGroup, StoredGroup
 from lms_assets.domain.records.partner_rows import StoredPartner
-from lms_assets.domain.records.rejections import Rejected
 from lms_assets.domain.records.transcripts import Enrollment, Outcome, TranscriptRead
 from lms_assets.domain.records.users import LmsUser, StoredUser
+from lms_assets.domain.records.values import Rejected
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.confirmation import Answers, Doubt, ListingResult
 from lms_assets.domain.sync_plans.contacts import Employers, doubtful_contacts, plan_contacts

@@ -20,7 +20,7 @@ from lms_assets.domain.records.completions import (
     look_from,
     recent_messages,
 )
-from lms_assets.domain.records.rejections import Rejected
+from lms_assets.domain.records.values import Rejected
 
 PERSON = {"person": {"data": {"type": "people", "id": "p-1"}}}
 

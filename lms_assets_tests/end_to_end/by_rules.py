@@ -23,9 +23,9 @@ from lms_assets.domain.records.courses import (
 from lms_assets.domain.records.groups import group_from_record, member_of
 from lms_assets.domain.records.partner_rows import StoredPartner
 from lms_assets.domain.records.partners import Partner, partner_from_account
-from lms_assets.domain.records.rejections import Rejected
 from lms_assets.domain.records.transcripts import Enrollment, read_transcript
 from lms_assets.domain.records.users import LmsUser, user_from_person
+from lms_assets.domain.records.values import Rejected
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.confirmation import ListingResult
 from lms_assets.domain.sync_plans.contacts import ContactPlan, Employers, plan_contacts

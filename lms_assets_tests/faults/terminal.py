@@ -14,8 +14,7 @@ from subprocess import Popen
 import dagster as dg
 
 from lms_assets.lineage import DAILY_FULL
-from lms_assets.runs.active import FINISHED
-from lms_assets.runs.served import served_location
+from lms_assets.runs.active import FINISHED, served_location
 from lms_assets.sandbox.server.server import SandboxHandle
 from lms_assets.warehouse.bookkeeping.chain_log import latest_chain
 from lms_assets.warehouse.engine import Warehouse

@@ -7,7 +7,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from lms_assets.vendors.transport.clock import KEPT, ClockComparison
+from lms_assets.vendors.transport.client import KEPT, ClockComparison
 from lms_assets_tests.vendors.scripted import ScriptedServer, northpass
 
 NOW = datetime(2026, 3, 2, 2, tzinfo=UTC)

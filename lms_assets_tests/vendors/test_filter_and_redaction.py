@@ -19,7 +19,7 @@ from lms_assets.vendors.impartner.filters import (
     one_of_in_parts,
     since,
 )
-from lms_assets.vendors.transport.redaction import MAXIMUM_LENGTH, scrub
+from lms_assets.vendors.transport.responses import MAXIMUM_LENGTH, scrub
 from lms_assets.vendors.transport.retries import retry_after_seconds
 
 MOMENT = datetime(2026, 1, 31, 4, 0, tzinfo=timezone(timedelta(hours=2)))

@@ -9,8 +9,7 @@ import pytest
 from alembic.script import ScriptDirectory
 from sqlalchemy import Column, MetaData, String
 
-from lms_assets.warehouse.migrations.current import known_versions
-from lms_assets.warehouse.schema.migrated import VERSIONS, MigrationMissing, require_migration
+from lms_assets.warehouse.migrations.current import VERSIONS, MigrationMissing, known_versions, require_migration
 from lms_assets.warehouse.schema.tables import metadata
 
 WITH_A_NEW_COLUMN = """

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from lms_assets.domain.safety.overrides import Overrides
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.schema.tables import sync_deactivations, sync_override_uses, sync_overrides
+from lms_assets.warehouse.state.baselines import deactivated_lately, note_deactivations
 from lms_assets.warehouse.state.cleanup import remove_old_logs
-from lms_assets.warehouse.state.deactivations import deactivated_lately, note_deactivations
 from lms_assets.warehouse.state.overrides import claim, issue, note_uses
 from lms_assets_tests.warehouse.table_rows import stored
 

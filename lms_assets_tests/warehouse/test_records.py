@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import Connection, event, select
 
-from lms_assets.domain.records.rejections import Rejected
+from lms_assets.domain.records.values import Rejected
 from lms_assets.warehouse import sync_state as state
 from lms_assets.warehouse.bookkeeping import alerts, failures, sync_log
 from lms_assets.warehouse.bookkeeping.chain_log import ChainRow, ChainStore, latest_chain

@@ -11,13 +11,12 @@ import dagster as dg
 from lms_assets.assets.asset import asset_of
 from lms_assets.assets.confirmation import ask_about
 from lms_assets.assets.crm_records import CrmSource, accounts, crm_users, take_in_all
-from lms_assets.assets.deactivation_limit import stop_if_too_many
 from lms_assets.assets.listing_sync import refuse_too_many_bad
-from lms_assets.assets.sync_run import Step, sync_step
+from lms_assets.assets.sync_run import Step, stop_if_too_many, sync_step
 from lms_assets.assets.tier_1_foundation.contacts import read_employers
 from lms_assets.domain.records.contacts import StoredContact
 from lms_assets.domain.records.partner_rows import StoredPartner, rows_of_successors
-from lms_assets.domain.records.rejections import Rejected
+from lms_assets.domain.records.values import Rejected
 from lms_assets.domain.safety.confirmation import Doubt, ListingResult
 from lms_assets.domain.schedule import CHAIN
 from lms_assets.domain.sync_plans.contacts import Employers

@@ -19,7 +19,7 @@ from lms_assets.domain.linking.partner_users import ContactFacts
 from lms_assets.domain.records.contacts import Contact
 from lms_assets.domain.records.groups import group_from_record, member_of
 from lms_assets.domain.records.partners import Partner
-from lms_assets.domain.records.rejections import Rejected
+from lms_assets.domain.records.values import Rejected
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.removals import NO_MEMBER, PlanItem, PlanRefused
 from lms_assets.vendors.impartner.client import ImpartnerClient

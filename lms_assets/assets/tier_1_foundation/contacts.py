@@ -10,9 +10,8 @@ import dagster as dg
 from lms_assets.assets.asset import asset_of
 from lms_assets.assets.confirmation import ask_about
 from lms_assets.assets.crm_records import crm_users, take_in_all
-from lms_assets.assets.deactivation_limit import stop_if_too_many
 from lms_assets.assets.listing_sync import describe, outcome, refuse_too_many_bad
-from lms_assets.assets.sync_run import sync_step
+from lms_assets.assets.sync_run import stop_if_too_many, sync_step
 from lms_assets.assets.tier_2_users_and_groups.users import link_contacts_to_users
 from lms_assets.domain.records.contacts import StoredContact, further_affiliations, surrendered_email
 from lms_assets.domain.sync_plans.contacts import ContactPlan, ContactRow, Employers, doubtful_contacts, plan_contacts

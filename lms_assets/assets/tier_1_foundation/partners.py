@@ -1,29 +1,75 @@
-"""`partners`: accounts read and judged, what leaves confirmed, names resolved."""
+"""`partners`: accounts read and judged, what leaves confirmed, names resolved.
 
-from collections.abc import Mapping
-from dataclasses import asdict
+The same calls ask for the fields that were pushed, so that it is known what the CRM shows of them.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict, replace
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import dagster as dg
 
 from lms_assets.assets.asset import asset_of
 from lms_assets.assets.confirmation import ask_about
-from lms_assets.assets.crm_records import Lookup, accounts, take_in_all
-from lms_assets.assets.deactivation_limit import stop_if_too_many
+from lms_assets.assets.crm_records import CrmSource, Lookup, accounts, take_in_all
 from lms_assets.assets.listing_sync import describe, outcome, refuse_too_many_bad
-from lms_assets.assets.sync_run import sync_step
-from lms_assets.assets.tier_1_foundation.shown_counts import list_with_pushed_fields
+from lms_assets.assets.sync_run import Step, stop_if_too_many, sync_step
 from lms_assets.domain.counting.crm_drift import comparable
 from lms_assets.domain.records.partner_rows import NAME_LIMIT
 from lms_assets.domain.sync_plans.crm import PartnerPlan, doubtful_records, plan_partners, rows_by_crm_id
 from lms_assets.resources import ImpartnerResource, WarehouseResource
+from lms_assets.vendors.listing import Record
+from lms_assets.vendors.transport.errors import RequestRejected
 from lms_assets.warehouse.engine import Connection
 from lms_assets.warehouse.reading.foundation import stored_partners
 from lms_assets.warehouse.schema.tables import partners as partners_table
-from lms_assets.warehouse.state.crm_shown import remember_shown
+from lms_assets.warehouse.state.pushed_values import push_memory, remember_shown
 from lms_assets.warehouse.upsert.upsert import SyncCounts, deactivate, update_existing, upsert
+
+T = TypeVar("T")
+L = TypeVar("L")
+Shown = dict[int, dict[str, Any]]
+"""Field to value of each account that came by. Grows while the source is asked."""
+
+
+def list_with_pushed_fields(
+    step: Step, source: CrmSource[T], listing: Callable[[CrmSource[T]], L]
+) -> tuple[CrmSource[T], L, Shown]:
+    """The listing with those fields too that the CRM ever confirmed, the source that it came from, and what it shows.
+
+    Nothing is asked for that the CRM may not know. Where it refuses them, it is read without: the chain does not need
+    them.
+    """
+    with step.warehouse.read() as connection:
+        confirmed = {number: pushed.fields for number, pushed in push_memory(connection).items() if pushed.fields}
+    ever = {name for fields in confirmed.values() for name in fields}
+    names = tuple(name for name in step.rules.crm_fields if name in ever)
+    shown: Shown = {}
+    watching = _watching(source.convert, names, confirmed, shown)
+    asking = replace(source, fields=(*source.fields, *names), convert=watching)
+    try:
+        return asking, listing(asking), shown
+    except RequestRejected:
+        if not names:
+            raise
+        shown.clear()
+        return source, listing(source), shown
+
+
+def _watching(
+    convert: Callable[[Record], T], names: tuple[str, ...], accounts: Collection[int], shown: Shown
+) -> Callable[[Record], T]:
+    """The conversion of a record, which is looked at when it comes by."""
+
+    def seen(record: Record) -> T:
+        number = record.get("Id")
+        if isinstance(number, int) and number in accounts and names and names[0] in record:
+            shown[number] = {name: record.get(name) for name in names}
+        return convert(record)
+
+    return seen
 
 
 @asset_of("partners")

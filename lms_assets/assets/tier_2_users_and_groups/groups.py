@@ -10,9 +10,8 @@ import dagster as dg
 
 from lms_assets.assets.asset import asset_of
 from lms_assets.assets.confirmation import ask_about, lms_by_id
-from lms_assets.assets.deactivation_limit import sample_beyond, stop_if_too_many
 from lms_assets.assets.listing_sync import describe, outcome, refuse_too_many_bad, take_in
-from lms_assets.assets.sync_run import sync_step
+from lms_assets.assets.sync_run import sample_beyond, stop_if_too_many, sync_step
 from lms_assets.domain.linking.group_links import dangling_overrides
 from lms_assets.domain.records.groups import group_from_record
 from lms_assets.domain.rules import Rules

@@ -9,8 +9,7 @@ from typing import Any
 import dagster as dg
 
 from lms_assets.assets.asset import asset_of
-from lms_assets.assets.deactivation_limit import stop_if_too_many
-from lms_assets.assets.sync_run import Step, or_keep_last_good, sync_step
+from lms_assets.assets.sync_run import Step, or_keep_last_good, stop_if_too_many, sync_step
 from lms_assets.domain.records.groups import LmsGroup, StoredGroup, group_from_record, is_kept_group
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.deactivation_limit import Leaving, check_deactivation_limit
@@ -30,7 +29,7 @@ from lms_assets.warehouse.bookkeeping.failures import RecordFailure
 from lms_assets.warehouse.engine import Connection
 from lms_assets.warehouse.reading.foundation import partner_activity
 from lms_assets.warehouse.reading.people import members_of, stored_groups
-from lms_assets.warehouse.state.deactivations import deactivated_lately
+from lms_assets.warehouse.state.baselines import deactivated_lately
 from lms_assets.warehouse.sync_state import get_state, put_state
 from lms_assets.warehouse.upsert.children import add_members, mark_members_read, sync_members
 from lms_assets.warehouse.upsert.upsert import SyncCounts

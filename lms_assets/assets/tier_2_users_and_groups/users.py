@@ -8,9 +8,8 @@ import dagster as dg
 
 from lms_assets.assets.asset import asset_of
 from lms_assets.assets.confirmation import ask_about, lms_by_id
-from lms_assets.assets.deactivation_limit import sample_beyond, stop_if_too_many
 from lms_assets.assets.listing_sync import describe, outcome, refuse_too_many_bad, take_in
-from lms_assets.assets.sync_run import sync_step
+from lms_assets.assets.sync_run import sample_beyond, stop_if_too_many, sync_step
 from lms_assets.domain.records.users import user_from_person
 from lms_assets.domain.sync_plans.users import UserPlan, doubtful_users, link_contacts, plan_users
 from lms_assets.resources import NorthpassResource, WarehouseResource

@@ -8,9 +8,8 @@ from typing import Any
 import dagster as dg
 
 from lms_assets.assets.asset import asset_of
-from lms_assets.assets.deactivation_limit import stop_if_too_many
 from lms_assets.assets.run_order import CALLED, chosen_weeks, weeks_of
-from lms_assets.assets.sync_run import Step, sync_step
+from lms_assets.assets.sync_run import Step, stop_if_too_many, sync_step
 from lms_assets.assets.tier_3_enrollments.people_to_read import add_unlisted_members, people_to_read
 from lms_assets.assets.tier_3_enrollments.transcripts import (
     READ_AHEAD,
@@ -33,9 +32,8 @@ from lms_assets.warehouse.reading.foundation import known_course_ids
 from lms_assets.warehouse.reading.whole import active_ids, row_count
 from lms_assets.warehouse.reading.withheld import came_since
 from lms_assets.warehouse.schema.tables import lms_enrollments, lms_users
-from lms_assets.warehouse.state.enrollment_weeks import write_weeks
 from lms_assets.warehouse.state.refresh_queue import note_everybody_read
-from lms_assets.warehouse.state.transcript_marks import mark_read, mark_unread, read_since
+from lms_assets.warehouse.state.transcript_marks import mark_read, mark_unread, read_since, write_weeks
 from lms_assets.warehouse.state.transcript_staging import (
     clear_staging,
     forget_staged,

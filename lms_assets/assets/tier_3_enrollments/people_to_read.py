@@ -9,11 +9,10 @@ from datetime import datetime, timedelta
 from lms_assets.asset_specs import WEEKLY
 from lms_assets.assets.sync_run import Step
 from lms_assets.assets.tier_2_users_and_groups.users import link_contacts_to_users
-from lms_assets.domain.operations.partition_weeks import weeks_of_last_days
 from lms_assets.domain.records.dates import harmless_date
 from lms_assets.domain.records.transcripts import UNREAD_FOR, ReadingState, is_due, is_turn
 from lms_assets.domain.records.users import LmsUser, user_from_person
-from lms_assets.domain.schedule import CHAIN, TRAILING_DAYS
+from lms_assets.domain.schedule import CHAIN, TRAILING_DAYS, weeks_of_last_days
 from lms_assets.run_tags import PEOPLE_TAG
 from lms_assets.vendors.northpass.client import NorthpassClient
 from lms_assets.vendors.transport.errors import VendorError

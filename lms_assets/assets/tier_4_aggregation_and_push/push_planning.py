@@ -13,8 +13,7 @@ from lms_assets.warehouse.engine import Connection, Warehouse
 from lms_assets.warehouse.reading.foundation import stored_partner_counts, stored_partners
 from lms_assets.warehouse.reading.people import stored_groups
 from lms_assets.warehouse.reading.withheld import withheld_partners
-from lms_assets.warehouse.state.crm_shown import shown_accounts
-from lms_assets.warehouse.state.pushed_values import push_memory
+from lms_assets.warehouse.state.pushed_values import push_memory, shown_accounts
 
 
 def plan_of(warehouse: Warehouse, rules: Rules, *, portal_url: str | None, only: int | None = None) -> PushPlan:

@@ -171,7 +171,7 @@ def _serve_ui(console: Console) -> None:
 
 def _switch_on(port: int) -> bool:
     """Whether the UI has switched on every schedule and the sensor of the push, as a click there does."""
-    from lms_assets.automation.schedules import SCHEDULES
+    from lms_assets.automation.jobs import SCHEDULES
 
     started = [f'startSchedule(scheduleSelector: {{{LOCATION} scheduleName: "{each.name}"}})' for each in SCHEDULES]
     started.append(f'startSensor(sensorSelector: {{{LOCATION} sensorName: "push_after_enrollments_sensor"}})')

@@ -12,16 +12,14 @@ from rich.table import Table
 from rich.text import Text
 
 from lms_assets.console.environment import settings_from_environment
-from lms_assets.domain.operations.report_recipients import FREQUENCIES
+from lms_assets.domain.counting.report_facts import FREQUENCIES
 from lms_assets.domain.rules import Rules
 from lms_assets.reports.config import ReportConfig
 from lms_assets.reports.delivery.deliver import FILE_SENDER
-from lms_assets.reports.delivery.files import write_files
-from lms_assets.reports.delivery.message import build_message
+from lms_assets.reports.delivery.message import build_message, write_files
 from lms_assets.reports.delivery.recipients import EXECUTIVE, PAM, Addressee, period_of
 from lms_assets.reports.figures.executive import ExecutiveReport, build_executive_report
-from lms_assets.reports.figures.from_warehouse import NothingCounted, report_inputs_from
-from lms_assets.reports.figures.inputs import ReportInputs
+from lms_assets.reports.figures.inputs import NothingCounted, ReportInputs, report_inputs_from
 from lms_assets.reports.figures.pam import PamReport, build_pam_report, partners_of
 from lms_assets.reports.rendering.render import Renderer
 from lms_assets.settings import ConfigurationError

@@ -14,9 +14,8 @@ from lms_assets.console.environment import settings_from_environment
 from lms_assets.console.tables import Output, Table, deliver
 from lms_assets.console.wording import MARKS, STATUS_STYLES, quoted, seconds_text
 from lms_assets.domain.operations.chain_state import StepRecord
-from lms_assets.domain.operations.portal_tasks import CHAIN_TASK
 from lms_assets.domain.safety.withheld import WithheldReason, named
-from lms_assets.domain.schedule import CHAIN
+from lms_assets.domain.schedule import CHAIN, CHAIN_TASK
 from lms_assets.domain.wording import number_of
 from lms_assets.lineage import DAILY_FULL
 from lms_assets.rules_file import load_rules

@@ -31,7 +31,7 @@ from lms_assets.warehouse.engine import Connection, Warehouse
 from lms_assets.warehouse.errors import WarehouseError
 from lms_assets.warehouse.reading.withheld import withheld_partners
 from lms_assets.warehouse.results.counts import last_counted
-from lms_assets.warehouse.state.crm_shown import crm_drift
+from lms_assets.warehouse.state.pushed_values import crm_drift
 
 FAILED = 1
 ANSWER_SECONDS = 60

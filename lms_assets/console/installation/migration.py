@@ -24,15 +24,15 @@ from lms_assets.lineage import TIMETABLE
 from lms_assets.runs.active import daemon_seen
 from lms_assets.settings import ConfigurationError
 from lms_assets.warehouse.bookkeeping.chain_log import ChainRow, last_completed_chain
-from lms_assets.warehouse.bookkeeping.old_scheduler import (
+from lms_assets.warehouse.bookkeeping.portal_tasks import (
     EnabledTask,
     chain_is_configured,
     enabled_tasks,
+    ensure_tasks,
     switch_off,
     switch_on_again,
     switched_off,
 )
-from lms_assets.warehouse.bookkeeping.portal_tasks import ensure_tasks
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.errors import SchemaNotCurrent
 

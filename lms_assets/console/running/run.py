@@ -1,7 +1,12 @@
-"""`lms-assets run`: one job in the foreground, with progress and a summary."""
+"""`lms-assets run`: one job in the foreground, with progress and a summary.
+
+It waits for its turn before it is made, and prints for which run; or it refuses at once. A chain that failed is gone on
+with in a run that continues the first one.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -12,28 +17,136 @@ from rich.console import Console
 
 from lms_assets.automation.alerting.alerts import look_after_quietly
 from lms_assets.automation.chain_log import reconcile_chains
-from lms_assets.checks.specs import DEGRADING
+from lms_assets.checks.specs import CHAIN_IS_WHOLE, DEGRADING
 from lms_assets.console.environment import settings_from_environment
 from lms_assets.console.offboarding_plans import print_outcome
 from lms_assets.console.running.dagster_runs import new_run_id, takes_submissions
 from lms_assets.console.running.dagster_state import DagsterStateLost, dagster_instance, usable_home
 from lms_assets.console.running.progress import StepsView
-from lms_assets.console.running.resume import resumed_order
 from lms_assets.console.running.run_log import run_log, terminal_of_our_own
 from lms_assets.console.running.runner import CannotRun, RunOrder, RunResult, execute, hand_over, job_names, steps_of
 from lms_assets.console.running.summary import print_summary
-from lms_assets.console.running.turns import our_turn
 from lms_assets.console.wording import quoted
-from lms_assets.domain.operations.chain_state import close, final_status
+from lms_assets.domain.operations.chain_state import CHECKS_SUFFIX, close, final_status
 from lms_assets.domain.safety.overrides import parse_overrides
+from lms_assets.domain.safety.run_instants import OLDEST
 from lms_assets.domain.schedule import APPLY_JOB, CHAIN, TRAILING_DAYS
-from lms_assets.lineage import NOT_REQUIRED, PARTITIONED_JOBS
-from lms_assets.run_tags import AS_OF_TAG, OFFBOARDING_PLAN_TAG, PUSH_PARTNER_TAG
+from lms_assets.lineage import ASSETS_OF_JOBS, COVERED_BY_CHAIN, DAILY_FULL, NOT_REQUIRED, PARTITIONED_JOBS, ancestors
+from lms_assets.run_tags import AS_OF_TAG, OFFBOARDING_PLAN_TAG, PUSH_PARTNER_TAG, RANGE_END, RANGE_START
+from lms_assets.runs.active import Served, fingerprint, retry_is_coming, served_location
+from lms_assets.runs.liveness import ACTIVE, fail_dead_runs
 from lms_assets.runs.overrides import allowing_tags
 from lms_assets.runs.partitions import full_range_tags, partition_tags, trailing_days_tags
-from lms_assets.runs.served import Served, fingerprint, served_location
+from lms_assets.runs.write_locks import LOOK_AGAIN_SECONDS, GroupIsBusy, groups_of, owner_of, writing
 from lms_assets.settings import ConfigurationError
+from lms_assets.warehouse.bookkeeping.chain_log import ChainRow, latest_chain
 from lms_assets.warehouse.engine import Warehouse
+
+Say = Callable[[str], None]
+
+
+@contextmanager
+def our_turn(
+    instance: dg.DagsterInstance, warehouse: Warehouse, job: str, run_id: str, *, say: Say | None
+) -> Iterator[None]:
+    """Hold the locks of what the job writes, for the run that is to be made here.
+
+    `say` prints for which run it waits, once each; None: not to wait.
+
+    Raises:
+        CannotRun: another run writes the same rows, and this one is not to wait.
+    """
+    groups = groups_of(steps_of(job))
+    on_wait = None if say is None else _once(say)
+    try:
+        wait_for_others(instance, job, on_wait)
+        with writing(warehouse, groups, owner_of(run_id, job), on_wait=on_wait):
+            yield
+    except GroupIsBusy as busy:
+        raise CannotRun(f"{job} was not started: {busy}. Without --no-wait it waits for that run's end.") from busy
+
+
+def wait_for_others(instance: dg.DagsterInstance, job: str, on_wait: Say | None) -> None:
+    """Let runs of the same rows go first that have begun, or that Dagster is about to begin again by itself.
+
+    Raises:
+        GroupIsBusy: there is one, and this run is not to wait.
+    """
+    groups = set(groups_of(steps_of(job)))
+    # A job's steps are asked of its definition, which takes long to make, only where the lineage does not know them.
+    jobs = [name for name in job_names() if groups & set(groups_of(ASSETS_OF_JOBS.get(name) or steps_of(name)))]
+    while (text := _who_goes_first(instance, jobs)) is not None:
+        if on_wait is None:
+            raise GroupIsBusy(text)
+        on_wait(text)
+        time.sleep(LOOK_AGAIN_SECONDS)
+
+
+def _who_goes_first(instance: dg.DagsterInstance, jobs: list[str]) -> str | None:
+    fail_dead_runs(instance)
+    for job in jobs:
+        for run in instance.get_runs(filters=dg.RunsFilter(job_name=job, statuses=ACTIVE), limit=1):
+            return f"{job} is under way (run {run.run_id[:8]})"
+        failed = retry_is_coming(instance, job, datetime.now(UTC))
+        if failed is not None:
+            return f"{job} failed and Dagster is about to run it again by itself (run {failed.run_id[:8]})"
+    return None
+
+
+def _once(say: Say) -> Say:
+    said: set[str] = set()
+
+    def wait(text: str) -> None:
+        if text not in said:
+            said.add(text)
+            say(f"Waits: {text}")
+
+    return wait
+
+
+# Without the overrides: those are for one run, and a person gives them again.
+KEPT_TAGS = (RANGE_START, RANGE_END, AS_OF_TAG)
+
+
+def resumed_order(instance: dg.DagsterInstance, warehouse: Warehouse) -> RunOrder:
+    """What is left of the last chain.
+
+    Raises:
+        CannotRun: the last chain did not fail, is too old to go on with, or is no longer known to Dagster.
+    """
+    with warehouse.read() as connection:
+        row = latest_chain(connection, CHAIN)
+    if row is None or row.status not in {"failed", "partial"} or row.run_id is None:
+        raise CannotRun(
+            "There is no failed chain to resume; the last one " + (row.status if row else "never ran") + "."
+        )
+    if datetime.now(UTC) - min(row.started_at, row.as_of or row.started_at) > OLDEST:
+        raise CannotRun(f"The last failed chain is more than a day old; start a new one: lms-assets run {CHAIN}")
+    root = instance.get_run_by_id(row.run_id)
+    if root is None:
+        raise CannotRun(f"Dagster no longer knows the run of that chain; start a new one: lms-assets run {CHAIN}")
+    tags = {name: root.tags[name] for name in KEPT_TAGS if name in root.tags}
+    planned = _planned_steps(instance, root)
+    return RunOrder(CHAIN, tags, root.run_id, tuple(step for step in steps_left(row) if step in planned))
+
+
+def _planned_steps(instance: dg.DagsterInstance, root: dg.DagsterRun) -> frozenset[str]:
+    """The steps of the chain's first run; a run that continued it, by itself or not, knows only some of them."""
+    snapshot = root.execution_plan_snapshot_id
+    keys = instance.get_execution_plan_snapshot(snapshot).step_keys_to_execute if snapshot else ()
+    return frozenset(keys)
+
+
+def steps_left(row: ChainRow) -> list[str]:
+    """Steps that did not come through, everything after them, and the checks of all: a process may have been killed
+    between an asset and its checks, and then no check has passed yet.
+    """
+    records = row.state.steps
+    open_assets = {name for name in DAILY_FULL if name not in records or records[name].status != "completed"}
+    left = [name for name in DAILY_FULL if name in open_assets or ancestors((name,)) & open_assets]
+    covered = [name for name in COVERED_BY_CHAIN if ancestors((name,)) & open_assets]
+    return left + covered + [name + CHECKS_SUFFIX for name in DAILY_FULL] + [CHAIN_IS_WHOLE]
+
 
 EXIT_CODES = {"completed": 0, "failed": 1, "partial": 3}
 

@@ -23,11 +23,10 @@ from lms_assets.definitions import defs
 from lms_assets.domain.operations.chain_state import ChainState, fold
 from lms_assets.domain.schedule import CHAIN
 from lms_assets.lineage import GROUP_OF_STEP
-from lms_assets.runs.active import FINISHED
+from lms_assets.runs.active import FINISHED, Served, served_location
 from lms_assets.runs.execution import ensure_pool_limits, events_kept_open
 from lms_assets.runs.liveness import fail_dead_runs
 from lms_assets.runs.retries import NEVER_RETRIED
-from lms_assets.runs.served import Served, served_location
 from lms_assets.runs.write_locks import LOOK_AGAIN_SECONDS
 from lms_assets.step_server import start_step_server
 

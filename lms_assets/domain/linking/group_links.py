@@ -8,7 +8,7 @@ from typing import Literal
 
 from lms_assets.domain.linking.company_names import ComparableName, comparable, key_of, normalise_name
 from lms_assets.domain.records.groups import LmsGroup, is_kept_group
-from lms_assets.domain.records.rejections import Finding
+from lms_assets.domain.records.values import Finding
 from lms_assets.domain.rules import Rules
 
 __all__ = [

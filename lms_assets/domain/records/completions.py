@@ -9,8 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from lms_assets.domain.records.dates import harmless_date
-from lms_assets.domain.records.rejections import ENTITY_ID_LIMIT, Rejected, fingerprint
-from lms_assets.domain.records.values import BadValue, lms_id, object_of
+from lms_assets.domain.records.values import ENTITY_ID_LIMIT, BadValue, Rejected, fingerprint, lms_id, object_of
 from lms_assets.domain.wording import number_of
 
 COURSE_COMPLETED = "course_completed_events"

@@ -15,9 +15,9 @@ from typing import Any
 from lms_assets.domain.records.dates import harmless_date
 from lms_assets.domain.records.emails import in_domains, local_words, normalise_email
 from lms_assets.domain.records.partner_rows import name_key
-from lms_assets.domain.records.rejections import Rejected
 from lms_assets.domain.records.values import (
     BadValue,
+    Rejected,
     crm_id_of,
     flag_of,
     folded,

@@ -7,8 +7,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lms_assets.domain.records.rejections import Rejected
-from lms_assets.domain.records.values import BadValue, clean_text, harmless_text, kind_of, label_of, lms_id, object_of
+from lms_assets.domain.records.values import (
+    BadValue,
+    Rejected,
+    clean_text,
+    harmless_text,
+    kind_of,
+    label_of,
+    lms_id,
+    object_of,
+)
 from lms_assets.domain.rules import CategoryRule
 
 BY_RULE, BY_HAND = "rule", "hand"

@@ -9,9 +9,9 @@ from typing import Any
 
 from lms_assets.domain.records.dates import harmless_date
 from lms_assets.domain.records.emails import normalise_email
-from lms_assets.domain.records.rejections import Rejected
 from lms_assets.domain.records.values import (
     BadValue,
+    Rejected,
     crm_id_of,
     flag_of,
     harmless_text,

@@ -11,8 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from lms_assets.domain.records.partners import Partner
-from lms_assets.domain.records.rejections import Finding
-from lms_assets.domain.records.values import folded
+from lms_assets.domain.records.values import Finding, folded
 
 NAME_LIMIT = 255
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from lms_assets.domain.records.emails import normalise_email
-from lms_assets.domain.records.rejections import Rejected
 from lms_assets.domain.records.values import (
     BadValue,
+    Rejected,
     crm_id_of,
     folded,
     harmless_text,

@@ -11,8 +11,16 @@ from hashlib import blake2b
 from typing import Any, Literal
 
 from lms_assets.domain.records.dates import harmless_date, parse_utc
-from lms_assets.domain.records.rejections import Rejected
-from lms_assets.domain.records.values import BadValue, harmless_number, kind_of, label_of, lms_id, object_of, text_of
+from lms_assets.domain.records.values import (
+    BadValue,
+    Rejected,
+    harmless_number,
+    kind_of,
+    label_of,
+    lms_id,
+    object_of,
+    text_of,
+)
 
 STATUSES = frozenset({"enrolled", "in_progress", "completed"})
 

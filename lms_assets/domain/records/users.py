@@ -9,9 +9,9 @@ from typing import Any
 
 from lms_assets.domain.records.dates import harmless_date
 from lms_assets.domain.records.emails import fold_email
-from lms_assets.domain.records.rejections import Rejected
 from lms_assets.domain.records.values import (
     BadValue,
+    Rejected,
     flag_of,
     harmless_text,
     kind_of,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
-from lms_assets.domain.records.rejections import Rejected
+from lms_assets.domain.records.values import Rejected
 
 Id = TypeVar("Id", int, str)
 T = TypeVar("T")

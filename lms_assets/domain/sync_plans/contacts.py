@@ -18,7 +18,7 @@ from lms_assets.domain.records.contacts import (
     partner_of_contact,
 )
 from lms_assets.domain.records.partner_rows import StoredPartner, rows_by_name
-from lms_assets.domain.records.rejections import Rejected
+from lms_assets.domain.records.values import Rejected
 from lms_assets.domain.safety.confirmation import Answers, Doubt, ListingResult
 from lms_assets.domain.sync_plans.crm import confirm_leaving, doubtful_records, rows_by_crm_id
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from lms_assets.domain.records.leads import Lead, LeadRecord
-from lms_assets.domain.records.rejections import Rejected
+from lms_assets.domain.records.values import Rejected
 from lms_assets.domain.safety.confirmation import (
     Answers,
     Doubt,

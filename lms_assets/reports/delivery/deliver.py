@@ -1,27 +1,72 @@
 """One entry for each report: build for everybody who is due, send or write, and say what came of it.
 
+With an account manager's report come evidence pages, one for each partner that fell below in the week.
 No SQL, no rules and no clock: material, log and mailer are handed in. What is returned holds no address and no name
 of a person.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from email.message import EmailMessage
 from pathlib import Path
 
-from lms_assets.reports.delivery.evidence import Pages, attached_note
-from lms_assets.reports.delivery.files import write_files
-from lms_assets.reports.delivery.message import UnusableAddress, ascii_address, build_message, sender
+from lms_assets.domain.rules import Rules
+from lms_assets.reports.delivery.message import UnusableAddress, ascii_address, build_message, sender, write_files
 from lms_assets.reports.delivery.recipients import Addressee, NotDue, decide
 from lms_assets.reports.delivery.smtp import MailServerUnavailable, SmtpMailer
 from lms_assets.reports.figures.executive import ExecutiveReport, build_executive_report
 from lms_assets.reports.figures.inputs import ReportInputs, owner_without_name, without_names
 from lms_assets.reports.figures.pam import PamReport, build_pam_report, partners_of
-from lms_assets.reports.rendering.render import Rendered, Renderer, Report
+from lms_assets.reports.figures.partner_answer import Answers
+from lms_assets.reports.rendering.evidence import evidence_of, render_evidence
+from lms_assets.reports.rendering.render import Attachment, Rendered, Renderer, Report
 from lms_assets.warehouse.bookkeeping.email_log import EmailLogRows
+from lms_assets.warehouse.engine import Warehouse
+
+MAX_PAGES, MAX_BYTES = 10, 2_000_000
+"""Of one mail: many servers refuse more than 10 MB, and nobody opens more than ten pages."""
+
+Pages = Callable[[PamReport], tuple[Attachment, ...]]
+"""Gives the pages that come with a report."""
+
+
+def pages_from(warehouse: Warehouse, rules: Rules, inputs: ReportInputs, *, now: datetime, version: str) -> Pages:
+    """Pages as of the report's instant. People appear by their LMS ids unless the configuration lets names stand."""
+    partners = {each.id: each for each in inputs.partners}
+
+    def made(partner_ids: Iterable[int]) -> Iterator[Attachment]:
+        with warehouse.read() as connection:
+            answers = Answers(connection, rules, now)
+            for key in partner_ids:
+                answer = answers.about(partners[key], inputs.frame.as_of, names=inputs.config.evidence_names)
+                data = evidence_of(answer, config=inputs.config, now=now, version=version)
+                yield Attachment(f"partner-{key}.html", render_evidence(data))
+
+    def pages(report: PamReport) -> tuple[Attachment, ...]:
+        fell = [line.key for line in report.fell_below][:MAX_PAGES]
+        found: list[Attachment] = []
+        left = MAX_BYTES
+        for page in made(fell) if fell else ():
+            left -= len(page.html.encode())
+            if left < 0:
+                break
+            found.append(page)
+        return tuple(found)
+
+    return pages
+
+
+def attached_note(report: PamReport, pages: tuple[Attachment, ...]) -> tuple[str, ...]:
+    """What the report says of its pages."""
+    if not pages:
+        return ()
+    number, fell = len(pages), len(report.fell_below)
+    which = "each partner that fell below" if number == fell else f"{number} of the {fell} partners that fell below"
+    return (f"Attached: a page for {which}, with every certification that counts and why others do not.",)
+
 
 FILE_SENDER = "reports@example.com"
 """Stands in the .eml files when no sender is configured."""

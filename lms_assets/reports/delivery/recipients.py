@@ -14,8 +14,7 @@ from datetime import datetime
 from typing import Literal
 
 from lms_assets.domain.counting.periods import week_name
-from lms_assets.domain.counting.report_facts import Executive, Manager, PartnerFacts
-from lms_assets.domain.operations.report_recipients import frequency_problem
+from lms_assets.domain.counting.report_facts import Executive, Manager, PartnerFacts, frequency_problem
 from lms_assets.domain.records.emails import normalise_email
 from lms_assets.warehouse.bookkeeping.email_log import State
 

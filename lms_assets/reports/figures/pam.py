@@ -8,8 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from lms_assets.domain.counting.compliance import Standing
-from lms_assets.domain.counting.report_facts import PartnerFacts
-from lms_assets.domain.operations.report_recipients import same_owner
+from lms_assets.domain.counting.report_facts import PartnerFacts, same_owner
 from lms_assets.reports.figures.inputs import (
     HORIZON,
     ReportInputs,

@@ -19,8 +19,7 @@ from lms_assets.vendors.transport.errors import (
     UnexpectedAnswer,
     WriteOutcomeUnknown,
 )
-from lms_assets.vendors.transport.redaction import scrub
-from lms_assets.vendors.transport.responses import ShapeError, error_summary
+from lms_assets.vendors.transport.responses import ShapeError, error_summary, scrub
 from lms_assets.vendors.transport.retries import RetryPolicy
 
 Row = Mapping[str, Any]

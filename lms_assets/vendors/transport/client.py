@@ -6,6 +6,7 @@ What the answers mean is for the clients; how an answer is judged lives in `answ
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,7 +20,6 @@ from requests.utils import default_headers
 from urllib3.exceptions import HTTPError
 
 from lms_assets.vendors.endpoints import Endpoint
-from lms_assets.vendors.transport.clock import ClockComparison
 from lms_assets.vendors.transport.connection import Exchange, PacedAdapter, PacedSender
 from lms_assets.vendors.transport.errors import (
     AuthenticationFailed,
@@ -34,7 +34,42 @@ from lms_assets.vendors.transport.errors import (
 from lms_assets.vendors.transport.origin import ForeignLink, Origin, certificate_bundle
 from lms_assets.vendors.transport.rate_limit import NoFreeSlot, RateLimiter
 from lms_assets.vendors.transport.responses import Reader
-from lms_assets.vendors.transport.retries import Retrying, RetryPolicy
+from lms_assets.vendors.transport.retries import Retrying, RetryPolicy, http_date
+
+KEPT = 1000
+
+
+class ClockComparison:
+    """Collects comparisons of one client; safe for use by many threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._offsets: deque[float] = deque(maxlen=KEPT)
+
+    def note(self, headers: Mapping[str, str], now: datetime) -> None:
+        """Compare one answer's `Date` (and the `Age` that a cache adds) with `now`, aware; without one nothing.
+
+        Args:
+            headers: those of the answer.
+        """
+        date = http_date(headers.get("Date") or "")
+        if date is None:
+            return
+        age = (headers.get("Age") or "").strip()
+        seconds = (date - now).total_seconds() + (float(age[:9]) if age.isascii() and age.isdigit() else 0.0)
+        with self._lock:
+            self._offsets.append(seconds)
+
+    @property
+    def seconds_ahead(self) -> float | None:
+        """How far the vendor is ahead of this machine, below 0 for behind; None without any `Date`.
+
+        The median of the answers, so that one odd answer says nothing.
+        """
+        with self._lock:
+            found = sorted(self._offsets, key=abs)
+        return found[(len(found) - 1) // 2] if found else None
+
 
 T = TypeVar("T")
 

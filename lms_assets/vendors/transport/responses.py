@@ -1,8 +1,12 @@
-"""From an HTTP answer to a value or a typed error. Reads and judges one answer; sends nothing, retries nothing."""
+"""From an HTTP answer to a value or a typed error. Reads and judges one answer; sends nothing, retries nothing.
+
+Text of an answer is made fit for a log or an error first: no secret, no personal data, short.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +15,7 @@ from typing import Any, Literal, TypeVar
 import requests
 from urllib3.exceptions import DecodeError, HTTPError, IncompleteRead
 
+from lms_assets.redaction import redact
 from lms_assets.vendors.endpoints import Endpoint
 from lms_assets.vendors.transport.errors import (
     AuthenticationFailed,
@@ -24,8 +29,34 @@ from lms_assets.vendors.transport.errors import (
     VendorError,
     VendorUnavailable,
 )
-from lms_assets.vendors.transport.redaction import scrub
 from lms_assets.vendors.transport.retries import retry_after_seconds
+
+_EMAIL = re.compile(r"[^\s@<>\"'(),;:]+@[^\s@<>\"'(),;:]+")
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|\u2018[^\u2019]*\u2019|\u201c[^\u201d]*\u201d")
+_URL = re.compile(r"\b\w+://\S+")
+_LONG_TOKEN = re.compile(r"\b[A-Za-z0-9_\-]{40,}\b")
+MAXIMUM_LENGTH = 200
+
+
+def scrub(text: object, secrets: Collection[str] = ()) -> str:
+    """The text without secrets, e-mail addresses, links, long tokens and quoted values, at most 200 characters.
+
+    Quoted values go because vendors quote what was sent, and that may be a person's name; the name of a
+    custom CRM field ("..._cf") stays, since without it the message is of no use.
+    """
+    cleaned = "".join(character if character.isprintable() else " " for character in str(text)[:5000])
+    cleaned = redact(cleaned, secrets)
+    cleaned = _URL.sub("[link]", cleaned)
+    cleaned = _EMAIL.sub("[e-mail]", cleaned)
+    cleaned = _QUOTED.sub(_field_or_nothing, cleaned)
+    cleaned = _LONG_TOKEN.sub("[token]", cleaned)
+    cleaned = " ".join(cleaned.split())
+    return cleaned if len(cleaned) <= MAXIMUM_LENGTH else cleaned[: MAXIMUM_LENGTH - 1] + "…"
+
+
+def _field_or_nothing(match: re.Match[str]) -> str:
+    return match.group() if re.fullmatch(r"\w+__cf", match.group()[1:-1]) else "'…'"
+
 
 T = TypeVar("T")
 _ERROR_BODY_BYTES = 65_536

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, select, update
 
-from lms_assets.domain.records.rejections import Rejected
+from lms_assets.domain.records.values import Rejected
 from lms_assets.redaction import scrub
 from lms_assets.warehouse.schema.tables import sync_failures
 from lms_assets.warehouse.upsert.compare import chunks

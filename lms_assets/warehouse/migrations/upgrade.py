@@ -1,14 +1,19 @@
-"""Creating and changing the warehouse's tables, with Alembic, from code: no alembic.ini, no command of its own."""
+"""Creating and changing the warehouse's tables, with Alembic, from code: no alembic.ini, no command of its own.
+
+What makes an existing database unfit for it is found before anything is changed; what a person should look at after it
+is said at the end.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Column, Connection, Engine, Inspector, MetaData, Table, inspect, select, text
 
 from lms_assets.domain.wording import number_of
 from lms_assets.warehouse.errors import LockedByOthers, UpgradeRefused
@@ -16,10 +21,87 @@ from lms_assets.warehouse.migrations.current import current_version, known_versi
 from lms_assets.warehouse.migrations.data_steps import lower_case_emails
 from lms_assets.warehouse.migrations.reconcile import reconcile
 from lms_assets.warehouse.migrations.reconcile_indexes import Reconciled
-from lms_assets.warehouse.migrations.refusals import refusals
-from lms_assets.warehouse.migrations.warnings import other_schedulers
-from lms_assets.warehouse.schema.tables import metadata
+from lms_assets.warehouse.migrations.reconcile_texts import Texts
+from lms_assets.warehouse.schema.tables import metadata, scheduled_tasks
 from lms_assets.warehouse.server import FOR_UPGRADES, missing_rights, rows_of, server_facts
+
+
+def other_schedulers(connection: Connection, done: Reconciled) -> None:
+    """Warn of tasks that a portal's own scheduler would start beside Dagster's schedules."""
+    c = scheduled_tasks.c
+    enabled = list(connection.execute(select(c.task_type).where(c.enabled.is_(True)).order_by(c.task_type)).scalars())
+    if enabled:
+        done.warnings.append(
+            f"scheduled_tasks holds {number_of(len(enabled), 'enabled row')} ({', '.join(enabled[:20])}): a "
+            "scheduler of the portal's own would start them beside Dagster's schedules; "
+            "lms-assets migration --switch-off-old ends that"
+        )
+
+
+_ENGINES = """
+    SELECT table_name, engine FROM information_schema.tables
+    WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'"""
+SHOWN = 5
+
+
+def refusals(connection: Connection, metadata: MetaData) -> tuple[str, ...]:
+    """One line for each obstacle: the table, what is wrong with it, and what to do."""
+    inspector = inspect(connection)
+    views = set(inspector.get_view_names())
+    tables = set(inspector.get_table_names())
+    mysql = connection.dialect.name == "mysql"
+    engines = {row[0]: row[1] for row in connection.execute(text(_ENGINES))} if mysql else {}
+    texts = Texts(connection, metadata)
+    found: list[str] = []
+    for table in metadata.sorted_tables:
+        if table.name in views:
+            found.append(f"{table.name} is a view: rename it, the table of this name is written by this program")
+        elif table.name in tables:
+            found += _of_table(inspector, table, engines.get(table.name))
+            if mysql:
+                found += _equal_values(connection, inspector, table, texts)
+    return tuple(found)
+
+
+def _of_table(inspector: Inspector, table: Table, engine: str | None) -> Iterator[str]:
+    name = table.name
+    if engine is not None and engine.lower() != "innodb":
+        yield f"{name} is a {engine} table, without transactions: ALTER TABLE {name} ENGINE=InnoDB"
+    columns = {column["name"]: column for column in inspector.get_columns(name)}
+    key = [column.name for column in table.primary_key.columns]
+    missing = [each for each in key if each not in columns]
+    if missing:
+        yield f"{name} has no column {', '.join(missing)}, by which its rows are known: add it, or rename the table"
+    elif not inspector.get_pk_constraint(name)["constrained_columns"]:
+        yield f"{name} has no primary key: ALTER TABLE {name} ADD PRIMARY KEY ({', '.join(key)})"
+    for column in table.c:
+        if column.name in columns and columns[column.name].get("computed"):
+            yield f"{name}.{column.name} is computed by the database and cannot be written: rename that column"
+
+
+def _equal_values(connection: Connection, inspector: Inspector, table: Table, texts: Texts) -> Iterator[str]:
+    """Rows that a unique index would not tell from each other after the conversion."""
+    unique = {tuple(index["column_names"]) for index in inspector.get_indexes(table.name) if index["unique"]}
+    unique.add(tuple(inspector.get_pk_constraint(table.name)["constrained_columns"]))
+    for column in table.c:
+        collation = texts.wanted(column)
+        if collation is not None and (column.name,) in unique:
+            groups = _groups(connection, table, column, collation)
+            if groups:
+                what = f"would be equal in {table.name}.{column.name} as {collation}"
+                yield f"rows {'; '.join(groups)} {what}: rename one of each"
+
+
+def _groups(connection: Connection, table: Table, column: Column[Any], collation: str) -> list[str]:
+    quote = connection.dialect.identifier_preparer.quote
+    key = ", ".join(quote(each.name) for each in table.primary_key)
+    value = f"CONVERT({quote(column.name)} USING utf8mb4) COLLATE {collation}"
+    query = (
+        f"SELECT GROUP_CONCAT(CONCAT_WS('/', {key}) SEPARATOR ' and ') FROM {quote(table.name)} "  # noqa: S608
+        f"WHERE {quote(column.name)} IS NOT NULL GROUP BY {value} HAVING COUNT(*) > 1 ORDER BY 1 LIMIT {SHOWN}"
+    )
+    return [str(row[0]) for row in connection.execute(text(query))]
+
 
 _LOCK = "lms_assets_schema"
 _LOCK_SECONDS = 60

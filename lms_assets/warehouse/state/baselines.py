@@ -1,12 +1,15 @@
-"""Figures of the last good run, against which the next one is judged (`sync_state`)."""
+"""What earlier runs left for judging the next: figures of the last good one, and how many rows each sync deactivated.
+
+Figures stand in `sync_state`; deactivated and removed rows in `sync_deactivations`, for the limit over 24 hours.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, delete, func, insert, select
 
-from lms_assets.warehouse.schema.tables import lms_courses, lms_groups, partners
+from lms_assets.warehouse.schema.tables import lms_courses, lms_groups, partners, sync_deactivations
 from lms_assets.warehouse.sync_state import get_state, put_state
 
 _CERTIFICATIONS = "certifications_when_last_counted"
@@ -50,3 +53,36 @@ def npcu_pushed_before(connection: Connection) -> int | None:
 def _figure(connection: Connection, name: str) -> int | None:
     value = get_state(connection, name)
     return None if value is None else int(value)
+
+
+_SPAN = timedelta(hours=24)
+
+
+def note_deactivations(
+    connection: Connection, kind: str, number: int, *, scope: str = "", allowed: bool, run_id: str, now: datetime
+) -> None:
+    """Note what a sync took away, in the transaction that does it.
+
+    Args:
+        scope: a part of the kind that is judged by itself, such as one group.
+        allowed: a person allowed it, so it does not count against the next ones.
+    """
+    c = sync_deactivations.c
+    # The transaction may be run again after a commit whose answer was lost.
+    connection.execute(
+        delete(sync_deactivations).where(c.kind == kind, c.scope == scope, c.run_id == run_id, c.at == now)
+    )
+    values = {"kind": kind, "scope": scope, "number": number, "allowed": allowed, "run_id": run_id, "at": now}
+    connection.execute(insert(sync_deactivations).values(values))
+
+
+def deactivated_lately(connection: Connection, kind: str, now: datetime) -> dict[str, int]:
+    """How many rows left in the last 24 hours without an override, by scope."""
+    c = sync_deactivations.c
+    query = select(c.scope, func.sum(c.number)).where(c.kind == kind, c.allowed.is_(False), c.at > now - _SPAN)
+    return {scope: int(number) for scope, number in connection.execute(query.group_by(c.scope))}
+
+
+def forget_deactivations_before(connection: Connection, before: datetime) -> int:
+    """Remove what is older than an instant; the limit looks back for a day only."""
+    return connection.execute(delete(sync_deactivations).where(sync_deactivations.c.at < before)).rowcount

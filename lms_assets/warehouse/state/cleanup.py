@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete, func, select
 from lms_assets.warehouse.bookkeeping.portal_tasks import forget_runs_before
 from lms_assets.warehouse.bookkeeping.push_log import forget_pushes_before
 from lms_assets.warehouse.schema.tables import alert_incidents, sync_failures, sync_logs, task_chain_logs
-from lms_assets.warehouse.state.deactivations import forget_deactivations_before
+from lms_assets.warehouse.state.baselines import forget_deactivations_before
 from lms_assets.warehouse.state.overrides import forget_unused_before
 from lms_assets.warehouse.state.refresh_queue import forget_events_before
 from lms_assets.warehouse.state.transcript_staging import clear_staging_before

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, delete, insert, select
 
 from lms_assets.domain.records.completions import WEBHOOK_MESSAGE, Gap, gap_in
-from lms_assets.domain.records.rejections import Rejected
+from lms_assets.domain.records.values import Rejected
 from lms_assets.warehouse.bookkeeping.failures import open_failures_before, replace_failures
 from lms_assets.warehouse.schema.tables import lms_users, sync_state, webhook_events_seen
 from lms_assets.warehouse.sync_state import advance_state, get_state, put_state

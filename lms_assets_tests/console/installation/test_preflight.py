@@ -17,8 +17,14 @@ import pytest
 from typer.testing import CliRunner
 
 from lms_assets.cli import app
-from lms_assets.console.installation.preflight.machine import LEAST_BYTES, LEAST_FILES, WANTED_BYTES, line_of_disk
-from lms_assets.console.installation.preflight.warehouse import LEAST_PACKET, lines_of_server
+from lms_assets.console.installation.preflight_looks import (
+    LEAST_BYTES,
+    LEAST_FILES,
+    LEAST_PACKET,
+    WANTED_BYTES,
+    line_of_disk,
+    lines_of_server,
+)
 from lms_assets.sandbox.config import SandboxConfig
 from lms_assets.sandbox.server.server import SandboxHandle, running_sandbox
 from lms_assets.warehouse.engine import Warehouse

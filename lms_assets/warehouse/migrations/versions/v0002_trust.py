@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from alembic import context, op
 
-from lms_assets.warehouse.migrations.data_steps import fill_handed_over_at, fill_transcript_read_at
-from lms_assets.warehouse.migrations.data_steps import lower_case_emails
+from lms_assets.warehouse.migrations.data_steps import fill_handed_over_at, fill_transcript_read_at, lower_case_emails
 from lms_assets.warehouse.migrations.reconcile import reconcile
 from lms_assets.warehouse.schema.tables import metadata
 
@@ -13,7 +12,7 @@ revision = "0002"
 down_revision = "0001"
 branch_labels = None
 depends_on = None
-# Of the tables that this makes: warehouse.schema.migrated.
+# Of the tables that this makes: warehouse.migrations.current.
 tables = "993bdced"
 
 

@@ -11,8 +11,7 @@ from urllib.parse import quote
 import yaml
 
 from lms_assets.automation.portal_tasks import schedules_on
-from lms_assets.console.installation.preflight.lines import Line, NotAsNeeded, ok, problem, warning
-from lms_assets.console.installation.preflight.warehouse import LEAST_PACKET
+from lms_assets.console.installation.preflight_looks import LEAST_PACKET, Line, NotAsNeeded, ok, problem, warning
 from lms_assets.console.running.dagster_state import dagster_instance
 from lms_assets.domain.operations.health import DAEMON_REPORTS_WITHIN, age_text
 from lms_assets.lineage import TIMETABLE

@@ -8,8 +8,8 @@ from dataclasses import asdict, replace
 from rich.console import Console
 
 from lms_assets.console.environment import settings_from_environment
-from lms_assets.console.installation.preflight import dagster_home, delivery, machine, vendors, warehouse
-from lms_assets.console.installation.preflight.lines import Line, Look, looked_at, ok
+from lms_assets.console.installation import preflight_dagster, preflight_looks
+from lms_assets.console.installation.preflight_looks import Line, Look, looked_at, ok
 from lms_assets.console.tables import Output, Table, deliver
 from lms_assets.console.wording import quoted
 from lms_assets.rules_file import load_report_config, load_rules
@@ -27,22 +27,22 @@ def _rules(settings: Settings) -> Iterator[Line]:
 
 # By the name of the line that a look ends with when it fails.
 LOOKS: tuple[tuple[str, Look], ...] = (
-    ("DAGSTER_HOME", dagster_home.home),
+    ("DAGSTER_HOME", preflight_dagster.home),
     ("rules", _rules),
-    ("warehouse", warehouse.tables),
-    ("warehouse server", warehouse.server),
-    ("Northpass", vendors.northpass),
-    ("Impartner", vendors.impartner),
-    ("Impartner fields", vendors.target_fields),
-    ("alerts", delivery.alerts),
-    ("mail", delivery.mail),
-    ("reports", delivery.reports_folder),
-    ("recipients", warehouse.recipients),
-    ("secrets", delivery.secrets),
-    ("disk", machine.disk),
-    ("Dagster's database", dagster_home.database),
-    ("daemon", dagster_home.daemon),
-    ("schedules", dagster_home.schedules),
+    ("warehouse", preflight_looks.tables),
+    ("warehouse server", preflight_looks.server),
+    ("Northpass", preflight_looks.northpass),
+    ("Impartner", preflight_looks.impartner),
+    ("Impartner fields", preflight_looks.target_fields),
+    ("alerts", preflight_looks.alerts),
+    ("mail", preflight_looks.mail),
+    ("reports", preflight_looks.reports_folder),
+    ("recipients", preflight_looks.recipients),
+    ("secrets", preflight_looks.secrets),
+    ("disk", preflight_looks.disk),
+    ("Dagster's database", preflight_dagster.database),
+    ("daemon", preflight_dagster.daemon),
+    ("schedules", preflight_dagster.schedules),
 )
 
 
@@ -84,7 +84,7 @@ def preflight_command(console: Console, output: Output, *, send_test: bool = Fal
         lines.append(line)
         if show:
             _print(console, line)
-    for line in delivery.test_messages(settings) if send_test else ():
+    for line in preflight_looks.test_messages(settings) if send_test else ():
         lines.append(line)
         if show:
             _print(console, line)

@@ -23,7 +23,7 @@ from lms_assets.rules_file import load_rules
 from lms_assets.vendors.transport.errors import VendorError
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.reading.foundation import stored_partners
-from lms_assets.warehouse.state.crm_shown import shown_accounts
+from lms_assets.warehouse.state.pushed_values import shown_accounts
 
 EQUAL, DIFFERS, NEVER_SENT, WITHHELD, CANNOT_TELL = "equal", "differs", "never sent", "withheld", "cannot tell"
 ORDER = (DIFFERS, CANNOT_TELL, WITHHELD, NEVER_SENT, EQUAL)

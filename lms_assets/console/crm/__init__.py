@@ -1,1 +1,0 @@
-"""What stands in the CRM, what was sent to it, and what would be."""
