@@ -93,7 +93,13 @@ def test_mails_of_unknown_outcome_are_one_alert_without_addresses_until_resolved
     log = EmailLogRows(told.warehouse)
     for number in (12, 14):
         key = f"pam_weekly_report:2026-W10:{number}"
-        values = {"address": ADDRESS, "name": "Olga", "subject": "Your partners", "pam_id": number}
+        values = {
+            "address": ADDRESS,
+            "name": "Olga",
+            "subject": "Your partners",
+            "pam_id": number,
+            "period": "2026-W10",
+        }
         log.reserve(key, email_type="pam_weekly_report", now=told.now, **values)
         assert log.hand_over(key, told.now)
     look(told)

@@ -126,7 +126,7 @@ def test_an_executive_is_named_by_the_number_of_the_row(warehouse):
     log = EmailLogRows(warehouse)
     for address in ("erik@example.com", "gone@example.com"):
         key = f"executive_weekly_report:2026-W48:{address[:4]}"
-        values = {"name": "", "subject": "", "pam_id": None, "now": NOW}
+        values = {"name": "", "subject": "", "pam_id": None, "period": "2026-W48", "now": NOW}
         log.reserve(key, email_type="executive_weekly_report", address=address, **values)
         log.hand_over(key, NOW)
     assert list(listed(warehouse)) == ["executive 3", "executive"]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import insert
 
-from lms_assets.warehouse.migrations.data_steps import fill_handed_over_at, fill_transcript_read_at
+from lms_assets.warehouse.migrations.data_steps import fill_handed_over_at, fill_period, fill_transcript_read_at
 from lms_assets.warehouse.results.counts import write_counts
 from lms_assets.warehouse.schema import tables as t
 from lms_assets.warehouse.upsert.upsert import upsert
@@ -46,3 +46,15 @@ def test_mails_handed_over_before_the_upgrade_keep_when_they_were(warehouse):
     found = stored(warehouse, t.email_log, "error_message", "handed_over_at")
     at = datetime(2026, 3, 2, 8, 1, 2, tzinfo=UTC)
     assert set(found) == {(text, at), (None, None), ("refused", None), ("x", None)}
+
+
+def test_mails_of_before_the_upgrade_get_the_period_of_their_key(warehouse):
+    keys = ["pam_weekly_report:2026-W10:ab12", "executive_weekly_report:2026-03:cd", "the portal's own", None]
+    with warehouse.transaction() as connection:
+        for key in keys:
+            values = {"recipient_email": "pam@example.com", "message_key": key, "status": "sent"}
+            connection.execute(insert(t.email_log).values(**values))
+        for _ in range(2):
+            fill_period(connection)
+    found = dict(stored(warehouse, t.email_log, "message_key", "period"))
+    assert found == dict(zip(keys, ["2026-W10", "2026-03", None, None], strict=True))

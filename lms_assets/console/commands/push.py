@@ -13,8 +13,6 @@ from rich.console import Console
 from rich.text import Text
 
 from lms_assets.assets.tier_4_aggregation_and_push.push_planning import plan_in
-from lms_assets.checks.base import Look
-from lms_assets.checks.specs import failed_blocking_checks
 from lms_assets.console.environment import settings_from_environment, terminal_user
 from lms_assets.console.partner_question import one_partner
 from lms_assets.console.tables import Output, Table, deliver, field_words, for_people, terminal
@@ -128,6 +126,10 @@ def plan_command(console: Console, output: Output, *, now: datetime) -> int:
     Raises:
         ConfigurationError, WarehouseError: it cannot be read.
     """
+    # These load Dagster, which the history does without.
+    from lms_assets.checks.base import Look
+    from lms_assets.checks.specs import failed_blocking_checks
+
     settings = settings_from_environment()
     rules = load_rules(settings)
     with Warehouse.opened(settings.warehouse_url) as warehouse, warehouse.read() as connection:

@@ -261,6 +261,7 @@ def _send(
     reserved = log.reserve(
         key,
         email_type=addressee.email_type,
+        period=addressee.period,
         address=addressee.address,
         name=addressee.name,
         subject=rendered.subject,

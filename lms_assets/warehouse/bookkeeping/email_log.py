@@ -48,6 +48,7 @@ class EmailLogRows:
         message_key: str,
         *,
         email_type: str,
+        period: str,
         address: str,
         name: str,
         subject: str,
@@ -64,6 +65,7 @@ class EmailLogRows:
             "pam_id": pam_id,
             "created_at": now,
             "message_key": message_key,
+            "period": period,
         }
 
         def work(connection: Connection) -> bool:
@@ -143,16 +145,15 @@ def unknown_outcomes(connection: Connection) -> tuple[UnknownOutcome, ...]:
     of_executives = executive_report_recipients.c
     stored = connection.execute(select(of_executives.email, of_executives.id))
     executives = {_folded(address): number for address, number in stored}
-    query = select(c.id, c.email_type, c.message_key, c.pam_id, c.recipient_email, c.handed_over_at)
+    query = select(c.id, c.email_type, c.period, c.pam_id, c.recipient_email, c.handed_over_at)
     found = []
     for row in connection.execute(query.where(*_UNKNOWN).order_by(c.id)):
         number = row.pam_id if row.pam_id is not None else executives.get(_folded(row.recipient_email))
         kind = "pam" if row.email_type.startswith("pam") else "executive"
         reference = f"{kind} {number}" if number is not None else kind
-        period = [*row.message_key.split(":"), ""][1]
-        if not period:
+        if not row.period:
             continue  # Not written by us; see odd_rows.
-        found.append(UnknownOutcome(row.id, row.email_type, period, reference, row.handed_over_at))
+        found.append(UnknownOutcome(row.id, row.email_type, row.period, reference, row.handed_over_at))
     return tuple(found)
 
 

@@ -63,12 +63,10 @@ def _found(connection: Connection) -> Iterator[tuple[Column[Any], Any]]:
             yield key, value
     yield from _of_shape(connection, alert_incidents.c.id, alert_incidents.c.details, dict)
     yield from _of_shape(connection, task_chain_logs.c.id, task_chain_logs.c.steps_completed, list)
-    mails = select(email_log.c.id, email_log.c.message_key).where(
-        email_log.c.status == "pending", email_log.c.handed_over_at.is_not(None), email_log.c.message_key.is_not(None)
-    )
-    for row in connection.execute(mails):
-        if ":" not in row.message_key:
-            yield email_log.c.id, row.id
+    c = email_log.c
+    waiting = c.status == "pending", c.handed_over_at.is_not(None), c.message_key.is_not(None)
+    for row in connection.execute(select(c.id).where(*waiting, func.coalesce(c.period, "") == "")):
+        yield c.id, row.id
     outbox = readable_rows(connection, select(sync_state).where(sync_state.c.name == "alert_outbox"), sync_state.c.name)
     for state in outbox[0]:
         if not isinstance(state.value, list) or not all(isinstance(each, dict) for each in state.value):

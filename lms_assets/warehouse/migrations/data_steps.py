@@ -62,6 +62,14 @@ def fill_handed_over_at(connection: Connection) -> None:
         connection.execute(update(email_log).where(c.id == row.id).values(handed_over_at=at))
 
 
+def fill_period(connection: Connection) -> None:
+    """The period of each report mail, which until now stood in its key only: `type:period:recipient`."""
+    c = email_log.c
+    rows = connection.execute(select(c.id, c.message_key).where(c.period.is_(None), c.message_key.like("%:%"))).all()
+    for row in rows:
+        connection.execute(update(email_log).where(c.id == row.id).values(period=row.message_key.split(":")[1][:10]))
+
+
 def seed_category_rules(connection: Connection) -> None:
     """Insert the default category rules (domain rules, NPCU and certifications) into an empty table.
 

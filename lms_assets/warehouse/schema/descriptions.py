@@ -96,6 +96,7 @@ NOTES = {
     "partner_id": "the partner it belongs to",
     "partner_tier": "what the partner has to hold NPCU for",
     "partner_type": "as the CRM has it",
+    "period": "the day, week or month that the report is about: 2026-W48",
     "pending_source": "api: confirmed by the LMS; local: added by the portal, not yet confirmed",
     "phone": "as the CRM has it",
     "plan_id": "the plan it belongs to",

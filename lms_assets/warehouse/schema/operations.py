@@ -61,6 +61,7 @@ email_log = Table(
     instant("created_at", index=True),
     # Ours: one message for each type, period and recipient, however often the job runs.
     Column("message_key", exact_text(200)),
+    Column("period", String(10)),  # Ours: the day, week or month that the report is about.
     Index("uq_email_log_message_key", "message_key", unique=True),
     **MYSQL_OPTIONS,
 )

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from alembic import context, op
 
-from lms_assets.warehouse.migrations.data_steps import fill_handed_over_at, fill_transcript_read_at, lower_case_emails
+from lms_assets.warehouse.migrations.data_steps import (
+    fill_handed_over_at,
+    fill_period,
+    fill_transcript_read_at,
+    lower_case_emails,
+)
 from lms_assets.warehouse.migrations.reconcile import reconcile
 from lms_assets.warehouse.schema.tables import metadata
 
@@ -13,7 +18,7 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 # Of the tables that this makes: warehouse.migrations.current.
-tables = "993bdced"
+tables = "1a855847"
 
 
 def upgrade() -> None:
@@ -22,6 +27,7 @@ def upgrade() -> None:
     reconcile(op.get_bind(), metadata, done)
     fill_transcript_read_at(op.get_bind())
     fill_handed_over_at(op.get_bind())
+    fill_period(op.get_bind())
     lower_case_emails(op.get_bind(), done)
 
 
