@@ -7,7 +7,8 @@ or a condition changed, a number one too high, a calculation turned, an argument
     make mutants SAMPLE=500 SEED=7      another sample
 
 Exit code 0: at least 95 % were noticed. 1: fewer. Faults that change nothing that a caller could see are listed in
-`scripts/equal_mutants.txt`, one `module.function: changed line` each, with the reason; they do not count.
+`scripts/equal_mutants.txt`, one `module.function: changed line` each, with the reason; they do not count. An entry
+whose function or fault there is not any more is named: 1 at once where the function is gone.
 """
 
 # ruff: noqa: S603, T201 - this script's job is to run tools and to talk on the terminal
@@ -22,7 +23,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import prepare
@@ -52,12 +53,17 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="", help="only functions whose name contains this text; no sample is drawn")
     options = parser.parse_args()
+    known_equal = _equal()
+    if moved := functions_gone(known_equal):
+        print(f"{EQUAL.name} names functions that are not there: {', '.join(moved)}", file=sys.stderr)
+        return 1
     prepare.prepare(dev=True)
     shutil.rmtree(MUTANTS, ignore_errors=True)
     _mutmut(NOBODY, quiet=True)
-    known_equal = _equal()
     found = sorted(_logic_mutants(), key=lambda each: each.name)
     counted = [each for each in found if f"{each.function}: {each.line}" not in known_equal]
+    for entry in sorted(known_equal - {f"{each.function}: {each.line}" for each in found}):
+        print(f"{EQUAL.name} names a fault that cannot be made any more: {entry}", file=sys.stderr)
     if options.only:
         drawn = [each for each in counted if options.only in each.function]
     else:
@@ -89,6 +95,18 @@ def _survivors(names: set[str]) -> set[str]:
     lines = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
     outcome = dict(line.strip().split(": ", 1) for line in lines if ": " in line)
     return {name for name in names if outcome.get(name) not in {"killed", "timeout"}}
+
+
+def functions_gone(entries: Iterable[str]) -> list[str]:
+    """The functions that entries of `equal_mutants.txt` name and that the product does not have."""
+    there = set()
+    for path in (ROOT / "lms_assets").rglob("*.py"):
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            methods = node.body if isinstance(node, ast.ClassDef) else ()
+            there |= {f"{module}.{each.name}" for each in (node,) if isinstance(each, ast.FunctionDef)}
+            there |= {f"{module}.{node.name}.{each.name}" for each in methods if isinstance(each, ast.FunctionDef)}
+    return sorted({entry.partition(": ")[0] for entry in entries} - there)
 
 
 def _equal() -> set[str]:

@@ -91,3 +91,13 @@ def test_a_python_that_cannot_run_it_is_named_before_anything_is_installed(scrip
     monkeypatch.setattr(prepare.sys, "version_info", version)
     with pytest.raises(prepare.PreparationError, match=r"3\.11, 3\.12 or 3\.13"):
         prepare.prepare(dev=False)
+
+
+def test_faults_that_change_nothing_name_functions_of_the_product(monkeypatch):
+    """A function that was moved or renamed would be drawn again, and fail `make mutants` for nothing."""
+    monkeypatch.syspath_prepend(str(source.ROOT / "scripts"))
+    mutants = importlib.import_module("mutants")
+    for name in ("mutants", "prepare"):
+        monkeypatch.delitem(sys.modules, name)
+    assert mutants.functions_gone(mutants._equal()) == []
+    assert mutants.functions_gone(["lms_assets.lineage.moved: a -> b"]) == ["lms_assets.lineage.moved"]
