@@ -41,6 +41,10 @@ def test_both_partners_have_the_person_and_why_says_through_which_contact(synced
     assert (affiliation["contact_id"], affiliation["partner_id"]) == (contact["id"], partner["id"])
     assert contact["partner_id"] != partner["id"]
     assert contact["lms_user_id"] == person
+    # A further contact is no new row of `contacts`.
+    assert row_of(synced, "sync_logs", sync_type="impartner_contacts")["records_created"] == len(
+        synced.rows("contacts")
+    )
     assert synced.run("push_to_impartner").success
     assert differences(synced) == []
     options = WhyOptions(str(partner["id"]))

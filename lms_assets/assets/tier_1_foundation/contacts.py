@@ -77,7 +77,8 @@ def write_contacts(connection: Connection, plan: ContactPlan, employers: Employe
     others = [each for each in plan.listing.accepted if each.impartner_id not in own]
     holders = address_holders(connection, {each.email for each in others})
     found = further_affiliations(others, holders, employers.active_partner_of)
-    written += write_affiliations(connection, found, over=plan.resolved, now=now)
+    further = write_affiliations(connection, found, over=plan.resolved, now=now)
     # At once: an address that moved must not go on counting for somebody if the chain ends before users are read.
     link_contacts_to_users(connection, now)
-    return written + SyncCounts(deactivated=left)
+    # Rows of another table: counted here they would read as new contacts.
+    return written + SyncCounts(deactivated=left, rejected_rows=further.rejected_rows)

@@ -14,8 +14,6 @@ from lms_assets.domain.operations.chain_state import ChainState, ChainStatus, St
 from lms_assets.domain.schedule import CHAIN
 from lms_assets.domain.wording import number_of
 
-CHANGES = ("created", "updated", "deactivated", "reactivated", "removed")
-
 
 def print_summary(
     console: Console,
