@@ -45,6 +45,7 @@ _MOST_WORD, _MOST_OF_FIRST = 16, 28
 """A longer word is broken; in the first column, which says of what the row is, a still longer one."""
 _LMS_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """Never broken, so that it can be copied."""
+_LINK = re.compile(r"https?://[^\s;]+")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 Cell = str | int | float | bool | list[str] | None
@@ -118,26 +119,36 @@ class _Fitted:
     width: int
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
-        yield _in_width(self.table, min(self.width, options.max_width))
+        from rich.text import Text
+
+        links: dict[str, str] = {}
+        yield _in_width(self.table, min(self.width, options.max_width), links)
+        for link, name in links.items():
+            yield Text(f"{name}: {link}", no_wrap=True, overflow="ignore")
 
 
 def terminal(table: Table, width: int = WIDTH) -> RenderableType:
     """The table for a terminal, at most `width` columns wide: texts are folded, numbers are never cut.
 
     A column that is empty in every row is left out. Where the columns do not fit side by side, each row is a block of
-    lines instead.
+    lines instead. Links stand below, each whole on a line of its own so that it can be copied; cells name them.
     """
     return _Fitted(table, width)
 
 
-def _in_width(table: Table, width: int) -> RenderableType:
+def _in_width(table: Table, width: int, links: dict[str, str]) -> RenderableType:
+    """The table without its links, which are put into `links` with the name that a cell shows instead."""
     from rich.console import Group
     from rich.table import Table as RichTable
     from rich.text import Text
 
     columns = [name for name in table.columns if any(_shown(row.get(name)) for row in table.rows)] or table.columns
     titles = [table.titles.get(name, name.replace("_", " ")) for name in columns]
-    cells = [[_shown(row.get(name)) for name in columns] for row in table.rows]
+
+    def named(link: re.Match[str]) -> str:
+        return links.setdefault(link[0], f"link {len(links) + 1}")
+
+    cells = [[_LINK.sub(named, _shown(row.get(name))) for name in columns] for row in table.rows]
     numeric = [all(_is_number(row.get(name)) for row in table.rows) for name in columns]
     widths = [
         max([Text(title).cell_len, *(Text(row[at]).cell_len for row in cells)]) for at, title in enumerate(titles)

@@ -207,3 +207,12 @@ def test_every_command_with_a_table_gives_it_away(command: str):
     for word in command.split():
         found = found.commands[word]  # type: ignore[attr-defined]
     assert {"--json", "--out"} <= {option for each in found.params for option in each.opts}
+
+
+def test_a_link_is_printed_whole_on_a_line_of_its_own():
+    """At 80 columns a cell would fold it, and the pieces cannot be copied."""
+    old, new = (f"https://portal.example.com/{path}/12345/training-dashboard?tier=premier-plus" for path in "ab")
+    rows = [{"field": "dashboard", "sent": f"{old} → {new}"}, {"field": "again", "sent": new}]
+    lines = text_of(Table("call", ("field", "sent"), rows))
+    assert [line for line in lines if "http" in line] == [f"link 1: {old}", f"link 2: {new}"]
+    assert "link 1 → link 2" in "\n".join(lines)
