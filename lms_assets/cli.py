@@ -14,8 +14,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from lms_assets.console.finish import finish
-from lms_assets.console.finish import finish as _finish
+from lms_assets.console.command import finish
+from lms_assets.console.command import finish as _finish
 from lms_assets.console.installation.cli import installation_app
 from lms_assets.console.tables import JsonOption, OutOption, Output
 from lms_assets.domain.schedule import CHAIN
@@ -78,7 +78,7 @@ app.add_typer(report_app, name="report")
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from lms_assets.console.environment import program_version
+        from lms_assets.console.command import program_version
 
         typer.echo(f"lms-assets {program_version()}")
         raise typer.Exit
@@ -107,7 +107,7 @@ def run(
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Refuse when another run writes the same rows.")] = False,
 ) -> None:
     """Run one job in the foreground, with progress and a summary."""
-    from lms_assets.console.environment import settings_from_environment, terminal_user
+    from lms_assets.console.command import settings_from_environment, terminal_user
 
     def command() -> int:
         # A wrong variable is said at once: loading Dagster and the graph takes two seconds.
@@ -130,8 +130,8 @@ def allow(
     by: Annotated[str | None, typer.Option(help="Who allows it; else the name of this machine's user.")] = None,
 ) -> None:
     """Make a token that allows one run something beyond a limit, for a run started in Dagster's UI."""
+    from lms_assets.console.command import terminal_user
     from lms_assets.console.commands.allow import allow_command
-    from lms_assets.console.environment import terminal_user
 
     _finish(lambda: allow_command(what, by or terminal_user(), Console()))
 
@@ -157,8 +157,8 @@ def why(
     out: OutOption = None,
 ) -> None:
     """What a partner's counts are made of, and what is not counted and why."""
+    from lms_assets.console.command import settings_from_environment
     from lms_assets.console.commands.why import why_command
-    from lms_assets.console.environment import settings_from_environment
     from lms_assets.console.partner_question import WhyOptions
     from lms_assets.rules_file import load_rules
 
@@ -187,8 +187,8 @@ def compare_counts(
     out: OutOption = None,
 ) -> None:
     """Old counts against new, per partner, with the reason of each difference; changes nothing."""
+    from lms_assets.console.command import settings_from_environment
     from lms_assets.console.commands.compare import CompareOptions, compare_command
-    from lms_assets.console.environment import settings_from_environment
     from lms_assets.rules_file import load_rules
 
     def command() -> int:
@@ -237,8 +237,8 @@ def preview(
     owner: Annotated[str | None, typer.Option(help="The account manager's; else the executives' report.")] = None,
 ) -> None:
     """Write this week's report as a file; sends nothing."""
+    from lms_assets.console.command import settings_from_environment
     from lms_assets.console.commands.report import PreviewOptions, preview_command
-    from lms_assets.console.environment import settings_from_environment
     from lms_assets.rules_file import load_report_config, load_rules
 
     def command() -> int:
@@ -256,8 +256,8 @@ def resolve(
     by: Annotated[str | None, typer.Option(help="Who looked; else the name of this machine's user.")] = None,
 ) -> None:
     """List report mails of which nobody knows whether they arrived, or note what you found out."""
+    from lms_assets.console.command import terminal_user
     from lms_assets.console.commands.report import ResolveOptions, resolve_command
-    from lms_assets.console.environment import terminal_user
 
     options = ResolveOptions(sent or (), resend or (), by or terminal_user())
     _finish(lambda: resolve_command(options, Console(), now=datetime.now(UTC)))

@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from lms_assets.demo_limits import demo_problems
-from lms_assets.domain.rules_defaults import MOST_NIGHTS
+from lms_assets.domain.rules import MOST_NIGHTS
 from lms_assets.redaction import is_weak, secrets_of_channel, secrets_of_url
 
 NORTHPASS_BASE_URL = "https://api.northpass.com/v2"

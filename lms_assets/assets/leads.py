@@ -23,13 +23,13 @@ from lms_assets.vendors.impartner.filters import differs
 from lms_assets.vendors.listing import Record
 from lms_assets.warehouse.engine import Connection
 from lms_assets.warehouse.reading.whole import row_count
-from lms_assets.warehouse.results.counts import write_lead_counts
-from lms_assets.warehouse.results.leads import (
+from lms_assets.warehouse.results.counts import (
     leads_of_unknown_partners,
     link_leads,
     remove_leads,
     rename_statuses,
     stored_lead_ids,
+    write_lead_counts,
 )
 from lms_assets.warehouse.schema.tables import leads as leads_table
 from lms_assets.warehouse.sync_state import get_state, put_state

@@ -7,7 +7,7 @@ import dagster as dg
 from lms_assets.assets.offboarding.apply import Applied, finish, plan_removals, send_batch
 from lms_assets.assets.offboarding.recheck import Known, Recheck
 from lms_assets.domain.safety.deactivation_limit import SyncStopped
-from lms_assets.domain.safety.removals import without_changed
+from lms_assets.domain.safety.offboarding import without_changed
 from lms_assets.domain.schedule import APPLY_JOB
 from lms_assets.lineage import NORTHPASS_POOL
 from lms_assets.registry import LEARNING_ROWS

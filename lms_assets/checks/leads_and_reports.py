@@ -10,7 +10,7 @@ from lms_assets.domain.safety.check_results import CheckResult, none_of
 from lms_assets.domain.schedule import CHAIN
 from lms_assets.reports.delivery.message import UnusableAddress, ascii_address
 from lms_assets.warehouse.reading.reports import account_owners, executives, managers
-from lms_assets.warehouse.results.leads import leads_of_unknown_partners
+from lms_assets.warehouse.results.counts import leads_of_unknown_partners
 
 RUN_IT = "Run leads_full; if there are none at the source either, no partner was given a lead."
 CORRECT = "Correct their rows in {table}, then lms-assets run weekly_reports: nobody gets a report of this week twice."

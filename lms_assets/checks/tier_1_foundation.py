@@ -7,7 +7,7 @@ from dataclasses import replace
 from lms_assets.checks.base import Look, blocking, present, unless_allowed, warning
 from lms_assets.domain.counting.crm_drift import drift_text
 from lms_assets.domain.records.contacts import DUPLICATE_EMAIL
-from lms_assets.domain.rules_defaults import SUDDEN_FALL_SHARE
+from lms_assets.domain.rules import SUDDEN_FALL_SHARE
 from lms_assets.domain.safety.check_results import CheckResult, at_least, no_sudden_fall, none_of
 from lms_assets.domain.safety.overrides import FALL_CERTIFICATIONS
 from lms_assets.redaction import scrub

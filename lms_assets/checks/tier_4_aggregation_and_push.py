@@ -6,7 +6,7 @@ from functools import partial
 
 from lms_assets.checks.base import TOO_OLD, Look, blocking, check, unless_allowed, warning
 from lms_assets.domain.counting.rule_change import total_npcu
-from lms_assets.domain.rules_defaults import SUDDEN_FALL_SHARE
+from lms_assets.domain.rules import SUDDEN_FALL_SHARE
 from lms_assets.domain.safety.check_results import CheckResult, after_a_rule_change, no_sudden_fall, none_of, recent
 from lms_assets.domain.safety.overrides import FALL_NPCU
 from lms_assets.domain.safety.withheld import named

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
-from lms_assets.domain.safety.removals import PlanItem
+from lms_assets.domain.safety.offboarding import PlanItem
 from lms_assets.domain.wording import number_of
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.state.offboarding_plans import items_of, plan_row

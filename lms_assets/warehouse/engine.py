@@ -267,8 +267,14 @@ class Warehouse:
             AccessDenied: this user may not make a database.
             UpgradeRefused: the upgrade would not begin; nothing was tried.
         """
-        from lms_assets.warehouse.migrations.rehearsal import Recorded, copy_of_tables, needs_a_copy, recording
-        from lms_assets.warehouse.migrations.upgrade import refuse_unfit, upgrade
+        from lms_assets.warehouse.migrations.upgrade import (
+            Recorded,
+            copy_of_tables,
+            needs_a_copy,
+            recording,
+            refuse_unfit,
+            upgrade,
+        )
 
         with self.read() as connection:
             refuse_unfit(connection, self.name)

@@ -15,7 +15,7 @@ from lms_assets.domain.schedule import find_overdue
 from lms_assets.lineage import ASSETS, CADENCES, ENTRIES
 from lms_assets_tests.architecture import source
 
-DEFAULTS = "lms_assets.domain.rules_defaults"
+DEFAULTS = "lms_assets.domain.rules"
 SCHEDULE = "lms_assets.domain.schedule"
 LINEAGE = "lms_assets.lineage"
 ADDED = """    Asset(

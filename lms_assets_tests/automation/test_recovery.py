@@ -23,7 +23,7 @@ from lms_assets.warehouse.bookkeeping.chain_log import ChainRow, latest_chain
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.reading.withheld import came_since
 from lms_assets.warehouse.schema.tables import sync_logs
-from lms_assets.warehouse.state.transcript_staging import staging_times
+from lms_assets.warehouse.state.transcripts import staging_times
 from lms_assets_tests.harness.chain import NOW, ChainHarness, data_of
 from lms_assets_tests.harness.commands import Commands, kill_all, wait_until
 

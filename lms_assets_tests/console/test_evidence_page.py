@@ -14,8 +14,8 @@ import pytest
 from rich.console import Console
 from sqlalchemy import delete, insert, update
 
+from lms_assets.console.command import program_version
 from lms_assets.console.commands import evidence
-from lms_assets.console.environment import program_version
 from lms_assets.console.partner_question import WhyOptions, find_answer
 from lms_assets.domain.counting.report_facts import Manager
 from lms_assets.domain.rules import Rules

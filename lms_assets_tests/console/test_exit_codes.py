@@ -9,7 +9,7 @@ import typer
 from typer.testing import CliRunner
 
 from lms_assets.cli import app
-from lms_assets.console.finish import finish
+from lms_assets.console.command import finish
 from lms_assets.warehouse.errors import (
     AccessDenied,
     ConnectionLost,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import typer
 
-from lms_assets.console.finish import finish
+from lms_assets.console.command import finish
 from lms_assets.settings import ConfigurationError
 from lms_assets.warehouse.errors import WarehouseError
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from lms_assets.console.environment import program_version
+from lms_assets.console.command import program_version
 from lms_assets.sandbox.config import SandboxConfig
 from lms_assets.sandbox.server.server import running_sandbox
 from lms_assets_tests.harness.commands import ROOT, Commands

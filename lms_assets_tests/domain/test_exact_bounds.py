@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from lms_assets.domain.counting.compliance import TotalAt, standing
-from lms_assets.domain.counting.periods import TREND_WEEKS, WEEK, earliest, periods, trend_instants
 from lms_assets.domain.counting.push_plan import ImplausiblePush, refuse_implausible_push, same_value, total_shown
+from lms_assets.domain.counting.report_facts import TREND_WEEKS, WEEK, earliest, periods, trend_instants
 from lms_assets.domain.records.dates import LATEST, changed_since, parse_utc
 from lms_assets.domain.safety.overrides import Overrides
 from lms_assets.domain.schedule import next_of

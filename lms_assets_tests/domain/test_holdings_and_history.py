@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lms_assets.domain.counting.certifications import assess
 from lms_assets.domain.counting.holdings import CountingInputs, held_by_dates, key_of, united
-from lms_assets.domain.counting.periods import earliest, monday_of, periods, trend_instants, week_name
+from lms_assets.domain.counting.report_facts import earliest, monday_of, periods, trend_instants, week_name
 from lms_assets.domain.records.dates import LATEST
 from lms_assets_tests.reports.scenarios import course, done, member
 

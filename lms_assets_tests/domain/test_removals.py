@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lms_assets.domain.safety.offboarding import Removal
-from lms_assets.domain.safety.removals import (
+from lms_assets.domain.safety.offboarding import (
     NO_MEMBER,
     Plan,
     PlanItem,
     PlanRefused,
+    Removal,
     due_removals,
     refuse_changed,
     require_reviewed,

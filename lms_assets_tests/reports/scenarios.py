@@ -7,8 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from lms_assets.domain.counting.certifications import CourseFacts
 from lms_assets.domain.counting.holdings import CountingInputs, Held, held_by_dates
-from lms_assets.domain.counting.periods import WEEK
-from lms_assets.domain.counting.report_facts import PartnerFacts
+from lms_assets.domain.counting.report_facts import WEEK, PartnerFacts
 from lms_assets.domain.linking.partner_users import Affiliation, Via
 from lms_assets.domain.records.dates import LATEST
 from lms_assets.domain.records.transcripts import Enrollment

@@ -15,7 +15,7 @@ from lms_assets.warehouse.bookkeeping import alerts, failures, sync_log
 from lms_assets.warehouse.bookkeeping.chain_log import ChainRow, ChainStore, latest_chain
 from lms_assets.warehouse.schema import tables as t
 from lms_assets.warehouse.state import pushed_values as push_memory
-from lms_assets.warehouse.state import transcript_staging as staging
+from lms_assets.warehouse.state import transcripts as staging
 from lms_assets.warehouse.upsert.upsert import RejectedRow, SyncCounts, upsert
 from lms_assets_tests.harness.incidents import an_incident
 from lms_assets_tests.harness.waits import LONGEST_SECONDS

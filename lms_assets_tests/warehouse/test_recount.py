@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import lms_assets
-from lms_assets.domain.safety.recount import differing
+from lms_assets.domain.safety.withheld import differing
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.reading.enrollments import stored_enrollments
 from lms_assets.warehouse.reading.foundation import course_facts, partner_activity

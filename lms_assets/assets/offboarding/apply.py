@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from lms_assets.assets.offboarding.facts import Facts, everybody_groups, refuse_old_data
+from lms_assets.assets.offboarding.plan import Facts, everybody_groups, refuse_old_data
 from lms_assets.domain.rules import Rules
-from lms_assets.domain.safety.removals import (
+from lms_assets.domain.safety.offboarding import (
     A_DAY,
     OPEN_ITEMS,
     Batch,

@@ -14,14 +14,14 @@ from typing import Any, TypeVar
 from lms_assets.assets.confirmation import ById
 from lms_assets.assets.crm_records import accounts, crm_users
 from lms_assets.assets.offboarding.crm_deactivations import contacts_left_aside
-from lms_assets.assets.offboarding.facts import Facts
+from lms_assets.assets.offboarding.plan import Facts
 from lms_assets.domain.linking.partner_users import ContactFacts
 from lms_assets.domain.records.contacts import Contact
 from lms_assets.domain.records.groups import group_from_record, member_of
 from lms_assets.domain.records.partners import Partner
 from lms_assets.domain.records.values import Rejected
 from lms_assets.domain.rules import Rules
-from lms_assets.domain.safety.removals import NO_MEMBER, PlanItem, PlanRefused
+from lms_assets.domain.safety.offboarding import NO_MEMBER, PlanItem, PlanRefused
 from lms_assets.vendors.impartner.client import ImpartnerClient
 from lms_assets.vendors.listing import read_until_stable
 from lms_assets.vendors.northpass.client import NorthpassClient

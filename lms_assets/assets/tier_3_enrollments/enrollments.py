@@ -33,12 +33,15 @@ from lms_assets.warehouse.reading.whole import active_ids, row_count
 from lms_assets.warehouse.reading.withheld import came_since
 from lms_assets.warehouse.schema.tables import lms_enrollments, lms_users
 from lms_assets.warehouse.state.refresh_queue import note_everybody_read
-from lms_assets.warehouse.state.transcript_marks import mark_read, mark_unread, read_since, write_weeks
-from lms_assets.warehouse.state.transcript_staging import (
+from lms_assets.warehouse.state.transcripts import (
     clear_staging,
     forget_staged,
+    mark_read,
+    mark_unread,
+    read_since,
     staged_transcripts,
     staging_times,
+    write_weeks,
 )
 from lms_assets.warehouse.sync_state import get_state
 from lms_assets.warehouse.upsert.children import sync_enrollments

@@ -36,7 +36,7 @@ from lms_assets.step_server import forks_steps
 from lms_assets.vendors.northpass.client import NorthpassClient
 from lms_assets.vendors.transport.errors import VendorError
 from lms_assets.warehouse.engine import Warehouse
-from lms_assets.warehouse.state.transcript_staging import staged_ids
+from lms_assets.warehouse.state.transcripts import staged_ids
 from lms_assets.warehouse.sync_state import put_state
 
 STEP = "enrollments"

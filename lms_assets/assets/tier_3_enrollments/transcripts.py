@@ -16,7 +16,7 @@ from lms_assets.warehouse.bookkeeping.failures import RecordFailure
 from lms_assets.warehouse.engine import Connection, Warehouse
 from lms_assets.warehouse.reading.enrollments import completed_ids, enrollment_ids_by_user, people_read
 from lms_assets.warehouse.reading.foundation import known_course_ids
-from lms_assets.warehouse.state.transcript_staging import Staged, put_staged, staged_ids
+from lms_assets.warehouse.state.transcripts import Staged, put_staged, staged_ids
 
 KEPT_AT_ONCE = 50
 READ_AHEAD = "transcripts_read_ahead"

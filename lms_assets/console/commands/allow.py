@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from lms_assets.console.environment import settings_from_environment
+from lms_assets.console.command import settings_from_environment
 from lms_assets.domain.safety.overrides import OVERRIDES, parse_overrides
 from lms_assets.runs.overrides import allowing_tags
 from lms_assets.settings import ConfigurationError

@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from lms_assets.console.environment import settings_from_environment
+from lms_assets.console.command import settings_from_environment
 from lms_assets.console.tables import Output, Table, deliver, read_table
 from lms_assets.domain.counting.certifications import Assessed, assess, count
 from lms_assets.domain.counting.comparison import Compared, Fit, OldCounts, OldData, compare, pair_up

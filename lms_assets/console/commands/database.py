@@ -7,8 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lms_assets.console.environment import load_dotenv_file, settings_from_environment
-from lms_assets.console.wording import quoted, seconds_text
+from lms_assets.console.command import load_dotenv_file, quoted, seconds_text, settings_from_environment
 from lms_assets.runs.write_locks import no_run_writes
 from lms_assets.settings import ConfigurationError
 from lms_assets.warehouse.engine import Warehouse

@@ -21,8 +21,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from lms_assets.console.command import end_like_by_ctrl_c
 from lms_assets.console.commands import demo_environment
-from lms_assets.console.finish import end_like_by_ctrl_c
 from lms_assets.console.running.run import RunOptions, run_command
 from lms_assets.domain.schedule import CHAIN
 from lms_assets.warehouse.engine import Warehouse

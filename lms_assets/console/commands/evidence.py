@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lms_assets.console.environment import program_version, settings_from_environment
+from lms_assets.console.command import program_version, settings_from_environment
 from lms_assets.domain.counting.certifications import Assessed
 from lms_assets.domain.counting.ledger import fingerprint
 from lms_assets.domain.wording import number_of

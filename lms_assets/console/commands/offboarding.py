@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lms_assets.console.environment import settings_from_environment
+from lms_assets.console.command import settings_from_environment
 from lms_assets.console.offboarding_plans import how_to_review, progress_text, removals_text
-from lms_assets.domain.safety.removals import OLDEST, Plan, PlanItem
+from lms_assets.domain.safety.offboarding import OLDEST, Plan, PlanItem
 from lms_assets.domain.wording import visible
 from lms_assets.settings import ConfigurationError
 from lms_assets.warehouse.engine import Connection, Warehouse

@@ -13,10 +13,9 @@ from rich.console import Console
 from rich.text import Text
 
 from lms_assets.assets.tier_4_aggregation_and_push.push_planning import plan_in
-from lms_assets.console.environment import settings_from_environment, terminal_user
+from lms_assets.console.command import quoted, settings_from_environment, terminal_user
 from lms_assets.console.partner_question import one_partner
 from lms_assets.console.tables import Output, Table, deliver, field_words, for_people, terminal
-from lms_assets.console.wording import quoted
 from lms_assets.domain.counting.push import PushPlan
 from lms_assets.domain.wording import number_of, visible
 from lms_assets.lineage import ancestors

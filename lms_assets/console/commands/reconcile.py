@@ -10,9 +10,8 @@ from typing import Any
 from rich.console import Console
 
 from lms_assets.assets.tier_4_aggregation_and_push.push_planning import plan_in
-from lms_assets.console.environment import settings_from_environment
+from lms_assets.console.command import quoted, settings_from_environment
 from lms_assets.console.tables import Output, Table, deliver, for_people, terminal
-from lms_assets.console.wording import quoted
 from lms_assets.domain.counting.crm_drift import Shown, fields_shown, shown_otherwise
 from lms_assets.domain.counting.push import PushPlan
 from lms_assets.domain.counting.push_plan import same_value, target_fields

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lms_assets.console.environment import settings_from_environment
+from lms_assets.console.command import settings_from_environment
 from lms_assets.domain.counting.report_facts import FREQUENCIES
 from lms_assets.domain.rules import Rules
 from lms_assets.reports.config import ReportConfig

@@ -13,7 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
-from lms_assets.console.environment import settings_from_environment
+from lms_assets.console.command import settings_from_environment
 from lms_assets.console.tables import Output, Table, deliver, terminal
 from lms_assets.domain.counting.rule_change import (
     SEEN_IN_STORED_ROWS,

@@ -10,9 +10,8 @@ from datetime import UTC, datetime
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from lms_assets.console.environment import settings_from_environment
+from lms_assets.console.command import MARKS, STATUS_STYLES, quoted, seconds_text, settings_from_environment
 from lms_assets.console.tables import Output, Table, deliver
-from lms_assets.console.wording import MARKS, STATUS_STYLES, quoted, seconds_text
 from lms_assets.domain.operations.chain_state import StepRecord
 from lms_assets.domain.safety.withheld import WithheldReason, named
 from lms_assets.domain.schedule import CHAIN, CHAIN_TASK

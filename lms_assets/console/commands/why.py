@@ -15,7 +15,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from lms_assets.console.environment import settings_from_environment
+from lms_assets.console.command import settings_from_environment
 from lms_assets.console.partner_question import WhyOptions, find_answer
 from lms_assets.console.tables import Output, deliver
 from lms_assets.console.tables import Table as OutTable

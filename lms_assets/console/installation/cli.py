@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from lms_assets.console.finish import finish
+from lms_assets.console.command import finish
 from lms_assets.console.tables import JsonOption, OutOption, Output
 
 installation_app = typer.Typer()

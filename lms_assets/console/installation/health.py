@@ -8,10 +8,9 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
-from lms_assets.console.environment import settings_from_environment
+from lms_assets.console.command import quoted, settings_from_environment
 from lms_assets.console.running.dagster_state import DagsterStateLost, dagster_instance
 from lms_assets.console.tables import Output, Table, deliver
-from lms_assets.console.wording import quoted
 from lms_assets.domain.operations.health import Finding, HealthFacts, OpenIncident, health
 from lms_assets.domain.schedule import CHAIN, find_overdue
 from lms_assets.lineage import CADENCES, NIGHTLY, SYNC_TYPES

@@ -16,9 +16,8 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from rich.console import Console
 
+from lms_assets.console.command import program_version, quoted, terminal_user
 from lms_assets.console.commands import demo_environment
-from lms_assets.console.environment import program_version, terminal_user
-from lms_assets.console.wording import quoted
 from lms_assets.domain.schedule import CHAIN
 from lms_assets.settings import ConfigurationError
 

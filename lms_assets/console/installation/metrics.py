@@ -15,8 +15,7 @@ from prometheus_client import CollectorRegistry, generate_latest, start_http_ser
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from rich.console import Console
 
-from lms_assets.console.environment import program_version, settings_from_environment
-from lms_assets.console.finish import end_like_by_ctrl_c
+from lms_assets.console.command import end_like_by_ctrl_c, program_version, settings_from_environment
 from lms_assets.domain.operations.incident import Kind
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.schedule import CHAIN, find_overdue

@@ -7,11 +7,10 @@ from dataclasses import asdict, replace
 
 from rich.console import Console
 
-from lms_assets.console.environment import settings_from_environment
+from lms_assets.console.command import quoted, settings_from_environment
 from lms_assets.console.installation import preflight_dagster, preflight_looks
 from lms_assets.console.installation.preflight_looks import Line, Look, looked_at, ok
 from lms_assets.console.tables import Output, Table, deliver
-from lms_assets.console.wording import quoted
 from lms_assets.rules_file import load_report_config, load_rules
 from lms_assets.settings import Settings
 

@@ -18,15 +18,13 @@ from rich.console import Console
 from lms_assets.automation.alerting.alerts import look_after_quietly
 from lms_assets.automation.chain_log import reconcile_chains
 from lms_assets.checks.specs import CHAIN_IS_WHOLE, DEGRADING
-from lms_assets.console.environment import settings_from_environment
+from lms_assets.console.command import quoted, settings_from_environment
 from lms_assets.console.offboarding_plans import print_outcome
 from lms_assets.console.running.dagster_runs import new_run_id, takes_submissions
 from lms_assets.console.running.dagster_state import DagsterStateLost, dagster_instance, usable_home
-from lms_assets.console.running.progress import StepsView
 from lms_assets.console.running.run_log import run_log, terminal_of_our_own
 from lms_assets.console.running.runner import CannotRun, RunOrder, RunResult, execute, hand_over, job_names, steps_of
-from lms_assets.console.running.summary import print_summary
-from lms_assets.console.wording import quoted
+from lms_assets.console.running.summary import StepsView, print_summary
 from lms_assets.domain.operations.chain_state import CHECKS_SUFFIX, close, final_status
 from lms_assets.domain.safety.overrides import parse_overrides
 from lms_assets.domain.safety.run_instants import OLDEST

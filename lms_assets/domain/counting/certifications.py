@@ -21,7 +21,7 @@ from lms_assets.domain.linking.partner_users import (
 )
 from lms_assets.domain.records.dates import LATEST, months_after
 from lms_assets.domain.records.transcripts import Enrollment
-from lms_assets.domain.rules_defaults import CERTIFICATION_MONTHS
+from lms_assets.domain.rules import CERTIFICATION_MONTHS
 
 __all__ = [
     "Affiliation",

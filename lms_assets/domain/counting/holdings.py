@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from lms_assets.domain.counting.certifications import GO_TO_MARKET, Affiliation, Assessed, CourseFacts, held_period
 from lms_assets.domain.records.transcripts import Enrollment
-from lms_assets.domain.rules_defaults import CERTIFICATION_MONTHS
+from lms_assets.domain.rules import CERTIFICATION_MONTHS
 
 Key = tuple[int, str, str]
 """Partner row id, LMS user id, course id: what counts once."""

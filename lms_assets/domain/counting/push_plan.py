@@ -9,8 +9,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 from lms_assets.domain.counting.certifications import PartnerCounts
-from lms_assets.domain.rules import Rules
-from lms_assets.domain.rules_defaults import SUDDEN_FALL_SHARE
+from lms_assets.domain.rules import SUDDEN_FALL_SHARE, Rules
 from lms_assets.domain.safety.deactivation_limit import SyncStopped
 from lms_assets.domain.safety.overrides import FIRST_PUSH, Overrides
 

@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from lms_assets.domain.counting.periods import week_name
-from lms_assets.domain.counting.report_facts import Executive, Manager, PartnerFacts, frequency_problem
+from lms_assets.domain.counting.report_facts import Executive, Manager, PartnerFacts, frequency_problem, week_name
 from lms_assets.domain.records.emails import normalise_email
 from lms_assets.warehouse.bookkeeping.email_log import State
 

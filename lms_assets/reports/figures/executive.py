@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from lms_assets.domain.counting.compliance import requirement_of
-from lms_assets.domain.counting.periods import QUIET_DAYS, WEEK, periods
+from lms_assets.domain.counting.report_facts import QUIET_DAYS, WEEK, periods
 from lms_assets.reports.figures.inputs import ReportInputs, expiries_by_week, expiring_within, npcu_by_week, stamp
 from lms_assets.reports.figures.model import Change, Expiring, Frame, WeekPoint
 

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 
 from lms_assets.domain.counting.compliance import Standing, TotalAt, requirement_of, standing
 from lms_assets.domain.counting.holdings import Held, held_by_dates
-from lms_assets.domain.counting.periods import WEEK, earliest, monday_of, trend_instants
-from lms_assets.domain.counting.report_facts import PartnerFacts, same_owner
+from lms_assets.domain.counting.report_facts import WEEK, PartnerFacts, earliest, monday_of, same_owner, trend_instants
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.withheld import in_plain_words
 from lms_assets.domain.schedule import CHAIN

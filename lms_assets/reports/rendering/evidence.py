@@ -19,7 +19,7 @@ from lms_assets.domain.counting.certifications import Assessed, Verdict
 from lms_assets.domain.counting.compliance import requirement_of
 from lms_assets.domain.counting.ledger import fingerprint
 from lms_assets.domain.records.dates import months_after
-from lms_assets.domain.rules_defaults import CERTIFICATION_MONTHS
+from lms_assets.domain.rules import CERTIFICATION_MONTHS
 from lms_assets.domain.safety.withheld import people_listed
 from lms_assets.reports.config import ReportConfig
 from lms_assets.reports.figures.partner_answer import NOT_LISTED, Answer, described_person, described_ways

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from lms_assets.domain.counting.periods import earliest
+from lms_assets.domain.counting.report_facts import earliest
 from lms_assets.domain.wording import number_of
 from lms_assets.reports.figures.executive import EarnedLine, ExecutiveReport, RankLine, ShareLine, StockLine
 from lms_assets.reports.rendering import formatting as chart_words

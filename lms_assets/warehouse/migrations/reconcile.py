@@ -21,7 +21,7 @@ from sqlalchemy.engine.interfaces import ReflectedColumn
 from sqlalchemy.schema import CreateTable
 from sqlalchemy.types import TypeEngine
 
-from lms_assets.warehouse.migrations.pending import write_down
+from lms_assets.warehouse.migrations.current import write_down
 from lms_assets.warehouse.migrations.reconcile_indexes import (
     UNNAMED,
     Reconciled,

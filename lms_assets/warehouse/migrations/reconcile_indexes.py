@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Index, Table, inspect
 from sqlalchemy.exc import DBAPIError
 
 from lms_assets.warehouse.errors import refused_row
-from lms_assets.warehouse.migrations.pending import (
+from lms_assets.warehouse.migrations.current import (
     PENDING,
     drop_pending,
     pending_statements,

@@ -12,8 +12,7 @@ from sqlalchemy import Connection
 
 from lms_assets.domain.counting.certifications import PartnerCounts, assess, count
 from lms_assets.domain.rules import Rules
-from lms_assets.domain.safety.recount import Difference, differing, withheld_for
-from lms_assets.domain.safety.withheld import WithheldReason
+from lms_assets.domain.safety.withheld import Difference, WithheldReason, differing, withheld_for
 from lms_assets.warehouse.reading.enrollments import enrollments_that_may_count
 from lms_assets.warehouse.reading.foundation import course_facts
 from lms_assets.warehouse.reading.people import stored_affiliations

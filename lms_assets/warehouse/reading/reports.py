@@ -11,7 +11,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from lms_assets.domain.counting.certifications import GO_TO_MARKET, PartnerCounts
 from lms_assets.domain.counting.holdings import CountingInputs
 from lms_assets.domain.counting.report_facts import Executive, Manager, PartnerFacts
-from lms_assets.domain.rules_defaults import CERTIFICATION_MONTHS
+from lms_assets.domain.rules import CERTIFICATION_MONTHS
 from lms_assets.warehouse.reading.enrollments import stored_enrollments
 from lms_assets.warehouse.reading.foundation import course_facts
 from lms_assets.warehouse.reading.people import stored_affiliations

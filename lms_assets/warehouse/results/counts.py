@@ -1,4 +1,4 @@
-"""Writing what was counted for each partner: certifications and points, their history, and leads."""
+"""Writing what was counted for each partner: certifications and points, their history, and leads (`leads`)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import Any
 from sqlalchemy import Connection, case, func, select
 
 from lms_assets.domain.counting.certifications import PartnerCounts
+from lms_assets.domain.records.leads import status_name_of
 from lms_assets.domain.safety.withheld import WithheldReason
 from lms_assets.warehouse.schema.tables import leads, partner_cert_history, partners
 from lms_assets.warehouse.sync_state import COUNTED, get_state, put_state
-from lms_assets.warehouse.upsert.upsert import SyncCounts, update_existing, upsert
+from lms_assets.warehouse.upsert.upsert import SyncCounts, delete_rows, update_existing, upsert
 
 CATEGORY_COLUMNS: Mapping[str, str] = {
     "nintex_ce": "cert_count_nintex_ce",
@@ -203,3 +204,49 @@ def count_columns(counts: PartnerCounts | None) -> dict[str, Any]:
         "total_npcu": counts.total_npcu if counts else 0,
         "has_gtm_certification": bool(counts and counts.has_gtm_certification),
     }
+
+
+def stored_lead_ids(connection: Connection) -> dict[int, int]:
+    """Impartner id of every stored lead to its row's id."""
+    return {row[0]: row[1] for row in connection.execute(select(leads.c.impartner_id, leads.c.id))}
+
+
+def link_leads(connection: Connection, *, now: datetime) -> SyncCounts:
+    """Point every lead to the row of its partner account, to none where the account is no partner.
+
+    Of several rows of one account the active one counts, then the older.
+    """
+    c = partners.c
+    query = select(c.impartner_id, c.id).where(c.impartner_id.is_not(None)).order_by(c.is_active, c.id.desc())
+    row_of = {row.impartner_id: row.id for row in connection.execute(query)}
+    moved = []
+    for lead_id, account, partner_id in connection.execute(
+        select(leads.c.id, leads.c.impartner_partner_id, leads.c.partner_id)
+    ).all():
+        wanted = row_of.get(account) if account is not None else None
+        if wanted != partner_id:
+            moved.append({"id": lead_id, "partner_id": wanted})
+    return update_existing(connection, leads, moved, key=("id",), now=now)
+
+
+def rename_statuses(connection: Connection, names: Mapping[int, str], *, now: datetime) -> SyncCounts:
+    """Give every stored lead its status's name as it is now; a status that is not among `names` keeps its name."""
+    query = select(leads.c.id, leads.c.status_id, leads.c.status_name).where(leads.c.status_id.in_(list(names)))
+    renamed = [
+        {"id": row.id, "status_name": status_name_of(names[row.status_id])}
+        for row in connection.execute(query).all()
+        if row.status_name != status_name_of(names[row.status_id])
+    ]
+    return update_existing(connection, leads, renamed, key=("id",), now=now)
+
+
+def remove_leads(connection: Connection, impartner_ids: Iterable[int]) -> int:
+    """Delete the rows of these leads, gone or over in the CRM; gives how many there were."""
+    rows = stored_lead_ids(connection)
+    return delete_rows(connection, leads, [rows[each] for each in impartner_ids if each in rows])
+
+
+def leads_of_unknown_partners(connection: Connection) -> int:
+    """How many leads name an account that is no partner of ours."""
+    query = select(func.count()).where(leads.c.impartner_partner_id.is_not(None), leads.c.partner_id.is_(None))
+    return int(connection.execute(query).scalar_one())

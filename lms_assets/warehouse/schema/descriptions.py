@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.dialects import mysql
 
-from lms_assets.domain.rules_defaults import CERTIFICATION_MONTHS
+from lms_assets.domain.rules import CERTIFICATION_MONTHS
 from lms_assets.warehouse.schema.tables import metadata
 
 NOTES = {

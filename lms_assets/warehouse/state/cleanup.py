@@ -14,7 +14,7 @@ from lms_assets.warehouse.schema.tables import alert_incidents, sync_failures, s
 from lms_assets.warehouse.state.baselines import forget_deactivations_before
 from lms_assets.warehouse.state.overrides import forget_unused_before
 from lms_assets.warehouse.state.refresh_queue import forget_events_before
-from lms_assets.warehouse.state.transcript_staging import clear_staging_before
+from lms_assets.warehouse.state.transcripts import clear_staging_before
 from lms_assets.warehouse.state.write_lock import forget_dead_before
 
 # The vendor's webhook log reaches back three months: an event that is still in it must stay known.

@@ -9,8 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select, true, update
 from sqlalchemy.sql.elements import ColumnElement
 
-from lms_assets.domain.safety.offboarding import Removal
-from lms_assets.domain.safety.removals import Plan, PlanItem
+from lms_assets.domain.safety.offboarding import Plan, PlanItem, Removal
 from lms_assets.redaction import scrub
 from lms_assets.warehouse.schema.tables import lms_group_members, lms_offboarding_items, lms_offboarding_plans
 from lms_assets.warehouse.upsert.compare import chunks
