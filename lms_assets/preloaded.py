@@ -14,8 +14,7 @@ from importlib import import_module
 from lms_assets.definitions import defs
 from lms_assets.domain.schedule import CHAIN
 from lms_assets.runs.dagster_internals import MIGRATIONS
-from lms_assets.runs.execution import PRELOADED
-from lms_assets.runs.kept_engines import keep_engines
+from lms_assets.runs.execution import PRELOADED, keep_engines
 from lms_assets.warehouse.migrations.remembered import remember_migrations
 
 for name in PRELOADED:

@@ -28,15 +28,13 @@ from lms_assets.domain.safety.run_instants import require_same_time
 from lms_assets.lineage import ENTRIES
 from lms_assets.resources import WarehouseResource
 from lms_assets.runs.liveness import home_of, is_alive
-from lms_assets.runs.overrides import overrides_of
 from lms_assets.runs.progress import Progress, report_progress
-from lms_assets.runs.retries import FINAL
+from lms_assets.runs.tags import FINAL, overrides_of
 from lms_assets.runs.write_locks import GroupIsBusy, Turn
 from lms_assets.vendors.transport.client import VendorHttp
 from lms_assets.vendors.transport.errors import PermanentVendorError
 from lms_assets.warehouse.bookkeeping import sync_log
-from lms_assets.warehouse.bookkeeping.failures import RecordFailure, replace_failures
-from lms_assets.warehouse.bookkeeping.refused_rows import REFUSED, note_refused
+from lms_assets.warehouse.bookkeeping.failures import REFUSED, RecordFailure, note_refused, replace_failures
 from lms_assets.warehouse.engine import Connection, Warehouse
 from lms_assets.warehouse.errors import WarehouseError
 from lms_assets.warehouse.reading import whole
@@ -104,7 +102,7 @@ class Step:
         return self.run.root_run_id or self.run.run_id
 
     def allows(self, what: str, number: int | None = None) -> bool:
-        """Whether a limit may be passed now, by an override of this run (`domain.overrides`); a yes is noted as a use.
+        """Whether an override of this run (`domain.safety.overrides`) allows passing a limit; a yes is noted as a use.
 
         Args:
             number: how many rows, or how much more than the limit.
@@ -332,7 +330,7 @@ def stop_if_too_many(
     What leaves is noted when the step writes, for the runs of the next 24 hours.
 
     Args:
-        kind: as the overrides call it (`domain.overrides`).
+        kind: as the overrides call it (`domain.safety.overrides`).
         parts: how many leave each part that is judged by itself as well, such as a group.
 
     Raises:

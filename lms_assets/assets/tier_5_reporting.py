@@ -9,8 +9,8 @@ import dagster as dg
 
 from lms_assets.assets.asset import asset_of
 from lms_assets.assets.sync_run import Step, sync_step
+from lms_assets.domain.operations.reports import ReleaseDecision, may_send
 from lms_assets.domain.safety.deactivation_limit import SyncStopped
-from lms_assets.domain.safety.report_release import ReleaseDecision, may_send
 from lms_assets.domain.schedule import CHAIN
 from lms_assets.reports.config import ReportConfig
 from lms_assets.reports.delivery.deliver import (

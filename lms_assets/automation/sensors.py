@@ -33,7 +33,7 @@ from lms_assets.resources import ImpartnerResource, NorthpassResource, Warehouse
 from lms_assets.run_tags import AS_OF_TAG, PEOPLE_TAG
 from lms_assets.runs.active import fingerprint, run_under_way
 from lms_assets.runs.execution import ensure_pool_limits
-from lms_assets.runs.partitions import everybody_tags, trailing_days_tags
+from lms_assets.runs.tags import everybody_tags, trailing_days_tags
 from lms_assets.vendors.listing import Completeness
 from lms_assets.warehouse.bookkeeping import sync_log
 from lms_assets.warehouse.engine import Warehouse
@@ -45,9 +45,6 @@ from lms_assets.warehouse.state.refresh_queue import (
     note_everybody_asked,
     queued_people,
 )
-
-# No postponed annotations: Dagster reads the type of `context` from the function itself.
-
 
 # The log is asked from a little before where it was read to: a message may show after its own time.
 OVERLAP = timedelta(minutes=10)

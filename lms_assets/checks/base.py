@@ -16,8 +16,7 @@ from lms_assets.domain.safety.overrides import Overrides
 from lms_assets.domain.schedule import CHAIN
 from lms_assets.lineage import ENTRIES, SYNC_TYPES
 from lms_assets.warehouse.bookkeeping import sync_log
-from lms_assets.warehouse.bookkeeping.failures import RecordFailure, open_failures
-from lms_assets.warehouse.bookkeeping.refused_rows import REFUSED
+from lms_assets.warehouse.bookkeeping.failures import REFUSED, RecordFailure, open_failures
 from lms_assets.warehouse.engine import Connection
 from lms_assets.warehouse.reading.whole import row_count
 

@@ -18,7 +18,7 @@ from lms_assets.domain.safety.check_results import CheckResult
 from lms_assets.domain.wording import as_text
 from lms_assets.lineage import ASSETS, ancestors
 from lms_assets.resources import WarehouseResource
-from lms_assets.runs.overrides import overrides_of
+from lms_assets.runs.tags import overrides_of
 from lms_assets.warehouse.state.overrides import note_uses
 
 SHOWN = 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lms_assets.checks.base import Look, blocking, present, unless_allowed, warning
-from lms_assets.domain.counting.crm_drift import drift_text
+from lms_assets.domain.counting.push_plan import drift_text
 from lms_assets.domain.records.contacts import DUPLICATE_EMAIL
 from lms_assets.domain.rules import SUDDEN_FALL_SHARE
 from lms_assets.domain.safety.check_results import CheckResult, at_least, no_sudden_fall, none_of

@@ -11,7 +11,7 @@ from lms_assets.checks.base import Look
 from lms_assets.checks.specs import CHAIN_IS_WHOLE, RESUME, degraded_by
 from lms_assets.lineage import DAILY_FULL
 from lms_assets.resources import WarehouseResource
-from lms_assets.runs.retries import FINAL
+from lms_assets.runs.tags import FINAL
 
 PUSH = DAILY_FULL[-1]
 

@@ -24,7 +24,7 @@ FRAGMENTS = {
 MANY_PARAMETERS = {
     "lms_assets.cli.run": "the options of a command",
     "lms_assets.cli.why": "the options of a command",
-    "lms_assets.console.running.dagster_runs.make_run": "what Dagster asks for",
+    "lms_assets.console.running.runner.make_run": "what Dagster asks for",
     "lms_assets.sandbox.changes.changes_lms.complete_course": "fields of a transcript",
     "lms_assets.vendors.impartner.client.ImpartnerClient.__init__": "the settings of a client",
     "lms_assets.vendors.transport.client.VendorHttp.__init__": "the settings of a client",

@@ -10,7 +10,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from lms_assets.runs.partitions import trailing_days_tags
+from lms_assets.runs.tags import trailing_days_tags
 from lms_assets.warehouse.bookkeeping.portal_tasks import begin_run
 from lms_assets_tests.automation.daemon_harness import DaemonHarness, watched_harness
 

@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from lms_assets.run_tags import ALLOW_TAG, ALLOW_TOKEN_TAG
-from lms_assets.runs.overrides import OverrideRefused, allowing_tags, overrides_of
+from lms_assets.runs.tags import OverrideRefused, allowing_tags, overrides_of
 
 USERS, FIRST = "mass_deactivation:users", "first_push"
 NOW = datetime.now(UTC)

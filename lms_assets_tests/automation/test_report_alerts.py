@@ -11,7 +11,7 @@ import pytest
 
 from lms_assets.automation.alerting.alerts import open_incidents_sensor, update_incidents
 from lms_assets.domain.operations.incident_detection import Facts, FailedRun, find_incidents
-from lms_assets.domain.operations.report_incidents import FailedAttempt, blocked
+from lms_assets.domain.operations.reports import FailedAttempt, blocked
 from lms_assets.warehouse.bookkeeping.alerts import incidents_to_announce, mark_announced
 from lms_assets.warehouse.bookkeeping.email_log import EmailLogRows, resolve_as_sent, unknown_outcomes
 from lms_assets.warehouse.engine import Warehouse

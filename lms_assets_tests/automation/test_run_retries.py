@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 import yaml
 
-from lms_assets.runs.retries import RETRY_ON_FAILURE_TAG, mark_for_retry
+from lms_assets.runs.tags import RETRY_ON_FAILURE_TAG, mark_for_retry
 from lms_assets_tests.architecture import source
 from lms_assets_tests.automation.daemon_harness import DaemonHarness, watched_harness
 from lms_assets_tests.harness import dagster_internals

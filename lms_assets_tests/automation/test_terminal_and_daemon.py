@@ -18,8 +18,7 @@ from lms_assets.console.running.runner import RunOrder, hand_over
 from lms_assets.lineage import DAILY_FULL
 from lms_assets.run_tags import AS_OF_TAG
 from lms_assets.runs.active import WILL_RETRY_TAG, Served, served_location
-from lms_assets.runs.partitions import full_range_tags
-from lms_assets.runs.retries import MAX_RETRIES_TAG, RETRIED
+from lms_assets.runs.tags import MAX_RETRIES_TAG, RETRIED, full_range_tags
 from lms_assets.sandbox.config import SandboxConfig
 from lms_assets.sandbox.server.server import SandboxHandle, running_sandbox
 from lms_assets.warehouse.bookkeeping.chain_log import ChainRow, latest_chain

@@ -10,7 +10,7 @@ import pytest
 from lms_assets.domain.counting.certifications import Affiliation, CourseFacts, PartnerCounts, Via, assess, count
 from lms_assets.domain.counting.comparison import Fit, OldCounts, compare, pair_up
 from lms_assets.domain.counting.comparison_reasons import Cell, Effect, View, cells, effects_of
-from lms_assets.domain.records.partner_rows import StoredPartner
+from lms_assets.domain.records.partners import StoredPartner
 from lms_assets.domain.records.transcripts import Enrollment
 
 AT = datetime(2026, 11, 23, 2, tzinfo=UTC)

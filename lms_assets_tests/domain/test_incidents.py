@@ -15,8 +15,7 @@ from lms_assets.domain.operations.incident_detection import (
     Stopped,
     find_incidents,
 )
-from lms_assets.domain.operations.report_incidents import FailedAttempt, UnknownMails, blocked
-from lms_assets.domain.safety.report_release import ReleaseDecision, may_send
+from lms_assets.domain.operations.reports import FailedAttempt, ReleaseDecision, UnknownMails, blocked, may_send
 from lms_assets.domain.schedule import Overdue, find_overdue
 from lms_assets.lineage import FOUR_HOURLY, MONDAYS, NIGHTLY
 

@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lms_assets.domain.records.partner_rows import (
+from lms_assets.domain.records.partners import (
     StoredPartner,
     assign_partner_rows,
     collation_key,
+    partner_from_account,
     rows_by_name,
     rows_of_successors,
     salesforce_key,
 )
-from lms_assets.domain.records.partners import partner_from_account
 from lms_assets_tests.domain.records import RULES, account
 
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from lms_assets.domain.operations.reports import may_send
 from lms_assets.domain.safety.overrides import Overrides
-from lms_assets.domain.safety.report_release import may_send
 
 NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
 RELEASED = Overrides(frozenset({"stale_reports"}))

@@ -11,7 +11,7 @@ import pytest
 from lms_assets.domain.records.contacts import Contact, StoredContact
 from lms_assets.domain.records.courses import CourseProperties, StoredCourse, parse_npcu
 from lms_assets.domain.records.groups import LmsGroup, StoredGroup
-from lms_assets.domain.records.partner_rows import StoredPartner
+from lms_assets.domain.records.partners import StoredPartner
 from lms_assets.domain.records.transcripts import Enrollment, Outcome, TranscriptRead
 from lms_assets.domain.records.users import LmsUser, StoredUser
 from lms_assets.domain.records.values import Rejected

@@ -21,8 +21,7 @@ from lms_assets.domain.records.courses import (
     merge_course,
 )
 from lms_assets.domain.records.groups import group_from_record, member_of
-from lms_assets.domain.records.partner_rows import StoredPartner
-from lms_assets.domain.records.partners import Partner, partner_from_account
+from lms_assets.domain.records.partners import Partner, StoredPartner, partner_from_account
 from lms_assets.domain.records.transcripts import Enrollment, read_transcript
 from lms_assets.domain.records.users import LmsUser, user_from_person
 from lms_assets.domain.records.values import Rejected

@@ -25,8 +25,7 @@ from lms_assets.domain.safety.overrides import OVERRIDES
 from lms_assets.lineage import ENTRIES
 from lms_assets.resources import RESOURCES, ImpartnerResource, NorthpassResource, WarehouseResource
 from lms_assets.run_tags import AS_OF_TAG
-from lms_assets.runs.overrides import allowing_tags
-from lms_assets.runs.partitions import full_range_tags, trailing_days_tags
+from lms_assets.runs.tags import allowing_tags, full_range_tags, trailing_days_tags
 from lms_assets.sandbox import SandboxConfig
 from lms_assets.sandbox.server.server import SandboxHandle
 from lms_assets.vendors.impartner.client import ImpartnerClient

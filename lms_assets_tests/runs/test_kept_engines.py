@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from lms_assets.runs import kept_engines
+from lms_assets.runs import execution
 from lms_assets.runs.dagster_internals import SQLITE_EVENTS
 
 
@@ -26,9 +26,9 @@ def test_each_event_file_has_one_engine_and_holds_all_its_events(monkeypatch: py
         return create(url, **options)
 
     monkeypatch.setattr(module, "create_engine", counted)
-    monkeypatch.setattr(kept_engines, "MOST", 2)
-    kept_engines.keep_engines()
-    kept_engines.keep_engines()
+    monkeypatch.setattr(execution, "MOST", 2)
+    execution.keep_engines()
+    execution.keep_engines()
     with dg.instance_for_test() as instance:
         runs = [dg.materialize([one], instance=instance).run_id for _ in range(3)]
         assert len(made) == len({*made}) == 1 + len(runs), "of the index and of each run"

@@ -15,7 +15,7 @@ from lms_assets.assets.listing_sync import refuse_too_many_bad
 from lms_assets.assets.sync_run import Step, stop_if_too_many, sync_step
 from lms_assets.assets.tier_1_foundation.contacts import read_employers
 from lms_assets.domain.records.contacts import StoredContact
-from lms_assets.domain.records.partner_rows import StoredPartner, rows_of_successors
+from lms_assets.domain.records.partners import StoredPartner, rows_of_successors
 from lms_assets.domain.records.values import Rejected
 from lms_assets.domain.safety.confirmation import Doubt, ListingResult
 from lms_assets.domain.schedule import CHAIN

@@ -16,8 +16,8 @@ from lms_assets.assets.confirmation import ask_about
 from lms_assets.assets.crm_records import CrmSource, Lookup, accounts, take_in_all
 from lms_assets.assets.listing_sync import describe, outcome, refuse_too_many_bad
 from lms_assets.assets.sync_run import Step, stop_if_too_many, sync_step
-from lms_assets.domain.counting.crm_drift import comparable
-from lms_assets.domain.records.partner_rows import NAME_LIMIT
+from lms_assets.domain.counting.push_plan import comparable
+from lms_assets.domain.records.partners import NAME_LIMIT
 from lms_assets.domain.sync_plans.crm import PartnerPlan, doubtful_records, plan_partners, rows_by_crm_id
 from lms_assets.resources import ImpartnerResource, WarehouseResource
 from lms_assets.vendors.listing import Record

@@ -26,9 +26,15 @@ from lms_assets.domain.operations.incident_detection import (
     Stopped,
     UnreadableRows,
 )
-from lms_assets.domain.operations.report_incidents import BlockedReports, FailedAttempt, UnknownMails, blocked
+from lms_assets.domain.operations.reports import (
+    WHAT_TO_DO,
+    WHY_BLOCKED,
+    BlockedReports,
+    FailedAttempt,
+    UnknownMails,
+    blocked,
+)
 from lms_assets.domain.safety.deactivation_limit import COMMAND
-from lms_assets.domain.safety.report_release import WHAT_TO_DO, WHY_BLOCKED
 from lms_assets.domain.schedule import CHAIN, REPORTS_JOB, find_overdue
 from lms_assets.lineage import (
     ASSETS_OF_JOBS,

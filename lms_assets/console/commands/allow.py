@@ -8,7 +8,7 @@ from rich.console import Console
 
 from lms_assets.console.command import settings_from_environment
 from lms_assets.domain.safety.overrides import OVERRIDES, parse_overrides
-from lms_assets.runs.overrides import allowing_tags
+from lms_assets.runs.tags import allowing_tags
 from lms_assets.settings import ConfigurationError
 from lms_assets.warehouse.engine import Warehouse
 from lms_assets.warehouse.state.overrides import LIFETIME

@@ -12,10 +12,9 @@ from rich.console import Console
 from lms_assets.assets.tier_4_aggregation_and_push.push_planning import plan_in
 from lms_assets.console.command import quoted, settings_from_environment
 from lms_assets.console.tables import Output, Table, deliver, for_people, terminal
-from lms_assets.domain.counting.crm_drift import Shown, fields_shown, shown_otherwise
 from lms_assets.domain.counting.push import PushPlan
-from lms_assets.domain.counting.push_plan import same_value, target_fields
-from lms_assets.domain.records.partner_rows import StoredPartner
+from lms_assets.domain.counting.push_plan import Shown, fields_shown, same_value, shown_otherwise, target_fields
+from lms_assets.domain.records.partners import StoredPartner
 from lms_assets.domain.wording import number_of
 from lms_assets.resources import impartner_client
 from lms_assets.rules_file import load_rules

@@ -66,7 +66,7 @@ def preflight(
     ] = False,
 ) -> None:
     """Look at everything a first run needs: keys, hosts, database, fields, disk, mail; one line each."""
-    from lms_assets.console.installation.preflight_command import preflight_command
+    from lms_assets.console.installation.preflight import preflight_command
 
     finish(lambda: preflight_command(Console(), Output(as_json, out), send_test=send_test))
 

@@ -20,10 +20,19 @@ from lms_assets.automation.chain_log import reconcile_chains
 from lms_assets.checks.specs import CHAIN_IS_WHOLE, DEGRADING
 from lms_assets.console.command import quoted, settings_from_environment
 from lms_assets.console.offboarding_plans import print_outcome
-from lms_assets.console.running.dagster_runs import new_run_id, takes_submissions
 from lms_assets.console.running.dagster_state import DagsterStateLost, dagster_instance, usable_home
 from lms_assets.console.running.run_log import run_log, terminal_of_our_own
-from lms_assets.console.running.runner import CannotRun, RunOrder, RunResult, execute, hand_over, job_names, steps_of
+from lms_assets.console.running.runner import (
+    CannotRun,
+    RunOrder,
+    RunResult,
+    execute,
+    hand_over,
+    job_names,
+    new_run_id,
+    steps_of,
+    takes_submissions,
+)
 from lms_assets.console.running.summary import StepsView, print_summary
 from lms_assets.domain.operations.chain_state import CHECKS_SUFFIX, close, final_status
 from lms_assets.domain.safety.overrides import parse_overrides
@@ -33,8 +42,7 @@ from lms_assets.lineage import ASSETS_OF_JOBS, COVERED_BY_CHAIN, DAILY_FULL, NOT
 from lms_assets.run_tags import AS_OF_TAG, OFFBOARDING_PLAN_TAG, PUSH_PARTNER_TAG, RANGE_END, RANGE_START
 from lms_assets.runs.active import Served, fingerprint, retry_is_coming, served_location
 from lms_assets.runs.liveness import ACTIVE, fail_dead_runs
-from lms_assets.runs.overrides import allowing_tags
-from lms_assets.runs.partitions import full_range_tags, partition_tags, trailing_days_tags
+from lms_assets.runs.tags import allowing_tags, full_range_tags, partition_tags, trailing_days_tags
 from lms_assets.runs.write_locks import LOOK_AGAIN_SECONDS, GroupIsBusy, groups_of, owner_of, writing
 from lms_assets.settings import ConfigurationError
 from lms_assets.warehouse.bookkeeping.chain_log import ChainRow, latest_chain

@@ -15,7 +15,7 @@ from itertools import combinations
 
 from lms_assets.domain.counting.certifications import PartnerCounts
 from lms_assets.domain.counting.comparison_reasons import Cell, Effect, Reasons, effects_of
-from lms_assets.domain.records.partner_rows import StoredPartner, name_key, salesforce_key
+from lms_assets.domain.records.partners import StoredPartner, name_key, salesforce_key
 
 MOST_REASONS = 10
 """So many are tried together, those of most points: 1,024 sums a partner."""

@@ -6,8 +6,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from lms_assets.domain.counting.crm_drift import Pushed, Shown, compared, shown_since
-from lms_assets.domain.counting.push_plan import PushItem, Value, compare_read_back, plan_push
+from lms_assets.domain.counting.push_plan import (
+    Pushed,
+    PushItem,
+    Shown,
+    Value,
+    compare_read_back,
+    compared,
+    plan_push,
+    shown_since,
+)
 from lms_assets.domain.safety.withheld import WithheldReason
 
 Outcome = Literal["confirmed", "refused", "differs"]

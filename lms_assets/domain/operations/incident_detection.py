@@ -14,7 +14,7 @@ from typing import Literal
 from lms_assets.domain.operations.chain_state import StepRecord
 from lms_assets.domain.operations.check_warnings import Risen, incident_of
 from lms_assets.domain.operations.incident import STAYS, CheckFinding, Incident, left_in_place
-from lms_assets.domain.operations.report_incidents import (
+from lms_assets.domain.operations.reports import (
     BlockedReports,
     UnknownMails,
     blocked_reports,

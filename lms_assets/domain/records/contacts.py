@@ -14,7 +14,7 @@ from typing import Any
 
 from lms_assets.domain.records.dates import harmless_date
 from lms_assets.domain.records.emails import in_domains, local_words, normalise_email
-from lms_assets.domain.records.partner_rows import name_key
+from lms_assets.domain.records.partners import name_key
 from lms_assets.domain.records.values import (
     BadValue,
     Rejected,

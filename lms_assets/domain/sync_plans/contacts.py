@@ -17,7 +17,7 @@ from lms_assets.domain.records.contacts import (
     is_primary,
     partner_of_contact,
 )
-from lms_assets.domain.records.partner_rows import StoredPartner, rows_by_name
+from lms_assets.domain.records.partners import StoredPartner, rows_by_name
 from lms_assets.domain.records.values import Rejected
 from lms_assets.domain.safety.confirmation import Answers, Doubt, ListingResult
 from lms_assets.domain.sync_plans.crm import confirm_leaving, doubtful_records, rows_by_crm_id

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from lms_assets.domain.records.contacts import StoredContact
-from lms_assets.domain.records.partner_rows import PartnerAssignment, StoredPartner, assign_partner_rows
-from lms_assets.domain.records.partners import Partner
+from lms_assets.domain.records.partners import Partner, PartnerAssignment, StoredPartner, assign_partner_rows
 from lms_assets.domain.safety.confirmation import (
     Answers,
     Doubt,

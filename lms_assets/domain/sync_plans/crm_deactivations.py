@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from lms_assets.domain.records.contacts import Contact, StoredContact, rows_with_successor
-from lms_assets.domain.records.partner_rows import StoredPartner
+from lms_assets.domain.records.partners import StoredPartner
 from lms_assets.domain.safety.confirmation import (
     Answers,
     Doubt,

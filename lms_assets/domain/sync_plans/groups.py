@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lms_assets.domain.linking.group_links import GroupLink, LinkablePartner, link_groups, lost_links
 from lms_assets.domain.records.groups import LmsGroup, StoredGroup
-from lms_assets.domain.records.partner_rows import StoredPartner
+from lms_assets.domain.records.partners import StoredPartner
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.confirmation import (
     Answers,

@@ -261,7 +261,7 @@ def report_inputs_from(
     The time before the ledger's first day is worked out from dates of completion and expiry, with today's people.
 
     Args:
-        banner: what is wrong with the data, see `report_release`.
+        banner: what is wrong with the data, see `domain.operations.reports`.
         released: a person lets the reports go out in spite of it.
 
     Raises:

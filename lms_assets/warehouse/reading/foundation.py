@@ -7,7 +7,7 @@ from sqlalchemy import Connection, select
 from lms_assets.domain.counting.certifications import CourseFacts, PartnerCounts
 from lms_assets.domain.records.contacts import StoredContact
 from lms_assets.domain.records.courses import Category, StoredCourse
-from lms_assets.domain.records.partner_rows import StoredPartner
+from lms_assets.domain.records.partners import StoredPartner
 from lms_assets.domain.rules import CategoryRule
 from lms_assets.warehouse.engine import streamed
 from lms_assets.warehouse.results.counts import CATEGORY_COLUMNS, stored_counts

@@ -25,7 +25,7 @@ from lms_assets.domain.safety.withheld import (
     partners_not_followed,
     people_not_read,
 )
-from lms_assets.warehouse.bookkeeping.refused_rows import refused_rows
+from lms_assets.warehouse.bookkeeping.failures import refused_rows
 from lms_assets.warehouse.reading.people import stored_affiliations
 from lms_assets.warehouse.results.counts import counted_without_all, differing_from_recount, last_counted
 from lms_assets.warehouse.results.links import group_overrides

@@ -72,7 +72,7 @@ EXACT = "utf8mb4_bin"
 `josé@` is not `jose@`, and `aB3` is not `Ab3`, as on SQLite. Both servers have it, and they compare such a column with
 one of another utf8mb4 collation by this one, so that a portal's own joins go on working.
 Names of companies and people are not compared exactly: a portal's users search them without accents, and
-`domain.partner_rows` gives each partner a name that is unique on any collation.
+`domain.records.partners` gives each partner a name that is unique on any collation.
 """
 
 MYSQL_OPTIONS: dict[str, Any] = {

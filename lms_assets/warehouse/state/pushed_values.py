@@ -10,8 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
-from lms_assets.domain.counting.crm_drift import Drift, Pushed, Shown, compared, since_when
-from lms_assets.domain.counting.push_plan import same_value
+from lms_assets.domain.counting.push_plan import Drift, Pushed, Shown, compared, same_value, since_when
 from lms_assets.redaction import scrub
 from lms_assets.warehouse.bookkeeping.odd_rows import readable_rows
 from lms_assets.warehouse.bookkeeping.sync_log import SyncLogEntry, completed_recently
