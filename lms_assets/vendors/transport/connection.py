@@ -105,7 +105,12 @@ class PacedSender:
 
     @contextlib.contextmanager
     def exchange(self, seconds: float) -> Iterator[Exchange]:
-        """What this thread sends inside belongs to the exchange given."""
+        """One attempt of this thread, which sends inside: gives the exchange, which knows whether and when it was sent.
+
+        Args:
+            seconds: within which the whole answer must have arrived, counted from the sending. Then the connection is
+                cut: reading fails, and `cut` says that this was the reason.
+        """
         current = Exchange(seconds)
         self._here.exchange = current
         try:
@@ -123,7 +128,11 @@ class PacedSender:
         self._limiter.refused()
 
     def pass_through(self, connected: socket.socket | None, send: Callable[[], None]) -> None:
-        """Wait for a slot, then send."""
+        """Wait for a slot, then send for the exchange of this thread.
+
+        Raises:
+            NoFreeSlot: none was free within the sender's longest wait; nothing was sent.
+        """
         current: Exchange = self._here.exchange
         with self._limiter.slot(self._longest_wait):
             with self._lock:

@@ -81,6 +81,8 @@ def complete(
     """Close the row as `completed`, in the transaction that writes the data.
 
     Args:
+        now: when the sync ended (UTC).
+        counts: what became of the rows that were written.
         skipped: records left out by a rule.
         failed: records that could not be read; the rejected rows of `counts` are added.
     """

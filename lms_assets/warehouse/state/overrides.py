@@ -103,7 +103,7 @@ def uses_since(connection: Connection, since: datetime) -> list[OverrideUse]:
 
 
 def forget_unused_before(connection: Connection, before: datetime) -> int:
-    """Remove overrides that expired before an instant and that no run claimed; what was used is kept."""
+    """Remove overrides that expired before an instant (UTC) and that no run claimed; gives how many. Used ones stay."""
     c = sync_overrides.c
     return connection.execute(delete(sync_overrides).where(c.run_id.is_(None), c.expires_at < before)).rowcount
 

@@ -49,7 +49,7 @@ class LogState:
 
 
 def log_state(connection: Connection) -> LogState:
-    """As it is stored."""
+    """How far the log is known, as stored; every field is None before the first reading."""
     gap = get_state(connection, _GAP)
     return LogState(
         _instant(get_state(connection, _READ_UNTIL)),
