@@ -21,7 +21,7 @@ from lms_assets.console.tables import JsonOption, OutOption, Output
 from lms_assets.domain.schedule import CHAIN
 
 crm_app = typer.Typer()
-push_app = typer.Typer(help="What is sent to the CRM, and what ever was.", no_args_is_help=True)
+push_app = typer.Typer(help="What is sent to the CRM, and what was sent before.", no_args_is_help=True)
 crm_app.add_typer(push_app, name="push")
 PartnerArgument = Annotated[str, typer.Argument(help="A partner's name, or its id.")]
 
@@ -36,7 +36,7 @@ def reconcile(as_json: JsonOption = False, out: OutOption = None) -> None:
 
 @push_app.command()
 def plan(as_json: JsonOption = False, out: OutOption = None) -> None:
-    """Everything that a push would send now, and of whom nobody can tell; sends nothing."""
+    """What a push would send now, and for which partners that is unclear; sends nothing."""
     from lms_assets.console.commands.push import plan_command
 
     finish(lambda: plan_command(Console(), Output(as_json, out), now=datetime.now(UTC)))
@@ -151,7 +151,7 @@ def why(
     at: Annotated[str | None, typer.Option(help="As of this instant, ISO 8601; else as of the last counting.")] = None,
     since: Annotated[str | None, typer.Option(help="Also what changed since this instant.")] = None,
     names: Annotated[bool, typer.Option("--names", help="Show people's names instead of their ids.")] = False,
-    show_all: Annotated[bool, typer.Option("--all", help="Also list what is far from counting.")] = False,
+    show_all: Annotated[bool, typer.Option("--all", help="Also list what is not nearly counted.")] = False,
     html: Annotated[Path | None, typer.Option(help="Write the evidence page: one file for the partner.")] = None,
     as_json: JsonOption = False,
     out: OutOption = None,
@@ -298,7 +298,7 @@ def demo(
 @app.command()
 def sandbox(
     *,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8765,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free port.")] = 8765,
     scale: Annotated[float, typer.Option(min=0.005, max=10.0, help="1.0 is the real volume.")] = 0.05,
     seed: Annotated[int, typer.Option(help="The same seed makes the same data.")] = 1,
     northpass_rps: Annotated[int, typer.Option(help="Northpass's limit, requests per second.")] = 10,

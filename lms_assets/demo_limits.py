@@ -25,7 +25,9 @@ def demo_problems(
         problems.append(f"the demo may only use the warehouse in {folder}; LMS_WAREHOUSE_URL names another one")
     if home and not _inside(home, folder):
         problems.append(f"the demo may only use the DAGSTER_HOME in {folder}, not {home}")
-    return problems + [f"{name} is set; the demo must tell nobody" for name in TELLS_PEOPLE if environment.get(name)]
+    return problems + [
+        f"{name} is set; the demo must not send anything" for name in TELLS_PEOPLE if environment.get(name)
+    ]
 
 
 def _below(url: str, sandbox: str) -> bool:

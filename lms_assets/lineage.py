@@ -133,7 +133,7 @@ ASSETS = (
         key="contacts",
         tier=TIER_1,
         deps=("impartner/User", "partners"),
-        description="Partner people as the CRM knows them, linked to their partner, into `contacts`.",
+        description="People of partners as the CRM lists them, linked to their partner, into `contacts`.",
         table="contacts",
         sync_type="impartner_contacts",
         task="Contacts",
@@ -225,8 +225,8 @@ ASSETS = (
         key="crm_deactivations",
         tier=OFFBOARDING,
         deps=("impartner/Account", "impartner/User", "partners", "contacts"),
-        description="Partners and contacts that left the CRM since the last look: deleted, inactive, or out by a rule. "
-        "Deactivated within hours; who comes back is linked by the nightly chain.",
+        description="Partners and contacts that left the CRM since the last run: deleted, inactive or excluded by "
+        "rules. They are deactivated within hours; the nightly chain links those who come back.",
         table="partners",
         sync_type="crm_deactivations",
         # In the chain, whose full sync covers it: else the UI warns of an asset that was never materialized.

@@ -69,16 +69,18 @@ def completed_courses_sensor(
             queued, gap = queued_people(connection), log_state(connection).open_gap
         everybody = gap is not None and gap.may_ask(now)
         if not queued and not everybody:
-            return dg.SkipReason(f"{number_of(new, 'new completion')}, none of a partner's people")
+            return dg.SkipReason(f"{number_of(new, 'new completion')}, none of them by a partner's person")
         waiting = "everybody" if everybody else number_of(len(queued), "person", "people")
         under_way = run_under_way(context.instance, LEARNING_JOBS)
         if under_way is not None:
             return dg.SkipReason(f"{waiting} waiting for the end of {under_way.job_name}")
         closed = blocking_checks_not_passed(context.instance, STANDS_BEFORE)
         if closed:
-            return dg.SkipReason(f"{waiting} waiting; checks that stand before did not pass: {', '.join(closed)}")
+            return dg.SkipReason(f"{waiting} waiting; upstream checks did not pass: {', '.join(closed)}")
         if gap is not None and everybody:
-            context.log.warning(f"Everybody's transcript is read: of completions up to {gap.until}, {gap.reason}")
+            context.log.warning(
+                f"Everybody's transcript is read: completions up to {gap.until} may be missing ({gap.reason})"
+            )
             database.in_transaction(lambda connection: note_everybody_asked(connection, gap, now=now))
             return dg.RunRequest(
                 run_key=f"gap {now.isoformat()}", tags=everybody_tags(now) | {AS_OF_TAG: now.isoformat()}
@@ -134,7 +136,7 @@ def push_after_enrollments_sensor(
         with database.read() as connection:
             newest = max((each.id for each in sync_log.latest(connection).values()), default=0)
         if context.cursor == f"{SAME}{newest}":
-            return dg.SkipReason("nothing was synced since no partner's counts differed")
+            return dg.SkipReason("no sync since the last look, when no partner's counts differed")
         reason, key = _push_is_due(context.instance, database, settings.push_every, now)
         if reason is None and settings.push_dry_run:
             reason = f"LMS_PUSH_DRY_RUN is set: {CHAIN} shows the push once a day"
@@ -174,7 +176,7 @@ def _push_is_due(
         return f"{under_way.job_name} is under way", key
     closed = blocking_checks_not_passed(instance, ASSETS_OF_JOBS[ENROLLMENTS_JOB])
     if closed:
-        return f"checks that stand before the push did not pass: {', '.join(closed)}", key
+        return f"checks before the push did not pass: {', '.join(closed)}", key
     return None, key
 
 

@@ -46,14 +46,14 @@ def _standard(asset: Asset) -> Iterator[CheckSpec]:
     if asset.pool and asset.required and asset.records:
         text = "The last complete sync is recent enough to build on."
         yield CheckSpec(key, f"{key}_are_recent", text, is_recent(key), blocking=CHAIN in asset.jobs)
-        yield CheckSpec(key, f"{key}_were_all_stored", "The database took every row.", were_all_stored(key))
+        yield CheckSpec(key, f"{key}_were_all_stored", "The database stored every row.", were_all_stored(key))
         if not asset.weekly:
-            text = "The vendor's last listing was complete, so absence from it could be acted on."
+            text = "The vendor's last listing was complete, so records that it lacks are really gone."
             yield CheckSpec(key, f"{key}_listing_was_complete", text, listing_was_complete(key), warning=True)
             text = "Every record of the vendor could be read."
             yield CheckSpec(key, f"{key}_are_all_readable", text, are_readable(key), warning=True)
     if key in DAILY_FULL and NOT_REQUIRED & {key, *ancestors((key,))}:
-        text = "Neither this nor anything that it rests on kept an older state."
+        text = "Neither this nor anything that it is based on kept older data."
         yield CheckSpec(key, f"{key}_are_up_to_date", text, is_up_to_date(key), warning=True, read_again=True)
 
 
@@ -63,9 +63,9 @@ def is_up_to_date(asset: str) -> Finder:
     def find(look: Look) -> CheckResult:
         found = degraded_by(look, {asset, *ancestors((asset,))})
         if not found:
-            return CheckResult(True, "Nothing that this rests on kept an older state", 0)
+            return CheckResult(True, "Nothing that this is based on kept older data", 0)
         said = "; ".join(f"{name}: {result.description}" for name, result in found.items())
-        return CheckResult(False, f"It rests on an older state. {said}", len(found), remedy=RESUME)
+        return CheckResult(False, f"It is based on older data. {said}", len(found), remedy=RESUME)
 
     return find
 

@@ -72,7 +72,9 @@ def crm_shows_our_counts(look: Look) -> CheckResult:
     """The CRM shows in each field what it last confirmed to us."""
     names = {each.impartner_id: each.account_name for each in stored_partners(look.connection)}
     told = [scrub(drift_text(each, names.get(each.impartner_id))) for each in crm_drift(look.connection)]
-    found = none_of(told, "fields that the CRM shows otherwise than it confirmed", DRIFT_REMEDIES[look.rules.crm_drift])
+    found = none_of(
+        told, "fields whose value in the CRM is not the confirmed one", DRIFT_REMEDIES[look.rules.crm_drift]
+    )
     hidden = ", ".join(sorted(fields_not_shown(look.connection)))
     if not hidden:
         return found
@@ -87,7 +89,7 @@ def contact_emails_are_unique(look: Look) -> CheckResult:
         for each in look.failures("contacts")
         if each.entity_type == DUPLICATE_EMAIL
     ]
-    remedy = "Their person counts for each one's partner; contacts shows one of them. Merge them in the CRM."
+    remedy = "The person counts for the partner of each of them; the table contacts holds one. Merge them in the CRM."
     return none_of(doubles, "CRM contacts have the e-mail of another one", remedy)
 
 

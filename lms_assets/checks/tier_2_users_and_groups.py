@@ -11,7 +11,7 @@ from lms_assets.warehouse.reading.people import stored_groups
 from lms_assets.warehouse.results.links import group_overrides, stored_lost_links
 from lms_assets.warehouse.state.baselines import groups_linked_before
 
-MEMBERS_ARE_THERE = "Partners' groups have members; without, counts would fall to 0."
+MEMBERS_ARE_THERE = "Partners' groups have members; without them counts would fall to 0."
 
 
 def groups_are_linked(look: Look) -> CheckResult:
@@ -62,7 +62,7 @@ def group_overrides_point_to_something(look: Look) -> CheckResult:
         if group_id not in groups or (partner_id is not None and partner_id not in partners)
     ]
     remedy = "Correct or remove these rows of group_partner_overrides."
-    return none_of(dangling, "links by hand that point to nothing", remedy)
+    return none_of(dangling, "links by hand to rows that do not exist", remedy)
 
 
 def memberships_are_current(look: Look) -> CheckResult:

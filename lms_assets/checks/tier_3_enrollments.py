@@ -21,7 +21,9 @@ def enrollments_refer_to_known_rows(look: Look) -> CheckResult:
     for column, table in (("user_id", "lms_users"), ("course_id", "lms_courses")):
         _, sample = orphans(look.connection, "lms_enrollments", column, table)
         lost += [f"{column} {each}" for each in sample]
-    return none_of(lost, "references of enrollments to nothing", f"Sync users and courses again: {CHAIN}.")
+    return none_of(
+        lost, "references of enrollments to rows that do not exist", f"Sync users and courses again: {CHAIN}."
+    )
 
 
 def transcripts_were_all_read(look: Look) -> CheckResult:
@@ -34,11 +36,11 @@ def transcripts_were_all_read(look: Look) -> CheckResult:
 
 
 def people_were_read_recently(look: Look) -> CheckResult:
-    """No partner's person was last read longer ago than set."""
+    """No partner's person was last read longer ago than the limit."""
     long_ago = people_read_long_ago(look.connection, look.rules, look.now)
     found = [f"partner {partner_id}: {people_listed(people)}" for partner_id, people in long_ago.items()]
     remedy = (
-        "They count with what was read of them last. transcripts_were_all_read says why a transcript cannot be read; "
+        "They count with what was last read of them. transcripts_were_all_read says why a transcript cannot be read; "
         f"{CHAIN} reads everybody again."
     )
     hours = look.rules.unread_warning_after // timedelta(hours=1)
@@ -59,7 +61,7 @@ def webhook_messages_are_readable(look: Look) -> CheckResult:
     """Every message of a completed course names its person."""
     unreadable = [f"{each.entity_id}: {each.reason}" for each in open_failures(look.connection, WEBHOOKS)]
     remedy = (
-        "Nothing is lost: everybody is read on their account (completed_courses_have_no_gap). They are shown for a "
+        "Nothing is lost: everybody is read because of them (completed_courses_have_no_gap). They are shown for a "
         "week. Has Northpass changed its messages? Report the ids to the maintainers of lms_assets."
     )
     return none_of(unreadable, "webhook messages that could not be read", remedy)
@@ -73,15 +75,15 @@ def completed_courses_have_no_gap(look: Look) -> CheckResult:
     said = f"the log of completed courses was read until {log.read_until:%Y-%m-%d %H:%M} UTC"
     if log.gap is None:
         return CheckResult(True, f"{said}, without a gap")
-    gap = f"of completions up to {log.gap.until:%Y-%m-%d %H:%M} UTC, {log.gap.reason}"
+    gap = f"completions up to {log.gap.until:%Y-%m-%d %H:%M} UTC may be missing ({log.gap.reason})"
     if log.open_gap is None:
-        return CheckResult(True, f"{said}; {gap}: everybody was read since")
+        return CheckResult(True, f"{said}; {gap}, but everybody was read since")
     remedy = (
         "completed_courses_sensor starts a run that reads everybody, at most every "
         f"{EVERYBODY_AGAIN_AFTER // timedelta(hours=1)} hours, and {CHAIN} reads everybody too. To do it now: "
         f"lms-assets run {ENROLLMENTS_JOB} --last-days 14."
     )
-    return CheckResult(False, f"{gap}: somebody's completed course may be missing in the counts", remedy=remedy)
+    return CheckResult(False, f"{gap}, and so in the counts", remedy=remedy)
 
 
 def members_are_known_users(look: Look) -> CheckResult:

@@ -34,7 +34,7 @@ def counts_are_plausible(look: Look) -> CheckResult:
         now - by_rules,
         share=SUDDEN_FALL_SHARE,
         minimum=PLAUSIBLE_FALL_MINIMUM,
-        what="NPCU in all",
+        what="Total NPCU",
         remedy=remedy,
     )
     if by_rules and before is not None:
@@ -68,11 +68,11 @@ def counts_equal_a_recount(look: Look) -> CheckResult:
     found = recount_differences(look.connection, look.rules, counted.as_of) if counted else {}
     look.notes.append(partial(note_recount, found=found, run_id=look.run_id, now=look.now))
     remedy = (
-        "They are not pushed, and the others are. Changed since the counting: run push_to_impartner, which counts "
-        "again. Two methods disagree: one of them is wrong; lms-assets why PARTNER shows what is counted."
+        "They are not pushed; the others are. If the data changed since the counting: run push_to_impartner, which "
+        "counts again. If two methods disagree, one of them is wrong: lms-assets why PARTNER shows what is counted."
     )
     differing = named({partner_id: (reason,) for partner_id, reason in found.items()})
-    return none_of(differing, "partners whose counts a recount does not give", remedy)
+    return none_of(differing, "partners whose recount differs", remedy)
 
 
 def push_is_confirmed(look: Look) -> CheckResult:
@@ -87,17 +87,17 @@ def push_is_confirmed(look: Look) -> CheckResult:
         for each in push_memory(look.connection).values()
         if each.failed_attempts
     ]
-    return none_of(refused, "accounts whose values the CRM did not take", remedy)
+    return none_of(refused, "accounts whose values the CRM did not accept", remedy)
 
 
 def no_partner_is_withheld(look: Look) -> CheckResult:
-    """All that the pushed counts rest on was read."""
+    """Everything that the pushed counts are based on was read."""
     remedy = (
         f"Their counts may be wrong and are not sent; the CRM keeps what it has. Run {CHAIN}: they are sent once "
         "everything they rest on was read. memberships_are_current and transcripts_were_all_read say what failed."
     )
     withheld = named(withheld_partners(look.connection, look.rules))
-    return none_of(withheld, "partners not pushed, because of what was not read yet", remedy)
+    return none_of(withheld, "partners not pushed, because something was not read yet", remedy)
 
 
 CHECKS = (

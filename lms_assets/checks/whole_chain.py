@@ -22,7 +22,7 @@ PUSH = DAILY_FULL[-1]
         dg.AssetCheckSpec(
             CHAIN_IS_WHOLE,
             asset=PUSH,
-            description="Every step of the last chain came through.",
+            description="Every step of the last chain completed.",
             metadata=runbook_of(CHAIN_IS_WHOLE),
         )
     ],
@@ -39,7 +39,7 @@ def chain_is_whole(
     with warehouse.open() as database, database.read() as connection:
         found = degraded_by(Look(connection, rules, warehouse.now()), DAILY_FULL)
     said = "; ".join(f"{name}: {result.description}" for name, result in found.items())
-    description = f"The chain is partial. {said}" if found else "Every step came through"
+    description = f"The chain is partial. {said}" if found else "Every step completed"
     yield dg.AssetCheckResult(
         passed=not found,
         asset_key=PUSH,

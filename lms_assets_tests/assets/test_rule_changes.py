@@ -41,7 +41,7 @@ def test_what_rules_and_data_move_is_told_apart(synced: ChainHarness) -> None:
     assert passed
     assert figures["by_rules"] + figures["by_data"] == after - before
     assert figures["by_rules"] < -0.2 * before
-    assert f"NPCU in all: {after:,}, {before:,} before; {figures['by_rules']:+,} by changed rules" in said
+    assert f"Total NPCU: {after:,}, {before:,} before; {figures['by_rules']:+,} by changed rules" in said
     moved = counted.metadata["partner_cert_counts"]["moved_most"]
     assert all("by_rules" in row.data for row in moved.records)
 
@@ -51,7 +51,7 @@ def test_what_rules_and_data_move_is_told_apart(synced: ChainHarness) -> None:
     assert "pushed_partner_cert_counts" not in emptied.metadata
     passed, said, _ = plausible(emptied)
     assert not passed
-    assert f"NPCU in all: 0, {before:,} before" in said
+    assert f"Total NPCU: 0, {before:,} before" in said
 
 
 def test_a_push_under_the_new_rules_makes_them_the_rules_to_compare_with(synced: ChainHarness) -> None:

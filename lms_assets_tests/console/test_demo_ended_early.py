@@ -56,4 +56,4 @@ def test_the_demo_ends_and_says_what_is_left(tmp_path: Path, monkeypatch: pytest
     said = StringIO()
     assert demo.demo_command(Console(file=said, width=40), exit_after_summary=False, scale=0.01) == demo.FAILED
     assert asked == ["daily_full"]
-    assert "What was read stays in .demo/, and the next demo goes on over it." in said.getvalue()
+    assert "What was read stays in .demo/, and the next demo continues from it." in said.getvalue()

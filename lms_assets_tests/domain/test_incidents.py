@@ -61,7 +61,7 @@ def test_the_alert_does_not_say_that_the_last_good_data_stay_when_the_run_wrote_
 def test_a_check_that_did_not_pass_stands_for_data_that_were_written():
     blocking_check = found("partner_cert_counts", "counts_are_recent", "216 hours ago")
     (incident,) = find_incidents(Facts(failed_runs=[chain(COUNTED)], findings=[blocking_check]))
-    assert "partner_cert_counts holds what was written, right or not" in incident.effect
+    assert "partner_cert_counts keeps what was written, even if it is wrong" in incident.effect
     assert "last good data stay" not in incident.effect
 
 

@@ -139,6 +139,6 @@ def refuse_if_nobody_is_found(client: NorthpassClient, batch: TranscriptBatch, o
     if not batch.gone or batch.with_rows or not others:
         return
     if all(client.person(person_id) is None for person_id in others[:CONTROLS]):
-        problem = "everybody asked for is not found"
+        problem = "nobody of those asked for was found"
         remedy = "Nothing was concluded from it; try again later, and if it stays, ask the vendor"
         raise TransientVendorError("Northpass", "GET /people/{id}", 404, problem, remedy)

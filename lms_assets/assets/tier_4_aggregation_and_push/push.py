@@ -65,7 +65,7 @@ def refuse_sudden_fall(step: Step, client: ImpartnerClient, plan: PushPlan) -> N
     """At the very first push, compare with what the CRM shows: somebody else kept these counts until now.
 
     Raises:
-        ImplausiblePush: NPCU in all would fall far below what the CRM shows, and nobody allowed it.
+        ImplausiblePush: Total NPCU would fall far below what the CRM shows, and nobody allowed it.
     """
     if not plan.first or not plan.items:
         return

@@ -134,7 +134,7 @@ class IncidentMonitor:
             sent = notify(channels[message.channel], message)
             if not sent:
                 self.log.warning(
-                    "An alert channel did not take a message; it is tried again (attempt %d)", message.tries + 1
+                    "An alert channel did not accept a message; it is sent again later (attempt %d)", message.tries + 1
                 )
             after = remove_sent if sent else give_back
             self.warehouse.in_transaction(lambda c, after=after, message=message: after(c, message, now=now))  # type: ignore[misc]

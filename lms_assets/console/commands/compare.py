@@ -305,7 +305,7 @@ def _block(row: Compared, categories: Sequence[str]) -> Iterator[Text]:
     if row.ambiguous:
         yield Text("    other reasons add up as well", "dim")
     if not row.reasons and row.possible:
-        yield Text("    could play a part:", "dim")
+        yield Text("    possible reasons:", "dim")
         yield from (Text(f"      {_effect(effect)}", "dim") for effect in row.possible)
         yield Text(f"    lms-assets why {row.partner_id} shows each certification", "dim")
 

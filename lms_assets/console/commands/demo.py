@@ -34,7 +34,7 @@ START_SECONDS = 60
 STOP_SECONDS = 20
 ENDED_EARLY = """
 Ended by Ctrl-C; nothing of the demo runs any more.
-What was read stays in .demo/, and the next demo goes on over it. To start over, delete .demo/ first."""
+What was read stays in .demo/, and the next demo continues from it. To start again, delete .demo/ first."""
 
 
 def demo_command(console: Console, *, exit_after_summary: bool, scale: float) -> int:

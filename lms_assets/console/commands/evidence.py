@@ -81,7 +81,7 @@ def _compare(data: EvidenceData, warehouse: Warehouse, console: Console) -> int:
         now = _listed(ledger_items(connection, partner_id=data.partner_id))
     shown = {row.fingerprint: row.reason for row in data.rows if row.listed}
     if not covered:
-        _tell(console, "Not compared with the ledger of then: it does not cover that instant.", 0)
+        _tell(console, "Not compared with the ledger of that time: it does not cover that instant.", 0)
     elif wrong := _altered(data, then):
         return _tell(console, f"✗ Altered: {wrong} not what the ledger held as of {data.as_of}.", 1)
     else:

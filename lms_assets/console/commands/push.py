@@ -170,7 +170,7 @@ def plan_rows(planned: PushPlan, names: Mapping[int, str]) -> Iterator[dict[str,
     for item in planned.items:
         partner = planned.facts.row_ids[item.impartner_id]
         again = item.impartner_id in planned.unfinished
-        why = "the last sending has no known end, so all is sent again" if again else None
+        why = "the result of the last sending is not known, so all fields are sent again" if again else None
         shown = planned.shown.get(item.impartner_id, {})
         for field, (confirmed, new) in item.changes.items():
             yield {

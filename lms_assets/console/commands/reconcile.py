@@ -26,7 +26,7 @@ from lms_assets.warehouse.state.pushed_values import shown_accounts
 EQUAL, DIFFERS, NEVER_SENT, WITHHELD, CANNOT_TELL = "equal", "differs", "never sent", "withheld", "cannot tell"
 ORDER = (DIFFERS, CANNOT_TELL, WITHHELD, NEVER_SENT, EQUAL)
 COLUMNS = ("partner", "name", "account", "state", "field", "ours", "theirs", "since", "why")
-UNFINISHED = "the last sending has no known end; the next push sends all again"
+UNFINISHED = "the result of the last sending is not known; the next push sends all fields again"
 
 
 @dataclass(frozen=True)

@@ -179,8 +179,8 @@ def _lines(found: Change) -> Iterator[str]:
     yield f"Counted from the stored rows, as of {found.at:%Y-%m-%d %H:%M:%S} UTC:"
     standing = sum(each.standing_before != each.standing_after for each in found.partners)
     rise, fall = (sum(each.change * sign > 0 for each in found.partners) for sign in (1, -1))
-    yield f"Partners that rise: {rise:,}, that fall: {fall:,}, that change standing: {standing:,}"
-    yield f"NPCU in all: {sum(each.change for each in found.partners):+,}"
+    yield f"Partners with more NPCU: {rise:,}, with less: {fall:,}, with another standing: {standing:,}"
+    yield f"Total NPCU: {sum(each.change for each in found.partners):+,}"
     yield f"Certifications that change category: {len(found.categories):,}"
     if found.unseen:
         yield f"Not seen in stored rows, shows at the next {CHAIN}: {', '.join(found.unseen)}"

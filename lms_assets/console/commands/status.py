@@ -231,4 +231,4 @@ def _print_notes(console: Console, records: list[StepRecord]) -> None:
             )
         elif record.failed_checks:
             checks = ", ".join(record.failed_checks)
-            console.print(f"  [yellow]notes[/] {record.step}: {checks}", highlight=False, soft_wrap=True)
+            console.print(f"  [yellow]warning[/] {record.step}: {checks}", highlight=False, soft_wrap=True)

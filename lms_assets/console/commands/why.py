@@ -123,7 +123,7 @@ def why_lines(answer: Answer) -> Iterator[RenderableType]:
         yield Text("Withheld, not sent to the CRM:", "yellow")
         yield from (Text(f"- {reason.text}", "yellow") for reason in answer.withheld)
     if answer.read_long_ago:
-        yield Text(f"Counted as last read, which is long ago: {people_listed(answer.read_long_ago)}", "yellow")
+        yield Text(f"Counted with what was read long ago: {people_listed(answer.read_long_ago)}", "yellow")
     yield Text(_summary(found, answer.never_read))
     yield from _list(answer, "Counted", found.counted)
     yield from _list(answer, "Nearly counted", found.nearly)
@@ -142,12 +142,12 @@ def _changes(answer: Answer, changes: Changes) -> Iterator[RenderableType]:
         f"Since {time_text(before.at)}: {before.counts.total_npcu} → {after.counts.total_npcu} NPCU", style="bold"
     )
     if not changes.gained and not changes.lost:
-        yield Text("Nothing began and nothing ceased to count.")
+        yield Text("Nothing began to count, and nothing stopped counting.")
     for mark, style, items in (("+", "green", changes.gained), ("−", "red", changes.lost)):
         for each in items:
             yield Text.assemble((f"{mark}{each.npcu} ", style), _changed(answer, each))
     if not answer.in_ledger:
-        yield Text("People are those of today: who joined or left in between shows on neither side.", "dim")
+        yield Text("Both sides use the people of today: who joined or left in between is not shown.", "dim")
 
 
 def _changed(answer: Answer, changed: ChangedItem) -> str:

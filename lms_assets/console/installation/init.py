@@ -72,7 +72,7 @@ def init_command(options: InitOptions, console: Console) -> int:
     except OSError as error:
         raise ConfigurationError([f"{error.filename or folder} cannot be written: {error.strerror}"]) from None
     for each in files:
-        again = " (the one before is .bak)" if each.place in replaced else ""
+        again = " (the old file is .bak)" if each.place in replaced else ""
         console.print(f"[green]✓[/] {quoted(folder / each.place)}{again}", highlight=False, soft_wrap=True)
     for line in _next_steps(options, folder, values):
         console.print(quoted(line), highlight=False, soft_wrap=True)

@@ -51,7 +51,7 @@ METRICS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "asset_last_api_retries": ("Calls that had to be repeated in that sync", ("asset",)),
     "asset_last_api_refusals": ("Answers that asked to slow down (429) in that sync", ("asset",)),
     "asset_failures_since_success": ("Syncs that failed since the last good one", ("asset",)),
-    "asset_overdue": ("1 when the asset should have come through by now", ("asset",)),
+    "asset_overdue": ("1 when the asset should have been synced by now", ("asset",)),
     "record_failures": ("Records that cannot be used at the moment", ("asset",)),
     "partners_withheld": ("Partners whose counts are not sent to the CRM", ()),
     "crm_drift_accounts": ("Accounts that show other counts in the CRM than it confirmed", ()),

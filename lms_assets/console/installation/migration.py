@@ -113,7 +113,7 @@ def steps(state: State, now: datetime) -> tuple[Step, ...]:
 def _scheduler(ours: Sequence[str], state: State, now: datetime, *, alive: bool) -> str:
     said = [f"the old one still starts {', '.join(ours)}"] if ours else []
     if not alive:
-        silent = f"is silent since {age_text(now - state.daemon)}" if state.daemon else "never reported"
+        silent = f"has not reported for {age_text(now - state.daemon)}" if state.daemon else "never reported"
         said.append(f"the daemon {silent}")
     if state.off_by_us:
         said.append(f"switched off here: {', '.join(state.off_by_us)} (--undo switches them on again)")

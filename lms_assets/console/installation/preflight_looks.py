@@ -135,7 +135,7 @@ def alerts(settings: Settings) -> Iterator[Line]:
     logging.getLogger("apprise").setLevel(logging.CRITICAL)
     strange = [str(place) for place, url in enumerate(settings.alert_urls, 1) if not apprise.Apprise().add(url)]
     if strange:
-        raise NotAsNeeded(f"LMS_ALERT_URLS: no. {', '.join(strange)} is no Apprise URL, so nobody would be told")
+        raise NotAsNeeded(f"LMS_ALERT_URLS: no. {', '.join(strange)} is no Apprise URL, so nobody would be alerted")
     yield ok("alerts", f"{number_of(len(settings.alert_urls), 'channel')}; --send-test sends to each")
 
 
@@ -171,7 +171,7 @@ def reports_folder(settings: Settings) -> Iterator[Line]:
 def secrets(settings: Settings) -> Iterator[Line]:
     """Each is long enough to be told from ordinary words."""
     for name in settings.weak_secrets:
-        note = "its secret is so short or common a text that logs cannot be kept free of it; choose a longer one"
+        note = "its secret is too short or too common to be kept out of logs; choose a longer one"
         yield warning(name, note)
 
 
@@ -180,9 +180,9 @@ def test_messages(settings: Settings) -> Iterator[Line]:
     for place, url in enumerate(settings.alert_urls, 1):
         name = f"alert channel {place}"
         if notify(url, Message("lms-assets: a test", TEST, good=True)):
-            yield ok(name, "took the test message; look whether it arrived")
+            yield ok(name, "took the test message; check that it arrived")
         else:
-            yield problem(name, "did not take the test message: check its token and that this machine may reach it")
+            yield problem(name, "did not accept the test message: check its token and that this machine may reach it")
     if settings.smtp_url is not None and settings.mail_from is not None:
         yield _test_mail(settings.smtp_url, settings.mail_from)
 
@@ -203,7 +203,7 @@ def _test_mail(smtp_url: str, address: str) -> Line:
     except MailServerUnavailable as error:
         return problem("test mail", f"{error}. Check LMS_SMTP_URL")
     if result.outcome == "sent":
-        return ok("test mail", "the server took it for LMS_MAIL_FROM; look whether it arrived")
+        return ok("test mail", "the server took it for LMS_MAIL_FROM; check that it arrived")
     return problem("test mail", f"{result.outcome}: {result.reason}. May this login send as LMS_MAIL_FROM?")
 
 
@@ -245,7 +245,7 @@ def target_fields(settings: Settings) -> Iterator[Line]:
 def _clock(http: VendorHttp, base_url: str) -> Line:
     ahead = http.clock.seconds_ahead
     require_same_time(http.vendor, ahead)
-    told = "its answers do not say the time" if ahead is None else f"clocks {abs(ahead):.0f} s apart"
+    told = "its answers hold no time" if ahead is None else f"clocks {abs(ahead):.0f} s apart"
     return ok(http.vendor, f"{base_url}, key accepted, {told}")
 
 
@@ -339,7 +339,7 @@ def _rights_of_this_user(facts: ServerFacts) -> Iterator[Line]:
     missing = missing_rights(facts.grants, facts.database, metadata.tables)
     if missing is None:
         yield warning(
-            NAME, "this user's rights come from a role, which SHOW GRANTS does not tell: SHOW GRANTS FOR the role"
+            NAME, "this user's rights come from a role, which SHOW GRANTS does not show: SHOW GRANTS FOR the role"
         )
     elif missing:
         yield problem(

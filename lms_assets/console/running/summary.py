@@ -60,7 +60,7 @@ def print_summary(
     _print_errors(console, state)
     console.print(f"\n{job}: [bold {STATUS_STYLES[status]}]{status}[/]", highlight=False)
     if status != "completed" and job == CHAIN:
-        again = "A run from a terminal is not tried again by itself: fix the cause, then "
+        again = "Dagster does not retry a run from a terminal: fix the cause, then "
         console.print(f"{again}lms-assets run {CHAIN} --resume", highlight=False, soft_wrap=True)
 
 
@@ -164,7 +164,7 @@ def _print_failed_checks(console: Console, instance: dg.DagsterInstance, run_id:
     console.print("\nTo look at:", highlight=False)
     for each in sorted(failed, key=lambda item: (item.severity.value, item.check_name)):
         stops = (
-            "[red]stops[/]" if each.blocking and each.severity == dg.AssetCheckSeverity.ERROR else "[yellow]notes[/]"
+            "[red]stops[/]" if each.blocking and each.severity == dg.AssetCheckSeverity.ERROR else "[yellow]warning[/]"
         )
         console.print(f"  {stops} {each.check_name}: {quoted(each.description or '')}", highlight=False, soft_wrap=True)
         if each.blocking and (remedy := what_to_do(each)):

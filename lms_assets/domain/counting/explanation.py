@@ -138,7 +138,7 @@ def differences(explained: PartnerCounts, stored_npcu: int, stored: Mapping[str,
     """How stored counts differ from explained ones, one line each; empty when they agree.
 
     Args:
-        stored_npcu, stored: the NPCU in all and category to number of certifications, as stored.
+        stored_npcu, stored: the Total NPCU and category to number of certifications, as stored.
     """
     found = []
     if explained.total_npcu != stored_npcu:

@@ -163,7 +163,7 @@ FALL_MINIMUM = 20
 
 
 def refuse_implausible_push(shown: int, wanted: int, overrides: Overrides) -> None:
-    """Raise `ImplausiblePush` when NPCU in all would fall from `shown` by more than a fifth, and by more than 20.
+    """Raise `ImplausiblePush` when Total NPCU would fall from `shown` by more than a fifth, and by more than 20.
 
     Args:
         shown, wanted: NPCU of all accounts together, in the CRM and after the push.
@@ -171,7 +171,7 @@ def refuse_implausible_push(shown: int, wanted: int, overrides: Overrides) -> No
     fall = shown - wanted
     if fall > max(FALL_MINIMUM, SUDDEN_FALL_SHARE * shown) and not overrides.allows(FIRST_PUSH, fall):
         raise ImplausiblePush(
-            f"NPCU in all: the CRM shows {shown}, and the first push would make it {wanted}. Nothing was sent. Look at "
+            f"Total NPCU: the CRM shows {shown}, and the first push would make it {wanted}. Nothing was sent. Look at "
             f"partner_cert_counts. Only if it is right: {overrides.command(FIRST_PUSH)}"
         )
 

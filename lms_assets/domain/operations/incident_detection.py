@@ -176,7 +176,7 @@ def _failed_check(check: CheckFinding, facts: Facts) -> Incident:
         kind="check",
         what=f"Check {check.check} on {check.asset} did not pass: {check.description}",
         since=check.at,
-        effect=f"{effect}{check.asset} holds what was written, right or not; nothing new was sent to the CRM.",
+        effect=f"{effect}{check.asset} keeps what was written, even if it is wrong; nothing new was sent to the CRM.",
         remedy=f"{check.remedy or CHECK_PAGE} Then lms-assets run {CHAIN} --resume.",
         assets=(check.asset,),
         run_id=check.run_id,
@@ -231,7 +231,7 @@ def _refused(refused: RefusedRecords) -> Incident:
     return Incident(
         key="push/refused_records",
         kind="push",
-        what=f"The CRM did not take the counts of {number_of(refused.count, 'account')} (Impartner ids: {sample}).",
+        what=f"The CRM did not accept the counts of {number_of(refused.count, 'account')} (Impartner ids: {sample}).",
         since=refused.at,
         effect="These accounts show old counts in the CRM; all others are right. They are tried again at every push.",
         remedy="The reasons are in sync_failures, sync_type sync_to_impartner. Fix the accounts in the CRM.",
@@ -282,7 +282,7 @@ def _silent(silent: Silent) -> Incident:
         kind=silent.kind,
         what=f"The {silent.kind} {silent.name} {silent.problem}",
         since=silent.since,
-        effect="What it starts or looks after does not happen by itself.",
+        effect="What it starts or watches does not happen automatically.",
         remedy=f"Look at its ticks in the UI (Overview > {silent.kind.capitalize()}s), and at the daemon's log.",
         assets=silent.assets,
     )

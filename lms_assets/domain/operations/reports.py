@@ -101,7 +101,7 @@ def _problem(
         return "stale", text, f"These figures are old: they are as of {_time(counts_as_of)}."
     if status == "partial":
         text = "the last chain ended partial: a part of the data is from an earlier day."
-        return "partial", text, "A part of last night's update did not come through; some figures may be a day behind."
+        return "partial", text, "A part of last night's update failed; some figures may be a day old."
     if status == "running":
         text = "a chain is running: counts may change while the reports are made."
         return "running", text, "These figures were taken while an update was running."
@@ -197,7 +197,7 @@ def blocked_reports(held: BlockedReports, run_id: str | None) -> Incident:
 def effect_of_check(asset: str) -> str:
     """The effect of a failed check that blocks nothing; of a report, that a person does not get it."""
     if asset in REPORTS:
-        return "These people get no report and are not told of it; everybody else got theirs."
+        return "These people get no report and are not informed of that; everybody else got theirs."
     return f"Nothing is blocked; whatever builds on {asset} uses its last good state."
 
 

@@ -100,6 +100,6 @@ def after_a_rule_change(fall: CheckResult, before: int, after: int, by_rules: in
         by_rules: how much of the movement comes from rules that changed in between.
     """
     by_data = after - by_rules - before
-    description = f"NPCU in all: {after:,}, {before:,} before; {by_rules:+,} by changed rules, {by_data:+,} by data"
+    description = f"Total NPCU: {after:,}, {before:,} before; {by_rules:+,} by changed rules, {by_data:+,} by data"
     figures = {"before": before, "after": after - by_rules, "by_rules": by_rules, "by_data": by_data}
     return replace(fall, description=description, count=after, figures=figures)

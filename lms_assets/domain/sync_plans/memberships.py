@@ -69,7 +69,7 @@ def why_list_proves_nothing(
     if doubt is not None:
         return doubt
     if count_gap(user_count, len(second)) > known_gap:
-        return f"{number_of(len(second), 'member')} came, and the group counts {user_count}"
+        return f"{number_of(len(second), 'member')} came, and the group's own number is {user_count}"
     return None
 
 

@@ -308,7 +308,7 @@ def _hand_over(
     else:
         said = f": {result.said}" if result.said else ""
         log.failed(key, result.reason + said)
-        shown = said if "@" not in said else " (its words repeat the address)"
+        shown = said if "@" not in said else " (its text holds the address and is left out)"
         outcomes.failed.append(NotDue(addressee.reference, result.reason + shown))
 
 

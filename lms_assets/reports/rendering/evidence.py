@@ -130,9 +130,9 @@ def evidence_of(answer: Answer, *, config: ReportConfig, now: datetime, version:
     """What the page of an answer says; `version` is this program's."""
     found, partner = answer.explanation, answer.partner
     never = found.people & answer.never_read
-    unread = [f"Never read, so nobody knows what they hold: {people_listed(sorted(never))}"] if never else []
+    unread = [f"Never read, so what they hold is not known: {people_listed(sorted(never))}"] if never else []
     old = answer.read_long_ago
-    unread += [f"Counted as last read, which is long ago: {people_listed(old)}"] if old else []
+    unread += [f"Counted with what was read long ago: {people_listed(old)}"] if old else []
     groups = (("counted", found.counted), ("nearly", found.nearly), ("other", found.others))
     return EvidenceData(
         version=version,

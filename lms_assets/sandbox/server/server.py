@@ -187,7 +187,7 @@ def serve(
     port: int = 8765,
     ready: Callable[[str], None] | None = None,
 ) -> None:
-    """Serve in the foreground until interrupted; port 0 takes a free one. Raises OSError when the port is taken.
+    """Serve in the foreground until interrupted; port 0 takes a free port. Raises OSError when the port is taken.
 
     `ready` is called once with the base URL as soon as calls are answered.
     """

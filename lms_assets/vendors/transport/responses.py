@@ -188,7 +188,9 @@ class Reader:
             problem = "the server's certificate cannot be verified"
             return UntrustedServer(self.vendor, endpoint.label, None, problem, remedy)
         if isinstance(error, DecodeError | requests.exceptions.ContentDecodingError):
-            return UnreadableAnswer(self.vendor, endpoint.label, None, "the answer is wrongly packed", _TRY_LATER)
+            return UnreadableAnswer(
+                self.vendor, endpoint.label, None, "the answer's compression is damaged", _TRY_LATER
+            )
         if isinstance(root_cause(error), IncompleteRead) or "IncompleteRead" in name:
             return UnreadableAnswer(self.vendor, endpoint.label, None, "the answer was cut off", _TRY_LATER)
         if isinstance(error, requests.exceptions.ConnectTimeout):

@@ -20,7 +20,7 @@ from lms_assets.warehouse.schema.tables import sync_logs
 from lms_assets.warehouse.upsert.counts import SyncCounts
 from lms_assets.warehouse.upsert.fitting import Fitter
 
-_ORPHANED = "did not finish: its process ended before it could say so"
+_ORPHANED = "did not finish: its process ended without a result"
 
 
 @dataclass(frozen=True, slots=True)
