@@ -62,8 +62,6 @@ def link_groups(
     partners: Iterable[LinkablePartner],
     overrides: Mapping[str, int | None],
     rules: Rules,
-    *,
-    other_names: Iterable[str] = (),
 ) -> tuple[GroupLink, ...]:
     """One link a group, in the order of `groups` (domain rules, group to partner).
 
@@ -75,11 +73,10 @@ def link_groups(
     4. Near-equal names, see `_near`: only to an active partner, at `fuzzy_threshold` or above, and only when no
        other known name comes within `fuzzy_margin`.
 
-    `other_names` are accounts known but left out: a group that is equal to one of them is not linked by likeness.
     Several groups may be linked to one partner. The result depends on the present names alone.
     """
     known = tuple(partners)
-    book = _Book.of(known, tuple(other_names), rules)
+    book = _Book.of(known, rules)
     named = [(group, comparable(group.name, rules)) for group in groups]
     links = [_decided(group, name, overrides, book, rules) for group, name in named]
     open_ones = [position for position, link in enumerate(links) if link is None]
@@ -154,24 +151,23 @@ def naming_groups(links: Iterable[GroupLink], groups: Iterable[LmsGroup]) -> dic
 
 @dataclass(frozen=True)
 class _Book:
-    """Every known name, comparable; `owners[i]` is None for a name that is nobody's row."""
+    """Every known name, comparable; `names[i]` is that of `owners[i]`."""
 
     names: tuple[ComparableName, ...]
-    owners: tuple[LinkablePartner | None, ...]
+    owners: Sequence[LinkablePartner]
     by_key: Mapping[str, Sequence[int]]
     ids: frozenset[int]
     spellings: tuple[tuple[str, ...], ...] = field(default=())
 
     @classmethod
-    def of(cls, partners: Sequence[LinkablePartner], other_names: Sequence[str], rules: Rules) -> _Book:
-        owners = (*partners, *(None for _ in other_names))
-        names = tuple(comparable(text, rules) for text in (*(each.account_name for each in partners), *other_names))
+    def of(cls, partners: Sequence[LinkablePartner], rules: Rules) -> _Book:
+        names = tuple(comparable(each.account_name, rules) for each in partners)
         by_key: dict[str, list[int]] = {}
         for index, name in enumerate(names):
             by_key.setdefault(name.key, []).append(index)
         rows = [_spellings(name) for name in names]
         ids = frozenset(partner.id for partner in partners)
-        return cls(names, owners, by_key, ids, tuple(zip(*rows, strict=True)))
+        return cls(names, partners, by_key, ids, tuple(zip(*rows, strict=True)))
 
 
 def _spellings(name: ComparableName) -> tuple[str, str, str]:
@@ -192,12 +188,9 @@ def _decided(
     if group.id in overrides:
         partner_id = overrides[group.id]
         return GroupLink(group.id, partner_id if partner_id in book.ids else None, "override", 100.0)
-    equal = book.by_key.get(name.key, ())
-    owners = [owner for index in equal if (owner := book.owners[index]) is not None]
-    active = [owner for owner in owners if owner.is_active]
-    if active or owners:
-        return _among_equal(group, name, active or owners, rules)
-    return GroupLink(group.id, None, "none") if equal else None
+    equal = [book.owners[index] for index in book.by_key.get(name.key, ())]
+    active = [owner for owner in equal if owner.is_active]
+    return _among_equal(group, name, active or equal, rules) if equal else None
 
 
 def _among_equal(group: LmsGroup, name: ComparableName, equal: Sequence[LinkablePartner], rules: Rules) -> GroupLink:
@@ -226,16 +219,14 @@ def _near(group: LmsGroup, name: ComparableName, scored: Mapping[int, float], bo
     if not scores:
         return GroupLink(group.id, None, "none")
     scores.sort(key=lambda each: (-each[0], each[1]))
-    shown = tuple((owner.id, round(score, 2)) for score, index in scores if (owner := book.owners[index]) is not None)[
-        :SHOWN_CANDIDATES
-    ]
+    shown = tuple((book.owners[index].id, round(score, 2)) for score, index in scores[:SHOWN_CANDIDATES])
     score, index = scores[0]
     owner = book.owners[index]
     if score < rules.fuzzy_threshold or not _only_slips(name, book.names[index], rules):
         return GroupLink(group.id, None, "none", round(score, 2), shown)
     if len(scores) > 1 and scores[1][0] > score - rules.fuzzy_margin:
         return GroupLink(group.id, None, "ambiguous", round(score, 2), shown)
-    if owner is None or not owner.is_active:
+    if not owner.is_active:
         return GroupLink(group.id, None, "none", round(score, 2), shown)
     return GroupLink(group.id, owner.id, "fuzzy", round(score, 2), shown)
 

@@ -163,11 +163,11 @@ def harmless_whole_number(record: Mapping[str, Any], field: str) -> int | None:
         return None
 
 
-def crm_id_of(record: Mapping[str, Any], field: str = "Id") -> int:
+def crm_id_of(record: Mapping[str, Any]) -> int:
     """An Impartner id: a whole number above 0. Raises `BadValue` when there is none."""
-    number = whole_number_of(record, field)
+    number = whole_number_of(record, "Id")
     if not number:
-        raise BadValue(f"{field}: missing or 0")
+        raise BadValue("Id: missing or 0")
     return number
 
 

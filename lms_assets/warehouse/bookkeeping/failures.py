@@ -79,11 +79,9 @@ def replace_failures(
     return len(rows)
 
 
-def open_failures(
-    connection: Connection, sync_type: str, entity_type: str | None = None, limit: int | None = None
-) -> tuple[RecordFailure, ...]:
+def open_failures(connection: Connection, sync_type: str, entity_type: str | None = None) -> tuple[RecordFailure, ...]:
     """Failures of one sync that are not resolved, oldest first."""
-    rows = connection.execute(_open(sync_type, entity_type).limit(limit))
+    rows = connection.execute(_open(sync_type, entity_type))
     return tuple(
         RecordFailure(r.entity_type, r.entity_id or "", r.failure_reason or "", r.error_details, r.http_status)
         for r in rows

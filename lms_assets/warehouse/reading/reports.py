@@ -116,18 +116,14 @@ def counting_inputs(
     *,
     months: int = CERTIFICATION_MONTHS,
     gtm_category: str = GO_TO_MARKET,
-    partner_id: int | None = None,
 ) -> CountingInputs:
-    """What counting needs of all partners, or of one, whose people are whose included.
+    """What counting needs of all partners, whose people are whose included.
 
     Enrollments of people at no partner are left out.
     """
     found = stored_affiliations(connection)
-    if partner_id is not None:
-        found = tuple(each for each in found if each.partner_id == partner_id)
     people = {each.user_id for each in found}
-    of_whom = None if partner_id is None else people
-    kept = tuple(each for each in stored_enrollments(connection, of_whom) if each.user_id in people)
+    kept = tuple(each for each in stored_enrollments(connection) if each.user_id in people)
     return CountingInputs(found, kept, course_facts(connection), months, gtm_category)
 
 
