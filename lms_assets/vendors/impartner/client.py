@@ -1,6 +1,6 @@
 """The Impartner client: which call gives which records.
 
-How calls travel lives in `http`, answers' shapes in `impartner_answers`, the write in `impartner_patch`.
+How calls travel lives in `transport.client`, answers' shapes in `responses`, the write in `writes`.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class ImpartnerClient:
 
     Records are dicts keyed by the Pascal-case names asked for and `Id`, whatever case the vendor answers in;
     what is missing there is None. Every method raises VendorError; the constructor raises ValueError for a base
-    URL, key or tenant that cannot be used. `log_of` gives what those who use the
-    key share to keep its rate. `http.calls`, `http.retries` and `http.throttled` count.
+    URL, key or tenant that cannot be used. `log_of` gives what those who use the key share to keep its rate.
+    `http.calls`, `http.retries` and `http.throttled` count.
     """
 
     def __init__(
@@ -172,7 +172,7 @@ class ImpartnerClient:
         )
 
     def for_each(self, ids: Iterable[K], fetch: Callable[[K], T]) -> Generator[tuple[K, T | VendorError], None, None]:
-        """(id, result or VendorError) as they come, at most `workers` under way: see `fan_out.for_each`."""
+        """(id, result or VendorError) as they come, at most `workers` under way: see `parallel.for_each`."""
         return for_each(ids, fetch, workers=self.workers, give_up_after=3 * self.workers)
 
     def _pages(self, endpoint: Endpoint, params: dict[str, str], convert: Callable[[Record], Record]) -> Iterator[Page]:

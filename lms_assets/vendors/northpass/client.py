@@ -1,6 +1,6 @@
 """The Northpass client: which call gives which records.
 
-How calls travel lives in `http`, paging and answers' shapes in `northpass_pages`.
+How calls travel lives in `transport.client`, paging and answers' shapes in `pages`.
 """
 
 from __future__ import annotations
@@ -210,7 +210,7 @@ class NorthpassClient:
     ) -> Generator[tuple[K, T | VendorError], None, None]: ...
 
     def for_each(self, ids: Iterable[K], fetch: Callable[[K], Any]) -> Generator[tuple[K, Any], None, None]:
-        """(id, result or VendorError) as they come, at most `workers` under way: see `fan_out.for_each`.
+        """(id, result or VendorError) as they come, at most `workers` under way: see `parallel.for_each`.
 
         A `fetch` that gives a Listing (`client.transcript`, `client.memberships`) is read and resolved in the
         worker, and its result is a Reading.

@@ -1,6 +1,6 @@
 """One vendor over HTTP: pooled connections, paced, retried, bounded, and never anywhere but at its origin.
 
-What the answers mean is for the clients; how an answer is judged lives in `answers`.
+What the answers mean is for the clients; how an answer is judged lives in `responses`.
 """
 
 from __future__ import annotations
