@@ -25,9 +25,8 @@ from lms_assets.automation.alerting.alerts import open_incidents_sensor
 from lms_assets.automation.chain_log import add_chain_log
 from lms_assets.automation.jobs import JOBS, SCHEDULES
 from lms_assets.automation.sensors import SENSORS
-from lms_assets.checks.evaluations import CHECK_STEPS
+from lms_assets.checks.evaluations import CHECK_STEPS, chain_is_whole
 from lms_assets.checks.incidents import open_incidents_check
-from lms_assets.checks.whole_chain import chain_is_whole
 from lms_assets.resources import RESOURCES
 from lms_assets.runs.execution import EXECUTOR, run_beside
 from lms_assets.warehouse.migrations.current import require_migration

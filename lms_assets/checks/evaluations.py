@@ -1,7 +1,9 @@
-"""Checks in Dagster: one step for all checks of an asset, what it stores of a result, and what is read back of that."""
+"""Checks in Dagster: one step for all checks of an asset, what it stores of a result, and what is read back of that.
+
+The last step of a chain asks whether all of it completed. If not its run fails, so that the UI can go on with it.
+"""
 
 # No postponed annotations: Dagster reads the type of `context` from the function itself.
-
 from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime
 from functools import partial
@@ -11,14 +13,14 @@ import dagster as dg
 
 from lms_assets.asset_specs import runbook_of
 from lms_assets.checks.base import CheckSpec, Look
-from lms_assets.checks.specs import CHECKS, checks_of
+from lms_assets.checks.specs import CHAIN_IS_WHOLE, CHECKS, RESUME, checks_of, degraded_by
 from lms_assets.domain.operations.chain_state import CHECKS_SUFFIX
 from lms_assets.domain.operations.incident import CheckFinding
 from lms_assets.domain.safety.check_results import CheckResult
 from lms_assets.domain.wording import as_text
-from lms_assets.lineage import ASSETS, ancestors
+from lms_assets.lineage import ASSETS, DAILY_FULL, ancestors
 from lms_assets.resources import WarehouseResource
-from lms_assets.runs.tags import overrides_of
+from lms_assets.runs.tags import FINAL, overrides_of
 from lms_assets.warehouse.state.overrides import note_uses
 
 SHOWN = 3
@@ -135,3 +137,42 @@ def blocking_checks_not_passed(instance: dg.DagsterInstance, assets: Iterable[st
     checks = [check for check in CHECKS if check.blocking and check.asset in concerned]
     found = last_findings(instance, checks)
     return [check.name for check in checks if check.name not in found or not found[check.name].passed]
+
+
+PUSH = DAILY_FULL[-1]
+
+
+@dg.multi_asset_check(
+    name=CHAIN_IS_WHOLE,
+    specs=[
+        dg.AssetCheckSpec(
+            CHAIN_IS_WHOLE,
+            asset=PUSH,
+            description="Every step of the last chain completed.",
+            metadata=runbook_of(CHAIN_IS_WHOLE),
+        )
+    ],
+)
+def chain_is_whole(
+    context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource
+) -> Iterator[dg.AssetCheckResult]:
+    """Fail the run of a partial chain once everything that could be done is done.
+
+    Raises:
+        dagster.Failure: the chain is partial. Running it again by itself does not help.
+    """
+    rules = warehouse.rules()
+    with warehouse.open() as database, database.read() as connection:
+        found = degraded_by(Look(connection, rules, warehouse.now()), DAILY_FULL)
+    said = "; ".join(f"{name}: {result.description}" for name, result in found.items())
+    description = f"The chain is partial. {said}" if found else "Every step completed"
+    yield dg.AssetCheckResult(
+        passed=not found,
+        asset_key=PUSH,
+        check_name=CHAIN_IS_WHOLE,
+        description=description,
+        metadata={"what_to_do": RESUME} if found else {},
+    )
+    if found:
+        context.log.warning(f"{description}. {RESUME}")
+        raise dg.Failure(f"{description}. {RESUME}", metadata=FINAL, allow_retries=False)

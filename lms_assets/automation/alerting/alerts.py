@@ -25,7 +25,7 @@ from lms_assets.domain.wording import number_of
 from lms_assets.redaction import redact, scrub
 from lms_assets.resources import AlertsResource, WarehouseResource
 from lms_assets.settings import Settings
-from lms_assets.vendors.transport.heartbeat import beat
+from lms_assets.vendors.transport.client import beat
 from lms_assets.warehouse.bookkeeping.alerts import (
     OUTBOX,
     Outgoing,

@@ -283,3 +283,15 @@ def checked_key(api_key: str, vendor: str) -> str:
     if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
         raise ValueError(f"the API key of {vendor} is empty or holds blanks or characters that no key has")
     return api_key
+
+
+SECONDS = 10
+
+
+def beat(url: str) -> str | None:
+    """Call the URL; None when it answered well, else what went wrong, without the URL, which is a secret."""
+    try:
+        answer = requests.get(url, timeout=SECONDS, allow_redirects=False)
+    except requests.RequestException as error:
+        return f"the heartbeat URL could not be called ({type(error).__name__})"
+    return None if answer.ok else f"the heartbeat URL answered {answer.status_code}"
