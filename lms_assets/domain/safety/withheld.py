@@ -79,6 +79,8 @@ _PLAIN_WORDS = {
     "person_not_read_since": "what some people who are new for it learned was not read yet",
     "not_counted_since": "it was counted before everything that it rests on was read",
     "row_refused": "the database refused a row that it rests on",
+    "recount_differs": "two methods of counting do not agree about it",
+    "changed_since_counted": "it changed after it was counted",
 }
 
 
