@@ -141,10 +141,10 @@ class Recheck:
             return replace(stored, is_active=_is_unreadable(answer))
         return replace(stored, is_active=True, partner_id=self._partner_of(answer, stored.partner_id))
 
-    def _partner_of(self, contact: Contact, alternate_paging: int | None) -> int | None:
+    def _partner_of(self, contact: Contact, stored: int | None) -> int | None:
         """The partner row of a contact's account; one that is not stored gets a number of its own and is asked for."""
         if contact.account_id is None:
-            return alternate_paging
+            return stored
         rows = {account: row for row, account in self.known.account_of.items()}
         return rows.get(contact.account_id, -contact.account_id)
 
