@@ -12,7 +12,7 @@ import dagster as dg
 from lms_assets.assets.asset import asset_of
 from lms_assets.assets.confirmation import ask_about
 from lms_assets.assets.crm_records import LEAD_FIELDS, CrmSource, Lookup, changed_after, take_in_all
-from lms_assets.assets.listing_sync import describe, outcome, refuse_too_many_bad
+from lms_assets.assets.listing_sync import refuse_too_many_bad, write_listing
 from lms_assets.assets.sync_run import Step, stop_if_too_many, sync_step
 from lms_assets.domain.records.leads import LeadRecord, lead_from_record
 from lms_assets.domain.sync_plans.leads import LeadPlan, doubtful_leads, plan_leads
@@ -55,8 +55,7 @@ def leads(
             step.used(client.http)
         stop_if_too_many(step, "leads", len(stored), plan.leaving)
         work = partial(write_leads, plan=plan, statuses=dict(statuses), read_from=step.started_at, now=step.now)
-        step.write(work, **outcome(plan.listing))
-        describe(step, plan.listing)
+        write_listing(step, work, plan.listing)
         with step.warehouse.read() as connection:
             total, strangers = row_count(connection, "leads"), leads_of_unknown_partners(connection)
         mode = "full" if since is None else "incremental"
@@ -78,7 +77,7 @@ def _read(
     """Read the listing, and find out which stored leads are gone."""
     source = _source(client, statuses, since)
     listing = take_in_all(step, source, "leads", first_load=not stored)
-    refuse_too_many_bad(step, listing, step.rules)
+    refuse_too_many_bad(step, listing)
     deleted = client.deleted_ids("Lead", since, step.now) if since is not None else set()
     doubts = doubtful_leads(listing, stored, deleted, full=since is None)
     known = {each.lead.impartner_id for each in listing.accepted} | stored

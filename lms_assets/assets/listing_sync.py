@@ -8,10 +8,11 @@ from typing import Any, TypeVar
 
 from lms_assets.assets.sync_run import Step
 from lms_assets.domain.records.values import Rejected
-from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.confirmation import ListingResult
 from lms_assets.domain.safety.deactivation_limit import check_bad_records
 from lms_assets.vendors.listing import Listing, Record, read_until_stable
+from lms_assets.warehouse.engine import Connection
+from lms_assets.warehouse.upsert.upsert import SyncCounts
 
 T = TypeVar("T")
 
@@ -47,32 +48,34 @@ def take_in(
     return ListingResult(accepted, rejected, reading.complete, reading.reasons, reading.rows)
 
 
-def refuse_too_many_bad(step: Step, listing: ListingResult[Any], rules: Rules) -> None:
+def refuse_too_many_bad(step: Step, listing: ListingResult[Any]) -> None:
     """Stop the sync when so many records are unreadable that the listing itself must be broken.
 
     Raises:
         TooManyBadRecords: more than the set share.
     """
-    check_bad_records(step.key, len(listing.accepted) + len(listing.rejected), len(listing.bad), rules)
+    check_bad_records(step.key, len(listing.accepted) + len(listing.rejected), len(listing.bad), step.rules)
 
 
-def describe(step: Step, listing: ListingResult[Any]) -> None:
-    """Show in the metadata what the listing was worth and what was left out, by reason."""
-    step.metadata["listing"] = "complete" if listing.complete else "incomplete: " + "; ".join(listing.reasons[:3])
+def write_listing(step: Step, work: Callable[[Connection], SyncCounts], listing: ListingResult[Any]) -> None:
+    """Do the sync's writing, and note of the listing what it was worth, bad records, and what was left out and why.
+
+    Args:
+        work: see `Step.write`.
+    """
+    reasons = list(listing.reasons)
+    step.write(
+        work,
+        failures=[each for each in listing.rejected if each.kind != "excluded"],
+        complete=listing.complete,
+        skipped=len(listing.excluded_ids),
+        details={
+            "listing_complete": listing.complete,
+            "listing_reasons": reasons[:10],
+            "listing_rows": listing.rows,
+        },
+    )
+    step.metadata["listing"] = "complete" if listing.complete else "incomplete: " + "; ".join(reasons[:3])
     step.metadata["bad_records"] = len(listing.bad)
     left_out = Counter(each.reason for each in listing.rejected if each.kind == "excluded")
     step.metadata["left_out"] = dict(left_out.most_common(20))
-
-
-def outcome(listing: ListingResult[Any]) -> dict[str, Any]:
-    """What `Step.write` is to note beside the rows: bad records, those left out, whether it was complete, and why."""
-    return {
-        "failures": [each for each in listing.rejected if each.kind != "excluded"],
-        "complete": listing.complete,
-        "skipped": len(listing.excluded_ids),
-        "details": {
-            "listing_complete": listing.complete,
-            "listing_reasons": list(listing.reasons[:10]),
-            "listing_rows": listing.rows,
-        },
-    }

@@ -198,7 +198,7 @@ class _Object(Generic[T]):
         """Find out which rows leave."""
         source, entity = self.source, self.entity
         listing = take_in_all(step, source, f"changed {entity}s", first_load=False)
-        refuse_too_many_bad(step, listing, step.rules)
+        refuse_too_many_bad(step, listing)
         deleted = source.client.deleted_ids(source.object_name, since, step.now)
         known = {*rows_by_crm_id(self.stored), *self.further}
         doubts = doubtful_changes(listing, deleted, known)

@@ -10,7 +10,7 @@ import dagster as dg
 from lms_assets.assets.asset import asset_of
 from lms_assets.assets.confirmation import ask_about
 from lms_assets.assets.crm_records import crm_users, take_in_all
-from lms_assets.assets.listing_sync import describe, outcome, refuse_too_many_bad
+from lms_assets.assets.listing_sync import refuse_too_many_bad, write_listing
 from lms_assets.assets.sync_run import stop_if_too_many, sync_step
 from lms_assets.assets.tier_2_users_and_groups.users import link_contacts_to_users
 from lms_assets.domain.records.contacts import StoredContact, further_affiliations, surrendered_email
@@ -36,7 +36,7 @@ def contacts(
         with impartner.client() as client:
             source = crm_users(client, step.rules)
             listing = take_in_all(step, source, "contacts", first_load=first_load)
-            refuse_too_many_bad(step, listing, step.rules)
+            refuse_too_many_bad(step, listing)
             with step.warehouse.read() as connection:
                 stored, further = stored_contacts(connection), further_contact_ids(connection)
                 employers = read_employers(connection, stored, further)
@@ -46,8 +46,7 @@ def contacts(
             step.used(client.http)
         stop_if_too_many(step, "contacts", sum(row.is_active for row in stored), plan.leaving)
         del stored, doubts, listed
-        step.write(partial(write_contacts, plan=plan, employers=employers, now=step.now), **outcome(plan.listing))
-        describe(step, plan.listing)
+        write_listing(step, partial(write_contacts, plan=plan, employers=employers, now=step.now), plan.listing)
         without_partner = sum(row.partner_id is None for row in plan.rows)
         duplicates = sum(each.kind == "duplicate" for each in plan.listing.rejected)
         return step.result(listed=len(plan.rows), without_partner=without_partner, duplicate_emails=duplicates)

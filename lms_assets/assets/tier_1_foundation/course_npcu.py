@@ -9,7 +9,7 @@ import dagster as dg
 
 from lms_assets.assets.asset import asset_of
 from lms_assets.assets.confirmation import lms_by_id
-from lms_assets.assets.listing_sync import describe, outcome, refuse_too_many_bad, take_in
+from lms_assets.assets.listing_sync import refuse_too_many_bad, take_in, write_listing
 from lms_assets.assets.sync_run import Step, sync_step
 from lms_assets.domain.records.courses import CourseProperties, categorise, course_properties_from_record
 from lms_assets.domain.rules import Rules
@@ -45,7 +45,7 @@ def course_npcu(
         with northpass.client() as client:
             listing, answers = _read(step, client, {row.id: row.npcu_value for row in stored})
             step.used(client.http)
-        refuse_too_many_bad(step, listing, step.rules)
+        refuse_too_many_bad(step, listing)
         plan = plan_course_points(listing, stored, answers)
 
         def work(connection: Connection) -> SyncCounts:
@@ -53,8 +53,7 @@ def course_npcu(
             step.metadata["certifications_without_category"] = without_category
             return counts
 
-        step.write(work, **outcome(plan.listing))
-        describe(step, plan.listing)
+        write_listing(step, work, plan.listing)
         return step.result(listed=len(plan.catalogue), **_figures(plan))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 
 from lms_assets.assets.asset import asset_of
-from lms_assets.assets.listing_sync import describe, outcome, refuse_too_many_bad, take_in
+from lms_assets.assets.listing_sync import refuse_too_many_bad, take_in, write_listing
 from lms_assets.assets.sync_run import sync_step
 from lms_assets.assets.tier_1_foundation.course_npcu import write_categories
 from lms_assets.domain.records.courses import course_from_record
@@ -28,7 +28,7 @@ def courses(
         with northpass.client() as client:
             listing = take_in(step, client.courses, course_from_record, "courses", again=not known)
             step.used(client.http)
-        refuse_too_many_bad(step, listing, step.rules)
+        refuse_too_many_bad(step, listing)
         rows = [asdict(course) | {"name": course.name or course.id} for course in listing.accepted]
 
         def write(connection: Connection) -> SyncCounts:
@@ -36,6 +36,5 @@ def courses(
             write_categories(connection, step.rules, step.now)
             return counts
 
-        step.write(write, **outcome(listing))
-        describe(step, listing)
+        write_listing(step, write, listing)
         return step.result(listed=len(rows))

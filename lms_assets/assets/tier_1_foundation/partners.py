@@ -14,7 +14,7 @@ import dagster as dg
 from lms_assets.assets.asset import asset_of
 from lms_assets.assets.confirmation import ask_about
 from lms_assets.assets.crm_records import CrmSource, Lookup, accounts, take_in_all
-from lms_assets.assets.listing_sync import describe, outcome, refuse_too_many_bad
+from lms_assets.assets.listing_sync import refuse_too_many_bad, write_listing
 from lms_assets.assets.sync_run import Step, stop_if_too_many, sync_step
 from lms_assets.domain.counting.push_plan import comparable
 from lms_assets.domain.records.partners import NAME_LIMIT
@@ -84,7 +84,7 @@ def partners(
             plain = accounts(client, step.rules, Lookup(client, "Region"))
             take_in = partial(take_in_all, step, noun="accounts", first_load=not stored)
             source, listing, shown = list_with_pushed_fields(step, plain, take_in)
-            refuse_too_many_bad(step, listing, step.rules)
+            refuse_too_many_bad(step, listing)
             listed = source.ids(listing)
             doubts = doubtful_records(listing, listed, rows_by_crm_id(stored))
             plan = plan_partners(listing, stored, ask_about(doubts, source.by_id(listed)))
@@ -92,8 +92,7 @@ def partners(
         stop_if_too_many(step, "partners", sum(row.is_active for row in stored), plan.leaving)
         compared, showing = comparable(shown)
         step.on_commit(partial(remember_shown, records=showing, at=step.started_at))
-        step.write(partial(write_partners, plan=plan, now=step.now), **outcome(plan.listing))
-        describe(step, plan.listing)
+        write_listing(step, partial(write_partners, plan=plan, now=step.now), plan.listing)
         step.metadata["pushed_fields_compared"] = list(compared)
         findings = [f"{finding.entity_id}: {finding.problem}" for finding in plan.assignment.findings]
         return step.result(listed=len(plan.assignment.rows), findings=findings[:20])

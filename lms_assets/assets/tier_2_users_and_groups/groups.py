@@ -10,7 +10,7 @@ import dagster as dg
 
 from lms_assets.assets.asset import asset_of
 from lms_assets.assets.confirmation import ask_about, lms_by_id
-from lms_assets.assets.listing_sync import describe, outcome, refuse_too_many_bad, take_in
+from lms_assets.assets.listing_sync import refuse_too_many_bad, take_in, write_listing
 from lms_assets.assets.sync_run import sample_beyond, stop_if_too_many, sync_step
 from lms_assets.domain.linking.group_links import dangling_overrides
 from lms_assets.domain.records.groups import group_from_record
@@ -40,7 +40,7 @@ def groups(
         convert = partial(group_from_record, rules=step.rules)
         with northpass.client() as client:
             listing = take_in(step, client.groups, convert, "groups", again=not stored)
-            refuse_too_many_bad(step, listing, step.rules)
+            refuse_too_many_bad(step, listing)
             known = {group.id for group in listing.accepted} | listing.excluded_ids
             limit = sample_beyond(step, "groups", active)
             by_id = lms_by_id(step, client, client.group, convert, known=known, sample_beyond=limit)
@@ -50,8 +50,7 @@ def groups(
             linked_to = read_linked_to(connection)
         plan = plan_groups(listing, stored, linked_to, answers, step.rules)
         stop_if_too_many(step, "groups", active, plan.gone | plan.excluded)
-        step.write(partial(write_groups, plan=plan, now=step.now), **outcome(plan.listing))
-        describe(step, plan.listing)
+        write_listing(step, partial(write_groups, plan=plan, now=step.now), plan.listing)
         return step.result(listed=len(plan.rows), **_figures(plan, linked_to, step.rules))
 
 

@@ -8,7 +8,7 @@ import dagster as dg
 
 from lms_assets.assets.asset import asset_of
 from lms_assets.assets.confirmation import ask_about, lms_by_id
-from lms_assets.assets.listing_sync import describe, outcome, refuse_too_many_bad, take_in
+from lms_assets.assets.listing_sync import refuse_too_many_bad, take_in, write_listing
 from lms_assets.assets.sync_run import sample_beyond, stop_if_too_many, sync_step
 from lms_assets.domain.records.users import user_from_person
 from lms_assets.domain.sync_plans.users import UserPlan, doubtful_users, link_contacts, plan_users
@@ -31,15 +31,14 @@ def users(
         active = sum(row.is_active for row in stored.values())
         with northpass.client() as client:
             listing = take_in(step, client.people, user_from_person, "people", again=not stored)
-            refuse_too_many_bad(step, listing, step.rules)
+            refuse_too_many_bad(step, listing)
             doubts = doubtful_users(listing, stored, step.rules)
             known, limit = {user.id for user in listing.accepted}, sample_beyond(step, "users", active)
             by_id = lms_by_id(step, client, client.person, user_from_person, known=known, sample_beyond=limit)
             plan = plan_users(listing, stored, ask_about(doubts, by_id))
             step.used(client.http)
         stop_if_too_many(step, "users", active, plan.leaving)
-        step.write(partial(write_users, plan=plan, now=step.now), **outcome(plan.listing))
-        describe(step, plan.listing)
+        write_listing(step, partial(write_users, plan=plan, now=step.now), plan.listing)
         people = plan.listing.accepted
         without_email = sum(user.email is None for user in people)
         return step.result(
