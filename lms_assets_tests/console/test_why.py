@@ -246,7 +246,7 @@ def test_what_was_known_then_stands_whatever_became_of_it_since(counted):
     judge_as_of(counted, AT + DAY)
     _, since = ask(counted, at=str(AT + DAY), since=str(AT))
     assert "−2 ann: K2 Developer (nintex_k2), no longer listed: the person left the partner" in since
-    assert "People are those of today" not in since
+    assert "Both sides use the people of today" not in since
 
 
 def test_reports_say_what_the_ledger_knew_then_whatever_became_of_it_since(counted):

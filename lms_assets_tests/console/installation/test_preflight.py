@@ -187,7 +187,7 @@ def test_test_messages_arrive_and_a_dead_channel_or_mail_server_is_found(ready: 
         assert mailbox.received == {"portal@example.com": 1}
         receiver.dead = True
         _, lines = preflight("--send-test", **own)
-        assert "did not take" in problems(lines)["alert channel 1"]
+        assert "did not accept" in problems(lines)["alert channel 1"]
     code, lines = preflight(**own)
     assert code == 2
     assert "LMS_SMTP_URL" in problems(lines)["mail"]
