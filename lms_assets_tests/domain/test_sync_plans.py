@@ -213,7 +213,7 @@ def test_a_list_needs_a_second_look_when_it_lacks_somebody_or_may_be_a_wrong_404
     ("second", "doubt"),
     [
         (SecondLook(members("a"), 1), None),
-        (SecondLook(members("a"), 2), "1 member came, and the group counts 2"),
+        (SecondLook(members("a"), 2), "1 member came, and the group's own number is 2"),
         (SecondLook(members("a", "b"), 2), "two readings differ in 1 of 2 records"),
         (SecondLook(members("a", complete=False), 1), "the second reading was incomplete"),
         (SecondLook(members("a", bad="no person"), 1), "no person"),
