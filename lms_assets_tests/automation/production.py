@@ -20,7 +20,7 @@ import dagster as dg
 
 from lms_assets.lineage import DAILY_FULL
 from lms_assets.run_tags import AS_OF_TAG
-from lms_assets.runs.partitions import trailing_days_tags
+from lms_assets.runs.tags import trailing_days_tags
 from lms_assets.sandbox.config import SandboxConfig
 from lms_assets.sandbox.server.server import SandboxHandle, running_sandbox
 from lms_assets.warehouse.bookkeeping.chain_log import ChainRow, latest_chain
