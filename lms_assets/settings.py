@@ -2,9 +2,6 @@
 
 Every mistake is collected before anything is refused, so that a person fixes the whole environment in one go.
 Defaults are those of the table in the README.
-
-A process of the demo may reach its own sandbox and its own folder only, as a second wall behind its environment. The
-demo sets both variables for everything that it starts. They belong in no `.env`.
 """
 
 from __future__ import annotations
@@ -12,44 +9,15 @@ from __future__ import annotations
 import ipaddress
 import math
 import stat
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from lms_assets.demo_limits import demo_problems
 from lms_assets.domain.rules import MOST_NIGHTS
 from lms_assets.redaction import is_weak, secrets_of_channel, secrets_of_url
-
-FOLDER_VARIABLE = "LMS_DEMO_FOLDER"
-SANDBOX_VARIABLE = "LMS_DEMO_SANDBOX"
-TELLS_PEOPLE = ("LMS_ALERT_URLS", "LMS_HEARTBEAT_URL", "LMS_SMTP_URL")
-
-
-def demo_problems(
-    environment: Mapping[str, str], base_urls: Iterable[str], warehouse_url: str, home: str | None = None
-) -> list[str]:
-    """One line for each thing that a process of the demo would reach outside the demo; nothing for other processes."""
-    folder, sandbox = environment.get(FOLDER_VARIABLE), environment.get(SANDBOX_VARIABLE)
-    if not folder or not sandbox:
-        return []
-    problems = [f"the demo may only call its own sandbox, not {url}" for url in base_urls if not _below(url, sandbox)]
-    if not warehouse_url.startswith("sqlite:///") or not _inside(warehouse_url.removeprefix("sqlite:///"), folder):
-        problems.append(f"the demo may only use the warehouse in {folder}; LMS_WAREHOUSE_URL names another one")
-    if home and not _inside(home, folder):
-        problems.append(f"the demo may only use the DAGSTER_HOME in {folder}, not {home}")
-    return problems + [
-        f"{name} is set; the demo must not send anything" for name in TELLS_PEOPLE if environment.get(name)
-    ]
-
-
-def _below(url: str, sandbox: str) -> bool:
-    return url.startswith(sandbox.rstrip("/") + "/")
-
-
-def _inside(path: str, folder: str) -> bool:
-    return Path(path).resolve().is_relative_to(Path(folder).resolve())
-
 
 NORTHPASS_BASE_URL = "https://api.northpass.com/v2"
 IMPARTNER_BASE_URL = "https://prod.impartner.live/api/objects/v1"

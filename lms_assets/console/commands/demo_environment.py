@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from lms_assets.settings import FOLDER_VARIABLE, SANDBOX_VARIABLE
+from lms_assets.demo_limits import FOLDER_VARIABLE, SANDBOX_VARIABLE
 
 # What a program needs of the machine and of the terminal, and nothing that names another system.
 KEPT = {
