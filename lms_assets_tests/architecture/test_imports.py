@@ -27,7 +27,7 @@ DOMAIN_MAY_IMPORT = {
     "__future__", "abc", "annotated_types", "anyascii", "bisect", "calendar", "collections", "dataclasses", "datetime",
     "decimal", "difflib", "email_validator", "enum", "fractions", "functools", "hashlib", "heapq",
     "itertools", "json",
-    "lms_assets", "math", "operator", "pydantic", "rapidfuzz", "re", "statistics", "string", "tomllib",
+    "lms_assets", "math", "numpy", "operator", "pydantic", "rapidfuzz", "re", "statistics", "string", "tomllib",
     "types", "typing", "unicodedata",
 }  # fmt: skip
 
