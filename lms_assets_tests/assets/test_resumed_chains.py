@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -170,6 +171,10 @@ def test_who_came_to_a_partner_after_being_read_is_read_again(synced: ChainHarne
     assert differences(synced) == []
 
 
+def reading_ahead() -> bool:
+    return any(isinstance(thread, module._Reader) for thread in threading.enumerate())
+
+
 def test_what_is_read_ahead_is_not_read_again_but_for_who_comes_to_a_partner(synced: ChainHarness) -> None:
     """Beside the steps before it, from the chain's first second; what is staged is what `enrollments` would stage."""
     synced.advance(hours=24)
@@ -188,7 +193,7 @@ def test_what_is_read_ahead_is_not_read_again_but_for_who_comes_to_a_partner(syn
     with (
         synced.surroundings(),
         mock.patch.multiple(module, **resources),
-        module.read_ahead(context, ["users", "enrollments"]) as notice,
+        module.read_ahead(context, ["memberships", "enrollments"]) as notice,
     ):
         assert comes_about(lambda: transcripts_asked(synced) == known)
         synced.sandbox.mutate("add_member", group=groups[0]["id"], person=newcomer)
@@ -198,6 +203,7 @@ def test_what_is_read_ahead_is_not_read_again_but_for_who_comes_to_a_partner(syn
         synced.advance(minutes=5)
         notice(members_written)
         assert comes_about(lambda: transcripts_asked(synced) == known | {newcomer}), "who comes meanwhile is read, too"
+        assert comes_about(lambda: not reading_ahead()), "nobody can come after the last of these steps"
         notice(begins)
         ahead = staged(synced)
         with synced.warehouse.read() as connection:

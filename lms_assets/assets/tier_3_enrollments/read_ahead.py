@@ -55,7 +55,8 @@ def begin(run: dg.DagsterRun, instance: dg.DagsterInstance, steps: Collection[st
     Only where the run's process starts the steps itself: else the step could begin before this has ended.
     """
     if forks_steps() and run.job_name == CHAIN and STEP in steps and ancestors((STEP,)) & set(steps):
-        reader = _begun[_chain_of(run)] = _Reader(_chain_of(run), partial(chain_start_of, run, instance))
+        news_from = set(NEW_PEOPLE) & set(steps)
+        reader = _begun[_chain_of(run)] = _Reader(_chain_of(run), partial(chain_start_of, run, instance), news_from)
         reader.start()
 
 
@@ -69,7 +70,7 @@ def read_ahead(context: Any, steps: Collection[str]) -> Iterator[Notice]:
 
     def notice(event: dg.DagsterEvent) -> None:
         if reader and event.step_key in NEW_PEOPLE and event.event_type == dg.DagsterEventType.STEP_SUCCESS:
-            reader.look_again()
+            reader.look_again(after=event.step_key)
         if reader and event.step_key == STEP and event.event_type == dg.DagsterEventType.STEP_WORKER_STARTING:
             context.log.info(reader.end())
 
@@ -85,10 +86,14 @@ def _chain_of(run: dg.DagsterRun) -> str:
 
 
 class _Reader(threading.Thread):
-    """Reads until `end`, or everybody. Whatever goes wrong ends it: the step meets the same, and says so."""
+    """Reads until `end`, or everybody. Whatever goes wrong ends it: the step meets the same, and says so.
 
-    def __init__(self, chain_key: str, chain_began: Callable[[], datetime]) -> None:
+    `news_from`: the steps after which there may be more people; with the last of them read, it ends by itself.
+    """
+
+    def __init__(self, chain_key: str, chain_began: Callable[[], datetime], news_from: set[str]) -> None:
         super().__init__(daemon=True)
+        self._news_from = news_from
         self._chain_key = chain_key
         self._chain_began = chain_began
         self._now = WarehouseResource().now
@@ -106,8 +111,9 @@ class _Reader(threading.Thread):
         self.join(END_SECONDS)
         return f"Transcripts read ahead: {self._read:,}{self._problem}"
 
-    def look_again(self) -> None:
-        """There may be more people to read."""
+    def look_again(self, *, after: str) -> None:
+        """There may be more people to read, since this step has written them."""
+        self._news_from.discard(after)
         self._news.set()
 
     def run(self) -> None:
@@ -117,6 +123,7 @@ class _Reader(threading.Thread):
                 nights = WarehouseResource().rules().full_read_nights
                 while True:
                     self._news.clear()
+                    last = not self._news_from
                     if self._ended.is_set():
                         return
                     with warehouse.read() as connection:
@@ -125,6 +132,8 @@ class _Reader(threading.Thread):
                     self._asked |= people
                     if people:
                         self._read_all(warehouse, client, sorted(people))
+                    if last:
+                        return
                     self._news.wait()
         except Exception as error:  # noqa: BLE001  the step reads the same, and is the one to fail
             self._problem = f"; then {type(error).__name__}"
