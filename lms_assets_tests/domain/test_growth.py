@@ -1,6 +1,6 @@
 """With more people a plan takes as much more work. Counted, not timed: steps of the interpreter, passes over a list.
 
-A list that is gone through anew for each person costs nothing at 22 people and half an hour at 220,000.
+A list that is gone through again for each person costs nothing at 22 people and half an hour at 220,000.
 """
 
 from __future__ import annotations
