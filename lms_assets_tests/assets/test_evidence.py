@@ -188,7 +188,7 @@ def test_a_record_that_is_wrong_once_costs_nobody_anything(
         "users": vendor_state.people,
         "groups": vendor_state.groups,
     }
-    for place in range(0, min(100, len(rows.get(asset, vendor_state.course_properties))), 13):
+    for place in range(0, min(100, len(rows.get(asset, vendor_state.course_properties))), 29):
         synced.sandbox.faults.reset()
         synced.sandbox.faults.add(kind, LISTS[asset], first=1, row=place, **options)
         synced.run(assets=(asset,))

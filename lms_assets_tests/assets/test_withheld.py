@@ -45,7 +45,11 @@ def a_new_partner(harness: ChainHarness, name: str = "Quillfeather Works") -> tu
 
 @pytest.mark.parametrize(
     ("dies_in", "endpoint"),
-    [("groups", "GET /groups"), ("memberships", "GET /groups/{id}/memberships"), ("enrollments", "GET /transcripts/*")],
+    [
+        pytest.param("groups", "GET /groups", marks=pytest.mark.long),
+        ("memberships", "GET /groups/{id}/memberships"),
+        ("enrollments", "GET /transcripts/*"),
+    ],
 )
 def test_a_new_partner_is_not_pushed_before_a_chain_has_been_through(
     synced: ChainHarness, dies_in: str, endpoint: str

@@ -27,7 +27,8 @@ from lms_assets_tests.oracle.table_differences import differences_in_partners
 pytestmark = pytest.mark.slow
 
 
-STATES = (("sqlite", 1), ("mariadb", 2))
+# Of one on MariaDB, faults/test_database.py is the smaller relative: a whole chain on it, compared in the same way.
+STATES = (("sqlite", 1),)
 MORE_STATES = [(kind, seed) for kind in ("sqlite", "mariadb") for seed in range(1, 11) if (kind, seed) not in STATES]
 
 

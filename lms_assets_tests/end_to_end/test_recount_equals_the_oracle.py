@@ -57,7 +57,7 @@ def differences(
     return found
 
 
-@pytest.mark.parametrize("seed", [1, 2, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(3, 11))])
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(2, 11))])
 def test_rules_ledger_and_recount_say_what_the_oracle_says_at_every_boundary(warehouse: Warehouse, seed: int):
     """Ten vendor states, each at seven instants or more, around the expiries nearest to the chain's start."""
     state = build_vendor_state(SandboxConfig(seed=seed, scale=0.02, now=START)).state()
