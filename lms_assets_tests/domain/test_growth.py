@@ -12,9 +12,9 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from lms_assets.domain.records.rejections import Rejected
 
 from lms_assets.domain.records.contacts import StoredContact
+from lms_assets.domain.records.values import Rejected
 from lms_assets.domain.rules import Rules
 from lms_assets.domain.safety.confirmation import ListingResult
 from lms_assets.domain.sync_plans.contacts import doubtful_contacts, plan_contacts
