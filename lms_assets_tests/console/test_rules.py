@@ -143,7 +143,7 @@ def test_diff_fits_80_columns_and_goes_out_as_json(command, tmp_path: Path) -> N
     result = command("diff", other)
     assert result.exit_code == 0, result.output
     assert max(map(len, result.stdout.splitlines())) <= 80
-    assert "Partners that rise: 0, that fall: 3, that change standing: 2" in result.stdout
+    assert "Partners with more NPCU: 0, with less: 3, with another standing: 2" in result.stdout
     assert "Not seen in stored rows, shows at the next daily_full: fuzzy_margin" in result.stdout
     given = json.loads(command("diff", other, "--json").stdout)
     assert [row["partner"] for row in given["partners"]] == ["Acorn", "Cedar", "Beech"]
