@@ -6,7 +6,9 @@ import gzip
 import json
 import socket
 import threading
+import time
 from dataclasses import replace
+from unittest import mock
 
 import pytest
 
@@ -14,7 +16,7 @@ from lms_assets.vendors.endpoints import Northpass
 from lms_assets.vendors.northpass.client import NorthpassClient
 from lms_assets.vendors.northpass.pages import one_resource
 from lms_assets.vendors.transport.client import Request
-from lms_assets.vendors.transport.connection import WATCH
+from lms_assets.vendors.transport.connection import WATCH, Exchange, Watch
 from lms_assets.vendors.transport.errors import (
     AuthenticationFailed,
     RequestRejected,
@@ -25,7 +27,7 @@ from lms_assets.vendors.transport.errors import (
     VendorUnavailable,
 )
 from lms_assets_tests.harness.limits import QUICK
-from lms_assets_tests.harness.waits import comes_about
+from lms_assets_tests.harness.waits import LONGEST_SECONDS, comes_about
 from lms_assets_tests.vendors.scripted import NORTHPASS_KEY, Raw, Reply, ScriptedServer, first_then, northpass, resource
 
 FINE = Reply({"data": resource("p1", name="A")})
@@ -133,10 +135,59 @@ def test_one_thread_watches_how_long_all_answers_take_and_ends_with_the_client(s
 
     before = threading.enumerate()
     server.answer = lambda seen: FINE
-    with northpass(server) as client:
+    # The thread ends by itself, too, when nothing was under way for the time of an answer.
+    limits = replace(QUICK, answer_seconds=300, retry=replace(QUICK.retry, total_seconds=300))
+    with northpass(server, limits) as client:
         for _ in client.for_each([str(number) for number in range(20)], client.person):
             assert watching() == 1
     assert comes_about(lambda: watching() == 0)
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    ours, theirs = socket.socketpair()
+    theirs.settimeout(LONGEST_SECONDS)
+    return ours, theirs
+
+
+def under_way(watch: Watch, connected: object, seconds: float) -> Exchange:
+    exchange = Exchange(seconds, connected=connected, sent_at=time.monotonic())  # type: ignore[arg-type]
+    watch.begin(exchange)
+    return exchange
+
+
+def test_late_exchanges_over_a_proxy_by_https_are_cut_off_too() -> None:
+    watch, (ours, theirs), (later, other) = Watch(), pair(), pair()
+    with ours, theirs, later, other:
+        # urllib3's TLS within TLS is no socket, but has one.
+        under_way(watch, mock.Mock(socket=ours), 0.01)
+        assert theirs.recv(1) == b""
+        under_way(watch, later, 0.01)
+        assert other.recv(1) == b""
+
+
+def test_a_late_exchange_leaves_the_next_one_on_its_connection_alone() -> None:
+    watch, (shared, theirs), (later, other) = Watch(), pair(), pair()
+    with shared, theirs, later, other:
+        one = under_way(watch, shared, 300)
+        following = under_way(watch, shared, 300)
+        one.sent_at -= 300
+        under_way(watch, later, 0.01)
+        assert other.recv(1) == b""
+        assert (one.cut, following.cut) == (False, False)
+        watch.end(one)
+        following.sent_at -= 300
+        under_way(watch, later, 0.01)
+        assert theirs.recv(1) == b""
+
+
+def test_where_no_thread_could_start_the_next_exchange_tries_again() -> None:
+    watch, (ours, theirs) = Watch(), pair()
+    with ours, theirs:
+        none_left = mock.patch.object(threading.Thread, "start", side_effect=RuntimeError("no more threads"))
+        with none_left, pytest.raises(RuntimeError):
+            under_way(watch, ours, 300)
+        under_way(watch, ours, 0.01)
+        assert theirs.recv(1) == b""
 
 
 def test_the_total_time_bounds_the_attempts(server: ScriptedServer) -> None:

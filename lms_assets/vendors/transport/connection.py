@@ -47,33 +47,40 @@ class Exchange:
     def cut_off(self) -> None:
         """Cut the connection: whoever reads the answer gets no more of it."""
         self.cut = True
-        if self.connected is not None:
+        # TLS within the TLS of a proxy is no socket, but has one.
+        connected = getattr(self.connected, "socket", self.connected)
+        if connected is not None:
             with contextlib.suppress(OSError):
                 # Not the TLS object's own method: that one takes the session away under the reading thread.
-                socket.socket.shutdown(self.connected, socket.SHUT_RDWR)
+                socket.socket.shutdown(connected, socket.SHUT_RDWR)
 
 
-class _Watch:
+class Watch:
     """Ends the exchanges that take too long. One thread for all: one for each would cost as much as the sending."""
 
     def __init__(self) -> None:
-        self._under_way: set[Exchange] = set()
+        self._under_way: dict[object, Exchange] = {}
+        """By connection: one that was read to its end may carry the next exchange before the last one is ended here."""
         self._changed = threading.Condition()
         self._looks_at: float | None = None
         """When the thread looks next; None while there is none."""
 
     def begin(self, exchange: Exchange) -> None:
+        """The exchange is sent now."""
         with self._changed:
-            self._under_way.add(exchange)
+            self._under_way[exchange.connected] = exchange
             if self._looks_at is None:
-                self._looks_at = 0.0
+                # It waits for the lock held here. Where no thread can be started, the next exchange tries again.
                 threading.Thread(target=self._watch, name=WATCH, daemon=True).start()
+                self._looks_at = 0.0
             elif exchange.ends_at < self._looks_at:
                 self._changed.notify()
 
     def end(self, exchange: Exchange) -> None:
+        """It is over, or never began."""
         with self._changed:
-            self._under_way.discard(exchange)
+            if self._under_way.get(exchange.connected) is exchange:
+                del self._under_way[exchange.connected]
 
     def look_now(self) -> None:
         """Ends the thread when nothing is under way."""
@@ -84,10 +91,10 @@ class _Watch:
         with self._changed:
             while self._under_way:
                 now = time.monotonic()
-                for late in [each for each in self._under_way if each.ends_at <= now]:
+                for late in [each for each in self._under_way.values() if each.ends_at <= now]:
+                    del self._under_way[late.connected]
                     late.cut_off()
-                    self._under_way.remove(late)
-                self._looks_at = min((each.ends_at for each in self._under_way), default=now)
+                self._looks_at = min((each.ends_at for each in self._under_way.values()), default=now)
                 self._changed.wait(self._looks_at - now)
             self._looks_at = None
 
@@ -100,7 +107,7 @@ class PacedSender:
         self._longest_wait = longest_wait
         self._here = threading.local()
         self._lock = threading.Lock()
-        self._watch = _Watch()
+        self._watch = Watch()
         self.calls = 0
 
     @contextlib.contextmanager
