@@ -26,6 +26,7 @@ from lms_assets.domain.counting.push_plan import target_fields as wanted_fields
 from lms_assets.domain.operations.incident import Message
 from lms_assets.domain.safety.run_instants import TOLERANCE, ClockDiffers, require_same_time
 from lms_assets.domain.wording import number_of
+from lms_assets.reports.delivery.message import UnusableAddress, sender
 from lms_assets.reports.delivery.smtp import MailServerUnavailable, SmtpMailer, SmtpServer
 from lms_assets.resources import impartner_client, northpass_client
 from lms_assets.rules_file import load_rules
@@ -187,18 +188,22 @@ def test_messages(settings: Settings) -> Iterator[Line]:
         yield _test_mail(settings.smtp_url, settings.mail_from)
 
 
-def _test_mail(smtp_url: str, address: str) -> Line:
+def _test_mail(smtp_url: str, mail_from: str) -> Line:
+    try:
+        own = sender(mail_from)
+    except UnusableAddress as error:
+        return problem("test mail", f"LMS_MAIL_FROM {error}")
     message = EmailMessage(policy=SMTP)
-    message["From"] = message["To"] = address
+    message["From"] = message["To"] = own
     message["Subject"] = "lms-assets: a test"
     # Servers refuse a mail without them, or call it unwanted.
     message["Date"] = formatdate()
-    message["Message-ID"] = make_msgid(domain=address.rpartition("@")[2])
+    message["Message-ID"] = make_msgid(domain=own.domain)
     message.set_content(TEST)
     try:
         with SmtpMailer(SmtpServer.from_url(smtp_url), attempts=1) as mailer:
             result = mailer.send(
-                message, sender=address, recipient=address, hand_over=lambda: True, take_back=lambda: None
+                message, sender=own.addr_spec, recipient=own.addr_spec, hand_over=lambda: True, take_back=lambda: None
             )
     except MailServerUnavailable as error:
         return problem("test mail", f"{error}. Check LMS_SMTP_URL")

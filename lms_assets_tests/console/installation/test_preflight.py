@@ -185,6 +185,8 @@ def test_test_messages_arrive_and_a_dead_channel_or_mail_server_is_found(ready: 
         assert code == 0, problems(lines)
         assert receiver.titles == ["lms-assets: a test"]
         assert mailbox.received == {"portal@example.com": 1}
+        code, _ = preflight("--send-test", **{**own, "LMS_MAIL_FROM": "Reports <reports@bücher.example>"})
+        assert (code, mailbox.received["reports@xn--bcher-kva.example"]) == (0, 1)
         receiver.dead = True
         _, lines = preflight("--send-test", **own)
         assert "did not accept" in problems(lines)["alert channel 1"]
