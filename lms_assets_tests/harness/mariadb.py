@@ -51,6 +51,8 @@ class MariaDbServer:
         self._server, self._install = programs
         # Short, since the path of a socket may have 107 characters only.
         self._folder = Path(tempfile.mkdtemp(prefix="lms-mdb-", dir=None if on_disk else in_memory()))
+        # A server that starts removes every temporary table in its folder for them, those of running servers too.
+        self._environment = {**os.environ, "TMPDIR": str(self._folder)}
         self._on_disk = on_disk
         self._process: subprocess.Popen[bytes] | None = None
         self.port = free_port()
@@ -79,6 +81,7 @@ class MariaDbServer:
             ],
             check=True,
             capture_output=True,
+            env=self._environment,
         )
         self.start()
         self.execute(
@@ -108,6 +111,7 @@ class MariaDbServer:
             ],
             stdout=log,
             stderr=log,
+            env=self._environment,
         )
         log.close()
         deadline = time.monotonic() + LONGEST_SECONDS
